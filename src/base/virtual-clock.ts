@@ -1,0 +1,68 @@
+/**
+ * Guest time in nanoseconds: a function of retired instructions (plus idle time skipped by HLT and recorded
+ * corrections), never of the wall clock.
+ *
+ * `now` may be read at any moment, also in the middle of a run: the CPU installs a `source` that knows how many
+ * instructions have retired. Alarms fire only from `fireDue`, which the dispatcher calls between runs, in order of
+ * time and, at equal times, in order of setting.
+ */
+export interface Alarm {
+  readonly at: number;
+  cancel(): void;
+}
+
+export class VirtualClock {
+  #source: () => number = () => this.#idle;
+  #idle = 0;
+  #alarms: { at: number; sequence: number; fire: () => void }[] = [];
+  #sequence = 0;
+
+  /** Guest time now, in nanoseconds since power-on (an integer). */
+  get now(): number {
+    return this.#source();
+  }
+
+  /** Installs what `now` reads. Without one the clock stands still and is moved by `advanceTo` (tests). */
+  setSource(source: () => number): void {
+    this.#source = source;
+  }
+
+  /** Calls `fire` once, at guest time `at` (ns) or at the first chance after it. */
+  setAlarm(at: number, fire: () => void): Alarm {
+    const entry = { at, sequence: this.#sequence++, fire };
+    let index = this.#alarms.length;
+    while (index > 0 && this.#alarms[index - 1]!.at > at) index--;
+    this.#alarms.splice(index, 0, entry);
+    return {
+      at,
+      cancel: () => {
+        const position = this.#alarms.indexOf(entry);
+        if (position >= 0) this.#alarms.splice(position, 1);
+      },
+    };
+  }
+
+  /** Time of the earliest alarm, Infinity if none is set. */
+  get nextAlarm(): number {
+    return this.#alarms[0]?.at ?? Number.POSITIVE_INFINITY;
+  }
+
+  /** Fires all alarms due at `now`, including those that firing sets. */
+  fireDue(): void {
+    while (this.#alarms.length > 0 && this.#alarms[0]!.at <= this.now) this.#alarms.shift()!.fire();
+  }
+
+  /** Without a source (device tests): moves time to `at`, firing each alarm at its own moment. */
+  advanceTo(at: number): void {
+    while (this.nextAlarm <= at) {
+      this.#idle = Math.max(this.#idle, this.nextAlarm);
+      this.#alarms.shift()!.fire();
+    }
+    this.#idle = Math.max(this.#idle, at);
+  }
+
+  /** Without a source: moves on by `ns`. */
+  advance(ns: number): void {
+    this.advanceTo(this.#idle + ns);
+  }
+}
