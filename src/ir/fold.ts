@@ -1,0 +1,42 @@
+/** Constant folding and the algebraic identities that tracing produces often. Always exact. */
+import { evaluateOperator } from './evaluate-operator.ts';
+import { isOperation, type Operation, type Value, type Width } from './value.ts';
+
+const constant = (value: bigint, width: Width): Value => ({ op: 'constant', width, value });
+const isConstant = (value: Value | undefined, wanted?: bigint): boolean =>
+  value?.op === 'constant' && (wanted === undefined || value.value === wanted);
+
+/** The simplest value equal to `node`. */
+export function fold(node: Operation): Value {
+  const { op, width, args } = node;
+  const [a, b, c] = args as [Value, Value, Value];
+  const dividesByZero = /^[us](div|rem)$/.test(op) && isConstant(b, 0n);
+  if (!dividesByZero && args.every((arg) => arg.op === 'constant')) {
+    return constant(evaluateOperator(op, width, a.width, args.map((arg) => (arg.op === 'constant' ? arg.value : 0n))), width);
+  }
+  switch (op) {
+    case 'add': case 'or': case 'xor':
+      if (isConstant(b, 0n)) return a;
+      if (isConstant(a, 0n)) return b;
+      break;
+    case 'sub': case 'shl': case 'shr': case 'sar': case 'rotl': case 'rotr':
+      if (isConstant(b, 0n)) return a;
+      break;
+    case 'and':
+      if (isConstant(a, 0n) || isConstant(b, 0n)) return constant(0n, width);
+      if (isConstant(b, BigInt.asUintN(width, -1n))) return a;
+      if (isConstant(a, BigInt.asUintN(width, -1n))) return b;
+      break;
+    case 'select':
+      if (a.op === 'constant') return a.value ? b : c;
+      if (b === c) return b;
+      break;
+    case 'zeroExtend': case 'truncate':
+      // Extending and cutting back is nothing.
+      if (op === 'truncate' && isOperation(a) && (a.op === 'zeroExtend' || a.op === 'signExtend') && a.args[0]!.width === width) {
+        return a.args[0]!;
+      }
+      break;
+  }
+  return node;
+}

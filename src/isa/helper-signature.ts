@@ -1,0 +1,78 @@
+/**
+ * The helpers that rows may call: functions of `cpu/` that all engines run alike. Widths of arguments and results in
+ * bits; 'pointer' is 32, or 64 in 64-bit mode. Up to 32 bits travel as numbers, 64 bits as BigInts.
+ */
+export type HelperWidth = 1 | 8 | 16 | 32 | 64 | 'pointer';
+export interface HelperSignature {
+  readonly args: readonly HelperWidth[];
+  readonly results: readonly HelperWidth[];
+}
+
+const signature = (args: readonly HelperWidth[], results: readonly HelperWidth[] = []): HelperSignature => ({ args, results });
+
+export const HELPER_SIGNATURES = {
+  /** (segment register number, selector): MOV Sreg, POP Sreg, LDS… */
+  loadSegment: signature([8, 16]),
+  /** (selector, offset, operand size in bits) */
+  farJump: signature([16, 'pointer', 8]),
+  farCall: signature([16, 'pointer', 8]),
+  /** (bytes to release, operand size) */
+  farReturn: signature([16, 8]),
+  /** (operand size) */
+  interruptReturn: signature([8]),
+  /** INT n (vector) */
+  softwareInterrupt: signature([8]),
+  /** INT3, INTO (when OF = 1), INT1 */
+  breakpoint: signature([]),
+  overflowTrap: signature([]),
+  debugTrap: signature([]),
+  /** (operand size) → image pushed by PUSHF, after the virtual-8086 IOPL check */
+  pushFlags: signature([8], [64]),
+  /** (value popped, operand size): POPF */
+  popFlags: signature([64, 8]),
+  clearInterruptFlag: signature([]),
+  setInterruptFlag: signature([]),
+  clearTaskSwitched: signature([]),
+  loadMachineStatusWord: signature([16]),
+  /** (register number) → value */
+  readControl: signature([8], ['pointer']),
+  writeControl: signature([8, 'pointer']),
+  readDebug: signature([8], ['pointer']),
+  writeDebug: signature([8, 'pointer']),
+  /** (limit, base) */
+  loadGdtr: signature([16, 'pointer']),
+  loadIdtr: signature([16, 'pointer']),
+  loadLdtr: signature([16]),
+  loadTaskRegister: signature([16]),
+  /** (selector) → ZF, access rights (LAR) or limit (LSL); VERR, VERW → ZF */
+  loadAccessRights: signature([16], [1, 32]),
+  loadSegmentLimit: signature([16], [1, 32]),
+  verifyRead: signature([16], [1]),
+  verifyWrite: signature([16], [1]),
+  /** (segment register number, offset) */
+  invalidatePage: signature([8, 'pointer']),
+  invalidateCaches: signature([]),
+  readTimeStampCounter: signature([], [64]),
+  /** (ECX) → value */
+  readPerformanceCounter: signature([32], [64]),
+  readMsr: signature([32], [64]),
+  writeMsr: signature([32, 64]),
+  /** (EAX, ECX) → EAX, EBX, ECX, EDX */
+  cpuid: signature([32, 32], [32, 32, 32, 32]),
+  sysenter: signature([]),
+  /** (operand size) */
+  sysexit: signature([8]),
+  syscall: signature([]),
+  sysret: signature([8]),
+  swapGs: signature([]),
+  /** (port, size in bits) → value, after the I/O permission check */
+  portIn: signature([16, 8], [32]),
+  /** (port, value, size in bits) */
+  portOut: signature([16, 32, 8]),
+  halt: signature([]),
+  /** (bytes of locals, nesting level, operand size): ENTER */
+  enterFrame: signature([16, 8, 8]),
+  /** (high, low, divisor) → quotient, remainder; #DE */
+  divideUnsigned128: signature([64, 64, 64], [64, 64]),
+  divideSigned128: signature([64, 64, 64], [64, 64]),
+} as const satisfies Record<string, HelperSignature>;
