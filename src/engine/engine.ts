@@ -1,0 +1,28 @@
+/**
+ * An engine executes guest instructions on a CPU's state block. All engines keep one contract: the same architectural
+ * results, the same instruction counts, the same stop points.
+ */
+import type { Cpu } from '../cpu/cpu.ts';
+
+export type EngineExit =
+  /** The budget is used up. */
+  | 'budget'
+  /** `state.attention` is set: the dispatcher must look. */
+  | 'attention'
+  /** `cpu.pendingFault` is set: the instruction at `state.ip` was abandoned (or, for a trap, has retired). */
+  | 'fault';
+
+export interface Engine {
+  readonly name: 'interpreter' | 'reference';
+  /**
+   * Executes at most `budget` instructions from `state.ip`, exactly that many unless it exits earlier. Every iteration
+   * of a repeated string instruction counts as one. On return `state.ip` is the instruction to execute next (for a
+   * fault: the faulting one), and `state.budget` what is left.
+   */
+  run(budget: number): EngineExit;
+  /** Code in these bytes of guest memory changes: translated or decoded copies are dropped. */
+  invalidateCode(firstPage: number, pages: number): void;
+}
+
+/** Decoding, in engines, is driven by what the CPU gives them. */
+export type EngineFactory = (cpu: Cpu) => Engine;
