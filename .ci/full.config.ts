@@ -1,0 +1,13 @@
+import { defineConfig } from 'vitest/config';
+
+/** One file at a time: these runs use all cores themselves, or measure. */
+export default defineConfig({
+  test: {
+    root: '.',
+    include: ['test/**/*.full.ts'],
+    passWithNoTests: true,
+    testTimeout: 1_200_000,
+    hookTimeout: 600_000,
+    fileParallelism: false,
+  },
+});
