@@ -1,0 +1,65 @@
+/**
+ * Frames: the 4 KiB units of host memory that guest pages are made of. They are cut from the pool in chunks, handed out
+ * zeroed, and kept for reuse when they come back.
+ */
+import { PAGE_SIZE } from '../base/address.ts';
+import type { Pool } from './pool.ts';
+
+/** Small, so that a pool near its maximum can still be filled. */
+const CHUNK_FRAMES = 64;
+
+export class FramePool {
+  readonly #pool: Pool;
+  readonly #free: number[] = [];
+  /** Frames of the newest chunk that were never handed out, and so are zero. */
+  #next = 0;
+  #end = 0;
+  #zeroFrame = 0;
+  #inUse = 0;
+
+  constructor(pool: Pool) {
+    this.#pool = pool;
+  }
+
+  /** Frames handed out and not yet given back; the zero frame is not counted. */
+  get inUse(): number {
+    return this.#inUse;
+  }
+
+  /** Host address of the frame that is all zero and must never be written. One for all guests of the pool. */
+  get zeroFrame(): number {
+    if (this.#zeroFrame === 0) this.#zeroFrame = this.#take();
+    return this.#zeroFrame;
+  }
+
+  /**
+   * Host address of a zeroed frame.
+   * @throws InternalError when the pool is full
+   */
+  allocate(): number {
+    const frame = this.#take();
+    this.#inUse++;
+    return frame;
+  }
+
+  /** Takes a frame back. Its content is lost. */
+  free(frame: number): void {
+    this.#free.push(frame);
+    this.#inUse--;
+  }
+
+  #take(): number {
+    const recycled = this.#free.pop();
+    if (recycled !== undefined) {
+      this.#pool.views.u8.fill(0, recycled, recycled + PAGE_SIZE);
+      return recycled;
+    }
+    if (this.#next === this.#end) {
+      this.#next = this.#pool.allocate(CHUNK_FRAMES * PAGE_SIZE, PAGE_SIZE);
+      this.#end = this.#next + CHUNK_FRAMES * PAGE_SIZE;
+    }
+    const frame = this.#next;
+    this.#next += PAGE_SIZE;
+    return frame;
+  }
+}
