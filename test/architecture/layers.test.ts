@@ -113,7 +113,8 @@ describe('what the platform offers', () => {
 
 describe('the checks themselves', () => {
   it('find imports in every form', () => {
-    const text = "import type { A } from './a.ts';\nexport { b } from '../b.ts';\nimport {\n  c,\n} from 'c';\nimport './d.ts';";
+    const text =
+      "import type { A } from './a.ts';\nexport { b } from '../b.ts';\nimport {\n  c,\n} from 'c';\nimport './d.ts';";
     expect(findImports('src/x/y.ts', text).map(({ target, specifier }) => target ?? specifier)).toEqual([
       'src/x/a.ts',
       'src/b.ts',

@@ -1,0 +1,23 @@
+/** What a guest starts from: bytes in memory and the state of the processor, as a boot loader would leave them. */
+
+export interface BootImage {
+  /** What is written to memory, in order. */
+  readonly pieces: readonly { readonly address: number; readonly bytes: Uint8Array }[];
+  readonly entry: EntryState;
+}
+
+export type EntryState =
+  /** Real-address mode at CS:IP = 0000:`ip`, all other segments 0, interrupts off, SP = `ip`. */
+  | { readonly mode: 'real'; readonly ip: number }
+  /**
+   * 32-bit protected mode, paging off, interrupts off, at `eip`: flat 4-GiB segments with the selectors given, whose
+   * descriptors are in the GDT at `gdt`.
+   */
+  | {
+      readonly mode: 'protected';
+      readonly eip: number;
+      readonly esi: number;
+      readonly codeSelector: number;
+      readonly dataSelector: number;
+      readonly gdt: { readonly address: number; readonly limit: number };
+    };

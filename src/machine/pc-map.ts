@@ -1,0 +1,66 @@
+/** Where everything sits in a PC: physical memory, I/O ports and interrupt lines. The only page with these numbers. */
+import type { PortRange } from '../bus/port-bus.ts';
+
+const KIB = 1024;
+const MIB = 1024 * KIB;
+
+/** Physical memory: [first byte, length]. RAM fills the rest, from 0 to the guest's size. */
+export const MEMORY = {
+  /** Conventional memory: where the BIOS data of a real PC would end. */
+  CONVENTIONAL: [0, 639 * KIB],
+  EXTENDED_BIOS_DATA: [639 * KIB, KIB],
+  VGA_WINDOW: [0xa_0000, 128 * KIB],
+  /** Text modes 0–3: 4000h cells of character and attribute. */
+  VGA_TEXT: [0xb_8000, 32 * KIB],
+  BIOS: [0xf_0000, 64 * KIB],
+  EXTENDED: [MIB, 0],
+} as const satisfies Record<string, readonly [first: number, length: number]>;
+
+/** RAM a guest can have. The upper bound keeps clear of the 32-bit hole for PCI devices, APICs and flash. */
+export const MINIMUM_MEMORY = 1 * MIB;
+export const MAXIMUM_MEMORY = 3072 * MIB;
+
+export const PORTS = {
+  PIC1: [0x20, 2],
+  PIT: [0x40, 4],
+  PS2_DATA: [0x60, 1],
+  SYSTEM_CONTROL_B: [0x61, 1],
+  PS2_STATUS: [0x64, 1],
+  CMOS: [0x70, 2],
+  POST: [0x80, 1],
+  SYSTEM_CONTROL_A: [0x92, 1],
+  PIC2: [0xa0, 2],
+  DEBUG_CONSOLE: [0xe9, 1],
+  DEBUG_EXIT: [0xf4, 1],
+  COM1: [0x3f8, 8],
+  VGA_CRTC: [0x3d4, 2],
+  BIOS_DEBUG: [0x402, 1],
+  PIC1_ELCR: [0x4d0, 1],
+  PIC2_ELCR: [0x4d1, 1],
+} as const satisfies Record<string, PortRange>;
+
+export const ISA_IRQ = { PIT: 0, KEYBOARD: 1, CASCADE: 2, COM1: 4, RTC: 8, MOUSE: 12 } as const;
+
+/** What `int 15h, ax=e820h` would report. */
+export type MemoryKind = 'usable' | 'reserved';
+export interface MemoryRange {
+  readonly first: number;
+  readonly length: number;
+  readonly kind: MemoryKind;
+}
+
+/** The memory map that is handed to an operating system, for `size` bytes of RAM. */
+export function memoryMap(size: number): MemoryRange[] {
+  const range = ([first, length]: readonly [number, number], kind: MemoryKind): MemoryRange => ({
+    first,
+    length,
+    kind,
+  });
+  const extended = MEMORY.EXTENDED[0];
+  return [
+    range(MEMORY.CONVENTIONAL, 'usable'),
+    range(MEMORY.EXTENDED_BIOS_DATA, 'reserved'),
+    range(MEMORY.BIOS, 'reserved'),
+    ...(size > extended ? [range([extended, size - extended], 'usable')] : []),
+  ];
+}
