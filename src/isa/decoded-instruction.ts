@@ -5,9 +5,9 @@ export interface MemoryOperand {
   /** Register number 0..15, 'ip' for RIP-relative, undefined for none. */
   readonly base: number | 'ip' | undefined;
   readonly index: number | undefined;
-  /** log2 of the scale: 0..3. */
+  /** log2 of the scale: 0..3; 0 without an index. */
   readonly scale: number;
-  /** Sign-extended displacement. */
+  /** Sign-extended displacement (of a memory offset: sign-extended from the address size). */
   readonly displacement: number;
   /** Segment register used: the default for the base, or the override. */
   readonly segment: number;
@@ -37,7 +37,11 @@ export interface DecodedInstruction {
   readonly rm: number;
   /** The memory operand, if there is one (also for memory offsets; for string operands only the segment of the source counts). */
   readonly memory: MemoryOperand | undefined;
-  /** Immediate operands in order, sign-extended where their kind says so. For a far pointer: [offset, selector]. */
+  /**
+   * Immediate operands in order. Those that their kind sign-extends (imm8s, immz, rel8, relz) are signed, the others
+   * unsigned. For a far pointer: [offset, selector]; for a memory offset: the offset (exact, where `memory.displacement`
+   * may have lost bits of a 64-bit one).
+   */
   readonly immediates: readonly bigint[];
 }
 

@@ -6,25 +6,34 @@
  * - hex bytes (`0F B6`), the last with `+r` (register in the low three bits), `+cc` (condition in the low four bits)
  *   or `+i` (x87 register in the low three bits);
  * - `/r` (ModR/M with a register operand), `/0`..`/7` (ModR/M with an opcode extension);
- *   a full ModR/M byte of x87 and group opcodes is written as a hex byte, with `+i` where it carries a register;
+ *   a full ModR/M byte of x87 and group opcodes is written as a hex byte, with `+i` where it carries a register (also
+ *   where its low three bits are ignored: no operand takes it then, and the assembler writes 0);
  * - `ib iw iz iv cb cz cp`: the immediate that follows (checked against the operand kinds);
- * - `66 F2 F3` before an `0F`: mandatory prefix; `np`: none of the three may stand;
+ * - `66 F2 F3` before other bytes: mandatory prefix (F2 and F3 win over 66); `np`: none of the three may stand;
  * - `o16 o32 o64`: only with this operand size; `a16 a32 a64`: only with this address size;
  * - `i64`: invalid in 64-bit mode; `n64`: only in 64-bit mode;
  * - `d64`: in 64-bit mode the operand size defaults to 64 (16 with 66h; 32 does not exist);
  *   `f64`: in 64-bit mode it is 64, whatever the prefixes say;
  * - `anymod`: ModR/M.mod is ignored and taken as a register (MOV CR, MOV DR).
+ *
+ * An encoding without `/r` or `/digit` has no operand in ModR/M; one with it has exactly one there. Which forms exist
+ * (register, memory, both) follows from that operand's kind. An exact opcode hides one of a `+r` range (90: NOP), but
+ * not with REX.B. A segment register that is written may not be CS.
  */
-import type { FlagName, SemanticsBuilder } from './semantics.ts';
-import type { OperandKindName } from './operand-kind.ts';
+
 import type { OperandAccess } from './operand.ts';
+import type { OperandKindName } from './operand-kind.ts';
+import type { FlagName, SemanticsBuilder } from './semantics.ts';
 
 export type Encoding = readonly [opcode: string, ...operands: OperandKindName[]];
 
 /** How an operand is used: read, written, both, or only its address taken. */
 export type Access = 'r' | 'w' | 'rw' | 'address';
 
-export interface InstructionRow<Operands extends Record<string, Access> = Record<string, Access>, Written extends FlagName = FlagName> {
+export interface InstructionRow<
+  Operands extends Record<string, Access> = Record<string, Access>,
+  Written extends FlagName = FlagName,
+> {
   /** Lower case. `cc` at the end stands for the condition code (`jcc`, `setcc`, `cmovcc`). */
   readonly mnemonic: string;
   /** Other names of the same instruction, taken by the assembler (`sal` for `shl`). */
