@@ -130,7 +130,12 @@ export class SemanticsBuilder<Written extends FlagName = FlagName> extends IrBui
   /** All six after left − right (− borrow in) = difference. */
   subFlags(left: Value, right: Value, difference: Value): FlagValues {
     const borrows = this.subBorrows(left, right, difference);
-    return { CF: this.msb(borrows), OF: this.overflow(borrows), AF: this.bit3(borrows), ...this.resultFlags(difference) };
+    return {
+      CF: this.msb(borrows),
+      OF: this.overflow(borrows),
+      AF: this.bit3(borrows),
+      ...this.resultFlags(difference),
+    };
   }
   /** All six after AND, OR, XOR, TEST: CF and OF cleared, AF undefined (real CPUs clear it). */
   logicFlags(result: Value): FlagValues {
@@ -177,9 +182,10 @@ export class SemanticsBuilder<Written extends FlagName = FlagName> extends IrBui
 
   /**
    * The stack: pushes and pops move a pointer of their own; `commit` writes rSP. A fault before that leaves rSP as it was.
+   * `release` drops bytes unread.
    * Offsets wrap at the stack size.
    */
-  stack(): { push(value: Value): void; pop(width: Width): Value; commit(): void; readonly pointer: Value } {
+  stack(): { push(value: Value): void; pop(width: Width): Value; release(bytes: Operandish): void; commit(): void; readonly pointer: Value } {
     const size = this.stackSize;
     let pointer: Value = this.register(GPR.rSP, size);
     return {
@@ -191,6 +197,9 @@ export class SemanticsBuilder<Written extends FlagName = FlagName> extends IrBui
         const value = this.load(SEGMENT.SS, pointer, width);
         pointer = this.add(pointer, width / 8);
         return value;
+      },
+      release: (bytes) => {
+        pointer = this.add(pointer, bytes);
       },
       commit: () => this.setRegister(GPR.rSP, pointer),
       get pointer() {
