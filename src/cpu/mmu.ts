@@ -17,6 +17,8 @@ export interface Mmu {
   writeSegment(segment: number, offset: number, value: number, size: 1 | 2 | 4): void;
   readSegment64(segment: number, offset: number): bigint;
   writeSegment64(segment: number, offset: number, value: bigint): void;
+  /** Faults unless a write at that logical address would succeed: what a read-modify-write does before it reads. */
+  probeWriteSegment(segment: number, offset: number, size: number): void;
   /** MOV CR3, task switch: drops all translations but global ones (`all`: those too). */
   flush(scope: 'nonGlobal' | 'all'): void;
   /** INVLPG. */
