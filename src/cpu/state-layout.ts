@@ -65,6 +65,11 @@ const FIELDS = {
   cr4: 'pointer',
   cr8: 'pointer',
   efer: 'pointer',
+  /** PAE paging: the four page-directory-pointer-table entries, loaded and checked when CR3 (or CR0, CR4) is written. */
+  pdpte0: 'pointer',
+  pdpte1: 'pointer',
+  pdpte2: 'pointer',
+  pdpte3: 'pointer',
   gdtrBase: 'pointer',
   idtrBase: 'pointer',
   gdtrLimit: 'u32',

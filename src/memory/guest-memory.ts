@@ -1,0 +1,332 @@
+/**
+ * A guest's physical address space: RAM, ROM and memory-mapped registers, by 4 KiB page.
+ *
+ * RAM is overcommitted: a page that was never written has no frame and reads as zero. The map is off the hot path: the
+ * MMU asks `frameForRead` and `frameForWrite` when it fills a TLB entry, and keeps the answer. What makes an answer
+ * wrong later is reported: `onFrameMoved` (a page leaves the shared zero frame). What withholds the right to write is
+ * chosen by the caller: after `watchWrites` and `clearDirty` it drops its writable translations itself.
+ */
+import { PAGE_SIZE } from '../base/address.ts';
+import { UserError } from '../base/errors.ts';
+import type { Pool } from './pool.ts';
+
+/** Width of physical addresses in bits (MAXPHYADDR of the Pentium Pro). Nothing answers above. */
+export const PHYSICAL_ADDRESS_BITS = 36;
+/** RAM ends here: above, a PC has its PCI devices, interrupt controllers and firmware. */
+export const RAM_LIMIT = 0xe000_0000;
+/** The display adapter's window: never RAM. */
+const VIDEO_HOLE = { first: 0xa0000, last: 0xbffff } as const;
+
+/** Memory-mapped registers, as memory sees them: offsets from the device's first byte, widths in bytes. */
+export interface MmioDevice {
+  readonly name: string;
+  readMemory(offset: number, size: 1 | 2 | 4 | 8): number;
+  writeMemory(offset: number, value: number, size: 1 | 2 | 4 | 8): void;
+}
+
+interface MmioRange {
+  readonly first: number;
+  readonly length: number;
+  readonly device: MmioDevice;
+}
+
+/** What is known of a page of RAM. A page without `ABSENT` is RAM. */
+const DIRTY = 1;
+const WATCHED = 2;
+/** No RAM answers here: a hole, ROM, or (part of) the page belongs to a device. */
+const ABSENT = 4;
+/** `frameForRead` gave the zero frame for it. */
+const SEEN_AS_ZERO = 8;
+
+const PAGE_MASK = PAGE_SIZE - 1;
+const pageOf = (address: number): number => (address / PAGE_SIZE) | 0;
+const ALL_ONES = { 1: 0xff, 2: 0xffff, 4: 0xffff_ffff } as const;
+
+export class GuestMemory {
+  /** Bytes of RAM, holes included. */
+  readonly size: number;
+  /** Called before bytes of a watched page change: by `write` or `copyIn`, not by who holds a frame. */
+  onWatchedWrite: (page: number, offset: number, length: number) => void = () => {};
+  /** Called when a page for which `frameForRead` gave the zero frame gets a frame of its own. */
+  onFrameMoved: (page: number) => void = () => {};
+
+  readonly #pool: Pool;
+  /** By page of RAM: host address of its frame, 0 if it was never written. */
+  readonly #frames: Uint32Array;
+  readonly #attributes: Uint8Array;
+  /** ROM frames by page. */
+  readonly #rom = new Map<number, number>();
+  /** Sorted by address; ranges do not overlap. */
+  readonly #mmio: MmioRange[] = [];
+  #framesInUse = 0;
+
+  /**
+   * `size`: bytes of RAM from address 0, a positive multiple of 4096, at most 3584 MiB. A0000h–BFFFFh is a hole.
+   * @throws UserError for another size
+   */
+  constructor(pool: Pool, options: { size: number }) {
+    const { size } = options;
+    if (!(size > 0) || size % PAGE_SIZE !== 0 || size > RAM_LIMIT) {
+      throw new UserError(`memory size ${size} bytes: must be a multiple of 4096 between 4096 and ${RAM_LIMIT}`);
+    }
+    this.size = size;
+    this.#pool = pool;
+    this.#frames = new Uint32Array(size / PAGE_SIZE);
+    this.#attributes = new Uint8Array(size / PAGE_SIZE);
+    this.#attributes.fill(ABSENT, pageOf(VIDEO_HOLE.first), pageOf(VIDEO_HOLE.last) + 1);
+  }
+
+  /** Frames that this guest holds, ROM included. */
+  get framesInUse(): number {
+    return this.#framesInUse;
+  }
+
+  /** Host address of the frame that holds guest-physical page `page`; 0 if none does (memory-mapped, or nothing). */
+  frameForRead(page: number): number {
+    if (this.#isRam(page)) {
+      const frame = this.#frames[page]!;
+      if (frame !== 0) return frame;
+      this.#attributes[page]! |= SEEN_AS_ZERO;
+      return this.#pool.frames.zeroFrame;
+    }
+    return this.#rom.get(page) ?? 0;
+  }
+
+  /**
+   * Host address of the page's own frame, to be written freely: the page counts as dirty from now on. 0 if every write
+   * must be seen (ROM, memory-mapped, nothing, or watched).
+   * @throws InternalError when the pool is full
+   */
+  frameForWrite(page: number): number {
+    if (!this.#isRam(page) || (this.#attributes[page]! & WATCHED) !== 0) return 0;
+    return this.#ownFrame(page);
+  }
+
+  /** Unsigned value at a physical address, of any kind. Where nothing answers, all bits read as one. */
+  read(address: number, size: 1 | 2 | 4): number {
+    const offset = address & PAGE_MASK;
+    if (offset + size > PAGE_SIZE) return this.#readBytes(address, size);
+    const page = pageOf(address);
+    const frame = this.frameForRead(page);
+    if (frame === 0) return this.#readDevice(address, size);
+    const at = frame + offset;
+    const { views } = this.#pool;
+    if (size === 1) return views.u8[at]!;
+    if (size === 2) return (at & 1) === 0 ? views.u16[at >>> 1]! : views.u8[at]! | (views.u8[at + 1]! << 8);
+    if ((at & 3) === 0) return views.u32[at >>> 2]!;
+    const { u8 } = views;
+    return (u8[at]! | (u8[at + 1]! << 8) | (u8[at + 2]! << 16) | (u8[at + 3]! << 24)) >>> 0;
+  }
+
+  /** Writes the low `size` bytes of `value`. ROM and empty space ignore it. */
+  write(address: number, value: number, size: 1 | 2 | 4): void {
+    const offset = address & PAGE_MASK;
+    if (offset + size > PAGE_SIZE) {
+      for (let index = 0; index < size; index++) this.write(address + index, value >>> (8 * index), 1);
+      return;
+    }
+    const page = pageOf(address);
+    if (!this.#isRam(page)) return this.#writeDevice(address, value, size);
+    if ((this.#attributes[page]! & WATCHED) !== 0) this.onWatchedWrite(page, offset, size);
+    const at = this.#ownFrame(page) + offset;
+    const { u8, u16, u32 } = this.#pool.views;
+    if (size === 1) u8[at] = value;
+    else if (size === 2 && (at & 1) === 0) u16[at >>> 1] = value;
+    else if (size === 4 && (at & 3) === 0) u32[at >>> 2] = value;
+    else for (let index = 0; index < size; index++) u8[at + index] = value >>> (8 * index);
+  }
+
+  /** As `read`, eight bytes: the lower doubleword is read first. */
+  read64(address: number): bigint {
+    const low = this.read(address, 4);
+    return BigInt(low) | (BigInt(this.read(address + 4, 4)) << 32n);
+  }
+
+  /** As `write`, eight bytes: the lower doubleword is written first. */
+  write64(address: number, value: bigint): void {
+    this.write(address, Number(value & 0xffff_ffffn), 4);
+    this.write(address + 4, Number((value >> 32n) & 0xffff_ffffn), 4);
+  }
+
+  /** Writes bytes as a device or loader does. What is not RAM ignores them. */
+  copyIn(address: number, bytes: Uint8Array): void {
+    for (let done = 0; done < bytes.length; ) {
+      const page = pageOf(address + done);
+      const offset = (address + done) & PAGE_MASK;
+      const length = Math.min(PAGE_SIZE - offset, bytes.length - done);
+      if (this.#isRam(page)) {
+        if ((this.#attributes[page]! & WATCHED) !== 0) this.onWatchedWrite(page, offset, length);
+        const frame = this.#ownFrame(page);
+        this.#pool.views.u8.set(bytes.subarray(done, done + length), frame + offset);
+      }
+      done += length;
+    }
+  }
+
+  /** A copy of RAM and ROM. Memory-mapped registers are not disturbed: they, and empty space, give FFh. */
+  copyOut(address: number, length: number): Uint8Array {
+    const bytes = new Uint8Array(length).fill(0xff);
+    for (let done = 0; done < length; ) {
+      const page = pageOf(address + done);
+      const offset = (address + done) & PAGE_MASK;
+      const count = Math.min(PAGE_SIZE - offset, length - done);
+      const frame = this.#isRam(page) ? this.#frames[page]! || this.#pool.frames.zeroFrame : (this.#rom.get(page) ?? 0);
+      if (frame !== 0) bytes.set(this.#pool.views.u8.subarray(frame + offset, frame + offset + count), done);
+      done += count;
+    }
+    return bytes;
+  }
+
+  /**
+   * Puts read-only memory at a page-aligned address, over RAM if there is some. The last page is filled up with FFh.
+   * Before the guest runs, or followed by a flush of all translations.
+   * @throws UserError if the address is unaligned or something other than RAM is there
+   */
+  addRom(address: number, bytes: Uint8Array): void {
+    if (address % PAGE_SIZE !== 0) throw new UserError(`ROM at ${hex(address)}: not at a page border`);
+    this.#refuseOverlap('ROM', address, bytes.length);
+    for (let done = 0; done < bytes.length; done += PAGE_SIZE) {
+      const page = pageOf(address + done);
+      const frame = this.#allocateFrame();
+      const { u8 } = this.#pool.views;
+      u8.fill(0xff, frame, frame + PAGE_SIZE);
+      u8.set(bytes.subarray(done, done + PAGE_SIZE), frame);
+      this.#rom.set(page, frame);
+      this.#removeRam(page);
+    }
+  }
+
+  /**
+   * Puts a device's registers at [first, first + length), over RAM if there is some: of a page that a device has a part
+   * of, the rest is empty space. Before the guest runs, or followed by a flush of all translations.
+   * @throws UserError if a device or ROM is already there, or the range leaves the address space
+   */
+  addMmio(first: number, length: number, device: MmioDevice): void {
+    this.#refuseOverlap(device.name, first, length);
+    const index = this.#mmio.findIndex((range) => range.first > first);
+    this.#mmio.splice(index < 0 ? this.#mmio.length : index, 0, { first, length, device });
+    for (let page = pageOf(first); page <= pageOf(first + length - 1); page++) this.#removeRam(page);
+  }
+
+  /** Every change of this page must be reported first: it holds decoded code. The caller drops writable translations. */
+  watchWrites(page: number): void {
+    if (this.#isRam(page)) this.#attributes[page]! |= WATCHED;
+  }
+
+  unwatchWrites(page: number): void {
+    if (this.#isRam(page)) this.#attributes[page]! &= ~WATCHED;
+  }
+
+  /** Pages of RAM that were written, or could have been, since `clearDirty`. */
+  *dirtyPages(): Generator<number> {
+    for (let page = 0; page < this.#attributes.length; page++) {
+      if ((this.#attributes[page]! & DIRTY) !== 0) yield page;
+    }
+  }
+
+  /** Starts a new round of dirty tracking. The caller drops all writable translations. */
+  clearDirty(): void {
+    for (let page = 0; page < this.#attributes.length; page++) this.#attributes[page]! &= ~DIRTY;
+  }
+
+  /** Returns all frames. The memory must not be used afterwards. */
+  dispose(): void {
+    for (let page = 0; page < this.#frames.length; page++) this.#releaseFrame(page);
+    for (const frame of this.#rom.values()) this.#pool.frames.free(frame);
+    this.#rom.clear();
+    this.#framesInUse = 0;
+  }
+
+  #isRam(page: number): boolean {
+    return page >= 0 && page < this.#frames.length && (this.#attributes[page]! & ABSENT) === 0;
+  }
+
+  /** The page's own frame, allocated at first need; marks it dirty. */
+  #ownFrame(page: number): number {
+    const attributes = this.#attributes[page]!;
+    let frame = this.#frames[page]!;
+    if (frame === 0) {
+      frame = this.#allocateFrame();
+      this.#frames[page] = frame;
+      this.#attributes[page] = (attributes & ~SEEN_AS_ZERO) | DIRTY;
+      if ((attributes & SEEN_AS_ZERO) !== 0) this.onFrameMoved(page);
+    } else {
+      this.#attributes[page] = attributes | DIRTY;
+    }
+    return frame;
+  }
+
+  #allocateFrame(): number {
+    const frame = this.#pool.frames.allocate();
+    this.#framesInUse++;
+    return frame;
+  }
+
+  #releaseFrame(page: number): void {
+    const frame = this.#frames[page]!;
+    if (frame === 0) return;
+    this.#pool.frames.free(frame);
+    this.#frames[page] = 0;
+    this.#framesInUse--;
+  }
+
+  #removeRam(page: number): void {
+    if (page >= this.#frames.length) return;
+    this.#releaseFrame(page);
+    this.#attributes[page] = ABSENT;
+  }
+
+  #readBytes(address: number, size: number): number {
+    let value = 0;
+    for (let index = 0; index < size; index++) value |= this.read(address + index, 1) << (8 * index);
+    return value >>> 0;
+  }
+
+  #findMmio(address: number): MmioRange | undefined {
+    let low = 0;
+    let high = this.#mmio.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      const range = this.#mmio[middle]!;
+      if (address < range.first) high = middle;
+      else if (address >= range.first + range.length) low = middle + 1;
+      else return range;
+    }
+    return undefined;
+  }
+
+  /** Within one page that no frame backs. An access that leaves a device's range is split into bytes. */
+  #readDevice(address: number, size: 1 | 2 | 4): number {
+    const range = this.#findMmio(address);
+    if (range !== undefined && address + size <= range.first + range.length) {
+      return (range.device.readMemory(address - range.first, size) & ALL_ONES[size]) >>> 0;
+    }
+    return size === 1 ? 0xff : this.#readBytes(address, size);
+  }
+
+  #writeDevice(address: number, value: number, size: 1 | 2 | 4): void {
+    const range = this.#findMmio(address);
+    if (range !== undefined && address + size <= range.first + range.length) {
+      range.device.writeMemory(address - range.first, (value & ALL_ONES[size]) >>> 0, size);
+    } else if (size !== 1) {
+      for (let index = 0; index < size; index++) this.#writeDevice(address + index, value >>> (8 * index), 1);
+    }
+  }
+
+  #refuseOverlap(name: string, first: number, length: number): void {
+    const last = first + length - 1;
+    if (!(length > 0) || first < 0 || last >= 2 ** PHYSICAL_ADDRESS_BITS) {
+      throw new UserError(`${name} at ${hex(first)}–${hex(last)}: outside the physical address space`);
+    }
+    const range = this.#mmio.find((other) => first < other.first + other.length && other.first <= last);
+    if (range !== undefined)
+      throw new UserError(`${name} at ${hex(first)}–${hex(last)}: ${range.device.name} is there`);
+    for (const page of this.#rom.keys()) {
+      if (page >= pageOf(first) && page <= pageOf(last)) {
+        throw new UserError(`${name} at ${hex(first)}–${hex(last)}: ROM is there`);
+      }
+    }
+  }
+}
+
+const hex = (value: number): string => `${value.toString(16).toUpperCase()}h`;
