@@ -4,6 +4,7 @@ import type { IrqLine } from '../../src/bus/irq-line.ts';
 import { timeOfTick } from '../../src/devices/crystal.ts';
 import { Pic8259, PicPair } from '../../src/devices/pic8259.ts';
 import { PIT_HZ, Pit8254 } from '../../src/devices/pit8254.ts';
+import { Uart16550 } from '../../src/devices/uart16550.ts';
 
 /** A wire that records its level and the guest times (ns) of its edges. */
 export class RecordingLine implements IrqLine {
@@ -49,4 +50,23 @@ export function createPit() {
   const pit = new Pit8254({ clock, out0 });
   const at = (tick: number) => clock.advanceTo(timeOfTick(tick, PIT_HZ));
   return { pit, clock, out0, at };
+}
+
+/** A serial port at 115200 8N1 with OUT2 set; `sent` is what it transmitted, as text. */
+export function createUart(options: { transmitPacing?: 'none' | 'line' } = {}) {
+  const clock = new VirtualClock();
+  const irq = new RecordingLine(clock);
+  const sent: number[] = [];
+  const breaks: number[] = [];
+  let drained = 0;
+  const backend = {
+    transmit: (byte: number) => void sent.push(byte),
+    transmitBreak: (level: 0 | 1) => void breaks.push(level),
+    inputDrained: () => void drained++,
+  };
+  const uart = new Uart16550({ clock, irq, backend, ...options });
+  uart.writePort(3, 0x03);
+  uart.writePort(4, 0x0b);
+  const text = (string: string) => uart.receive(new TextEncoder().encode(string));
+  return { uart, clock, irq, sent, breaks, text, drained: () => drained };
 }
