@@ -42,10 +42,10 @@ describe.skipIf(!existsSync(join(ROOT, '.git')))('the tree (needs a git checkout
     expect(wrong).toEqual([]);
   });
 
-  it('no file is called utils, helpers, common or misc, and only src has an index', () => {
+  it('no file is called utils, common or misc, and only src has an index', () => {
     const wrong = files
       .filter((path) => path.startsWith('src/'))
-      .filter((path) => /\/(utils?|helpers?|common|misc)\.ts$|\/index\.ts$/.test(path) && path !== 'src/index.ts');
+      .filter((path) => /\/(utils?|common|misc)\.ts$|\/index\.ts$/.test(path) && path !== 'src/index.ts');
     expect(wrong).toEqual([]);
   });
 

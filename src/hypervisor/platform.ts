@@ -1,0 +1,9 @@
+/** What the hypervisor needs of the world around it: the only way wall-clock time comes in. */
+export interface Platform {
+  /** Wall-clock time in ms, from any origin, never going back. */
+  now(): number;
+  /** Lets the world (timers, sockets, terminals) have its turn. */
+  yield(): Promise<void>;
+  /** Calls `action` after `ms` milliseconds. @returns a function that cancels it. */
+  delay(ms: number, action: () => void): () => void;
+}

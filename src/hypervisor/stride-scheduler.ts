@@ -1,0 +1,70 @@
+/**
+ * Who runs next: stride scheduling. Each member has a pass value, the instructions it was given divided by its
+ * weight; the one with the lowest pass runs next. Over any stretch in which all are busy, shares follow the weights to
+ * within one slice. Source: Waldspurger, Weihl, "Stride Scheduling: Deterministic Proportional-Share Resource
+ * Management", MIT/LCS/TM-528, 1995.
+ *
+ * A member that slept starts again at the pass of those that did not: idleness earns no credit.
+ */
+export class StrideScheduler<Member> {
+  readonly #entries = new Map<Member, Entry>();
+  /** Pass of the member chosen last: where one that wakes joins. */
+  #currentPass = 0;
+
+  /** Adds a member, asleep. `weight` is its share relative to the others. */
+  add(member: Member, weight: number): void {
+    this.#entries.set(member, { weight: validWeight(weight), pass: this.#currentPass, awake: false });
+  }
+
+  remove(member: Member): void {
+    this.#entries.delete(member);
+  }
+
+  setWeight(member: Member, weight: number): void {
+    this.#entry(member).weight = validWeight(weight);
+  }
+
+  /** From now on the member wants to run. No effect on one that is awake. */
+  wake(member: Member): void {
+    const entry = this.#entry(member);
+    if (!entry.awake) entry.pass = Math.max(entry.pass, this.#currentPass);
+    entry.awake = true;
+  }
+
+  sleep(member: Member): void {
+    this.#entry(member).awake = false;
+  }
+
+  /** The member to run next, undefined if all are asleep. Ties go to the one added first. */
+  next(): Member | undefined {
+    let best: [Member, Entry] | undefined;
+    for (const candidate of this.#entries) {
+      if (candidate[1].awake && (!best || candidate[1].pass < best[1].pass)) best = candidate;
+    }
+    if (best) this.#currentPass = best[1].pass;
+    return best?.[0];
+  }
+
+  /** The member ran this many instructions. */
+  charge(member: Member, instructions: number): void {
+    const entry = this.#entries.get(member);
+    if (entry) entry.pass += instructions / entry.weight;
+  }
+
+  #entry(member: Member): Entry {
+    const entry = this.#entries.get(member);
+    if (!entry) throw new Error('not a member of this scheduler');
+    return entry;
+  }
+}
+
+interface Entry {
+  weight: number;
+  pass: number;
+  awake: boolean;
+}
+
+function validWeight(weight: number): number {
+  if (!(weight > 0 && Number.isFinite(weight))) throw new RangeError(`weight ${weight} is not a positive number`);
+  return weight;
+}

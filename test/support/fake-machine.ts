@@ -1,0 +1,74 @@
+/** A machine without a processor: it retires what it is given, one instruction per nanosecond, and does as scripted. */
+import type { ByteChannel, Machine, MachineExit, RunLimits } from '../../src/machine/machine.ts';
+
+type Event = Exclude<MachineExit['reason'], 'budget' | 'time'>;
+
+class FakeChannel implements ByteChannel {
+  onOutput: ((bytes: Uint8Array) => void) | undefined;
+  readonly sent: number[] = [];
+  pending = 0;
+  send(bytes: Uint8Array): void {
+    this.sent.push(...bytes);
+  }
+}
+
+export class FakeMachine implements Machine {
+  readonly serial = new FakeChannel();
+  readonly debugConsole = new FakeChannel();
+  instructions = 0;
+  /** Guest time skipped in HLT. */
+  skipped = 0;
+  halted = false;
+  nextAlarm = Number.POSITIVE_INFINITY;
+  resets = 0;
+  disposed = false;
+  /** What happens after how many instructions. */
+  readonly #script: { at: number; event: Event }[];
+  /** Output written at every run. */
+  output = '';
+
+  constructor(script: { at: number; event: Event }[] = []) {
+    this.#script = script;
+  }
+
+  get time(): number {
+    return this.instructions + this.skipped;
+  }
+
+  run({ instructions, time = Number.POSITIVE_INFINITY }: RunLimits): MachineExit {
+    if (this.disposed) throw new Error('used after dispose');
+    const next = this.#script[0];
+    const untilEvent = next ? next.at - this.instructions : Number.POSITIVE_INFINITY;
+    const executed = Math.max(0, Math.min(instructions, untilEvent, time - this.time));
+    this.instructions += executed;
+    if (this.output) this.serial.onOutput?.(new TextEncoder().encode(this.output));
+    if (executed === untilEvent) {
+      this.#script.shift();
+      return exitOf(next!.event, executed);
+    }
+    return { reason: executed < instructions ? 'time' : 'budget', executed };
+  }
+
+  reset(): void {
+    this.resets++;
+  }
+
+  stateHash(): string {
+    return String(this.instructions);
+  }
+
+  dispose(): void {
+    this.disposed = true;
+  }
+}
+
+function exitOf(reason: Event, executed: number): MachineExit {
+  switch (reason) {
+    case 'debug-exit':
+      return { reason, executed, status: 42 };
+    case 'error':
+      return { reason, executed, error: Object.assign(new Error('planted'), { name: 'InternalError' as const }) };
+    default:
+      return { reason, executed };
+  }
+}
