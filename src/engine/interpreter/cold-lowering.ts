@@ -1,0 +1,288 @@
+/**
+ * A form as a function: `(state, record, base) → status`. It does everything: segment checks, TLB misses, faults,
+ * helpers. Registers and flags are in the state block while it runs.
+ */
+import { SEGMENT_FIELDS, SEGMENT_STRIDE, STATE } from '../../cpu/state-layout.ts';
+import type { Value } from '../../ir/value.ts';
+import type { SegmentRef } from '../../isa/operand.ts';
+import { GPR, SEGMENT } from '../../isa/semantics.ts';
+import { CodeWriter, I32, I64, type Label } from '../../wasm/code-writer.ts';
+import { type FormStatement, FormLowering } from './form-lowering.ts';
+import { LocalPool, typeOf } from './value-lowering.ts';
+import { RECORD } from './record-layout.ts';
+
+/** What a cold function returns. */
+export const STATUS = {
+  /** Go on with the next record. */
+  NEXT: 0,
+  /** A fault is pending; the instruction had no effect. */
+  FAULT: 1,
+  /** The block ends here: go on at `state.nextIp`. */
+  LEAVE: 2,
+} as const;
+
+/** Indices of the functions that cold code calls. */
+export interface ColdImports {
+  /** By width in bits: (state, segment, offset) → value; `modify` checks for writing. They set `state.faulted`. */
+  readonly load: Readonly<Record<number, number>>;
+  readonly modify: Readonly<Record<number, number>>;
+  /** (state, segment, offset, value) */
+  readonly store: Readonly<Record<number, number>>;
+  /** (state, helper number) → 1 if it faulted */
+  readonly helper: number;
+  /** (state, vector, error code or −1, cause number) */
+  readonly raise: number;
+}
+
+export interface ColdForm {
+  readonly statements: readonly FormStatement[];
+  /** Repeated string instruction. */
+  readonly repeat: 'none' | 'rep' | 'repe' | 'repne';
+  readonly addressSize: 16 | 32 | 64;
+  readonly endsBlock: boolean;
+}
+
+export interface ColdEnvironment {
+  readonly imports: ColdImports;
+  readonly helperNumber: (name: string) => number;
+  readonly causeNumber: (cause: string) => number;
+}
+
+/** Writes the function of one form. */
+export function lowerCold(form: ColdForm, environment: ColdEnvironment, options: { wide: boolean }): CodeWriter {
+  const code = new CodeWriter(3);
+  new ColdLowering(code, environment, options).form(form);
+  return code;
+}
+
+const containsCall = (statements: readonly FormStatement[]): boolean =>
+  statements.some((one) => one.kind === 'call' || (one.kind === 'when' && (containsCall(one.then) || containsCall(one.otherwise))));
+
+class ColdLowering extends FormLowering {
+  readonly #environment: ColdEnvironment;
+  #fault!: Label;
+
+  constructor(code: CodeWriter, environment: ColdEnvironment, options: { wide: boolean }) {
+    super(code, new LocalPool(code), { state: 0, record: 1, base: 2 }, options);
+    this.#environment = environment;
+  }
+
+  form(form: ColdForm): void {
+    const { code } = this;
+    this.#fault = code.block();
+    const leaves = form.endsBlock || form.repeat !== 'none';
+    if (this.wide || leaves || containsCall(form.statements)) this.#publishIps();
+    this.prepare(form.statements);
+    if (form.repeat === 'none') this.statements(form.statements);
+    else this.#repeat(form);
+    code.i32(leaves ? STATUS.LEAVE : STATUS.NEXT);
+    code.op('return');
+    code.end();
+    code.i32(STATUS.FAULT);
+  }
+
+  /** Helpers and faults find the instruction pointer in the state block. */
+  #publishIps(): void {
+    for (const which of ['ip', 'nextIp'] as const) this.#storeIp(which, () => this.pushIp(which, this.wide ? 64 : 32));
+  }
+
+  #storeIp(field: 'ip' | 'nextIp', push: () => void): void {
+    this.code.get(this.locals.state);
+    push();
+    this.code.memory(this.wide ? 'i64.store' : 'i32.store', STATE.fields[field]);
+  }
+
+  /**
+   * Every iteration counts as an instruction: the first was counted with the block, each further one takes from the
+   * budget. When that is used up, or the dispatcher must look, the instruction is left with rCX counted down and
+   * taken up again later, as an interrupted one is on hardware.
+   */
+  #repeat(form: ColdForm): void {
+    const { code, locals } = this;
+    const width = form.addressSize;
+    const load = width === 64 ? 'i64.load' : width === 32 ? 'i32.load' : 'i32.load16_u';
+    const countAt = GPR.rCX * 8;
+    const type = width === 64 ? 'i64' : 'i32';
+    const count = this.pool.take(typeOf(width));
+    const done = code.block();
+    code.get(locals.state);
+    code.memory(load, countAt);
+    code.op(`${type}.eqz`);
+    code.brIf(done);
+    const again = code.loop();
+    this.scoped(() => this.statements(form.statements));
+    // rCX counts down without touching flags; a 32-bit count clears the upper half.
+    code.get(locals.state);
+    code.get(locals.state);
+    code.memory(load, countAt);
+    if (width === 64) code.i64(1n);
+    else code.i32(1);
+    code.op(`${type}.sub`);
+    code.tee(count);
+    if (width === 32) {
+      code.op('i64.extend_i32_u');
+      code.memory('i64.store', countAt);
+    } else code.memory(width === 64 ? 'i64.store' : 'i32.store16', countAt);
+    code.get(count);
+    if (width === 16) {
+      code.i32(0xffff);
+      code.op('i32.and');
+    }
+    code.op(`${type}.eqz`);
+    code.brIf(done);
+    if (form.repeat !== 'rep') {
+      this.getFlagResult();
+      code.op(this.wide ? 'i64.eqz' : 'i32.eqz');
+      if (form.repeat === 'repe') code.op('i32.eqz');
+      code.brIf(done);
+    }
+    const suspend = code.block();
+    code.get(locals.state);
+    code.memory('i32.load', STATE.fields.attention);
+    code.brIf(suspend);
+    code.get(locals.state);
+    code.memory('i32.load', STATE.fields.budget);
+    code.op('i32.eqz');
+    code.brIf(suspend);
+    code.get(locals.state);
+    code.get(locals.state);
+    code.memory('i32.load', STATE.fields.budget);
+    code.i32(1);
+    code.op('i32.sub');
+    code.memory('i32.store', STATE.fields.budget);
+    code.br(again);
+    code.end();
+    this.#storeIp('nextIp', () => this.pushIp('ip', this.wide ? 64 : 32));
+    code.end();
+    code.end();
+  }
+
+  // Flags live in the state block -------------------------------------------------------------------------------
+
+  protected getFlagResult(): void {
+    this.code.get(this.locals.state);
+    this.code.memory(this.wide ? 'i64.load' : 'i32.load', STATE.fields.flagResult);
+  }
+  protected getFlagCarries(): void {
+    this.code.get(this.locals.state);
+    this.code.memory('i32.load', STATE.fields.flagCarries);
+  }
+  protected setFlagResult(push: () => void): void {
+    this.code.get(this.locals.state);
+    push();
+    if (!this.wide) this.code.op('i64.extend_i32_s');
+    this.code.memory('i64.store', STATE.fields.flagResult);
+  }
+  protected setFlagCarries(push: () => void): void {
+    this.code.get(this.locals.state);
+    push();
+    this.code.memory('i32.store', STATE.fields.flagCarries);
+  }
+
+  // Memory, control, helpers ------------------------------------------------------------------------------------
+
+  #segment(segment: SegmentRef): void {
+    const { code, locals } = this;
+    code.get(locals.state);
+    if (segment === 'operand') {
+      code.get(locals.record);
+      code.memory('i32.load16_u', RECORD.segment);
+    } else code.i32(STATE.segments + segment * SEGMENT_STRIDE);
+    code.op('i32.add');
+  }
+
+  #offset(offset: Value): void {
+    if (this.wide) this.asI64(offset);
+    else this.clean(offset);
+  }
+
+  protected load(statement: Extract<FormStatement, { kind: 'load' }>): void {
+    const { code, locals } = this;
+    const { imports } = this.#environment;
+    code.get(locals.state);
+    this.#segment(statement.segment);
+    this.#offset(statement.offset);
+    code.call((statement.intent === 'modify' ? imports.modify : imports.load)[statement.width]!);
+    code.set(this.temporaryLocal(statement.result.id, statement.width));
+    this.#leaveIfFaulted();
+  }
+
+  protected store(statement: Extract<FormStatement, { kind: 'store' }>): void {
+    const { code, locals } = this;
+    code.get(locals.state);
+    this.#segment(statement.segment);
+    this.#offset(statement.offset);
+    this.clean(statement.value);
+    code.call(this.#environment.imports.store[statement.value.width]!);
+    this.#leaveIfFaulted();
+  }
+
+  #leaveIfFaulted(): void {
+    this.code.get(this.locals.state);
+    this.code.memory('i32.load', STATE.fields.faulted);
+    this.code.brIf(this.#fault);
+  }
+
+  protected jump(statement: Extract<FormStatement, { kind: 'jump' }>): void {
+    const { code, locals } = this;
+    if (statement.condition) {
+      this.value(statement.condition);
+      code.if();
+    }
+    this.scoped(() => {
+      if (!this.wide) {
+        // SDM: #GP(0) if the target is beyond the code segment limit.
+        this.value(statement.target);
+        code.get(locals.state);
+        code.memory('i32.load', STATE.segments + SEGMENT.CS * SEGMENT_STRIDE + SEGMENT_FIELDS.limit);
+        code.op('i32.gt_u');
+        code.if();
+        this.#raise(13, 0, 'branch target beyond the code segment limit');
+        code.end();
+      }
+      this.#storeIp('nextIp', () => this.value(statement.target));
+      code.i32(STATUS.LEAVE);
+      code.op('return');
+    });
+    if (statement.condition) code.end();
+  }
+
+  protected raise(statement: Extract<FormStatement, { kind: 'raise' }>): void {
+    if (statement.condition) {
+      this.value(statement.condition);
+      this.code.if();
+    }
+    this.#raise(statement.vector, statement.errorCode, statement.cause);
+    if (statement.condition) this.code.end();
+  }
+
+  #raise(vector: number, errorCode: number | undefined, cause: string): void {
+    const { code, locals } = this;
+    code.get(locals.state);
+    code.i32(vector);
+    code.i32(errorCode ?? -1);
+    code.i32(this.#environment.causeNumber(cause));
+    code.call(this.#environment.imports.raise);
+    code.br(this.#fault);
+  }
+
+  protected call(statement: Extract<FormStatement, { kind: 'call' }>): void {
+    const { code, locals } = this;
+    statement.args.forEach((arg, index) => {
+      code.get(locals.state);
+      this.clean(arg);
+      code.memory(typeOf(arg.width) === I64 ? 'i64.store' : 'i32.store', STATE.helperArguments + index * 8);
+    });
+    code.get(locals.state);
+    code.i32(this.#environment.helperNumber(statement.helper));
+    code.call(this.#environment.imports.helper);
+    code.brIf(this.#fault);
+    statement.results.forEach((result, index) => {
+      code.get(locals.state);
+      code.memory(typeOf(result.width) === I64 ? 'i64.load' : 'i32.load', STATE.helperResults + index * 8);
+      code.set(this.temporaryLocal(result.id, result.width));
+    });
+  }
+}
+
+export const COLD_PARAMETERS = (wide: boolean) => [I32, I32, wide ? I64 : I32] as const;

@@ -1,0 +1,195 @@
+/**
+ * A form as a handler inside the loop: only what usually happens. Segments are flat, memory is in the TLB, nothing
+ * faults; as soon as that is not so, nothing has been changed yet and the form's cold function does it all.
+ */
+import { TLB } from '../../cpu/tlb-layout.ts';
+import { isOperation, type Value } from '../../ir/value.ts';
+import { type CodeWriter, I32, type Label } from '../../wasm/code-writer.ts';
+import { FormLowering, type FormStatement, loadOpcode, storeOpcode } from './form-lowering.ts';
+import { RECORD, RECORD_SIZE } from './record-layout.ts';
+import type { RunLocals } from './run-module.ts';
+import type { LocalPool } from './value-lowering.ts';
+
+interface Labels {
+  readonly again: Label;
+  readonly enter: Label;
+  readonly resolve: Label;
+  readonly cold: Label;
+}
+
+/** Whether a form can be a hot handler: no helpers, and nothing that can fail follows an effect. */
+export function isHot(statements: readonly FormStatement[]): boolean {
+  let changed = false;
+  for (const statement of statements) {
+    switch (statement.kind) {
+      case 'call':
+        return false;
+      case 'load':
+      case 'raise':
+        if (changed) return false;
+        break;
+      case 'store':
+        if (changed) return false;
+        changed = true;
+        break;
+      case 'write':
+      case 'flags':
+        changed = true;
+        break;
+      case 'when':
+        if (![...statement.then, ...statement.otherwise].every((one) => one.kind === 'write' || one.kind === 'flags' || one.kind === 'read')) return false;
+        changed = true;
+        break;
+    }
+  }
+  return true;
+}
+
+export class HotLowering extends FormLowering {
+  readonly #run: RunLocals;
+  readonly #labels: Labels;
+  /** Host address of a 'modify' load, for the store that follows. */
+  readonly #hostAddress = new Map<number, number>();
+
+  constructor(code: CodeWriter, pool: LocalPool, run: RunLocals, labels: Labels) {
+    super(code, pool, { state: run.state, record: run.record, base: run.base }, { wide: false });
+    this.#run = run;
+    this.#labels = labels;
+  }
+
+  handler(statements: readonly FormStatement[]): void {
+    this.prepare(statements);
+    this.statements(statements);
+    const last = statements.at(-1);
+    if (last?.kind === 'jump' && !last.condition) return;
+    const { code } = this;
+    code.get(this.#run.record);
+    code.i32(RECORD_SIZE);
+    code.op('i32.add');
+    code.set(this.#run.record);
+    code.br(this.#labels.again);
+  }
+
+  protected getFlagResult(): void {
+    this.code.get(this.#run.flagResult);
+  }
+  protected getFlagCarries(): void {
+    this.code.get(this.#run.flagCarries);
+  }
+  protected setFlagResult(push: () => void): void {
+    push();
+    this.code.set(this.#run.flagResult);
+  }
+  protected setFlagCarries(push: () => void): void {
+    push();
+    this.code.set(this.#run.flagCarries);
+  }
+
+  /** Leaves the host address of `width` bits at `offset` in a local; goes to the cold function on a TLB miss. */
+  #translate(offset: Value, width: number, table: number): number {
+    const { code } = this;
+    const linear = this.pool.take(I32);
+    const entry = this.pool.take(I32);
+    this.clean(offset);
+    code.tee(linear);
+    code.i32(12 - TLB.entryShift(false));
+    code.op('i32.shr_u');
+    code.i32((TLB.ENTRIES - 1) << TLB.entryShift(false));
+    code.op('i32.and');
+    code.get(table);
+    code.op('i32.add');
+    code.tee(entry);
+    code.memory('i32.load', TLB.TAG);
+    code.get(linear);
+    if (width > 8) {
+      code.i32(width / 8 - 1);
+      code.op('i32.add');
+    }
+    code.i32(-4096);
+    code.op('i32.and', 'i32.ne');
+    code.brIf(this.#labels.cold);
+    code.get(linear);
+    code.get(entry);
+    code.memory('i32.load', TLB.addend(false));
+    code.op('i32.add');
+    code.set(linear);
+    return linear;
+  }
+
+  protected load(statement: Extract<FormStatement, { kind: 'load' }>): void {
+    const { code } = this;
+    const modify = statement.intent === 'modify';
+    const host = this.#translate(statement.offset, statement.width, modify ? this.#run.tlbWrite : this.#run.tlbRead);
+    if (modify) this.#hostAddress.set(statement.result.id, host);
+    code.get(host);
+    code.memory(loadOpcode(statement.width), 0);
+    code.set(this.temporaryLocal(statement.result.id, statement.width));
+  }
+
+  protected store(statement: Extract<FormStatement, { kind: 'store' }>): void {
+    const { code } = this;
+    const known = statement.after && this.#hostAddress.get(statement.after.id);
+    const host = known ?? this.#translate(statement.offset, statement.value.width, this.#run.tlbWrite);
+    code.get(host);
+    this.value(statement.value);
+    code.memory(storeOpcode(statement.value.width), 0);
+  }
+
+  protected jump(statement: Extract<FormStatement, { kind: 'jump' }>): void {
+    const { code } = this;
+    const { record, budget, target, linkFrom } = this.#run;
+    if (statement.condition) {
+      this.value(statement.condition);
+      code.if();
+    }
+    // The instructions after this one in the block do not run.
+    code.get(budget);
+    code.get(record);
+    code.memory('i32.load8_u', RECORD.remaining);
+    code.op('i32.add');
+    code.get(record);
+    code.memory('i32.load8_u', RECORD.count);
+    code.op('i32.sub');
+    code.set(budget);
+    this.scoped(() => {
+      if (isDirect(statement.target)) {
+        const link = this.pool.take(I32);
+        code.get(record);
+        code.memory('i32.load', RECORD.link);
+        code.tee(link);
+        code.if();
+        code.get(link);
+        code.set(record);
+        code.br(this.#labels.enter);
+        code.end();
+        this.value(statement.target);
+        code.set(target);
+        code.get(record);
+        code.set(linkFrom);
+      } else {
+        this.value(statement.target);
+        code.set(target);
+        code.i32(0);
+        code.set(linkFrom);
+      }
+      code.br(this.#labels.resolve);
+    });
+    if (statement.condition) code.end();
+  }
+
+  /** A hot form that would fault is left to its cold function. */
+  protected raise(statement: Extract<FormStatement, { kind: 'raise' }>): void {
+    if (!statement.condition) return this.code.br(this.#labels.cold);
+    this.value(statement.condition);
+    this.code.brIf(this.#labels.cold);
+  }
+
+  protected call(): never {
+    throw new TypeError('a hot form calls no helper');
+  }
+}
+
+/** Next instruction pointer plus a constant of the instruction. */
+function isDirect(target: Value): boolean {
+  return isOperation(target) && target.op === 'add' && target.args.every((arg) => arg.op === 'input') && target.args.some((arg) => arg.op === 'input' && arg.name === 'nextIp');
+}

@@ -1,0 +1,138 @@
+/**
+ * Memory access of cold code, as one wasm module: segment check, TLB look-up, and on a miss the slow path in
+ * TypeScript. `(state, segment, offset[, value])`; `segment` is the address of a segment's state.
+ */
+import { SEGMENT_FIELDS, STATE } from '../../cpu/state-layout.ts';
+import { TLB } from '../../cpu/tlb-layout.ts';
+import { CodeWriter, I32, I64 } from '../../wasm/code-writer.ts';
+import { type FunctionType, ModuleBuilder } from '../../wasm/module-builder.ts';
+import { loadOpcode, storeOpcode } from './form-lowering.ts';
+
+export const ACCESS_WIDTHS = [8, 16, 32, 64] as const;
+type AccessKind = 'load' | 'modify' | 'store';
+export const ACCESS_KINDS: readonly AccessKind[] = ['load', 'modify', 'store'];
+/** Second argument of the slow path and of the segment fault: bytes, and what is asked. */
+export const ACCESS_CODE: Record<AccessKind, number> = { load: 0, modify: 0x100, store: 0x200 };
+
+export const accessName = (kind: AccessKind, width: number): string => `${kind}${width}`;
+
+/** Types of the access functions, for importing them. */
+export const accessType = (kind: AccessKind, width: number, options: { wide: boolean }): FunctionType => {
+  const value = width === 64 ? I64 : I32;
+  const offset = options.wide ? I64 : I32;
+  return kind === 'store'
+    ? { parameters: [I32, I32, offset, value], results: [] }
+    : { parameters: [I32, I32, offset], results: [value] };
+};
+
+/** Bytes of the module. It imports `slow` (state, access code) and `segmentFault` (state, segment, offset, access code). */
+export function buildMemoryFunctions(options: { wide: boolean; maximumPages: number }): Uint8Array<ArrayBuffer> {
+  const module = new ModuleBuilder();
+  const { wide } = options;
+  module.importMemory('memory', { minimumPages: 1, maximumPages: options.maximumPages });
+  // The slow path finds the linear address in `scratchAddress`, and takes or leaves the value in `scratch`.
+  const slow = module.importFunction('slow', { parameters: [I32, I32], results: [] });
+  const segmentFault = module.importFunction('segmentFault', { parameters: [I32, I32, I32], results: [] });
+  for (const kind of ACCESS_KINDS) {
+    for (const width of ACCESS_WIDTHS) {
+      const index = module.declare(accessType(kind, width, { wide }));
+      module.define(index, accessFunction(kind, width, { wide, slow, segmentFault }));
+      module.export(accessName(kind, width), index);
+    }
+  }
+  return module.finish();
+}
+
+function accessFunction(kind: AccessKind, width: number, context: { wide: boolean; slow: number; segmentFault: number }): CodeWriter {
+  const { wide } = context;
+  const isStore = kind === 'store';
+  const code = new CodeWriter(isStore ? 4 : 3);
+  const [state, segment, offset, value] = [0, 1, 2, 3];
+  const bytes = width / 8;
+  const accessCode = bytes | ACCESS_CODE[kind];
+  const pointer = wide ? I64 : I32;
+  const last = code.newLocal(pointer);
+  const linear = code.newLocal(pointer);
+  const entry = code.newLocal(I32);
+  const push = (number: number) => (wide ? code.i64(BigInt(number)) : code.i32(number));
+  const op = (name: 'add' | 'and' | 'eq' | 'lt_u' | 'gt_u') => code.op(`${wide ? 'i64' : 'i32'}.${name}`);
+
+  if (!wide) {
+    // Offsets low..high are valid; the last byte must not wrap.
+    code.get(offset);
+    code.i32(bytes - 1);
+    code.op('i32.add');
+    code.tee(last);
+    code.get(segment);
+    code.memory('i32.load', kind === 'load' ? SEGMENT_FIELDS.highRead : SEGMENT_FIELDS.highWrite);
+    code.op('i32.gt_u');
+    code.get(offset);
+    code.get(segment);
+    code.memory('i32.load', SEGMENT_FIELDS.low);
+    code.op('i32.lt_u', 'i32.or');
+    code.get(last);
+    code.get(offset);
+    code.op('i32.lt_u', 'i32.or');
+    code.if();
+    code.get(segment);
+    code.get(offset);
+    code.i32(accessCode);
+    code.call(context.segmentFault);
+    if (!isStore) (width === 64 ? code.i64(0n) : code.i32(0));
+    code.op('return');
+    code.end();
+  }
+  code.get(offset);
+  code.get(segment);
+  code.memory(wide ? 'i64.load' : 'i32.load', SEGMENT_FIELDS.base);
+  op('add');
+  code.set(linear);
+
+  // entry = tlb + (page mod entries) * entry size
+  code.get(state);
+  code.memory('i32.load', kind === 'load' ? STATE.fields.tlbRead : STATE.fields.tlbWrite);
+  code.get(linear);
+  if (wide) code.op('i32.wrap_i64');
+  code.i32(12 - TLB.entryShift(wide));
+  code.op('i32.shr_u');
+  code.i32((TLB.ENTRIES - 1) << TLB.entryShift(wide));
+  code.op('i32.and', 'i32.add');
+  code.set(entry);
+  // Folding the page-cross check into the tag: the page of the last byte must be the entry's.
+  code.get(linear);
+  push(bytes - 1);
+  op('add');
+  push(-4096);
+  op('and');
+  code.get(entry);
+  code.memory(wide ? 'i64.load' : 'i32.load', TLB.TAG);
+  op('eq');
+  if (isStore) code.if();
+  else code.if(width === 64 ? I64 : I32);
+  code.get(linear);
+  if (wide) code.op('i32.wrap_i64');
+  code.get(entry);
+  code.memory('i32.load', TLB.addend(wide));
+  code.op('i32.add');
+  if (isStore) code.get(value);
+  code.memory(isStore ? storeOpcode(width) : loadOpcode(width), 0);
+  code.else();
+  code.get(state);
+  code.get(linear);
+  if (!wide) code.op('i64.extend_i32_u');
+  code.memory('i64.store', STATE.fields.scratchAddress);
+  if (isStore) {
+    code.get(state);
+    code.get(value);
+    code.memory(width === 64 ? 'i64.store' : 'i32.store', STATE.fields.scratch);
+  }
+  code.get(state);
+  code.i32(accessCode);
+  code.call(context.slow);
+  if (!isStore) {
+    code.get(state);
+    code.memory(width === 64 ? 'i64.load' : 'i32.load', STATE.fields.scratch);
+  }
+  code.end();
+  return code;
+}

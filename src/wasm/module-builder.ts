@@ -1,0 +1,107 @@
+/** Assembles a wasm module: types, imports, functions, exports, one table's elements. It knows no x86. */
+import { ByteWriter, type CodeWriter, type ValueType } from './code-writer.ts';
+
+export interface FunctionType {
+  readonly parameters: readonly ValueType[];
+  readonly results: readonly ValueType[];
+}
+
+const SECTION = { type: 1, import: 2, function: 3, export: 7, element: 9, code: 10 } as const;
+
+export class ModuleBuilder {
+  readonly #types: string[] = [];
+  readonly #typeList: FunctionType[] = [];
+  readonly #imports: { name: string; write(out: ByteWriter): void }[] = [];
+  readonly #functions: { type: number; body?: Uint8Array }[] = [];
+  readonly #exports: { name: string; index: number }[] = [];
+  readonly #elements: { at: number; functions: number[] }[] = [];
+  #importedFunctions = 0;
+
+  type(type: FunctionType): number {
+    const key = `${type.parameters}:${type.results}`;
+    const known = this.#types.indexOf(key);
+    if (known >= 0) return known;
+    this.#types.push(key);
+    this.#typeList.push(type);
+    return this.#types.length - 1;
+  }
+
+  /** Imports under module name "host". Functions must be imported before any is defined. */
+  importFunction(name: string, type: FunctionType): number {
+    if (this.#functions.length > 0) throw new Error('functions are imported before any is defined');
+    const index = this.type(type);
+    this.#imports.push({ name, write: (out) => (out.byte(0), out.unsigned(index)) });
+    return this.#importedFunctions++;
+  }
+  importMemory(name: string, limits: { minimumPages: number; maximumPages: number }): void {
+    this.#imports.push({
+      name,
+      write: (out) => (out.byte(2), out.byte(1), out.unsigned(limits.minimumPages), out.unsigned(limits.maximumPages)),
+    });
+  }
+  importTable(name: string, size: number): void {
+    this.#imports.push({ name, write: (out) => (out.byte(1), out.byte(0x70), out.byte(0), out.unsigned(size)) });
+  }
+
+  /** Reserves a function index; `define` gives the body. */
+  declare(type: FunctionType): number {
+    this.#functions.push({ type: this.type(type) });
+    return this.#importedFunctions + this.#functions.length - 1;
+  }
+  define(index: number, code: CodeWriter): void {
+    this.#functions[index - this.#importedFunctions]!.body = code.finish();
+  }
+  export(name: string, index: number): void {
+    this.#exports.push({ name, index });
+  }
+  /** Functions placed in the imported table, from position `at`. */
+  elements(at: number, functions: number[]): void {
+    this.#elements.push({ at, functions });
+  }
+
+  finish(): Uint8Array<ArrayBuffer> {
+    const out = new ByteWriter();
+    out.bytes([0x00, 0x61, 0x73, 0x6d, 1, 0, 0, 0]);
+    const section = <T>(id: number, items: readonly T[], write: (body: ByteWriter, item: T) => void) => {
+      if (items.length === 0) return;
+      const body = new ByteWriter();
+      body.unsigned(items.length);
+      for (const item of items) write(body, item);
+      out.byte(id);
+      out.unsigned(body.length);
+      out.bytes(body.finish());
+    };
+    section(SECTION.type, this.#typeList, (body, { parameters, results }) => {
+      body.byte(0x60);
+      body.unsigned(parameters.length);
+      body.bytes(parameters);
+      body.unsigned(results.length);
+      body.bytes(results);
+    });
+    section(SECTION.import, this.#imports, (body, entry) => {
+      body.name('host');
+      body.name(entry.name);
+      entry.write(body);
+    });
+    section(SECTION.function, this.#functions, (body, { type }) => body.unsigned(type));
+    section(SECTION.export, this.#exports, (body, { name, index }) => {
+      body.name(name);
+      body.byte(0);
+      body.unsigned(index);
+    });
+    section(SECTION.element, this.#elements, (body, { at, functions }) => {
+      body.byte(0);
+      body.byte(0x41);
+      body.signed(at);
+      body.byte(0x0b);
+      body.unsigned(functions.length);
+      for (const index of functions) body.unsigned(index);
+    });
+    section(SECTION.code, this.#functions, (body, { body: code }) => {
+      if (!code) throw new Error('a declared function has no body');
+      body.unsigned(code.length);
+      body.bytes(code);
+    });
+    return out.finish();
+  }
+}
