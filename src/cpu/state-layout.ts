@@ -80,6 +80,8 @@ const FIELDS = {
   dr3: 'pointer',
   dr6: 'pointer',
   dr7: 'pointer',
+  /** DR6 bits of a debug trap (#DB) to be delivered when the running instruction has retired: data and I/O breakpoints. */
+  pendingDebug: 'u32',
   sysenterCs: 'pointer',
   sysenterEsp: 'pointer',
   sysenterEip: 'pointer',
