@@ -38,7 +38,10 @@ export interface InstructionRow<
   readonly mnemonic: string;
   /** Other names of the same instruction, taken by the assembler (`sal` for `shl`). */
   readonly aliases?: readonly string[];
-  /** By operand size, where the name depends on it: `{ 16: 'cbw', 32: 'cwde', 64: 'cdqe' }`; the first is `mnemonic`. */
+  /**
+   * By operand size, where the name depends on it: `{ 16: 'cbw', 32: 'cwde', 64: 'cdqe' }`. If `mnemonic` is one of them,
+   * it means that size alone; if not (`iret` beside `iretw`, `iretd`, `iretq`), it means the usual size of the mode.
+   */
   readonly mnemonics?: Readonly<Partial<Record<16 | 32 | 64, string>>>;
   readonly summary: string;
   readonly manual: string;
@@ -47,7 +50,12 @@ export interface InstructionRow<
   /** Operands that are encoded or fixed but not written in assembly text (AL of MUL, the strings of MOVS). */
   readonly implicit?: readonly (keyof Operands & string)[];
   readonly encodings: readonly Encoding[];
-  readonly flags: { readonly reads?: readonly FlagName[]; readonly writes?: readonly Written[] };
+  readonly flags: {
+    readonly reads?: readonly FlagName[];
+    readonly writes?: readonly Written[];
+    /** Undefined by the manual, and left alone by real CPUs and by us: not written, but nothing to compare either. */
+    readonly undefined?: readonly FlagName[];
+  };
   /** LOCK is allowed when the destination is memory; elsewhere it is #UD. */
   readonly lockable?: boolean;
   /** String instruction: F3/F2 repeat it. 'rep': while rCX ≠ 0; 'repe': also while ZF says so (REPE/REPNE). */

@@ -58,9 +58,16 @@ export class SemanticsBuilder<Written extends FlagName = FlagName> extends IrBui
     return this.longMode ? 64 : 32;
   }
 
-  /** A constant of the decoded instruction. */
+  /**
+   * A constant of the decoded instruction: 'ip', 'nextIp' (pointer size); 'immediate', 'immediate2'; 'ea', the memory
+   * operand's offset (address size); 'reg', 'rm', numbers of registers, and 'segment', that of the memory operand's (8).
+   */
   input(name: string, width: Width): Value {
     return { op: 'input', width, name };
+  }
+  /** Number of a segment register (8 bits), for helpers that take one. */
+  segmentNumber(segment: SegmentRef): Value {
+    return segment === 'operand' ? this.input('segment', 8) : this.constant(segment, 8);
   }
   /** Offset of this instruction and of the next one in the code segment (32 bits; 64 in 64-bit mode). */
   get instructionPointer(): Value {

@@ -253,7 +253,7 @@ const into = instruction({
 
 const iret = instruction({
   mnemonic: 'iret',
-  mnemonics: { 16: 'iret', 32: 'iretd', 64: 'iretq' },
+  mnemonics: { 16: 'iretw', 32: 'iretd', 64: 'iretq' },
   summary: 'Interrupt return',
   manual: 'SDM Vol. 2A, "IRET/IRETD/IRETQ—Interrupt Return"',
   operands: {},

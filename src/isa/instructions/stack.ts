@@ -94,7 +94,7 @@ const popSegment = instruction({
 
 const pusha = instruction({
   mnemonic: 'pusha',
-  mnemonics: { 16: 'pusha', 32: 'pushad' },
+  mnemonics: { 16: 'pushaw', 32: 'pushad' },
   summary: 'Push all general-purpose registers',
   manual: 'SDM Vol. 2B, "PUSHA/PUSHAD—Push All General-Purpose Registers"',
   operands: {},
@@ -110,7 +110,7 @@ const pusha = instruction({
 
 const popa = instruction({
   mnemonic: 'popa',
-  mnemonics: { 16: 'popa', 32: 'popad' },
+  mnemonics: { 16: 'popaw', 32: 'popad' },
   summary: 'Pop all general-purpose registers',
   manual: 'SDM Vol. 2B, "POPA/POPAD—Pop All General-Purpose Registers"',
   operands: {},
@@ -131,7 +131,7 @@ const popa = instruction({
 
 const pushf = instruction({
   mnemonic: 'pushf',
-  mnemonics: { 16: 'pushf', 32: 'pushfd', 64: 'pushfq' },
+  mnemonics: { 16: 'pushfw', 32: 'pushfd', 64: 'pushfq' },
   summary: 'Push EFLAGS onto the stack',
   manual: 'SDM Vol. 2B, "PUSHF/PUSHFD/PUSHFQ—Push EFLAGS Register Onto the Stack"',
   operands: {},
@@ -147,7 +147,7 @@ const pushf = instruction({
 
 const popf = instruction({
   mnemonic: 'popf',
-  mnemonics: { 16: 'popf', 32: 'popfd', 64: 'popfq' },
+  mnemonics: { 16: 'popfw', 32: 'popfd', 64: 'popfq' },
   summary: 'Pop EFLAGS from the stack',
   manual: 'SDM Vol. 2B, "POPF/POPFD/POPFQ—Pop Stack Into EFLAGS Register"',
   operands: {},
