@@ -89,9 +89,6 @@ function checkRow(row: InstructionRow): void {
   for (const name of row.implicit ?? []) {
     if (!Object.hasOwn(row.operands, name)) fail(`implicit operand ${name} is not an operand`);
   }
-  if (row.mnemonics !== undefined && !Object.values(row.mnemonics).includes(row.mnemonic)) {
-    fail(`mnemonics do not contain ${row.mnemonic}`);
-  }
 }
 
 /** Parses one encoding. @throws TypeError naming row and encoding when it is wrong. */

@@ -1,0 +1,504 @@
+/**
+ * The assembler: Intel syntax as NASM has it, and nothing that the instruction table does not know.
+ *
+ * Lines: `label: mnemonic operands ; comment`. Labels that start with a dot belong to the label before them.
+ * Directives: `bits 16|32|64`, `org`, `db dw dd dq dt` (numbers, strings, floating point), `resb resw resd resq`
+ * (zeros), `times count …`, `align n[, fill]`, `name equ value`, `default rel|abs`.
+ * Prefix words: `lock rep repe repz repne repnz`, a segment register, `o16 o32 o64`, `a16 a32 a64`.
+ * Expressions: see `assembler-expression.ts`. The shortest encoding is chosen; jumps grow only where they must.
+ *
+ * Passes are repeated until no address changes: in each, forward references have the addresses of the pass before, and
+ * no instruction becomes shorter than it was.
+ */
+import { UserError } from '../base/errors.ts';
+import {
+  describeToken,
+  type Expression,
+  evaluate,
+  parseExpression,
+  type Scope,
+  TokenReader,
+} from './assembler-expression.ts';
+import { type Token, tokenize } from './assembler-lexer.ts';
+import { encodeText, type InstructionPrefixes } from './assembler-match.ts';
+import { evaluateOperand, type ParsedOperand, parseOperand } from './assembler-operand.ts';
+import { type Mode, parseEncodings, type Size } from './encoding.ts';
+import type { InstructionRow } from './instruction.ts';
+import { createMnemonicIndex, type MnemonicUse } from './mnemonics.ts';
+import { REGISTERS } from './register-names.ts';
+
+export interface AssembleOptions {
+  /** Address of the first byte; default 0. `org` in the source does the same. */
+  readonly origin?: number;
+  /** Code width at the start; default 32. */
+  readonly bits?: Mode;
+}
+
+/** Where a source line's bytes lie. */
+export interface SourceLine {
+  readonly address: number;
+  readonly length: number;
+  /** 1 for the first line. */
+  readonly line: number;
+}
+
+export interface Assembly {
+  readonly bytes: Uint8Array;
+  readonly origin: number;
+  /** Addresses by full name (`main`, `main.loop`); `equ` names are not among them. */
+  readonly labels: Map<string, number>;
+  /** Lines that produced bytes, by address. */
+  readonly lines: readonly SourceLine[];
+}
+
+export interface Assembler {
+  /** @throws UserError naming line and text for anything wrong in the source */
+  assemble(source: string, options?: AssembleOptions): Assembly;
+}
+
+/** @throws TypeError when the table is wrong. */
+export function createAssembler(rows: readonly InstructionRow[]): Assembler {
+  const mnemonics = createMnemonicIndex(parseEncodings(rows));
+  return {
+    assemble: (source, options = {}) => assembleStatements(parseSource(source, mnemonics), options),
+  };
+}
+
+type DataItem =
+  | { readonly kind: 'string'; readonly bytes: readonly number[] }
+  | { readonly kind: 'float'; readonly value: number }
+  | { readonly kind: 'value'; readonly expression: Expression };
+
+type Body =
+  | { readonly kind: 'nothing' }
+  | { readonly kind: 'bits'; readonly mode: Mode }
+  | { readonly kind: 'org'; readonly origin: Expression }
+  | { readonly kind: 'default'; readonly relative: boolean }
+  | { readonly kind: 'equ'; readonly value: Expression }
+  | { readonly kind: 'data'; readonly unit: number; readonly items: readonly DataItem[] }
+  | { readonly kind: 'reserve'; readonly unit: number; readonly count: Expression }
+  | { readonly kind: 'align'; readonly boundary: Expression; readonly fill: Expression | undefined }
+  | {
+      readonly kind: 'instruction';
+      readonly mnemonic: string;
+      readonly uses: readonly MnemonicUse[];
+      readonly prefixes: InstructionPrefixes;
+      readonly operands: readonly ParsedOperand[];
+    };
+
+interface Statement {
+  readonly line: number;
+  readonly text: string;
+  readonly label: string | undefined;
+  readonly times: Expression | undefined;
+  readonly body: Body;
+}
+
+const DATA_UNITS: Readonly<Record<string, number>> = { db: 1, dw: 2, dd: 4, dq: 8, dt: 10 };
+const RESERVE_UNITS: Readonly<Record<string, number>> = { resb: 1, resw: 2, resd: 4, resq: 8 };
+const MAX_OUTPUT = 64 * 1024 * 1024;
+const MAX_PASSES = 64;
+
+// Parsing
+
+function parseSource(source: string, mnemonics: ReadonlyMap<string, readonly MnemonicUse[]>): Statement[] {
+  let scopeLabel = '';
+  const fullName = (name: string): string => (name.startsWith('.') ? scopeLabel + name : name);
+  return source.split(/\r?\n/).flatMap((text, index) =>
+    atLine({ line: index + 1, text }, () => {
+      const tokens = tokenize(text);
+      if (tokens.length === 0) return [];
+      const reader = new TokenReader(tokens);
+      const label = parseLabel(reader, tokens, mnemonics);
+      if (label !== undefined && !label.startsWith('.')) {
+        const equ = reader.peekName() === 'equ';
+        if (!equ) scopeLabel = label;
+      }
+      const times = reader.acceptName(['times']) ? parseExpression(reader, fullName) : undefined;
+      const body = parseBody(reader, fullName, mnemonics);
+      if (!reader.atEnd) throw new UserError(`unexpected ${describeToken(reader.peek())}`);
+      if (body.kind === 'equ' && label === undefined) throw new UserError('equ needs a name');
+      return [{ line: index + 1, text, label: label && fullName(label), times, body }];
+    }),
+  );
+}
+
+/** Runs `action`; a UserError gains line number and text. */
+function atLine<Result>(where: { readonly line: number; readonly text: string }, action: () => Result): Result {
+  try {
+    return action();
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error;
+    throw new UserError(`line ${where.line}: ${error.message}: ${where.text.trim()}`);
+  }
+}
+
+const DIRECTIVES = ['bits', 'use16', 'use32', 'use64', 'org', 'default', 'equ', 'align', 'times'];
+const PREFIX_WORDS = ['lock', 'rep', 'repe', 'repz', 'repne', 'repnz', 'o16', 'o32', 'o64', 'a16', 'a32', 'a64'];
+
+/** `name:`, or a name before something that starts a statement or before nothing. */
+function parseLabel(
+  reader: TokenReader,
+  tokens: readonly Token[],
+  mnemonics: ReadonlyMap<string, unknown>,
+): string | undefined {
+  const [first, second] = tokens;
+  if (first?.kind !== 'name') return undefined;
+  const starts = (name: string) =>
+    mnemonics.has(name) ||
+    DIRECTIVES.includes(name) ||
+    PREFIX_WORDS.includes(name) ||
+    Object.hasOwn(DATA_UNITS, name) ||
+    Object.hasOwn(RESERVE_UNITS, name);
+  const name = first.text.toLowerCase();
+  if (second?.kind === 'punctuation' && second.text === ':') {
+    reader.next();
+    reader.next();
+  } else if (!starts(name) && !REGISTERS.has(name) && second?.kind === 'name' && starts(second.text.toLowerCase())) {
+    reader.next();
+  } else return undefined;
+  if (REGISTERS.has(name)) throw new UserError(`'${first.text}' is a register`);
+  return first.text;
+}
+
+function parseBody(
+  reader: TokenReader,
+  symbolName: (name: string) => string,
+  mnemonics: ReadonlyMap<string, readonly MnemonicUse[]>,
+): Body {
+  const expression = () => parseExpression(reader, symbolName);
+  if (reader.atEnd) return { kind: 'nothing' };
+  const name = reader.peekName();
+  if (name === undefined) throw new UserError(`instruction expected, found ${describeToken(reader.peek())}`);
+  if (Object.hasOwn(DATA_UNITS, name)) {
+    reader.next();
+    return { kind: 'data', unit: DATA_UNITS[name]!, items: parseData(reader, symbolName) };
+  }
+  if (Object.hasOwn(RESERVE_UNITS, name)) {
+    reader.next();
+    return { kind: 'reserve', unit: RESERVE_UNITS[name]!, count: expression() };
+  }
+  switch (name) {
+    case 'bits': {
+      reader.next();
+      const token = reader.next();
+      const mode = token?.kind === 'number' ? Number(token.value) : 0;
+      if (mode !== 16 && mode !== 32 && mode !== 64) throw new UserError('bits takes 16, 32 or 64');
+      return { kind: 'bits', mode };
+    }
+    case 'use16':
+    case 'use32':
+    case 'use64':
+      reader.next();
+      return { kind: 'bits', mode: Number(name.slice(3)) as Mode };
+    case 'org':
+      reader.next();
+      return { kind: 'org', origin: expression() };
+    case 'equ':
+      reader.next();
+      return { kind: 'equ', value: expression() };
+    case 'default': {
+      reader.next();
+      const which = reader.acceptName(['rel', 'abs']);
+      if (which === undefined) throw new UserError('default takes rel or abs');
+      return { kind: 'default', relative: which === 'rel' };
+    }
+    case 'align': {
+      reader.next();
+      const boundary = expression();
+      return { kind: 'align', boundary, fill: reader.accept(',') ? expression() : undefined };
+    }
+  }
+  return parseInstruction(reader, symbolName, mnemonics);
+}
+
+function parseData(reader: TokenReader, symbolName: (name: string) => string): DataItem[] {
+  const items: DataItem[] = [];
+  do {
+    const token = reader.peek();
+    const after = reader.peek(1);
+    const alone = after === undefined || (after.kind === 'punctuation' && after.text === ',');
+    const negative = token?.kind === 'punctuation' && token.text === '-' && after?.kind === 'float';
+    if (token?.kind === 'string' && alone) {
+      reader.next();
+      items.push({ kind: 'string', bytes: [...token.text].map((character) => character.charCodeAt(0)) });
+    } else if (token?.kind === 'float' || negative) {
+      if (negative) reader.next();
+      const float = reader.next() as Token & { kind: 'float' };
+      items.push({ kind: 'float', value: negative ? -float.value : float.value });
+    } else items.push({ kind: 'value', expression: parseExpression(reader, symbolName) });
+  } while (reader.accept(','));
+  return items;
+}
+
+function parseInstruction(
+  reader: TokenReader,
+  symbolName: (name: string) => string,
+  mnemonics: ReadonlyMap<string, readonly MnemonicUse[]>,
+): Body {
+  const prefixes: { -readonly [Key in keyof InstructionPrefixes]: InstructionPrefixes[Key] } = {
+    lock: false,
+    repeat: 'none',
+    segment: undefined,
+    operandSize: undefined,
+    addressSize: undefined,
+  };
+  for (;;) {
+    const name = reader.peekName();
+    if (name === undefined) throw new UserError(`instruction expected, found ${describeToken(reader.peek())}`);
+    const register = REGISTERS.get(name);
+    if (name === 'lock') prefixes.lock = true;
+    else if (name === 'rep' || name === 'repe' || name === 'repz') prefixes.repeat = 'repe';
+    else if (name === 'repne' || name === 'repnz') prefixes.repeat = 'repne';
+    else if (/^o(16|32|64)$/.test(name)) prefixes.operandSize = Number(name.slice(1)) as Size;
+    else if (/^a(16|32|64)$/.test(name)) prefixes.addressSize = Number(name.slice(1)) as Size;
+    else if (register?.class === 'segment') prefixes.segment = register.number;
+    else break;
+    reader.next();
+  }
+  const mnemonic = reader.peekName()!;
+  const uses = mnemonics.get(mnemonic);
+  if (uses === undefined) throw new UserError(`unknown instruction '${mnemonic}'`);
+  reader.next();
+  const operands: ParsedOperand[] = [];
+  if (!reader.atEnd) {
+    do operands.push(parseOperand(reader, symbolName));
+    while (reader.accept(','));
+  }
+  return { kind: 'instruction', mnemonic, uses, prefixes, operands };
+}
+
+// Passes
+
+/** What stays from one pass to the next. */
+interface Layout {
+  readonly symbols: Map<string, bigint>;
+  /** Bytes of each instruction statement (all its repetitions): a lower bound for the next pass. */
+  readonly lengths: number[];
+}
+
+function assembleStatements(statements: readonly Statement[], options: AssembleOptions): Assembly {
+  checkLabels(statements);
+  let layout: Layout = { symbols: new Map(), lengths: [] };
+  for (let pass = 0; pass < MAX_PASSES; pass++) {
+    const run = new Pass(layout, { first: pass === 0, options });
+    for (const [index, statement] of statements.entries()) run.add(statement, index);
+    const settled = pass > 0 && run.settled;
+    if (settled) {
+      if (run.error) throw run.error;
+      return run.finish(statements);
+    }
+    layout = run.layout;
+  }
+  throw new UserError('the addresses do not settle: sizes depend on themselves');
+}
+
+function checkLabels(statements: readonly Statement[]): void {
+  const seen = new Set<string>();
+  for (const statement of statements) {
+    if (statement.label === undefined) continue;
+    if (seen.has(statement.label)) {
+      atLine(statement, () => {
+        throw new UserError(`'${statement.label}' is defined twice`);
+      });
+    }
+    seen.add(statement.label);
+  }
+}
+
+class Pass {
+  readonly layout: Layout = { symbols: new Map(), lengths: [] };
+  readonly #before: Layout;
+  readonly #first: boolean;
+  readonly #lines: SourceLine[] = [];
+  #output = new Uint8Array(4096);
+  #size = 0;
+  #origin: bigint;
+  #mode: Mode;
+  #defaultRelative = false;
+  #changed = false;
+  error: UserError | undefined;
+
+  constructor(before: Layout, { first, options }: { first: boolean; options: AssembleOptions }) {
+    this.#before = before;
+    this.#first = first;
+    this.#origin = BigInt(options.origin ?? 0);
+    this.#mode = options.bits ?? 32;
+  }
+
+  /** Nothing moved since the pass before. */
+  get settled(): boolean {
+    return !this.#changed;
+  }
+
+  get #here(): bigint {
+    return this.#origin + BigInt(this.#size);
+  }
+
+  #scope(): Scope {
+    const here = this.#here;
+    return {
+      here,
+      start: this.#origin,
+      symbol: (name) => {
+        const value = this.layout.symbols.get(name) ?? this.#before.symbols.get(name);
+        if (value !== undefined) return value;
+        if (this.#first) return here; // a forward reference: something near, until it is known
+        throw new UserError(`'${name}' is not defined`);
+      },
+    };
+  }
+
+  #define(name: string, value: bigint): void {
+    if (this.#before.symbols.get(name) !== value) this.#changed = true;
+    this.layout.symbols.set(name, value);
+  }
+
+  add(statement: Statement, index: number): void {
+    const { body, label, times } = statement;
+    try {
+      atLine(statement, () => {
+        if (label !== undefined)
+          this.#define(label, body.kind === 'equ' ? evaluate(body.value, this.#scope()) : this.#here);
+        const count = times === undefined ? 1n : evaluate(times, this.#scope());
+        if (count < 0n) throw new UserError(`times ${count}`);
+        if (count > MAX_OUTPUT) throw new UserError('the output is too large');
+        const start = this.#size;
+        const address = Number(this.#here);
+        let longest = 0;
+        for (let repetition = 0n; repetition < count; repetition++) {
+          const bytes = this.#bytesOf(body, index);
+          longest = Math.max(longest, bytes.length);
+          this.#append(bytes);
+        }
+        if (longest !== (this.#before.lengths[index] ?? 0)) this.#changed = true;
+        this.layout.lengths[index] = longest;
+        if (this.#size > start) this.#lines.push({ address, length: this.#size - start, line: statement.line });
+      });
+    } catch (error) {
+      if (!(error instanceof UserError)) throw error;
+      this.error ??= error;
+      this.layout.lengths[index] = this.#before.lengths[index] ?? 0;
+    }
+  }
+
+  #append(bytes: ArrayLike<number>): void {
+    const size = this.#size + bytes.length;
+    if (size > MAX_OUTPUT) throw new UserError('the output is too large');
+    if (size > this.#output.length) {
+      const larger = new Uint8Array(Math.max(size, this.#output.length * 2));
+      larger.set(this.#output);
+      this.#output = larger;
+    }
+    this.#output.set(bytes, this.#size);
+    this.#size = size;
+  }
+
+  #bytesOf(body: Body, index: number): ArrayLike<number> {
+    const scope = this.#scope();
+    switch (body.kind) {
+      case 'nothing':
+      case 'equ':
+        return [];
+      case 'bits':
+        this.#mode = body.mode;
+        return [];
+      case 'default':
+        this.#defaultRelative = body.relative;
+        return [];
+      case 'org':
+        if (this.#size > 0) throw new UserError('org must come before the first byte');
+        this.#origin = evaluate(body.origin, scope);
+        return [];
+      case 'reserve':
+        return new Uint8Array(sizeOf(evaluate(body.count, scope)) * body.unit);
+      case 'align': {
+        const boundary = evaluate(body.boundary, scope);
+        if (boundary <= 0n) throw new UserError(`align ${boundary}`);
+        const length = sizeOf((boundary - (scope.here % boundary)) % boundary);
+        const fill = body.fill === undefined ? 0x90n : evaluate(body.fill, scope);
+        return new Uint8Array(length).fill(Number(BigInt.asUintN(8, fill)));
+      }
+      case 'data':
+        return body.items.flatMap((item) => dataBytes(item, body.unit, scope));
+      case 'instruction': {
+        const { mnemonic, uses, prefixes } = body;
+        const context = {
+          mode: this.#mode,
+          scope,
+          defaultRelative: this.#defaultRelative,
+          addressSize: prefixes.addressSize,
+        };
+        return encodeText({
+          mnemonic,
+          uses,
+          prefixes,
+          operands: body.operands.map((operand) => evaluateOperand(operand, context)),
+          mode: this.#mode,
+          address: scope.here,
+          minimumLength: this.#before.lengths[index] ?? 0,
+        });
+      }
+    }
+  }
+
+  finish(statements: readonly Statement[]): Assembly {
+    const labels = new Map<string, number>();
+    for (const { label, body } of statements) {
+      if (label !== undefined && body.kind !== 'equ') labels.set(label, Number(this.layout.symbols.get(label)!));
+    }
+    return {
+      bytes: this.#output.slice(0, this.#size),
+      origin: Number(this.#origin),
+      labels,
+      lines: this.#lines,
+    };
+  }
+}
+
+function sizeOf(count: bigint): number {
+  if (count < 0n) throw new UserError(`negative size ${count}`);
+  if (count > MAX_OUTPUT) throw new UserError('the output is too large');
+  return Number(count);
+}
+
+function dataBytes(item: DataItem, unit: number, scope: Scope): number[] {
+  switch (item.kind) {
+    case 'string': {
+      const padding = (unit - (item.bytes.length % unit)) % unit;
+      return [...item.bytes, ...new Array<number>(padding).fill(0)];
+    }
+    case 'float':
+      return floatBytes(item.value, unit);
+    case 'value': {
+      const bits = unit * 8;
+      const value = evaluate(item.expression, scope);
+      if (value >= 1n << BigInt(bits) || value < -(1n << BigInt(bits - 1))) {
+        throw new UserError(`${value} does not fit ${unit} ${unit === 1 ? 'byte' : 'bytes'}`);
+      }
+      return littleEndian(BigInt.asUintN(bits, value), unit);
+    }
+  }
+}
+
+const littleEndian = (value: bigint, count: number): number[] =>
+  Array.from({ length: count }, (_, index) => Number((value >> BigInt(8 * index)) & 0xffn));
+
+/** Single, double or extended precision by the unit's size. */
+function floatBytes(value: number, unit: number): number[] {
+  const view = new DataView(new ArrayBuffer(8));
+  if (unit === 4) {
+    view.setFloat32(0, value, true);
+    return littleEndian(BigInt(view.getUint32(0, true)), 4);
+  }
+  view.setFloat64(0, value, true);
+  const double = view.getBigUint64(0, true);
+  if (unit === 8) return littleEndian(double, 8);
+  if (unit !== 10) throw new UserError('floating-point numbers take dd, dq or dt');
+  // Literals are finite; only zero and normal numbers are converted to extended precision.
+  const exponent = (double >> 52n) & 0x7ffn;
+  const sign = (double >> 63n) << 79n;
+  if (exponent === 0n) return littleEndian(sign, 10);
+  const significand = (1n << 63n) | ((double & ((1n << 52n) - 1n)) << 11n);
+  return littleEndian(sign | ((exponent - 1023n + 16383n) << 64n) | significand, 10);
+}

@@ -1,0 +1,157 @@
+import { describe, expect, it } from 'vitest';
+import { UserError } from '../../../src/base/errors.ts';
+import { assemble } from '../../../src/isa/assemble.ts';
+import type { Mode } from '../../../src/isa/encoding.ts';
+
+const hex = (source: string, bits: Mode = 32): string =>
+  [...assemble(source, { bits }).bytes].map((byte) => byte.toString(16).padStart(2, '0')).join(' ');
+
+describe('operands', () => {
+  it('takes registers, immediates and memory of every size', () => {
+    expect(hex('mov eax, ebx')).toBe('89 d8');
+    expect(hex('mov al, [ebx+ecx*4+0x10]')).toBe('8a 44 8b 10');
+    expect(hex('mov word [bx+si], 1234h', 16)).toBe('c7 00 34 12');
+    expect(hex('mov r8, [rsp+r12*8]', 64)).toBe('4e 8b 04 e4');
+    expect(hex('mov sil, 1', 64)).toBe('40 b6 01');
+    expect(hex('mov eax, dword ptr [ebp]')).toBe('8b 45 00');
+  });
+  it('writes address-size and operand-size prefixes where the mode needs them', () => {
+    expect(hex('mov ax, [bx]')).toBe('67 66 8b 07');
+    expect(hex('mov eax, [ebx]', 16)).toBe('67 66 8b 03');
+    expect(hex('mov eax, [ebx]', 64)).toBe('67 8b 03');
+    expect(hex('mov eax, [dword 0x12345]', 16)).toBe('67 66 a1 45 23 01 00');
+  });
+  it('takes the scaled register as index, rSP never', () => {
+    expect(hex('lea eax, [ecx*4]')).toBe('8d 04 8d 00 00 00 00');
+    expect(hex('lea eax, [eax+esp]')).toBe('8d 04 04');
+    expect(hex('lea eax, [eax*5]')).toBe('8d 04 80');
+    expect(hex('lea eax, [eax+eax*2-4]')).toBe('8d 44 40 fc');
+    expect(() => hex('lea eax, [esp*2]')).toThrow(/line 1: rSP cannot be an index/);
+    expect(() => hex('lea eax, [eax+bx]')).toThrow(UserError);
+    expect(() => hex('lea ax, [cx]', 16)).toThrow(/no such 16-bit address/);
+  });
+  it('writes a segment override only where it differs from the default', () => {
+    expect(hex('mov eax, [es:ebx]')).toBe('26 8b 03');
+    expect(hex('mov eax, es:[ebx]')).toBe('26 8b 03');
+    expect(hex('mov eax, [ds:ebx]')).toBe('8b 03');
+    expect(hex('mov eax, [ds:ebp]')).toBe('3e 8b 45 00');
+    expect(hex('mov eax, [fs:0]', 64)).toBe('64 8b 04 25 00 00 00 00');
+  });
+  it('takes RIP-relative addresses by name or by default', () => {
+    expect(hex('mov eax, [rel x]\nx: dd 0', 64)).toBe('8b 05 00 00 00 00 00 00 00 00');
+    expect(hex('default rel\nmov dword [x], 5\nx: dd 0', 64)).toBe('c7 05 00 00 00 00 05 00 00 00 00 00 00 00');
+    expect(hex('mov eax, [rip+4]', 64)).toBe('8b 05 04 00 00 00');
+  });
+  it('refuses AH next to a register that needs REX', () => {
+    expect(() => hex('mov ah, r8b', 64)).toThrow(/REX/);
+    expect(() => hex('mov ah, sil', 64)).toThrow(UserError);
+  });
+});
+
+describe('choice of encoding', () => {
+  it('takes the shortest: imm8 for a full immediate, accumulator forms, short jumps', () => {
+    expect(hex('add eax, 1')).toBe('83 c0 01');
+    expect(hex('add eax, 0xffffffff')).toBe('83 c0 ff');
+    expect(hex('add eax, 0x1234')).toBe('05 34 12 00 00');
+    expect(hex('mov eax, [0x1234]')).toBe('a1 34 12 00 00');
+    expect(hex('mov rax, -1', 64)).toBe('48 c7 c0 ff ff ff ff');
+    expect(hex('mov rax, 0x123456789abc', 64)).toBe('48 b8 bc 9a 78 56 34 12 00 00');
+    expect(hex('x: jmp x')).toBe('eb fe');
+    expect(hex('x: jmp near x')).toBe('e9 fb ff ff ff');
+  });
+  it('wants a size where the operands leave it open', () => {
+    expect(() => hex('mov [ebx], 5')).toThrow(/size of the memory operand is missing/);
+    expect(() => hex('movzx eax, [ebx]')).toThrow(/size/);
+    expect(hex('mov [ebx], al')).toBe('88 03');
+    expect(hex('push word 5')).toBe('66 6a 05');
+    expect(hex('push dword [ebx]')).toBe('ff 33');
+    expect(hex('o16 push 5')).toBe('66 6a 05');
+  });
+  it('assembles far transfers', () => {
+    expect(hex('jmp 0x08:0x1000')).toBe('ea 00 10 00 00 08 00');
+    expect(hex('jmp dword 0x08:0x10000', 16)).toBe('66 ea 00 00 01 00 08 00');
+    expect(hex('call far [ebx]')).toBe('ff 1b');
+    expect(hex('jmp dword far [bx]', 16)).toBe('66 ff 2f');
+    expect(hex('call [ebx]')).toBe('ff 13');
+  });
+  it('grows jumps only where the target is out of reach', () => {
+    const source = (distance: number) => `jz there\ntimes ${distance} db 0\nthere:`;
+    expect(hex(source(127)).slice(0, 5)).toBe('74 7f');
+    expect(hex(source(128)).slice(0, 17)).toBe('0f 84 80 00 00 00');
+    // One jump that grows pushes the target of another out of reach.
+    const both = assemble('a: jmp c\nb: jmp d\ntimes 124 db 0\nc: nop\ntimes 4 db 0\nd:');
+    expect(both.bytes.length).toBe(5 + 5 + 124 + 1 + 4);
+  });
+  it('wraps jumps in 16-bit code', () => {
+    expect(hex('org 0xfff0\njmp 0x10', 16)).toBe('eb 1e');
+  });
+});
+
+describe('directives', () => {
+  it('lays down data', () => {
+    expect(hex(`db 1, 'ab', "c", -1`)).toBe('01 61 62 63 ff');
+    expect(hex(`dw 'ab', 'c', 1`)).toBe('61 62 63 00 01 00');
+    expect(hex('dd x - 4, 1.0\nx:')).toBe('04 00 00 00 00 00 80 3f');
+    expect(hex('dq 0x123456789abcdef0, -1.5')).toBe('f0 de bc 9a 78 56 34 12 00 00 00 00 00 00 f8 bf');
+    expect(hex('dt 1.0')).toBe('00 00 00 00 00 00 00 80 ff 3f');
+    expect(hex('db `a\\n\\x41`, 0')).toBe('61 0a 41 00');
+    expect(() => hex('db 256')).toThrow(/256 does not fit 1 byte/);
+  });
+  it('reserves, repeats and aligns', () => {
+    expect(hex('resb 2\nresw 1')).toBe('00 00 00 00');
+    expect(hex('db 1\nalign 4\ndb 2\nalign 4, db_fill\ndb_fill equ 0')).toBe('01 90 90 90 02 00 00 00');
+    const boot = assemble('org 0x7c00\nbits 16\nstart: jmp start\ntimes 510-($-$$) db 0\ndw 0xaa55');
+    expect(boot).toMatchObject({ origin: 0x7c00, labels: new Map([['start', 0x7c00]]) });
+    expect([boot.bytes.length, ...boot.bytes.slice(510)]).toEqual([512, 0x55, 0xaa]);
+  });
+  it('keeps local labels apart', () => {
+    const { labels } = assemble('a:\n.x: nop\njmp .x\nb:\n.x: jmp a.x');
+    expect([...labels]).toEqual([
+      ['a', 0],
+      ['a.x', 0],
+      ['b', 3],
+      ['b.x', 3],
+    ]);
+  });
+  it('evaluates expressions with the precedence of C', () => {
+    expect(hex('db 1 + 2 * 3, (1 + 2) * 3, 1 << 2 + 1, 7 & 3 | 8, -7 / 2 & 0xff, -7 % 2 & 0xff, 3 > 2, ~0 & 0xf')).toBe(
+      '07 09 08 0b fd ff 01 0f',
+    );
+    expect(hex("dd 'abcd', 1010b, 17q, 0ffh, 1_000")).toBe(
+      '61 62 63 64 0a 00 00 00 0f 00 00 00 ff 00 00 00 e8 03 00 00',
+    );
+  });
+  it('maps addresses to source lines', () => {
+    expect(assemble('nop ; one\n\n  add eax, 1\nend:', { origin: 0x100 }).lines).toEqual([
+      { address: 0x100, length: 1, line: 1 },
+      { address: 0x101, length: 3, line: 3 },
+    ]);
+  });
+});
+
+describe('errors', () => {
+  it.each([
+    ['nop\nfrob eax', /^line 2: unknown instruction 'frob': frob eax$/],
+    ['mov eax', /no form of 'mov' takes these operands/],
+    ['mov eax, bl', /no form of 'mov'/],
+    ['mov rax, 1', /./],
+    ['mov r8d, 1', /only in 64-bit mode/],
+    ['jmp nowhere', /'nowhere' is not defined/],
+    ['a: nop\na: nop', /^line 2: 'a' is defined twice/],
+    ['mov eax, [ebx', /']' expected, found the end of the line/],
+    ['mov eax, 1 2', /unexpected '2'/],
+    ['db "abc', /unfinished string/],
+    ['db 1/0', /division by zero/],
+    ['times -1 nop', /times -1/],
+    ['jmp short x\ntimes 200 db 0\nx:', /does not fit 8 bits/],
+    ['bits 33', /16, 32 or 64/],
+    ['nop\norg 5', /before the first byte/],
+    ['x equ y\ny equ x + 1', /do not settle/],
+    ['eax: nop', /is a register/],
+    ['db 09z', /malformed number/],
+    ['times 100000000 db 0', /too large/],
+  ])('%j', (source, message) => {
+    expect(() => assemble(source)).toThrow(message);
+    expect(() => assemble(source)).toThrow(UserError);
+  });
+});
