@@ -1,0 +1,277 @@
+import { describe, expect, it } from 'vitest';
+import { InternalError, UserError } from '../../../src/base/errors.ts';
+import { GuestMemory, type MmioDevice } from '../../../src/memory/guest-memory.ts';
+import { Pool } from '../../../src/memory/pool.ts';
+
+const MIB = 2 ** 20;
+
+const createMemory = (size = 2 * MIB, pool = Pool.create()) => ({ pool, memory: new GuestMemory(pool, { size }) });
+
+/** Records accesses; reads give the offset in every byte's place. */
+function createDevice(name = 'device') {
+  const log: string[] = [];
+  const device: MmioDevice = {
+    name,
+    readMemory(offset, size) {
+      log.push(`read ${offset} ${size}`);
+      return 0xa0a0_a000 + offset;
+    },
+    writeMemory: (offset, value, size) => void log.push(`write ${offset} ${size} ${value.toString(16)}`),
+  };
+  return { device, log };
+}
+
+describe('RAM', () => {
+  it('that was never written reads as zero and has no frame', () => {
+    const { memory } = createMemory();
+    expect(memory.read(0x1234, 4)).toBe(0);
+    expect(memory.framesInUse).toBe(0);
+  });
+
+  it('holds values of all sizes at all alignments, also across pages', () => {
+    const { memory } = createMemory();
+    for (let address = 0x1ff0; address < 0x2010; address++) {
+      memory.write(address, 0x8765_4321, 4);
+      expect(memory.read(address, 4)).toBe(0x8765_4321);
+      expect(memory.read(address + 1, 2)).toBe(0x6543);
+      memory.write(address, 0xbeef, 2);
+      expect(memory.read(address, 4)).toBe(0x8765_beef);
+      memory.write(address + 3, 0x1ff, 1);
+      expect(memory.read(address, 4)).toBe(0xff65_beef);
+      memory.write64(address, 0x0123_4567_89ab_cdefn);
+      expect(memory.read64(address)).toBe(0x0123_4567_89ab_cdefn);
+    }
+    expect(memory.framesInUse).toBe(2);
+  });
+
+  it('is the same by frame and by address', () => {
+    const { pool, memory } = createMemory();
+    memory.write(0x5008, 0x11, 1);
+    const frame = memory.frameForRead(5);
+    expect(frame).toBe(memory.frameForWrite(5));
+    expect(pool.views.u8[frame + 8]).toBe(0x11);
+  });
+
+  it('copies in and out across pages', () => {
+    const { memory } = createMemory();
+    const bytes = Uint8Array.from({ length: 9000 }, (_, index) => index * 7);
+    memory.copyIn(0x1ffd, bytes);
+    expect(memory.copyOut(0x1ffd, 9000)).toEqual(bytes);
+    expect(memory.copyOut(0x1ffc, 2)).toEqual(Uint8Array.of(0, 0));
+  });
+
+  it('is not at A0000h–BFFFFh; C0000h–FFFFFh is RAM', () => {
+    const { memory } = createMemory();
+    for (const address of [0xa0000, 0xbffff]) {
+      memory.write(address, 0, 1);
+      expect(memory.read(address, 1)).toBe(0xff);
+    }
+    memory.write(0xc0000, 0x12, 1);
+    memory.write(0x9ffff, 0x34, 1);
+    expect(memory.read(0xc0000, 1)).toBe(0x12);
+    expect(memory.read(0x9ffff, 1)).toBe(0x34);
+  });
+
+  it('has nothing behind it: reads give all ones, writes are lost', () => {
+    const { memory } = createMemory();
+    for (const address of [2 * MIB, 0xfee0_0000, 0xffff_fffc, 2 ** 35]) {
+      memory.write(address, 0, 4);
+      expect(memory.read(address, 4)).toBe(0xffff_ffff);
+      expect(memory.frameForRead(Math.floor(address / 4096))).toBe(0);
+      expect(memory.frameForWrite(Math.floor(address / 4096))).toBe(0);
+    }
+    memory.write(2 * MIB - 2, 0x1234_5678, 4);
+    expect(memory.read(2 * MIB - 2, 4)).toBe(0xffff_5678);
+    expect(memory.read64(2 * MIB - 4)).toBe(0xffff_ffff_5678_0000n);
+  });
+
+  it.each([0, -4096, 100, 0xe000_1000, Number.NaN])('of %d bytes is refused', (size) => {
+    expect(() => createMemory(size)).toThrow(UserError);
+  });
+});
+
+describe('overcommitment', () => {
+  it('a guest with 512 MiB that touches 60 MiB costs 60 MiB', () => {
+    const { pool, memory } = createMemory(512 * MIB);
+    const before = process.memoryUsage().rss;
+    for (let page = 0; page < (60 * MIB) / 4096; page++) {
+      const frame = memory.frameForWrite(1024 + 2 * page);
+      pool.views.u8.fill(1, frame, frame + 4096);
+    }
+    // Reading everything else costs nothing.
+    for (let page = 1024; page < (512 * MIB) / 4096; page++) memory.read(page * 4096, 4);
+    const cost = (process.memoryUsage().rss - before) / MIB;
+    expect(memory.framesInUse).toBe((60 * MIB) / 4096);
+    expect(cost).toBeGreaterThan(50);
+    expect(cost).toBeLessThan(80);
+  });
+
+  it('a page leaves the zero frame at its first write, which is reported', () => {
+    const { pool, memory } = createMemory();
+    const moved: number[] = [];
+    memory.onFrameMoved = (page) => moved.push(page);
+    memory.write(0x3000, 1, 1); // never seen as zero: nothing to report
+    expect(memory.frameForRead(7)).toBe(pool.frames.zeroFrame);
+    memory.write(0x7000, 1, 1);
+    memory.write(0x7001, 1, 1);
+    expect(moved).toEqual([7]);
+    expect(memory.frameForRead(7)).not.toBe(pool.frames.zeroFrame);
+    expect(pool.views.u8.subarray(pool.frames.zeroFrame, pool.frames.zeroFrame + 4096).some((byte) => byte !== 0)).toBe(
+      false,
+    );
+  });
+
+  it('a full pool stops the guest with an InternalError', () => {
+    const { memory } = createMemory(64 * MIB, Pool.create({ maximumBytes: 4 * MIB }));
+    expect(() => {
+      for (let address = 0; address < 64 * MIB; address += 4096) memory.write(address, 1, 1);
+    }).toThrow(InternalError);
+  });
+
+  it('a disposed guest gives all frames back', () => {
+    const pool = Pool.create();
+    const { memory } = createMemory(2 * MIB, pool);
+    memory.addRom(0xf0000, new Uint8Array(0x10000));
+    memory.copyIn(0, new Uint8Array(0x20000).fill(1));
+    expect(pool.frames.inUse).toBe(0x30);
+    memory.dispose();
+    expect(pool.frames.inUse).toBe(0);
+    expect(memory.framesInUse).toBe(0);
+  });
+});
+
+describe('ROM', () => {
+  it('is read and not written', () => {
+    const { memory } = createMemory();
+    memory.write(0xf0000, 0x55, 1);
+    memory.addRom(0xf0000, Uint8Array.of(1, 2, 3, 4));
+    memory.write(0xf0000, 0xff, 4);
+    memory.copyIn(0xf0000, Uint8Array.of(9, 9));
+    expect(memory.read(0xf0000, 4)).toBe(0x0403_0201);
+    expect(memory.frameForWrite(0xf0)).toBe(0);
+    expect(memory.frameForRead(0xf0)).toBeGreaterThan(0);
+    expect(memory.read(0xf0004, 1)).toBe(0xff);
+    expect(memory.framesInUse).toBe(1);
+  });
+
+  it('may stand at the top of the 32-bit address space', () => {
+    const { memory } = createMemory();
+    memory.addRom(0xffff_0000, new Uint8Array(0x10000).fill(0x90));
+    expect(memory.read(0xffff_fff0, 4)).toBe(0x9090_9090);
+  });
+
+  it('is refused at an unaligned address and over ROM or a device', () => {
+    const { memory } = createMemory();
+    memory.addRom(0xf0000, new Uint8Array(0x1000));
+    memory.addMmio(0xfee0_0000, 0x1000, createDevice().device);
+    expect(() => memory.addRom(0xf0800, new Uint8Array(1))).toThrow(UserError);
+    expect(() => memory.addRom(0xef000, new Uint8Array(0x2000))).toThrow(/ROM is there/);
+    expect(() => memory.addRom(0xfee0_0000, new Uint8Array(1))).toThrow(/device is there/);
+  });
+});
+
+describe('memory-mapped registers', () => {
+  it('see offsets and sizes', () => {
+    const { memory } = createMemory();
+    const { device, log } = createDevice();
+    memory.addMmio(0xfed0_0000, 0x400, device);
+    expect(memory.read(0xfed0_0010, 4)).toBe(0xa0a0_a010);
+    expect(memory.read(0xfed0_0010, 2)).toBe(0xa010);
+    expect(memory.read(0xfed0_0011, 1)).toBe(0x11);
+    memory.write(0xfed0_0020, 0xffff_ffff, 2);
+    memory.write64(0xfed0_0020, 0x1_0000_0002n);
+    expect(log).toEqual(['read 16 4', 'read 16 2', 'read 17 1', 'write 32 2 ffff', 'write 32 4 2', 'write 36 4 1']);
+    expect(memory.frameForRead(0xfed00)).toBe(0);
+    expect(memory.frameForWrite(0xfed00)).toBe(0);
+  });
+
+  it('replace RAM', () => {
+    const { memory } = createMemory();
+    const { device, log } = createDevice();
+    memory.write(0x8000, 1, 1);
+    memory.addMmio(0x8000, 0x1000, device);
+    memory.write(0x8004, 1, 4);
+    expect(log).toEqual(['write 4 4 1']);
+    expect(memory.framesInUse).toBe(0);
+  });
+
+  it('an access that leaves the device is split into bytes', () => {
+    const { memory } = createMemory();
+    const { device, log } = createDevice();
+    memory.addMmio(0xfed0_0000, 0x10, device);
+    expect(memory.read(0xfed0_000e, 4)).toBe(0xffff_0f0e);
+    memory.write(0xfecf_ffff, 0xaabb, 2);
+    expect(log).toEqual(['read 14 1', 'read 15 1', 'write 0 1 aa']);
+  });
+
+  it('are not disturbed by copies', () => {
+    const { memory } = createMemory();
+    const { device, log } = createDevice();
+    memory.addMmio(0xfed0_0000, 0x1000, device);
+    memory.copyIn(0xfed0_0000, Uint8Array.of(1));
+    expect(memory.copyOut(0xfed0_0000, 1)).toEqual(Uint8Array.of(0xff));
+    expect(log).toEqual([]);
+  });
+
+  it('two devices at one place are refused', () => {
+    const { memory } = createMemory();
+    memory.addMmio(0xfed0_0000, 0x400, createDevice('hpet').device);
+    memory.addMmio(0xfed0_0400, 0x400, createDevice('neighbour').device);
+    memory.addMmio(0xfec0_0000, 0x400, createDevice('ioapic').device);
+    for (const [first, length] of [
+      [0xfed0_0000, 1],
+      [0xfecf_ff00, 0x101],
+      [0xfec0_03ff, 1],
+    ] as const) {
+      expect(() => memory.addMmio(first, length, createDevice('late').device)).toThrow(UserError);
+    }
+    expect(() => memory.addMmio(0xfed0_0200, 4, createDevice('late').device)).toThrow(/late.*hpet/);
+    expect(() => memory.addMmio(2 ** 36 - 1, 2, createDevice('high').device)).toThrow(/outside/);
+  });
+});
+
+describe('watched pages', () => {
+  it('withhold their frame for writing', () => {
+    const { memory } = createMemory();
+    expect(memory.frameForWrite(3)).toBeGreaterThan(0);
+    memory.watchWrites(3);
+    expect(memory.frameForWrite(3)).toBe(0);
+    expect(memory.frameForRead(3)).toBeGreaterThan(0);
+    memory.unwatchWrites(3);
+    expect(memory.frameForWrite(3)).toBeGreaterThan(0);
+  });
+
+  it('report each write before it is stored', () => {
+    const { memory } = createMemory();
+    const seen: (number | string)[][] = [];
+    memory.watchWrites(3);
+    memory.onWatchedWrite = (page, offset, length) => seen.push([page, offset, length, memory.read(0x3000, 1)]);
+    memory.write(0x3000, 0x11, 1);
+    memory.write(0x3010, 0x22, 4);
+    memory.write(0x2fff, 0x33_44, 2);
+    memory.copyIn(0x2ffe, Uint8Array.of(1, 2, 3, 4, 5));
+    memory.write(0x4000, 1, 4);
+    expect(seen).toEqual([
+      [3, 0, 1, 0],
+      [3, 0x10, 4, 0x11],
+      [3, 0, 1, 0x11],
+      [3, 0, 3, 0x33],
+    ]);
+    expect(memory.read(0x3000, 4)).toBe(0x00_05_04_03);
+  });
+});
+
+describe('dirty tracking', () => {
+  it('lists pages that were written or could have been', () => {
+    const { memory } = createMemory();
+    memory.write(0x5000, 1, 1);
+    memory.copyIn(0x7fff, Uint8Array.of(1, 1));
+    memory.frameForWrite(20);
+    memory.read(0x9000, 4);
+    expect([...memory.dirtyPages()]).toEqual([5, 7, 8, 20]);
+    memory.clearDirty();
+    expect([...memory.dirtyPages()]).toEqual([]);
+    memory.write(0x5000, 1, 1);
+    expect([...memory.dirtyPages()]).toEqual([5]);
+  });
+});
