@@ -54,7 +54,7 @@ export function cpuid(model: CpuModel, state: CpuState, leaf: number, _subleaf: 
 }
 
 /** Family, model and stepping as leaf 1 packs them: an extended family only from 15 on. */
-function signature({ family, model, stepping }: CpuModel): number {
+export function signature({ family, model, stepping }: CpuModel): number {
   const extendedFamily = family >= 15 ? family - 15 : 0;
   return (extendedFamily << 20) | ((model >> 4) << 16) | (Math.min(family, 15) << 8) | ((model & 15) << 4) | stepping;
 }

@@ -1,0 +1,21 @@
+/** Helpers that rows of segment and descriptor table instructions call. */
+import type { Helper } from './helpers.ts';
+import {
+  loadAccessRights,
+  loadLdtr,
+  loadSegment,
+  loadSegmentLimit,
+  loadTaskRegister,
+  verifyRead,
+  verifyWrite,
+} from './segment-load.ts';
+
+export const SEGMENT_HELPERS = {
+  loadSegment,
+  loadLdtr,
+  loadTaskRegister,
+  loadAccessRights,
+  loadSegmentLimit,
+  verifyRead,
+  verifyWrite,
+} as const satisfies Record<string, Helper>;
