@@ -6,7 +6,7 @@ import type { ByteChannel, Machine, MachineExit } from '../machine/machine.ts';
 export type GuestExit =
   /** It halted with interrupts disabled: powered off, or for good. */
   | { readonly reason: 'halted' }
-  /** `stop()` or `dispose()` was called. */
+  /** `stop()` or `dispose()` was called, or it asked for a reset, with `onReset: 'stop'`. */
   | { readonly reason: 'stopped' }
   /** A triple fault, with `onTripleFault: 'stop'`. */
   | { readonly reason: 'triple-fault' }
@@ -33,6 +33,8 @@ export interface GuestSettings {
   readonly clock?: ClockMode;
   /** Default `reset`. */
   readonly onTripleFault?: 'reset' | 'stop';
+  /** What a reset asked for by the guest itself does. Default `reset`. */
+  readonly onReset?: 'reset' | 'stop';
 }
 
 export interface GuestEvents {
@@ -92,6 +94,7 @@ export class Guest<M extends Machine = Machine> {
   readonly #keeper: GuestKeeper;
   readonly #events = new EventSource<GuestEvents>();
   readonly #onTripleFault: 'reset' | 'stop';
+  readonly #onReset: 'reset' | 'stop';
   #state: GuestState = 'created';
   /** Waits in HLT for input. */
   #idle = false;
@@ -103,6 +106,7 @@ export class Guest<M extends Machine = Machine> {
     this.clock = settings.clock ?? 'virtual';
     this.machine = machine;
     this.#onTripleFault = settings.onTripleFault ?? 'reset';
+    this.#onReset = settings.onReset ?? 'reset';
     this.#keeper = keeper;
     this.serial = new GuestStream(machine.serial, () => this.#wakeUp());
     this.debugConsole = new GuestStream(machine.debugConsole, () => this.#wakeUp());
@@ -221,7 +225,7 @@ export class Guest<M extends Machine = Machine> {
         this.#keeper.update(this as Guest);
         return this.#events.emit('idle');
       case 'reset':
-        return this.reset();
+        return this.#onReset === 'reset' ? this.reset() : this.#finish({ reason: 'stopped' });
       case 'triple-fault':
         return this.#onTripleFault === 'reset' ? this.reset() : this.#finish({ reason: 'triple-fault' });
       case 'halted':

@@ -3,6 +3,7 @@
  * stride scheduler; between slices the world has its turn. One guest's end is never another's.
  */
 import type { Machine } from '../machine/machine.ts';
+import { createPc, type GuestOptions, type PcGuest } from './create-guest.ts';
 import { Guest, type GuestKeeper, type GuestSettings } from './guest.ts';
 import type { Platform } from './platform.ts';
 import { StrideScheduler } from './stride-scheduler.ts';
@@ -25,6 +26,8 @@ export class Host {
   readonly #residents = new Map<Guest, Resident>();
   readonly #scheduler = new StrideScheduler<Guest>();
   #loopRuns = false;
+  /** Guests named so far. */
+  #created = 0;
 
   constructor(options: HostOptions) {
     this.#platform = options.platform;
@@ -34,6 +37,15 @@ export class Host {
   /** The guests that are not disposed, oldest first. */
   get guests(): readonly Guest[] {
     return [...this.#residents.keys()];
+  }
+
+  /**
+   * Creates a PC, ready to `run()`.
+   * @throws UserError for options that cannot be met: an unusable kernel, no room in memory, an unknown CPU
+   */
+  async createGuest(options: GuestOptions): Promise<PcGuest> {
+    const name = options.name ?? `guest ${++this.#created}`;
+    return this.adopt(createPc(name, options), { ...options, name });
   }
 
   /** Takes a machine in as a guest, ready to `run()`. */

@@ -35,8 +35,7 @@ export const PORTS = {
   COM1: [0x3f8, 8],
   VGA_CRTC: [0x3d4, 2],
   BIOS_DEBUG: [0x402, 1],
-  PIC1_ELCR: [0x4d0, 1],
-  PIC2_ELCR: [0x4d1, 1],
+  ELCR: [0x4d0, 2],
 } as const satisfies Record<string, PortRange>;
 
 export const ISA_IRQ = { PIT: 0, KEYBOARD: 1, CASCADE: 2, COM1: 4, RTC: 8, MOUSE: 12 } as const;

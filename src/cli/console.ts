@@ -1,0 +1,160 @@
+/**
+ * The user's terminal, or pipe, at the guests' serial ports: input goes to the guest in front, Ctrl-A begins a command.
+ *
+ * On a terminal every key goes to the guest at once (raw mode); whatever ends the process, the terminal is put back.
+ * From a pipe, input waits until the guest listens; after its end the guest gets Ctrl-D whenever it falls silent, as a
+ * shell reading from the pipe itself would see the end.
+ */
+import type { Guest } from '../index.ts';
+
+export interface ConsoleOptions {
+  readonly guests: readonly Guest[];
+  /** False: only the commands work, keys are not sent. */
+  readonly serialInput: boolean;
+  /** Runs the monitor; the console takes its hands off the input until it resolves. */
+  readonly onMonitor: (guest: Guest) => Promise<'continue' | 'quit'>;
+  readonly onQuit: () => void;
+}
+
+const CTRL_A = 0x01;
+const CTRL_D = 0x04;
+const HELP = 'Ctrl-A x quit, c monitor, n next guest, a send Ctrl-A';
+/** Silence, in ns of guest time, after which a guest whose input has ended gets another Ctrl-D. */
+const SILENCE = 1_000_000_000;
+/** How often, in ms, a piped guest is looked at. */
+const LOOK = 20;
+
+export class Console {
+  readonly #options: ConsoleOptions;
+  readonly #terminal = process.stdin.isTTY === true;
+  #front = 0;
+  /** Ctrl-A was typed; the next key is a command. */
+  #escaped = false;
+  #inMonitor = false;
+  #feeder: NodeJS.Timeout | undefined;
+
+  constructor(options: ConsoleOptions) {
+    this.#options = options;
+    process.on('exit', this.#restoreTerminal);
+    for (const signal of SIGNALS) process.on(signal, this.#onSignal);
+    if (this.#terminal) this.#takeTerminal();
+    else if (options.serialInput) this.#takePipe();
+  }
+
+  /** The guest that gets the keys. */
+  get front(): Guest {
+    return this.#options.guests[this.#front]!;
+  }
+
+  /** A line about the emulator itself. */
+  report(text: string): void {
+    process.stderr.write(`\r\n[vetro] ${text}\r\n`);
+  }
+
+  /** Gives terminal and process back. */
+  close(): void {
+    clearInterval(this.#feeder);
+    process.stdin.removeAllListeners('data').removeAllListeners('end').pause();
+    process.stdin.unref?.();
+    this.#restoreTerminal();
+    process.off('exit', this.#restoreTerminal);
+    for (const signal of SIGNALS) process.off(signal, this.#onSignal);
+  }
+
+  #takeTerminal(): void {
+    process.stdin.setRawMode(true);
+    process.stdin.on('data', this.#onKeys);
+    process.stdin.resume();
+  }
+
+  readonly #restoreTerminal = (): void => {
+    if (this.#terminal) process.stdin.setRawMode(false);
+  };
+
+  readonly #onSignal = (): void => this.#options.onQuit();
+
+  readonly #onKeys = (keys: Buffer): void => {
+    if (this.#inMonitor) return;
+    const passed: number[] = [];
+    for (const key of keys) {
+      if (this.#escaped) {
+        this.#escaped = false;
+        if (key === CTRL_A || key === 0x61) passed.push(CTRL_A);
+        else this.#command(String.fromCharCode(key));
+      } else if (key === CTRL_A) this.#escaped = true;
+      else passed.push(key);
+    }
+    if (passed.length > 0 && this.#options.serialInput) this.front.serial.write(Uint8Array.from(passed));
+  };
+
+  #command(key: string): void {
+    switch (key) {
+      case 'x':
+        return this.#options.onQuit();
+      case 'c':
+        void this.#monitor();
+        return;
+      case 'n':
+        this.#front = (this.#front + 1) % this.#options.guests.length;
+        return this.report(`keys go to ${this.front.name}`);
+      default:
+        return this.report(HELP);
+    }
+  }
+
+  async #monitor(): Promise<void> {
+    this.#inMonitor = true;
+    process.stdin.off('data', this.#onKeys);
+    process.stdin.setRawMode(false);
+    const answer = await this.#options.onMonitor(this.front);
+    this.#inMonitor = false;
+    if (answer === 'quit') this.#options.onQuit();
+    else this.#takeTerminal();
+  }
+
+  /** All guests get the same input; each at its own pace. */
+  #takePipe(): void {
+    const feeds = this.#options.guests.map((guest) => new Feed(guest));
+    process.stdin.on('data', (bytes: Buffer) => feeds.forEach((feed) => feed.push(bytes)));
+    process.stdin.on('end', () => feeds.forEach((feed) => feed.end()));
+    process.stdin.resume();
+    this.#feeder = setInterval(() => feeds.forEach((feed) => feed.look()), LOOK);
+    this.#feeder.unref();
+  }
+}
+
+const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+
+/** Input of one guest from a pipe. */
+class Feed {
+  readonly #guest: Guest;
+  readonly #waiting: Buffer[] = [];
+  #ended = false;
+  /** Guest time of its last sign of life. */
+  #heardAt = 0;
+
+  constructor(guest: Guest) {
+    this.#guest = guest;
+    guest.serial.on('data', () => {
+      this.#heardAt = guest.machine.time;
+    });
+  }
+
+  push(bytes: Buffer): void {
+    this.#waiting.push(bytes);
+    this.look();
+  }
+
+  end(): void {
+    this.#ended = true;
+  }
+
+  look(): void {
+    const { machine, serial } = this.#guest;
+    if (!machine.serialListening) return;
+    for (const bytes of this.#waiting.splice(0)) serial.write(bytes);
+    if (!this.#ended || serial.pending > 0 || machine.time - this.#heardAt < SILENCE) return;
+    this.#heardAt = machine.time;
+    serial.write(Uint8Array.of(CTRL_D));
+  }
+}

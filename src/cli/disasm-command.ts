@@ -1,0 +1,38 @@
+/** `vetro disasm`: bytes of a file, or given in hexadecimal, as instructions. */
+import type { CommandModule } from 'yargs';
+import { UserError } from '../base/errors.ts';
+import { type CodeWidth, disassembleLines } from './disassemble-lines.ts';
+import { readUserFile } from './files.ts';
+
+interface DisasmArguments {
+  file?: string;
+  hex?: string;
+  bits: CodeWidth;
+  origin: string;
+}
+
+export const disasmCommand: CommandModule<object, DisasmArguments> = {
+  command: 'disasm [file]',
+  describe: 'Disassemble a file of bytes',
+  builder: (args) =>
+    args
+      .positional('file', { type: 'string', describe: 'file of bytes; - for standard input' })
+      .option('hex', { type: 'string', requiresArg: true, describe: 'the bytes themselves, in hexadecimal' })
+      .option('bits', { choices: [16, 32, 64] as const, default: 32 as const, describe: 'code width' })
+      .option('origin', { type: 'string', default: '0', requiresArg: true, describe: 'address of the first byte' }),
+  handler: ({ file, hex, bits, origin }) => {
+    const address = Number(origin);
+    if (!Number.isSafeInteger(address) || address < 0) throw new UserError(`--origin ${origin} is not an address`);
+    for (const line of disassembleLines(readBytes(file, hex), address, bits)) process.stdout.write(`${line}\n`);
+  },
+};
+
+function readBytes(file: string | undefined, hex: string | undefined): Uint8Array {
+  if (hex === undefined) {
+    if (file === undefined) throw new UserError('give a file, or bytes with --hex');
+    return readUserFile(file === '-' ? '/dev/stdin' : file, 'file');
+  }
+  const digits = hex.replaceAll(/[\s,]|0x/g, '');
+  if (!/^([0-9a-f]{2})*$/i.test(digits)) throw new UserError('--hex takes pairs of hexadecimal digits');
+  return Uint8Array.from(digits.match(/../g) ?? [], (pair) => Number.parseInt(pair, 16));
+}

@@ -1,0 +1,85 @@
+/** `vetro run`: declares its options and hands them to `runGuests`. */
+import type { CommandModule } from 'yargs';
+import { UserError } from '../base/errors.ts';
+import type { SystemName } from './fetch/debian.ts';
+import { SYSTEM_NAMES } from './fetch-command.ts';
+import { runGuests } from './run-guests.ts';
+
+export interface RunArguments {
+  kernel?: string;
+  initrd?: string;
+  append?: string;
+  system: SystemName;
+  demo: boolean;
+  memory: number;
+  cpu: string;
+  engine: 'interpreter' | 'reference';
+  clock?: 'virtual' | 'host';
+  serial: string;
+  count: number;
+  weight: number[];
+  reboot: boolean;
+}
+
+const EXIT_STATUSES = `Exit status:
+  0  the guest powered off or halted for good, or you quit
+  1  internal error (a bug of ours)
+  2  a wrong option or an unusable file: one line on standard error says what
+  3  triple fault, with --no-reboot
+  n  the guest wrote (n - 1) / 2 to its debug-exit port F4h`;
+
+const KEYS = `Keys, on a terminal:
+  Ctrl-A x  quit          Ctrl-A c  monitor: registers, memory, disassembly, step
+  Ctrl-A n  next guest    Ctrl-A a  send Ctrl-A`;
+
+export const runCommand: CommandModule<object, RunArguments> = {
+  command: 'run',
+  describe: 'Boot a Linux kernel, Debian (fetched once) by default, or the demo',
+  builder: (args) =>
+    args
+      .option('kernel', { type: 'string', describe: 'path of a bzImage', requiresArg: true })
+      .option('initrd', { type: 'string', describe: 'path of an initial RAM disk', requiresArg: true, implies: 'kernel' })
+      .option('append', { type: 'string', describe: 'kernel command line', requiresArg: true })
+      .option('system', { choices: SYSTEM_NAMES, default: 'debian-686' as const, describe: 'what to boot without --kernel' })
+      .option('demo', { type: 'boolean', default: false, describe: 'boot the embedded demo', conflicts: 'kernel' })
+      .option('memory', { type: 'number', default: 512, describe: 'RAM of each guest in MiB', requiresArg: true })
+      .option('cpu', { type: 'string', default: 'i686', describe: 'CPU model', requiresArg: true })
+      .option('engine', {
+        choices: ['interpreter', 'reference'] as const,
+        default: 'interpreter' as const,
+        describe: 'how guest code is executed',
+      })
+      .option('clock', {
+        choices: ['virtual', 'host'] as const,
+        describe: 'guest time: by instructions alone, or held back by the wall clock (default: host on a terminal)',
+      })
+      .option('serial', {
+        type: 'string',
+        default: 'stdio',
+        requiresArg: true,
+        describe: 'where COM1 goes: stdio, pty, file:<path> or none',
+      })
+      .option('count', { type: 'number', default: 1, describe: 'guests to run at once', requiresArg: true })
+      .option('weight', {
+        type: 'array',
+        number: true,
+        default: [] as number[],
+        describe: 'shares of the guests, in order: --weight 1 3',
+        requiresArg: true,
+      })
+      .option('reboot', { type: 'boolean', default: true, describe: '--no-reboot: a reset or triple fault ends the guest' })
+      .example('$0 run', 'boot Debian to a shell')
+      .example('$0 run --kernel bzImage --initrd initrd.img', 'boot your own kernel')
+      .epilogue(`${KEYS}\n\n${EXIT_STATUSES}`),
+  handler: (options) => runGuests(checked(options)),
+};
+
+/** @throws UserError for what yargs lets through: not-a-numbers, repeated options, zero. */
+function checked<Options extends RunArguments>(options: Options): Options {
+  for (const name of ['kernel', 'initrd', 'append', 'cpu', 'serial', 'memory', 'count', 'engine', 'clock'] as const) {
+    if (Array.isArray(options[name])) throw new UserError(`--${name} is given twice`);
+  }
+  if (!Number.isInteger(options.count) || options.count < 1) throw new UserError('--count must be a whole number from 1 on');
+  if (options.weight.some((weight) => !(weight > 0))) throw new UserError('--weight must be a number above 0');
+  return options;
+}

@@ -1,0 +1,103 @@
+/** What `vetro run` does: finds what to boot, creates the guests, connects their serial ports, waits for their end. */
+import chalk from 'chalk';
+import { UserError } from '../base/errors.ts';
+import { isFetched } from './fetch/debian.ts';
+import { fetchSystem } from './fetch/debian.ts';
+import { type Guest, type GuestBoot, Host } from '../index.ts';
+import { Console } from './console.ts';
+import { assembleDemo } from './demo.ts';
+import { exitStatusOf } from './exit-status.ts';
+import { readUserFile } from './files.ts';
+import { openMonitor } from './monitor.ts';
+import { createProgress } from './progress.ts';
+import type { RunArguments } from './run-command.ts';
+import { connectSerial } from './serial.ts';
+
+/** Sets the process's exit status. @throws UserError */
+export async function runGuests(options: RunArguments): Promise<void> {
+  const boot = await findBoot(options);
+  const host = await Host.create();
+  const guests: Guest[] = [];
+  try {
+    for (let index = 0; index < options.count; index++) {
+      guests.push(
+        await host.createGuest({
+          name: options.count === 1 ? 'guest' : `vm${index + 1}`,
+          boot,
+          memory: options.memory,
+          cpu: options.cpu,
+          engine: options.engine,
+          clock: options.clock ?? (process.stdin.isTTY && options.serial === 'stdio' ? 'host' : 'virtual'),
+          powerOnTime: Date.now(),
+          weight: options.weight[index] ?? options.weight.at(-1) ?? 1,
+          onTripleFault: options.reboot ? 'reset' : 'stop',
+          onReset: options.reboot ? 'reset' : 'stop',
+        }),
+      );
+    }
+    process.exitCode = await runToTheEnd(guests, options);
+  } finally {
+    host.dispose();
+  }
+}
+
+async function runToTheEnd(guests: readonly Guest[], options: RunArguments): Promise<number> {
+  const closeSerial = await connectSerial(guests, options.serial);
+  const console = new Console({
+    guests,
+    serialInput: options.serial === 'stdio',
+    onMonitor: openMonitor,
+    onQuit: () => guests.forEach((guest) => guest.stop()),
+  });
+  try {
+    const exits = await Promise.all(
+      guests.map(async (guest) => {
+        const exit = await guest.run();
+        const error = exit.reason === 'error' ? `: ${exit.error.message}` : '';
+        if (exit.reason !== 'stopped' && exit.reason !== 'halted') console.report(`${guest.name}: ${exit.reason}${error}`);
+        return exit;
+      }),
+    );
+    return Math.max(...exits.map(exitStatusOf));
+  } finally {
+    console.close();
+    await closeSerial();
+  }
+}
+
+async function findBoot(options: RunArguments): Promise<GuestBoot> {
+  if (options.demo) return { image: assembleDemo() };
+  if (options.kernel !== undefined) return readKernel(options.kernel, options.initrd, options);
+  const progress = createProgress();
+  try {
+    const { kernel, initrd } = await fetchSystem(options.system, { onProgress: progress.show });
+    progress.end();
+    return readKernel(kernel, initrd, options);
+  } catch (error) {
+    progress.end();
+    if (!(error instanceof UserError) || (await isFetched(options.system))) throw error;
+    process.stderr.write(
+      `vetro: no ${options.system} (${error.message}); booting the embedded demo instead. ` +
+        'To give a kernel: vetro run --kernel <bzImage> --initrd <file>\n',
+    );
+    return { image: assembleDemo() };
+  }
+}
+
+function readKernel(kernel: string, initrd: string | undefined, options: RunArguments): GuestBoot {
+  return {
+    kernel: readUserFile(kernel, 'kernel'),
+    initrd: initrd === undefined ? undefined : readUserFile(initrd, 'initrd'),
+    commandLine: options.append ?? defaultCommandLine(options),
+  };
+}
+
+/** On a terminal, /init is told its size. */
+function defaultCommandLine({ serial }: RunArguments): string {
+  const { isTTY, rows, columns } = process.stdout;
+  const size = serial === 'stdio' && isTTY && process.stdin.isTTY ? ` LINES=${rows} COLUMNS=${columns}` : '';
+  return `console=ttyS0${size}`;
+}
+
+/** A line about the emulator itself, told apart from the guest's output. */
+export const notice = (text: string): string => chalk.dim(`[vetro] ${text}`);

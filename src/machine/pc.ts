@@ -1,0 +1,216 @@
+/**
+ * The PC: the only place where devices meet. Built leaf first, wired by constructor, attached last; read the
+ * constructor from top to bottom with `pc-map.ts` beside it.
+ */
+import { InternalError } from '../base/errors.ts';
+import { VirtualClock } from '../base/virtual-clock.ts';
+import type { Device } from '../bus/device.ts';
+import { PortBus } from '../bus/port-bus.ts';
+import { bochsConsole, DebugExit, PostCode, seabiosConsole } from '../devices/debug-ports.ts';
+import { PicPair } from '../devices/pic8259.ts';
+import { Pit8254 } from '../devices/pit8254.ts';
+import { Port61 } from '../devices/port61.ts';
+import { Port92 } from '../devices/port92.ts';
+import { Rtc146818 } from '../devices/rtc146818.ts';
+import { Uart16550 } from '../devices/uart16550.ts';
+import { type EngineName, Processor } from '../engine/processor.ts';
+import { GuestMemory } from '../memory/guest-memory.ts';
+import { Pool } from '../memory/pool.ts';
+import type { BootImage } from './boot.ts';
+import { enterBootImage } from './entry.ts';
+import type { Machine, MachineExit, RunLimits } from './machine.ts';
+import { OrLine } from './or-line.ts';
+import { OutputChannel } from './output-channel.ts';
+import { ISA_IRQ, MEMORY, PORTS } from './pc-map.ts';
+import { hashState } from './state-hash.ts';
+
+export type { EngineName } from '../engine/processor.ts';
+
+export interface PcOptions {
+  /** Shown in messages. */
+  readonly name: string;
+  /** RAM in bytes, a multiple of 1 MiB. */
+  readonly memoryBytes: number;
+  /** Name of a CPU model. */
+  readonly cpu: string;
+  readonly engine: EngineName;
+  /** What it starts from, again after every reset. */
+  readonly boot: BootImage;
+  /** What the real-time clock shows at power-on, in ms since 1970 (UTC). */
+  readonly powerOnTime: number;
+}
+
+/** Why a run is cut short from inside. */
+type Request = { reason: 'reset' } | { reason: 'time' } | { reason: 'debug-exit'; status: number };
+
+/** Port 92h, bit 1: firmware leaves A20 open. */
+const FAST_A20 = 0x02;
+/** CMOS: memory above 1 MiB in KiB (at most 63 MiB), and above 16 MiB in units of 64 KiB, low byte first. */
+const CMOS = { BASE_LOW: 0x15, EXTENDED_LOW: 0x17, EXTENDED_LOW_TOO: 0x30, ABOVE_16M_LOW: 0x34 } as const;
+
+export class Pc implements Machine {
+  readonly name: string;
+  readonly clock = new VirtualClock();
+  readonly memory: GuestMemory;
+  readonly processor: Processor;
+  readonly serial: OutputChannel;
+  readonly debugConsole = new OutputChannel();
+  readonly #boot: BootImage;
+  readonly #devices: readonly Device[];
+  readonly #pic: PicPair;
+  readonly #uart: Uart16550;
+  readonly #port92: Port92;
+  #request: Request | undefined;
+  /** Instructions retired before the last reset. */
+  #retiredBefore = 0;
+
+  /** Powered on, booted, ready to run. @throws UserError for an unknown CPU model or a memory size that cannot be. */
+  constructor(options: PcOptions) {
+    const { clock } = this;
+    this.name = options.name;
+    this.#boot = options.boot;
+
+    const pool = Pool.create();
+    const ports = new PortBus();
+    this.memory = new GuestMemory(pool, { size: options.memoryBytes });
+    this.processor = new Processor({
+      name: options.name,
+      pool,
+      memory: this.memory,
+      ports,
+      clock,
+      model: options.cpu,
+      engine: options.engine,
+      interrupts: { acknowledge: () => this.#pic.acknowledge() },
+    });
+
+    const pic = new PicPair({ intr: this.processor.intr });
+    const pit = new Pit8254({ clock, out0: pic.line(ISA_IRQ.PIT) });
+    const startTime = options.powerOnTime / 1000;
+    const rtc = new Rtc146818({ clock, irq: pic.line(ISA_IRQ.RTC), startTime });
+    const backend = { transmit: (byte: number) => this.serial.put(byte) };
+    const uart = new Uart16550({ name: 'com1', clock, irq: pic.line(ISA_IRQ.COM1), backend });
+    const a20 = new OrLine(this.processor.a20, 2);
+    const port61 = new Port61({ clock, timer: pit });
+    const port92 = new Port92({ a20: a20.input(0), init: () => this.#ask({ reason: 'reset' }) });
+    const postCode = new PostCode();
+    const debugExit = new DebugExit({ exit: (status) => this.#ask({ reason: 'debug-exit', status }) });
+    const writeDebug = (byte: number) => this.debugConsole.put(byte);
+
+    ports.attach(PORTS.PIC1, pic.primary);
+    ports.attach(PORTS.PIC2, pic.secondary);
+    ports.attach(PORTS.ELCR, pic.elcr);
+    ports.attach(PORTS.PIT, pit);
+    ports.attach(PORTS.SYSTEM_CONTROL_B, port61);
+    ports.attach(PORTS.CMOS, rtc);
+    ports.attach(PORTS.POST, postCode);
+    ports.attach(PORTS.SYSTEM_CONTROL_A, port92);
+    ports.attach(PORTS.DEBUG_CONSOLE, bochsConsole(writeDebug));
+    ports.attach(PORTS.DEBUG_EXIT, debugExit);
+    ports.attach(PORTS.COM1, uart);
+    ports.attach(PORTS.BIOS_DEBUG, seabiosConsole(writeDebug));
+
+    this.serial = new OutputChannel({
+      receive: (bytes) => uart.receive(bytes),
+      pending: () => uart.pendingInput,
+    });
+    this.#pic = pic;
+    this.#uart = uart;
+    this.#port92 = port92;
+    this.#devices = [pic.primary, pic.secondary, pit, rtc, uart, port61, port92, postCode];
+    writeMemorySize(rtc, options.memoryBytes);
+    this.#bootUp();
+  }
+
+  get instructions(): number {
+    return this.#retiredBefore + this.processor.retired;
+  }
+
+  get time(): number {
+    return this.clock.now;
+  }
+
+  get nextAlarm(): number {
+    return this.clock.nextAlarm;
+  }
+
+  get halted(): boolean {
+    return this.processor.halted;
+  }
+
+  /** The guest takes interrupts for what COM1 receives: somebody listens. */
+  get serialListening(): boolean {
+    return (this.#uart.state.ier & 1) !== 0;
+  }
+
+  run({ instructions, time }: RunLimits): MachineExit {
+    const limit = time === undefined ? undefined : this.clock.setAlarm(time, () => this.#ask({ reason: 'time' }));
+    const before = this.instructions;
+    let exit: MachineExit;
+    try {
+      const { reason, error } = this.processor.run(instructions);
+      limit?.cancel();
+      exit = this.#exit(reason, error, this.instructions - before);
+    } catch (cause) {
+      // The engine catches its own bugs; this one is a device's, or the machine's.
+      limit?.cancel();
+      const error = new InternalError(`${this.name}: ${(cause as Error).message}`, { cause });
+      exit = { reason: 'error', error, executed: this.instructions - before };
+    }
+    this.serial.flush();
+    this.debugConsole.flush();
+    return exit;
+  }
+
+  reset(): void {
+    this.#retiredBefore += this.processor.retired;
+    this.#request = undefined;
+    for (const device of this.#devices) device.reset();
+    this.processor.reset();
+    this.#bootUp();
+  }
+
+  stateHash(): string {
+    return hashState([this.processor.stateHash(), this.time, ...this.#devices.map(({ name, state }) => [name, state])]);
+  }
+
+  dispose(): void {
+    this.memory.dispose();
+  }
+
+  #bootUp(): void {
+    // Firmware would have opened A20 before it started anything.
+    this.#port92.writePort(0, FAST_A20);
+    for (const { address, bytes } of this.#boot.pieces) this.memory.copyIn(address, bytes);
+    enterBootImage(this.processor, this.#boot.entry);
+  }
+
+  /** From within a run: it ends before the next block. */
+  #ask(request: Request): void {
+    // A reset is not undone by the end of a time slice in the same moment.
+    if (this.#request === undefined || this.#request.reason === 'time') this.#request = request;
+    this.processor.stop();
+  }
+
+  #exit(reason: ReturnType<Processor['run']>['reason'], error: InternalError | undefined, executed: number): MachineExit {
+    const request = this.#request;
+    this.#request = undefined;
+    if (reason === 'error') return { reason, error: error!, executed };
+    if (reason === 'shutdown') return { reason: 'triple-fault', executed };
+    if (request !== undefined) return { ...request, executed };
+    if (reason !== 'halted') return { reason: 'budget', executed };
+    return { reason: this.processor.interruptsEnabled ? 'idle' : 'halted', executed };
+  }
+}
+
+function writeMemorySize(rtc: Rtc146818, bytes: number): void {
+  const writeWord = (register: number, value: number): void => {
+    rtc.writeCmos(register, value & 0xff);
+    rtc.writeCmos(register + 1, value >>> 8);
+  };
+  const extended = Math.min(bytes / 1024 - 1024, 0xfc00);
+  writeWord(CMOS.BASE_LOW, MEMORY.CONVENTIONAL[1] / 1024 + 1);
+  writeWord(CMOS.EXTENDED_LOW, extended);
+  writeWord(CMOS.EXTENDED_LOW_TOO, extended);
+  writeWord(CMOS.ABOVE_16M_LOW, Math.max(0, bytes / 65536 - 256));
+}
