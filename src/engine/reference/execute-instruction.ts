@@ -1,0 +1,87 @@
+/** One instruction, or one iteration of a repeated one, on the reference evaluator. */
+import type { Cpu } from '../../cpu/cpu.ts';
+import { raise } from '../../cpu/fault.ts';
+import { EFLAGS, readEflags } from '../../cpu/flags.ts';
+import { isLongMode, isRealMode, isVirtual8086 } from '../../cpu/processor-mode.ts';
+import type { DecodedInstruction } from '../../isa/decoded-instruction.ts';
+import type { InstructionRow } from '../../isa/instruction.ts';
+import { GPR, SEGMENT } from '../../isa/semantics.ts';
+import { type Form, traceForm } from '../../isa/trace.ts';
+import type { CpuContext } from './cpu-context.ts';
+import { evaluateStatements } from './evaluate.ts';
+
+const ACCESS_BIG = 1 << 22;
+const CR0 = { EM: 1 << 2, TS: 1 << 3 } as const;
+const FSW_ERROR_SUMMARY = 1 << 7;
+
+/** Traced forms, by all that they are specialised to. */
+export class FormCache {
+  readonly #forms = new Map<unknown, Map<string, Form>>();
+
+  /** The form of an instruction in the CPU's present mode. */
+  find(cpu: Cpu, instruction: DecodedInstruction): Form {
+    const { row, encoding, operandSize, addressSize, condition, memory } = instruction;
+    const longMode = isLongMode(cpu.state);
+    const stackSize = longMode ? 64 : cpu.state.segments[SEGMENT.SS]!.access & ACCESS_BIG ? 32 : 16;
+    const variant = `${operandSize} ${addressSize} ${stackSize} ${longMode} ${condition} ${memory !== undefined}`;
+    let variants = this.#forms.get(encoding);
+    if (variants === undefined) this.#forms.set(encoding, (variants = new Map()));
+    let form = variants.get(variant);
+    if (form === undefined) {
+      const context = { operandSize, addressSize, stackSize, longMode, condition } as const;
+      form = traceForm({ row, encoding, memory: memory !== undefined, ...context });
+      variants.set(variant, form);
+    }
+    return form;
+  }
+}
+
+/**
+ * Executes the instruction at `state.ip`. `state.nextIp` must be the offset behind it; on return it is the offset to go
+ * on at, which for a string instruction with iterations left is `state.ip`.
+ * @throws GuestFault
+ */
+export function executeInstruction(
+  cpu: Cpu,
+  context: CpuContext,
+  forms: FormCache,
+  instruction: DecodedInstruction,
+): void {
+  const { row, repeat } = instruction;
+  const { state } = cpu;
+  checkPermissions(cpu, row);
+  context.begin(instruction);
+  const { statements } = forms.find(cpu, instruction);
+  if (row.repeat === undefined || repeat === 'none') return evaluateStatements(statements, context);
+
+  // SDM Vol. 2B, "REP/REPE/REPZ/REPNE/REPNZ—Repeat String Operation Prefix". The count has the address size.
+  const count = BigInt.asUintN(instruction.addressSize, state.reg64(GPR.rCX));
+  const setCount = (value: bigint) => {
+    const place = { space: 'gpr', register: GPR.rCX, width: instruction.addressSize } as const;
+    context.writePlace(place, { value, undefined: 0n }, instruction.addressSize);
+  };
+  if (count === 0n) return;
+  evaluateStatements(statements, context);
+  setCount(count - 1n);
+  const zero = (readEflags(state) & EFLAGS.ZF) !== 0;
+  const stopped = row.repeat === 'repe' && zero !== (repeat === 'repe');
+  if (count > 1n && !stopped) state.nextIp = state.ip;
+}
+
+/** What a row demands before its semantics. SDM Vol. 2, the exception lists of each instruction. */
+function checkPermissions(cpu: Cpu, row: InstructionRow): void {
+  const { state } = cpu;
+  if (row.feature !== undefined && !cpu.model.features.has(row.feature)) {
+    throw raise.UD({ check: 'this CPU does not have the instruction', on: { feature: row.feature } });
+  }
+  if (row.protectedOnly && (isRealMode(state) || isVirtual8086(state))) {
+    throw raise.UD({ check: 'not in real-address or virtual-8086 mode' });
+  }
+  if (row.privileged && state.cpl !== 0) throw raise.GP(0, { check: 'privileged instruction', on: { CPL: state.cpl } });
+  if (row.x87 !== undefined) {
+    if (state.cr0 & (CR0.EM | CR0.TS)) throw raise.NM({ check: 'CR0.EM or CR0.TS is set' });
+    if (row.x87 === 'wait' && state.fsw & FSW_ERROR_SUMMARY) {
+      throw raise.MF({ check: 'an unmasked x87 exception is pending' });
+    }
+  }
+}
