@@ -2,9 +2,9 @@
 import { writeFileSync } from 'node:fs';
 import type { CommandModule } from 'yargs';
 import { UserError } from '../base/errors.ts';
-import { type Assembly, createAssembler } from '../isa/assembler.ts';
+import { assemble } from '../isa/assemble.ts';
+import type { Assembly } from '../isa/assembler.ts';
 import type { Mode } from '../isa/encoding.ts';
-import { INSTRUCTIONS } from '../isa/table.ts';
 import { readUserFile } from './files.ts';
 
 interface AsmArguments {
@@ -18,12 +18,16 @@ export const asmCommand: CommandModule<object, AsmArguments> = {
   describe: 'Assemble a file; without --output print a listing',
   builder: (args) =>
     args
-      .positional('source', { type: 'string', demandOption: true, describe: 'assembler source, Intel syntax; - for standard input' })
+      .positional('source', {
+        type: 'string',
+        demandOption: true,
+        describe: 'assembler source, Intel syntax; - for standard input',
+      })
       .option('output', { alias: 'o', type: 'string', requiresArg: true, describe: 'write the bytes to this file' })
       .option('bits', { choices: [16, 32, 64] as const, default: 32 as const, describe: 'code width at the start' }),
   handler: ({ source, output, bits }) => {
     const text = new TextDecoder().decode(readUserFile(source === '-' ? '/dev/stdin' : source, 'source'));
-    const assembly = createAssembler(INSTRUCTIONS).assemble(text, { bits });
+    const assembly = assemble(text, { bits });
     if (output === undefined) process.stdout.write(listing(text, assembly));
     else writeOutput(output, assembly.bytes);
   },
@@ -40,14 +44,17 @@ function writeOutput(path: string, bytes: Uint8Array): void {
 /** Address, bytes and source of each line. */
 function listing(text: string, { bytes, origin, lines }: Assembly): string {
   const at = new Map(lines.map((line) => [line.line, line]));
-  const rows = text.replace(/\n$/, '').split('\n').map((source, index) => {
-    const line = at.get(index + 1);
-    if (!line) return `${' '.repeat(28)}${source}`;
-    const start = line.address - origin;
-    const shown = hexBytes(bytes.subarray(start, Math.min(start + line.length, start + 8)));
-    const more = line.length > 8 ? '…' : '';
-    return `${line.address.toString(16).padStart(8, '0')}  ${`${shown}${more}`.padEnd(18)}${source}`;
-  });
+  const rows = text
+    .replace(/\n$/, '')
+    .split('\n')
+    .map((source, index) => {
+      const line = at.get(index + 1);
+      if (!line) return `${' '.repeat(28)}${source}`;
+      const start = line.address - origin;
+      const shown = hexBytes(bytes.subarray(start, Math.min(start + line.length, start + 8)));
+      const more = line.length > 8 ? '…' : '';
+      return `${line.address.toString(16).padStart(8, '0')}  ${`${shown}${more}`.padEnd(18)}${source}`;
+    });
   return `${rows.map((row) => row.trimEnd()).join('\n')}\n`;
 }
 

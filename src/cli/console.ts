@@ -115,11 +115,16 @@ export class Console {
   /** All guests get the same input; each at its own pace. */
   #takePipe(): void {
     const feeds = this.#options.guests.map((guest) => new Feed(guest));
-    process.stdin.on('data', (bytes: Buffer) => feeds.forEach((feed) => feed.push(bytes)));
-    process.stdin.on('end', () => feeds.forEach((feed) => feed.end()));
+    process.stdin.on('data', (bytes: Buffer) => {
+      for (const feed of feeds) feed.push(bytes);
+    });
+    process.stdin.on('end', () => {
+      for (const feed of feeds) feed.end();
+    });
     process.stdin.resume();
-    this.#feeder = setInterval(() => feeds.forEach((feed) => feed.look()), LOOK);
-    this.#feeder.unref();
+    this.#feeder = setInterval(() => {
+      for (const feed of feeds) feed.look();
+    }, LOOK);
   }
 }
 

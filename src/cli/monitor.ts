@@ -62,7 +62,7 @@ export function execute(guest: Guest, command: string, args: readonly string[]):
     case 's':
       return step(guest, parseNumber(args[0], 10) ?? 1);
     case 't':
-      return guest.machine.screenText();
+      return guest.machine.vga.text().join('\n');
     case 'i':
       return statistics(guest);
     case 'reset':

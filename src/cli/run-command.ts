@@ -38,9 +38,18 @@ export const runCommand: CommandModule<object, RunArguments> = {
   builder: (args) =>
     args
       .option('kernel', { type: 'string', describe: 'path of a bzImage', requiresArg: true })
-      .option('initrd', { type: 'string', describe: 'path of an initial RAM disk', requiresArg: true, implies: 'kernel' })
+      .option('initrd', {
+        type: 'string',
+        describe: 'path of an initial RAM disk',
+        requiresArg: true,
+        implies: 'kernel',
+      })
       .option('append', { type: 'string', describe: 'kernel command line', requiresArg: true })
-      .option('system', { choices: SYSTEM_NAMES, default: 'debian-686' as const, describe: 'what to boot without --kernel' })
+      .option('system', {
+        choices: SYSTEM_NAMES,
+        default: 'debian-686' as const,
+        describe: 'what to boot without --kernel',
+      })
       .option('demo', { type: 'boolean', default: false, describe: 'boot the embedded demo', conflicts: 'kernel' })
       .option('memory', { type: 'number', default: 512, describe: 'RAM of each guest in MiB', requiresArg: true })
       .option('cpu', { type: 'string', default: 'i686', describe: 'CPU model', requiresArg: true })
@@ -67,7 +76,11 @@ export const runCommand: CommandModule<object, RunArguments> = {
         describe: 'shares of the guests, in order: --weight 1 3',
         requiresArg: true,
       })
-      .option('reboot', { type: 'boolean', default: true, describe: '--no-reboot: a reset or triple fault ends the guest' })
+      .option('reboot', {
+        type: 'boolean',
+        default: true,
+        describe: '--no-reboot: a reset or triple fault ends the guest',
+      })
       .example('$0 run', 'boot Debian to a shell')
       .example('$0 run --kernel bzImage --initrd initrd.img', 'boot your own kernel')
       .epilogue(`${KEYS}\n\n${EXIT_STATUSES}`),
@@ -79,7 +92,8 @@ function checked<Options extends RunArguments>(options: Options): Options {
   for (const name of ['kernel', 'initrd', 'append', 'cpu', 'serial', 'memory', 'count', 'engine', 'clock'] as const) {
     if (Array.isArray(options[name])) throw new UserError(`--${name} is given twice`);
   }
-  if (!Number.isInteger(options.count) || options.count < 1) throw new UserError('--count must be a whole number from 1 on');
+  if (!Number.isInteger(options.count) || options.count < 1)
+    throw new UserError('--count must be a whole number from 1 on');
   if (options.weight.some((weight) => !(weight > 0))) throw new UserError('--weight must be a number above 0');
   return options;
 }

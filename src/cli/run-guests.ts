@@ -1,12 +1,11 @@
 /** What `vetro run` does: finds what to boot, creates the guests, connects their serial ports, waits for their end. */
 import chalk from 'chalk';
 import { UserError } from '../base/errors.ts';
-import { isFetched } from './fetch/debian.ts';
-import { fetchSystem } from './fetch/debian.ts';
 import { type Guest, type GuestBoot, Host } from '../index.ts';
 import { Console } from './console.ts';
 import { assembleDemo } from './demo.ts';
 import { exitStatusOf } from './exit-status.ts';
+import { fetchSystem, isFetched } from './fetch/debian.ts';
 import { readUserFile } from './files.ts';
 import { openMonitor } from './monitor.ts';
 import { createProgress } from './progress.ts';
@@ -47,14 +46,17 @@ async function runToTheEnd(guests: readonly Guest[], options: RunArguments): Pro
     guests,
     serialInput: options.serial === 'stdio',
     onMonitor: openMonitor,
-    onQuit: () => guests.forEach((guest) => guest.stop()),
+    onQuit: () => {
+      for (const guest of guests) guest.stop();
+    },
   });
   try {
     const exits = await Promise.all(
       guests.map(async (guest) => {
         const exit = await guest.run();
         const error = exit.reason === 'error' ? `: ${exit.error.message}` : '';
-        if (exit.reason !== 'stopped' && exit.reason !== 'halted') console.report(`${guest.name}: ${exit.reason}${error}`);
+        if (exit.reason !== 'stopped' && exit.reason !== 'halted')
+          console.report(`${guest.name}: ${exit.reason}${error}`);
         return exit;
       }),
     );

@@ -1,6 +1,7 @@
 /** Where the guests' first serial ports go: `--serial stdio|pty|file:<path>|none`. */
-import { createWriteStream, type WriteStream } from 'node:fs';
+
 import { once } from 'node:events';
+import { createWriteStream, type WriteStream } from 'node:fs';
 import { UserError } from '../base/errors.ts';
 import { openPty } from '../host/node/pty.ts';
 import type { Guest } from '../index.ts';

@@ -1,0 +1,33 @@
+/** A run of code as lines of text: address, bytes, instruction. */
+import { createDecoder, isFailure } from '../isa/decoder.ts';
+import { disassemble } from '../isa/disassembler.ts';
+import { INSTRUCTIONS } from '../isa/table.ts';
+
+export type CodeWidth = 16 | 32 | 64;
+
+/** Width of the column of bytes: most instructions have up to eight. */
+const BYTES_COLUMN = 17;
+
+/** At most `count` lines. A byte that begins no instruction is shown as data. */
+export function disassembleLines(
+  bytes: Uint8Array,
+  address: number,
+  width: CodeWidth,
+  count = Number.POSITIVE_INFINITY,
+): string[] {
+  const decoder = createDecoder(INSTRUCTIONS);
+  const lines: string[] = [];
+  for (let offset = 0; offset < bytes.length && lines.length < count; ) {
+    const decoded = decoder.decode(bytes, offset, width);
+    const length = isFailure(decoded) ? 1 : decoded.length;
+    const text = isFailure(decoded)
+      ? `db 0x${bytes[offset]!.toString(16).padStart(2, '0')}`
+      : disassemble(decoded, address + offset, width);
+    const shown = [...bytes.subarray(offset, offset + length)]
+      .map((byte) => byte.toString(16).padStart(2, '0'))
+      .join('');
+    lines.push(`${(address + offset).toString(16).padStart(8, '0')}  ${shown.padEnd(BYTES_COLUMN)} ${text}`);
+    offset += length;
+  }
+  return lines;
+}
