@@ -17,6 +17,7 @@ import { SHIFT_ROTATE } from './instructions/shift-rotate.ts';
 import { STACK } from './instructions/stack.ts';
 import { STRING } from './instructions/string.ts';
 import { SYSTEM } from './instructions/system.ts';
+import { X87_INSTRUCTIONS } from './instructions/x87.ts';
 
 export const INSTRUCTIONS: readonly InstructionRow[] = [
   ...DATA_TRANSFER,
@@ -36,4 +37,5 @@ export const INSTRUCTIONS: readonly InstructionRow[] = [
   ...IO,
   ...SYSTEM,
   ...MISCELLANEOUS,
+  ...X87_INSTRUCTIONS,
 ];

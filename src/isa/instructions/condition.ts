@@ -1,29 +1,6 @@
 /** Condition codes and what depends on them, jumps apart (`control-transfer.ts`). */
 import { type InstructionRow, instruction } from '../instruction.ts';
 
-/**
- * The names of each condition code, by number; the first is the one the disassembler prints.
- * SDM Vol. 1, "EFLAGS Condition Codes".
- */
-export const CONDITION_NAMES: readonly (readonly string[])[] = [
-  ['o'],
-  ['no'],
-  ['b', 'c', 'nae'],
-  ['ae', 'nb', 'nc'],
-  ['e', 'z'],
-  ['ne', 'nz'],
-  ['be', 'na'],
-  ['a', 'nbe'],
-  ['s'],
-  ['ns'],
-  ['p', 'pe'],
-  ['np', 'po'],
-  ['l', 'nge'],
-  ['ge', 'nl'],
-  ['le', 'ng'],
-  ['g', 'nle'],
-];
-
 /** The flags that some condition looks at. */
 export const CONDITION_FLAGS = ['OF', 'SF', 'ZF', 'PF', 'CF'] as const;
 
@@ -32,7 +9,7 @@ const setcc = instruction({
   summary: 'Set byte on condition',
   manual: 'SDM Vol. 2B, "SETcc—Set Byte on Condition"',
   operands: { dst: 'w' },
-  encodings: [['0F 90+cc /0', 'rm8']],
+  encodings: [['0F 90+cc /x', 'rm8']],
   flags: { reads: CONDITION_FLAGS },
   execute({ dst }, b) {
     dst.write(b.zeroExtend(b.conditionHolds(), 8));

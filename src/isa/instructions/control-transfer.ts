@@ -152,6 +152,7 @@ const callFar = instruction({
 
 const retf = instruction({
   mnemonic: 'retf',
+  mnemonics: { 16: 'retfw', 32: 'retfd', 64: 'retfq' },
   summary: 'Return from a far procedure',
   manual: 'SDM Vol. 2B, "RET—Return From Procedure"',
   operands: { released: 'r' },

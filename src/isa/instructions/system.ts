@@ -421,7 +421,7 @@ const sysenter = instruction({
 
 const sysexit = instruction({
   mnemonic: 'sysexit',
-  mnemonics: { 16: 'sysexit', 32: 'sysexit', 64: 'sysexitq' },
+  mnemonics: { 64: 'sysexitq' },
   summary: 'Fast return from fast system call',
   manual: 'SDM Vol. 2B, "SYSEXIT—Fast Return from Fast System Call"',
   operands: {},
@@ -451,7 +451,7 @@ const syscall = instruction({
 
 const sysret = instruction({
   mnemonic: 'sysret',
-  mnemonics: { 16: 'sysret', 32: 'sysret', 64: 'sysretq' },
+  mnemonics: { 64: 'sysretq' },
   summary: 'Return from fast system call',
   manual: 'SDM Vol. 2B, "SYSRET—Return From Fast System Call"',
   operands: {},
