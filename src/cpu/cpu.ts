@@ -41,6 +41,8 @@ export interface Cpu {
   modeChanged(): void;
   /** Asks the dispatcher to look before the next block. */
   attend(): void;
+  /** FERR#: a waiting x87 instruction found a pending exception with CR0.NE = 0 (a PC turns it into IRQ 13). */
+  x87Error?: () => void;
   /** External INTR is asserted. */
   readonly interruptRequested: boolean;
 }

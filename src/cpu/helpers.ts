@@ -5,6 +5,7 @@ import { FLAG_HELPERS } from './flag-helpers.ts';
 import { SEGMENT_HELPERS } from './segment-helpers.ts';
 import { SYSTEM_HELPERS } from './system-helpers.ts';
 import { TRANSFER_HELPERS } from './transfer-helpers.ts';
+import { X87_HELPERS } from './x87/x87-helpers.ts';
 
 export type HelperValue = number | bigint;
 /** Arguments and results as the signature says; several results as an array. */
@@ -16,4 +17,5 @@ export const HELPERS = {
   ...TRANSFER_HELPERS,
   ...FLAG_HELPERS,
   ...SYSTEM_HELPERS,
+  ...X87_HELPERS,
 } as const satisfies Record<keyof typeof HELPER_SIGNATURES, Helper>;

@@ -2,13 +2,18 @@
  * The helpers that rows may call: functions of `cpu/` that all engines run alike. Widths of arguments and results in
  * bits; 'pointer' is 32, or 64 in 64-bit mode. Up to 32 bits travel as numbers, 64 bits as BigInts.
  */
+import { X87_HELPER_SIGNATURES } from './x87-helper-signature.ts';
+
 export type HelperWidth = 1 | 8 | 16 | 32 | 64 | 'pointer';
 export interface HelperSignature {
   readonly args: readonly HelperWidth[];
   readonly results: readonly HelperWidth[];
 }
 
-const signature = (args: readonly HelperWidth[], results: readonly HelperWidth[] = []): HelperSignature => ({ args, results });
+const signature = (args: readonly HelperWidth[], results: readonly HelperWidth[] = []): HelperSignature => ({
+  args,
+  results,
+});
 
 export const HELPER_SIGNATURES = {
   /** (segment register number, selector): MOV Sreg, POP Sreg, LDS… */
@@ -75,4 +80,5 @@ export const HELPER_SIGNATURES = {
   /** (high, low, divisor) → quotient, remainder; #DE */
   divideUnsigned128: signature([64, 64, 64], [64, 64]),
   divideSigned128: signature([64, 64, 64], [64, 64]),
+  ...X87_HELPER_SIGNATURES,
 } as const satisfies Record<string, HelperSignature>;
