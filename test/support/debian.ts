@@ -1,0 +1,86 @@
+/** The real kernel for tests: fetched once into the user's cache, or a reason why there is none. */
+import { readFileSync } from 'node:fs';
+import { fetchSystem, type SystemName } from '../../src/cli/fetch/debian.ts';
+import type { Guest, GuestBoot } from '../../src/index.ts';
+
+export { READY_MARKER } from '../../src/cli/fetch/initramfs.ts';
+
+export const COMMAND_LINE = 'console=ttyS0';
+
+/** `reason` is given when the machine has neither apt with i386 packages nor a filled cache. */
+export async function debianBoot(name: SystemName): Promise<{ boot?: GuestBoot; reason?: string }> {
+  try {
+    const { kernel, initrd } = await fetchSystem(name);
+    return { boot: { kernel: readFileSync(kernel), initrd: readFileSync(initrd), commandLine: COMMAND_LINE } };
+  } catch (error) {
+    return { reason: (error as Error).message };
+  }
+}
+
+/** Someone at a guest's serial terminal: types, and waits for what appears. */
+export class Typist {
+  readonly #guest: Guest;
+  #transcript = '';
+  /** Where the search for the next expected text starts. */
+  #from = 0;
+  #check = (): void => {};
+
+  constructor(guest: Guest) {
+    this.#guest = guest;
+    const decoder = new TextDecoder();
+    guest.serial.on('data', (bytes) => {
+      this.#transcript += decoder.decode(bytes, { stream: true });
+      this.#check();
+    });
+  }
+
+  get transcript(): string {
+    return this.#transcript;
+  }
+
+  type(text: string): void {
+    this.#guest.serial.write(text);
+  }
+
+  /** Waits for `expected` after what was waited for before. @returns everything in between. */
+  async waitFor(expected: string | RegExp, timeout = 600_000): Promise<string> {
+    return new Promise((resolve, reject) => {
+      const timer = setTimeout(() => {
+        this.#check = () => {};
+        reject(new Error(`no ${expected} in: …${this.#transcript.slice(-2000)}`));
+      }, timeout);
+      const off = this.#guest.on('exit', (exit) => {
+        clearTimeout(timer);
+        reject(new Error(`the guest ended (${exit.reason}) before ${expected} in: …${this.#transcript.slice(-2000)}`));
+      });
+      this.#check = () => {
+        const rest = this.#transcript.slice(this.#from);
+        const match = typeof expected === 'string' ? literal(expected, rest) : expected.exec(rest);
+        if (!match) return;
+        this.#check = () => {};
+        off();
+        clearTimeout(timer);
+        this.#from += match.index + match[0].length;
+        resolve(rest.slice(0, match.index));
+      };
+      this.#check();
+    });
+  }
+
+  /** Runs a command in the shell. @returns what it printed. */
+  async command(line: string): Promise<string> {
+    this.type(`${line}\r`);
+    await this.waitFor('\n'); // the echo
+    return (await this.waitFor(PROMPT)).replaceAll('\r', '').replaceAll(ASK_CURSOR, '').trimEnd();
+  }
+}
+
+/** The shell's prompt, then the question for the cursor's place with which it begins to edit a line. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: an escape sequence is what is looked for
+export const PROMPT = /\n?[~/][^\n]* # \x1b\[6n/;
+const ASK_CURSOR = '\x1b[6n';
+
+const literal = (text: string, within: string): { index: number; 0: string } | undefined => {
+  const index = within.indexOf(text);
+  return index < 0 ? undefined : { index, 0: text };
+};

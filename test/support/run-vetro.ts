@@ -1,0 +1,59 @@
+/** Runs the command `vetro` as a user would, from a bundle of the sources made once per test file. */
+import { spawn } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { build } from 'esbuild';
+
+const ROOT = resolve(import.meta.dirname, '../..');
+
+export interface Result {
+  readonly status: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+export interface RunOptions {
+  readonly input?: string;
+  readonly env?: Readonly<Record<string, string>>;
+  readonly timeout?: number;
+}
+
+export interface Vetro {
+  run(args: readonly string[], options?: RunOptions): Promise<Result>;
+  dispose(): void;
+}
+
+export async function buildVetro(): Promise<Vetro> {
+  // Inside the repository, so that packages and the package's own files are found.
+  const folder = mkdtempSync(join(ROOT, 'node_modules', '.vetro-test-'));
+  const bundle = join(folder, 'cli.mjs');
+  await build({
+    entryPoints: [join(ROOT, 'src/cli/main.ts')],
+    outfile: bundle,
+    bundle: true,
+    packages: 'external',
+    platform: 'node',
+    format: 'esm',
+    target: 'node20.19',
+    logLevel: 'warning',
+  });
+  return {
+    run: (args, options = {}) => runNode([bundle, ...args], options),
+    dispose: () => rmSync(folder, { recursive: true, force: true }),
+  };
+}
+
+function runNode(args: readonly string[], { input = '', env = {}, timeout = 60_000 }: RunOptions): Promise<Result> {
+  return new Promise((done) => {
+    const child = spawn(process.execPath, args, { env: { ...process.env, ...env }, timeout });
+    const output = { stdout: '', stderr: '' };
+    for (const name of ['stdout', 'stderr'] as const) {
+      child[name].setEncoding('utf8').on('data', (text: string) => {
+        output[name] += text;
+      });
+    }
+    child.stdin.on('error', () => {}); // it may end before it has read everything
+    child.stdin.end(input);
+    child.on('close', (status) => done({ status, ...output }));
+  });
+}
