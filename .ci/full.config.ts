@@ -4,7 +4,7 @@ import { defineConfig } from 'vitest/config';
 export default defineConfig({
   test: {
     root: '.',
-    include: ['test/**/*.full.ts'],
+    include: ['test/**/*.full.test.ts'],
     passWithNoTests: true,
     testTimeout: 1_200_000,
     hookTimeout: 600_000,

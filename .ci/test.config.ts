@@ -1,5 +1,11 @@
-import { defineConfig } from 'vitest/config';
+import { configDefaults, defineConfig } from 'vitest/config';
 
 export default defineConfig({
-  test: { root: '.', include: ['test/**/*.test.ts'], passWithNoTests: true, testTimeout: 60_000 },
+  test: {
+    root: '.',
+    include: ['test/**/*.test.ts'],
+    exclude: [...configDefaults.exclude, 'test/**/*.full.test.ts'],
+    passWithNoTests: true,
+    testTimeout: 60_000,
+  },
 });

@@ -1,7 +1,7 @@
 // The test runs: node .ci/test.js check | test | full. The last line printed is `N passed, N failed, N skipped`.
 //   check  types, lint, and the suites one runs all day
 //   test   the same and every other *.test.ts: needs Node and npm alone
-//   full   *.full.ts: minutes-long runs, real boots, oracles that come from apt
+//   full   *.full.test.ts: minutes-long runs, real boots, oracles that come from apt
 // `npm run check -- <file or folder …>` narrows the suites.
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
