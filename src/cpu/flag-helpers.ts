@@ -4,7 +4,7 @@ import { raise } from './fault.ts';
 import { EFLAGS, readEflags, STATUS_MASK, writeEflags } from './flags.ts';
 import type { Helper } from './helpers.ts';
 import { ioPrivilegeLevel, isLongMode, isVirtual8086 } from './processor-mode.ts';
-import { SS, stackMask, translateLogical } from './segmentation.ts';
+import { SS, stackMask } from './segmentation.ts';
 
 const RSP = 4;
 const RBP = 5;
@@ -103,7 +103,7 @@ function enterFrame(cpu: Cpu, localBytes: number, nesting: number, operandSize: 
   if (level > 0) push(size === 2 ? topImage & 0xffff : topImage >>> 0);
   pointer = wrap(pointer - localBytes);
   // The manual: a write at the final stack pointer must be possible.
-  mmu.probeWrite(translateLogical(cpu, SS, pointer, size, 'write'), size, 'current');
+  mmu.probeWriteSegment(SS, pointer, size);
   if (size === 2) state.setReg16(RBP, frameTop);
   else state.setReg32(RBP, topImage >>> 0);
   if (mask === 0xffff) state.setReg16(RSP, pointer);
