@@ -1,0 +1,138 @@
+/** Compares what a vector did on an oracle with what the reference evaluator says, leaving out what is undefined. */
+import type { InstructionRow } from '../isa/instruction.ts';
+import type { ReferenceOutcome } from './reference-oracle.ts';
+import type { Outcome, Vector } from './vector.ts';
+
+/** Flags that vectors set and compare: the status flags and DF. */
+export const COMPARED_FLAGS = 0xcd5;
+const FLAG_NAMES = [
+  [0x1, 'CF'],
+  [0x4, 'PF'],
+  [0x10, 'AF'],
+  [0x40, 'ZF'],
+  [0x80, 'SF'],
+  [0x400, 'DF'],
+  [0x800, 'OF'],
+] as const;
+const NAMES_64 = [
+  'rax',
+  'rcx',
+  'rdx',
+  'rbx',
+  'rsp',
+  'rbp',
+  'rsi',
+  'rdi',
+  'r8',
+  'r9',
+  'r10',
+  'r11',
+  'r12',
+  'r13',
+  'r14',
+  'r15',
+];
+const NAMES_32 = ['eax', 'ecx', 'edx', 'ebx', 'esp', 'ebp', 'esi', 'edi'];
+
+export const flagNames = (flags: number): string =>
+  FLAG_NAMES.filter(([bit]) => flags & bit)
+    .map(([, name]) => name)
+    .join(' ') || '-';
+
+const hex = (value: bigint | number): string => value.toString(16);
+
+/** How precise a comparison is. */
+export interface ComparisonOptions {
+  /** x87 register results may differ by this many units in the last place (transcendental functions). */
+  readonly ulps?: number;
+  /** Bytes of the window that are not compared, from the operand's first byte (pointers that FSAVE need not store). */
+  readonly ignoredMemory?: (index: number) => boolean;
+}
+
+/** What of a row's outcome cannot be compared exactly. */
+export function comparisonFor(_row: InstructionRow): ComparisonOptions {
+  return {};
+}
+
+/** Differences in words, one per place; empty if the outcomes agree. */
+export function compareOutcomes(
+  vector: Vector,
+  expected: ReferenceOutcome,
+  actual: Outcome,
+  options: ComparisonOptions = {},
+): string[] {
+  const differences: string[] = [];
+  const note = (what: string, ours: string, theirs: string) => {
+    differences.push(`${what}: ${ours}, not ${theirs}`);
+  };
+  const [ours, theirs] = [describeEnding(expected), describeEnding(actual)];
+  if (ours !== theirs) note('ending', ours, theirs);
+
+  const names = vector.mode === 64 ? NAMES_64 : NAMES_32;
+  names.forEach((name, register) => {
+    const [left, right] = [expected.final.registers[register]!, actual.final.registers[register]!];
+    if (((left ^ right) & ~expected.undefinedRegisters[register]!) !== 0n) note(name, hex(left), hex(right));
+  });
+
+  const mask = COMPARED_FLAGS & ~expected.undefinedFlags;
+  const changed = (expected.final.flags ^ actual.final.flags) & mask;
+  if (changed !== 0) {
+    note(
+      'flags',
+      flagNames(expected.final.flags & changed),
+      `${flagNames(actual.final.flags & changed)} (of ${flagNames(changed)})`,
+    );
+  }
+
+  expected.final.memory.forEach((byte, index) => {
+    const other = actual.final.memory[index]!;
+    if (((byte ^ other) & ~expected.undefinedMemory[index]!) === 0 || options.ignoredMemory?.(index)) return;
+    note(`byte at ${hex(vector.window + index)}`, hex(byte), hex(other));
+  });
+
+  const [x, y] = [expected.final.x87, actual.final.x87];
+  if (x && y) {
+    if (x.controlWord !== y.controlWord) note('FCW', hex(x.controlWord), hex(y.controlWord));
+    if (x.statusWord !== y.statusWord) note('FSW', hex(x.statusWord), hex(y.statusWord));
+    if (x.tags !== y.tags) note('tags', hex(x.tags), hex(y.tags));
+    x.stack.forEach((value, index) => {
+      const other = y.stack[index]!;
+      if (value === other) return;
+      if (options.ulps !== undefined && distance(value, other) <= BigInt(options.ulps)) return;
+      note(`ST(${index})`, hex(value), hex(other));
+    });
+  }
+  return differences;
+}
+
+/** Units in the last place between two 80-bit numbers of one sign. */
+function distance(left: bigint, right: bigint): bigint {
+  if (left >> 79n !== right >> 79n) return 1n << 80n;
+  // Without the explicit integer bit, neighbouring numbers have neighbouring bit patterns.
+  const order = (value: bigint) => (((value >> 64n) & 0x7fffn) << 63n) | BigInt.asUintN(63, value);
+  const difference = order(left) - order(right);
+  return difference < 0n ? -difference : difference;
+}
+
+export function describeEnding({ ending }: Outcome): string {
+  if (ending.kind === 'next') return `goes on at ${hex(ending.ip)}`;
+  const address = ending.address === undefined ? '' : ` address ${hex(ending.address)}`;
+  return `exception ${ending.vector} error ${hex(ending.errorCode)}${address} at ${hex(ending.ip)}`;
+}
+
+/** A vector as text from which it can be made again. */
+export function describeVector(vector: Vector): string {
+  const { initial } = vector;
+  const names = vector.mode === 64 ? NAMES_64 : NAMES_32;
+  const lines = [
+    `${vector.mode}-bit code ${Buffer.from(vector.code).toString('hex')}`,
+    names.map((name, register) => `${name}=${hex(initial.registers[register]!)}`).join(' '),
+    `flags=${hex(initial.flags)} (${flagNames(initial.flags)}) window=${hex(vector.window)}`,
+    `memory ${Buffer.from(initial.memory).toString('hex')}`,
+  ];
+  if (initial.x87) {
+    const { controlWord, statusWord, tags, stack } = initial.x87;
+    lines.push(`FCW=${hex(controlWord)} FSW=${hex(statusWord)} tags=${hex(tags)} ST ${stack.map(hex).join(' ')}`);
+  }
+  return lines.join('\n  ');
+}

@@ -1,0 +1,152 @@
+/**
+ * A CPU with user mode and nothing below it: flat segments, no paging, and of memory only the scratch pages of the
+ * harness. All else faults as an unmapped page does. Vectors run on it exactly as they run in the host's process.
+ */
+import { VirtualClock } from '../base/virtual-clock.ts';
+import type { Cpu, PortSpace } from '../cpu/cpu.ts';
+import { type CpuModel, findCpuModel } from '../cpu/cpu-model.ts';
+import { type GuestFault, raise } from '../cpu/fault.ts';
+import type { Mmu } from '../cpu/mmu.ts';
+import { loadNullSegment, refreshSegmentBounds, translateLogical } from '../cpu/segmentation.ts';
+import { type CpuState, createCpuState, STATE } from '../cpu/state-layout.ts';
+import { GuestMemory } from '../memory/guest-memory.ts';
+import { Pool } from '../memory/pool.ts';
+import { FS_BASE, HARNESS_MAP } from './host/harness.ts';
+
+/** Linux's user segments. */
+const SELECTORS = {
+  32: [0x2b, 0x23, 0x2b, 0x2b, 0x63, 0], // FS: the first TLS entry, which the harness sets up
+  64: [0, 0x33, 0x2b, 0, 0, 0],
+} as const;
+const ACCESS = { code: 0x00c0_fb00, longCode: 0x00a0_fb00, data: 0x00c0_f300 } as const;
+const SEGMENT = { CS: 1, FS: 4, GS: 5 } as const;
+const EFER_LONG = 0x501; // SCE, LME, LMA
+const CR0_USER = 0x8005_0033; // PG, AM, WP, NE, ET, MP, PE
+const PF_WRITE = 2;
+const PF_USER = 4;
+
+export class FlatCpu implements Cpu {
+  readonly name = 'difftest';
+  readonly state: CpuState;
+  readonly pool = Pool.create({ maximumBytes: 1 << 24 });
+  readonly memory = new GuestMemory(this.pool, { size: 4096 });
+  readonly mmu: Mmu;
+  readonly ports: PortSpace = { read: () => 0xffff_ffff, write: () => {} };
+  readonly clock = new VirtualClock();
+  readonly model: CpuModel = findCpuModel('x86-64');
+  readonly retired = 0;
+  readonly timeStampCount = 0n;
+  readonly interruptRequested = false;
+  pendingFault: GuestFault | undefined;
+  lastFault: GuestFault | undefined;
+  /** The scratch pages, from `HARNESS_MAP.scratch` on. */
+  readonly scratch = new Uint8Array(HARNESS_MAP.scratchSize);
+  /** Lowest and highest address accessed since `beginVector`. */
+  lowest = Number.POSITIVE_INFINITY;
+  highest = 0;
+
+  constructor(mode: 32 | 64) {
+    this.state = createCpuState(this.pool, this.pool.allocate(STATE.size));
+    this.mmu = new ScratchMmu(this);
+    const { state } = this;
+    state.cr0 = CR0_USER;
+    state.efer = mode === 64 ? EFER_LONG : 0;
+    state.cpl = 3;
+    state.mxcsr = 0x1f80;
+    state.segments.forEach((segment, number) => {
+      const code = number === SEGMENT.CS;
+      segment.selector = SELECTORS[mode][number] ?? 0;
+      segment.base = number === SEGMENT.FS ? FS_BASE : 0;
+      segment.limit = 0xffff_ffff;
+      segment.access = code ? (mode === 64 ? ACCESS.longCode : ACCESS.code) : ACCESS.data;
+      refreshSegmentBounds(segment);
+      if (mode === 32 && number === SEGMENT.GS) loadNullSegment(segment, 0);
+    });
+  }
+
+  beginVector(): void {
+    this.lowest = Number.POSITIVE_INFINITY;
+    this.highest = 0;
+  }
+
+  shadow(): void {}
+  modeChanged(): void {}
+  attend(): void {}
+}
+
+class ScratchMmu implements Mmu {
+  readonly #cpu: FlatCpu;
+
+  constructor(cpu: FlatCpu) {
+    this.#cpu = cpu;
+  }
+
+  /** Offset of the bytes in `scratch`. @throws GuestFault #PF naming the first byte that is not there */
+  #at(address: number, size: number, access: 'read' | 'write'): number {
+    const cpu = this.#cpu;
+    const { scratch, scratchSize } = HARNESS_MAP;
+    if (address + size > scratch && address < scratch + scratchSize) {
+      cpu.lowest = Math.min(cpu.lowest, address);
+      cpu.highest = Math.max(cpu.highest, address + size - 1);
+    }
+    const end = scratch + scratchSize;
+    if (address >= scratch && address + size <= end) return address - scratch;
+    const first = address >= scratch && address < end ? end : address;
+    throw raise.PF(first, PF_USER | (access === 'write' ? PF_WRITE : 0), { check: 'page not present' });
+  }
+
+  read(address: number, size: 1 | 2 | 4): number {
+    return Number(this.#get(address, size));
+  }
+  write(address: number, value: number, size: 1 | 2 | 4): void {
+    this.#put(address, BigInt(value), size);
+  }
+  read64(address: number): bigint {
+    return this.#get(address, 8);
+  }
+  write64(address: number, value: bigint): void {
+    this.#put(address, value, 8);
+  }
+  probeWrite(address: number, size: number): void {
+    this.#at(address, size, 'write');
+  }
+  probeRead(address: number, size: number): void {
+    this.#at(address, size, 'read');
+  }
+  readSegment(segment: number, offset: number, size: 1 | 2 | 4): number {
+    return Number(this.#get(this.#linear(segment, offset, size, 'read'), size));
+  }
+  writeSegment(segment: number, offset: number, value: number, size: 1 | 2 | 4): void {
+    this.#put(this.#linear(segment, offset, size, 'write'), BigInt(value), size);
+  }
+  readSegment64(segment: number, offset: number): bigint {
+    return this.#get(this.#linear(segment, offset, 8, 'read'), 8);
+  }
+  writeSegment64(segment: number, offset: number, value: bigint): void {
+    this.#put(this.#linear(segment, offset, 8, 'write'), value, 8);
+  }
+  probeWriteSegment(segment: number, offset: number, size: number): void {
+    this.#at(this.#linear(segment, offset, size, 'write'), size, 'write');
+  }
+  flush(): void {}
+  flushPage(): void {}
+
+  /** In 64-bit mode an address that is not canonical is #GP(0), or #SS(0) for the stack. SDM Vol. 1, "Canonical Addressing". */
+  #linear(segment: number, offset: number, size: number, access: 'read' | 'write'): number {
+    return translateLogical(this.#cpu, segment, offset, size, access);
+  }
+
+  #get(address: number, size: number): bigint {
+    const at = this.#at(address, size, 'read');
+    let value = 0n;
+    for (let index = size - 1; index >= 0; index--) value = (value << 8n) | BigInt(this.#cpu.scratch[at + index]!);
+    return value;
+  }
+
+  #put(address: number, value: bigint, size: number): void {
+    const at = this.#at(address, size, 'write');
+    for (let index = 0; index < size; index++) {
+      this.#cpu.scratch[at + index] = Number((value >> BigInt(8 * index)) & 0xffn);
+    }
+  }
+}

@@ -1,0 +1,72 @@
+/**
+ * The differential test by hand:
+ * `node .ci/ts.js src/difftest/main.ts [forms, as a regular expression] [vectors per form] [seed]`
+ * prints coverage and, per row, the first mismatch, shrunk; `--record folder` writes each of those as a regression case.
+ */
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { cpus } from 'node:os';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { INSTRUCTIONS } from '../isa/table.ts';
+import { compareOutcomes, comparisonFor, describeVector } from './compare.ts';
+import { HostOracle, hostOracleUnavailable } from './host/host-oracle.ts';
+import { ReferenceOracle } from './reference-oracle.ts';
+import { isRunnable, type Mismatch, runDifftest } from './run-difftest.ts';
+import { shrink } from './shrink.ts';
+import type { Vector } from './vector.ts';
+import { regressionToJson } from './vector-json.ts';
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { record: { type: 'string' }, coverage: { type: 'boolean' }, show: { type: 'string', default: '1' } },
+});
+const [pattern = '', vectors = '100', seed = '1'] = positionals;
+const unavailable = hostOracleUnavailable();
+if (unavailable) throw new Error(unavailable);
+
+const expression = new RegExp(pattern);
+const started = performance.now();
+const result = runDifftest(INSTRUCTIONS, {
+  seed: Number(seed),
+  vectorsPerForm: Number(vectors),
+  select: ({ name }) => expression.test(name),
+});
+if (values.coverage) console.log(result.coverage.report());
+console.log(result.coverage.shortfalls({ perFlag: Math.ceil(Number(vectors) / 20) }).join('\n'));
+
+const host = new HostOracle();
+const reference = new ReferenceOracle(INSTRUCTIONS);
+for (const mnemonic of new Set(result.mismatches.map(({ form }) => form.pattern.row.mnemonic))) {
+  const found = result.mismatches.filter(({ form }) => form.pattern.row.mnemonic === mnemonic);
+  console.log(`\n${mnemonic}: ${found.length} mismatches`);
+  for (const mismatch of found.slice(0, Number(values.show))) show(mismatch);
+}
+const seconds = ((performance.now() - started) / 1000).toFixed(1);
+console.log(`\n${result.vectors} vectors, ${result.mismatches.length} mismatches, ${seconds} s`);
+
+function show({ form, vector, differences, oracle }: Mismatch): void {
+  const options = comparisonFor(form.pattern.row);
+  const check = (candidates: readonly Vector[]) => {
+    const outcomes = host.run({ mode: vector.mode, vectors: candidates });
+    return candidates.map((candidate, index) =>
+      compareOutcomes(candidate, reference.run(candidate), outcomes[index]!, options),
+    );
+  };
+  const simple =
+    oracle !== 'host'
+      ? vector
+      : shrink(vector, (candidates) => {
+          const runnable = candidates.map((candidate) => isRunnable(candidate, reference.run(candidate)));
+          const checked = check(candidates.filter((_, index) => runnable[index]));
+          return runnable.map((possible) => possible && checked.shift()!.length > 0);
+        });
+  console.log(form.name);
+  console.log(`  ${describeVector(simple)}`);
+  console.log(`  ${(oracle === 'host' ? check([simple])[0]! : differences).join('; ')}`);
+  if (values.record === undefined || oracle !== 'host') return;
+  const [outcome] = host.run({ mode: simple.mode, vectors: [simple] });
+  const title = form.name.replaceAll(/[^a-z0-9]+/gi, '-').toLowerCase();
+  mkdirSync(values.record, { recursive: true });
+  const json = regressionToJson(form.name, cpus()[0]!.model, simple, outcome!);
+  writeFileSync(join(values.record, `${title}.json`), `${JSON.stringify(json, null, 2)}\n`);
+}

@@ -1,0 +1,132 @@
+/** The differential test: forms → vectors → reference evaluator and host → differences and coverage. */
+import type { InstructionRow } from '../isa/instruction.ts';
+import { compareOutcomes, comparisonFor } from './compare.ts';
+import { Coverage } from './coverage.ts';
+import { VectorGenerator } from './generate-vector.ts';
+import { HARNESS_MAP } from './host/harness.ts';
+import { HostOracle } from './host/host-oracle.ts';
+import { Random } from './random.ts';
+import { ReferenceOracle, type ReferenceOutcome } from './reference-oracle.ts';
+import { enumerateForms, hostExclusion, type TestForm } from './test-form.ts';
+import type { Outcome, Vector } from './vector.ts';
+
+export interface DifftestOptions {
+  readonly seed: number;
+  readonly vectorsPerForm: number;
+  /** Which forms to run; default: all that can run on the host. */
+  readonly select?: (form: TestForm) => boolean;
+  /** Another engine that must agree with the reference evaluator in everything, undefined results included. */
+  readonly engine?: (vector: Vector) => Outcome;
+}
+
+export interface Mismatch {
+  readonly form: TestForm;
+  readonly vector: Vector;
+  /** Whose outcome differs from the reference evaluator's. */
+  readonly oracle: 'host' | 'engine';
+  readonly differences: readonly string[];
+}
+
+export interface DifftestResult {
+  readonly mismatches: readonly Mismatch[];
+  readonly coverage: Coverage;
+  readonly vectors: number;
+}
+
+/** Vectors of one process: enough to make its start cheap, few enough to hold in memory. */
+const BATCH = 8192;
+/** Tries per wanted vector before a form is given up as too hard to reach. */
+const TRIES = 8;
+
+interface Prepared {
+  readonly form: TestForm;
+  readonly vector: Vector;
+  readonly expected: ReferenceOutcome;
+}
+
+export function runDifftest(rows: readonly InstructionRow[], options: DifftestOptions): DifftestResult {
+  const reference = new ReferenceOracle(rows);
+  const host = new HostOracle();
+  const mismatches: Mismatch[] = [];
+  const coverage = new Coverage();
+  let count = 0;
+  const batches = new Map<string, Prepared[]>();
+  const flush = (batch: Prepared[]) => {
+    if (batch.length === 0) return;
+    const outcomes = host.run({ mode: batch[0]!.vector.mode, vectors: batch.map(({ vector }) => vector) });
+    batch.forEach(({ form, vector, expected }, index) => {
+      const differences = compareOutcomes(vector, expected, outcomes[index]!, comparisonFor(form.pattern.row));
+      if (differences.length > 0) mismatches.push({ form, vector, oracle: 'host', differences });
+    });
+    count += batch.length;
+    batch.length = 0;
+  };
+
+  const forms = enumerateForms(rows).filter(
+    (form) => hostExclusion(form) === undefined && (options.select?.(form) ?? true),
+  );
+  forms.forEach((form, index) => {
+    const generator = new VectorGenerator(form, new Random(options.seed * 65_537 + index));
+    let made = 0;
+    for (let tries = 0; made < options.vectorsPerForm && tries < options.vectorsPerForm * TRIES; tries++) {
+      const vector = generator.next();
+      if (vector === undefined) continue;
+      const expected = reference.run(vector);
+      if (!isRunnable(vector, expected)) continue;
+      made++;
+      coverage.add(form, expected);
+      if (expected.undecided !== undefined) {
+        mismatches.push({
+          form,
+          vector,
+          oracle: 'engine',
+          differences: [`depends on undefined: ${expected.undecided}`],
+        });
+      }
+      if (options.engine) {
+        const exact = {
+          ...expected,
+          undefinedFlags: 0,
+          undefinedRegisters: NOTHING,
+          undefinedMemory: new Uint8Array(expected.undefinedMemory.length),
+        };
+        const differences = compareOutcomes(vector, exact, options.engine(vector));
+        if (differences.length > 0) mismatches.push({ form, vector, oracle: 'engine', differences });
+      }
+      const key = `${vector.mode} ${vector.initial.memory.length} ${vector.initial.x87 !== undefined}`;
+      let batch = batches.get(key);
+      if (batch === undefined) batches.set(key, (batch = []));
+      batch.push({ form, vector, expected });
+      if (batch.length >= BATCH) flush(batch);
+    }
+    coverage.finishForm(form, made, options.vectorsPerForm);
+  });
+  for (const batch of batches.values()) flush(batch);
+  return { mismatches, coverage, vectors: count };
+}
+
+const NOTHING: readonly bigint[] = new Array<bigint>(16).fill(0n);
+
+/** Whether the host can run the vector without touching anything but scratch memory, and stops behind it. */
+export function isRunnable(vector: Vector, { ending, outsideWindow }: ReferenceOutcome): boolean {
+  if (outsideWindow) return false;
+  if (ending.kind === 'next') return isStop(ending.ip, vector);
+  return ending.address === undefined || isUnmapped(ending.address, vector.mode);
+}
+
+const { slotPage, slot, parameters, code, scratch, scratchSize } = HARNESS_MAP;
+const within = (address: bigint, start: number, end: number): boolean =>
+  address >= BigInt(start) && address < BigInt(end);
+
+/** Breakpoints stand there, or nothing is mapped. */
+function isStop(ip: bigint, vector: Vector): boolean {
+  if (ip === BigInt(slot + vector.code.length)) return true;
+  return within(ip, slotPage, slot) || within(ip, slot + 16, slotPage + 0xff0) || isUnmapped(ip, vector.mode);
+}
+
+/** Addresses that the harness is sure to have nothing at: in 64-bit mode also those of the lower half above 4 GiB. */
+function isUnmapped(address: bigint, mode: 32 | 64): boolean {
+  if (within(address, 0, code - 0x1000) || within(address, slotPage + 0x1000, scratch)) return true;
+  if (within(address, scratch + scratchSize, parameters) || within(address, 0x8000_0000, 0xe000_0000)) return true;
+  return mode === 64 && address >= 0x2_0000_0000n && address < 0x5000_0000_0000n;
+}
