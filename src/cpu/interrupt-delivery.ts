@@ -67,9 +67,9 @@ export function raiseException(cpu: Cpu, fault: GuestFault): Delivery {
   state.halted = 0;
   if (fault.kind === 'trap') state.ip = state.nextIp;
   let current = fault;
+  recordAddress(cpu, current);
   for (;;) {
     cpu.lastFault = current;
-    if (current.vector === VECTOR.PF) state.cr2 = current.address ?? 0;
     const { vector, errorCode } = current;
     const resume = current.kind === 'fault' && vector !== VECTOR.DB;
     const nested = attempt(cpu, { vector, kind: 'exception', errorCode, resume });
@@ -78,6 +78,7 @@ export function raiseException(cpu: Cpu, fault: GuestFault): Delivery {
       if (vector === VECTOR.DB) state.dr7 = state.dr7 & ~DR7.GD;
       return 'delivered';
     }
+    recordAddress(cpu, nested);
     const next = combineFaults(current, nested);
     if (next === 'shutdown') {
       cpu.lastFault = nested;
@@ -85,6 +86,11 @@ export function raiseException(cpu: Cpu, fault: GuestFault): Delivery {
     }
     current = next;
   }
+}
+
+/** A page fault loads CR2 when it is met, whatever becomes of it. */
+function recordAddress(cpu: Cpu, fault: GuestFault): void {
+  if (fault.vector === VECTOR.PF) cpu.state.cr2 = fault.address ?? 0;
 }
 
 /** One attempt between instructions; the fault that it meets, if any. */
