@@ -247,7 +247,9 @@ function shiftDouble(
   // Above 16 bits the result of a 16-bit shift is undefined; AMD CPUs rotate the source.
   const tooFar = b.ult(width, count);
   const rotated = direction === 'left' ? b.rotl(src, count) : b.rotr(src, count);
-  const result = width === 16 ? b.select(tooFar, b.undefined(16, rotated), shifted) : shifted;
+  // By exactly 16 the destination becomes the source, which the shift of two halves above does not yield.
+  const upTo16 = width === 16 ? b.select(b.eq(count, 16), src, shifted) : shifted;
+  const result = width === 16 ? b.select(tooFar, b.undefined(16, rotated), upTo16) : upTo16;
   dst.write(result);
   unlessZero(b, count, () => {
     const less = b.sub(count, 1);
