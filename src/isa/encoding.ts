@@ -39,8 +39,8 @@ export interface EncodingPattern {
   readonly opcode: number;
   /** What the opcode byte's low bits carry: nothing, a register (3 bits), a condition (4 bits). */
   readonly low: 'none' | 'register' | 'condition';
-  /** none; `/r`; `/0`..`/7`; a whole byte (register form), with or without a register in its low bits. */
-  readonly modrm: 'none' | 'register' | 'digit' | 'byte' | 'byteWithRegister';
+  /** none; `/r`; `/x`; `/0`..`/7`; a whole byte (register form), with or without a register in its low bits. */
+  readonly modrm: 'none' | 'register' | 'ignored' | 'digit' | 'byte' | 'byteWithRegister';
   /** The digit or the whole byte. */
   readonly modrmValue: number;
   /** Which ModR/M.mod it accepts. */
@@ -110,7 +110,7 @@ export function parseEncoding(row: InstructionRow, encodingIndex: number): Encod
       if (suffix !== undefined || slash !== undefined || immediates.length > 0) fail(`${word} follows the opcode`);
       bytes.push(Number.parseInt(byte[1]!, 16));
       suffix = byte[2];
-    } else if (/^\/[0-7r]$/.test(word)) {
+    } else if (/^\/[0-7rx]$/.test(word)) {
       if (slash !== undefined) fail('two ModR/M words');
       if (immediates.length > 0) fail('ModR/M after an immediate');
       slash = word[1]!;
@@ -210,8 +210,10 @@ export function parseEncoding(row: InstructionRow, encodingIndex: number): Encod
           ? 'none'
           : slash === 'r'
             ? 'register'
-            : 'digit',
-    modrmValue: modrmByte ?? (slash !== undefined && slash !== 'r' ? Number(slash) : 0),
+            : slash === 'x'
+              ? 'ignored'
+              : 'digit',
+    modrmValue: modrmByte ?? (slash !== undefined && /\d/.test(slash) ? Number(slash) : 0),
     form: modrmByte !== undefined || rmSource === 'rmReg' ? 'register' : rmSource === 'memory' ? 'memory' : 'either',
     anyMod,
     modes: flags.has('i64') ? [16, 32] : flags.has('n64') ? [64] : SIZES,
@@ -238,4 +240,20 @@ export function operandSizeOf(pattern: EncodingPattern, mode: Mode, prefix66: bo
 export function addressSizeOf(mode: Mode, prefix67: boolean): Size {
   if (!prefix67) return mode;
   return mode === 32 ? 16 : 32;
+}
+
+/** Operand sizes that a pattern can have in a mode. */
+export function operandSizesIn(pattern: EncodingPattern, mode: Mode): Size[] {
+  if (!pattern.modes.includes(mode)) return [];
+  const reachable = [
+    operandSizeOf(pattern, mode, false, false),
+    operandSizeOf(pattern, mode, !pattern.noPrefix, false),
+    operandSizeOf(pattern, mode, false, mode === 64),
+  ];
+  return pattern.operandSizes.filter((size) => reachable.includes(size));
+}
+
+/** Address sizes that a pattern can have in a mode. */
+export function addressSizesIn(pattern: EncodingPattern, mode: Mode): Size[] {
+  return pattern.addressSizes.filter((size) => size === mode || size === addressSizeOf(mode, true));
 }

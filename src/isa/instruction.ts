@@ -5,7 +5,8 @@
  *
  * - hex bytes (`0F B6`), the last with `+r` (register in the low three bits), `+cc` (condition in the low four bits)
  *   or `+i` (x87 register in the low three bits);
- * - `/r` (ModR/M with a register operand), `/0`..`/7` (ModR/M with an opcode extension);
+ * - `/r` (ModR/M with a register operand), `/0`..`/7` (ModR/M with an opcode extension), `/x` (ModR/M whose reg field
+ *   means nothing: SETcc);
  *   a full ModR/M byte of x87 and group opcodes is written as a hex byte, with `+i` where it carries a register (also
  *   where its low three bits are ignored: no operand takes it then, and the assembler writes 0);
  * - `ib iw iz iv cb cz cp`: the immediate that follows (checked against the operand kinds);
@@ -16,7 +17,7 @@
  *   `f64`: in 64-bit mode it is 64, whatever the prefixes say;
  * - `anymod`: ModR/M.mod is ignored and taken as a register (MOV CR, MOV DR).
  *
- * An encoding without `/r` or `/digit` has no operand in ModR/M; one with it has exactly one there. Which forms exist
+ * An encoding without `/r`, `/x` or `/digit` has no operand in ModR/M; one with it has exactly one there. Which forms exist
  * (register, memory, both) follows from that operand's kind. An exact opcode hides one of a `+r` range (90: NOP), but
  * not with REX.B. A segment register that is written may not be CS.
  */
