@@ -33,7 +33,7 @@ const SET2: Readonly<Record<string, number>> = {
   ...keys(['Insert', 'Home', 'PageUp', 'Delete', 'End', 'PageDown'], [0xe070, 0xe06c, 0xe07d, 0xe071, 0xe069, 0xe07a]),
   ...keys(['ArrowUp', 'ArrowLeft', 'ArrowDown', 'ArrowRight'], [0xe075, 0xe06b, 0xe072, 0xe074]),
   ...keys(['NumpadDivide', 'NumpadMultiply', 'NumpadSubtract', 'NumpadAdd'], [0xe04a, 0x7c, 0x7b, 0x79]),
-  ...keys(['NumpadEnter', 'NumpadDecimal', 'NumpadEqual', 'NumpadComma'], [0xe05a, 0x71, 0x0f, 0x6d]),
+  ...keys(['NumpadEnter', 'NumpadDecimal', 'NumpadComma'], [0xe05a, 0x71, 0x6d]),
   ...keys(['Numpad0', 'Numpad1', 'Numpad2', 'Numpad3', 'Numpad4'], [0x70, 0x69, 0x72, 0x7a, 0x6b]),
   ...keys(['Numpad5', 'Numpad6', 'Numpad7', 'Numpad8', 'Numpad9'], [0x73, 0x74, 0x6c, 0x75, 0x7d]),
   ...keys(['IntlRo', 'IntlYen', 'KanaMode', 'Convert', 'NonConvert'], [0x51, 0x6a, 0x13, 0x64, 0x67]),
@@ -57,7 +57,8 @@ const SET3: Readonly<Record<string, number>> = {
   ...keys(['Insert', 'Home', 'PageUp', 'Delete', 'End', 'PageDown'], [0x67, 0x6e, 0x6f, 0x64, 0x65, 0x6d]),
   ...keys(['ArrowUp', 'ArrowLeft', 'ArrowDown', 'ArrowRight'], [0x63, 0x61, 0x60, 0x6a]),
   ...keys(['NumLock', 'NumpadDivide', 'NumpadMultiply'], [0x76, 0x77, 0x7e]),
-  ...keys(['NumpadSubtract', 'NumpadAdd', 'NumpadEnter'], [0x84, 0x7c, 0x79]),
+  ...keys(['NumpadSubtract', 'NumpadAdd', 'NumpadEnter', 'NumpadComma'], [0x84, 0x7c, 0x79, 0x7b]),
+  ...keys(['IntlYen', 'KanaMode', 'Convert', 'NonConvert'], [0x5d, 0x87, 0x86, 0x85]),
 };
 
 /** The 8042's translation of bytes 00h–7Fh from the keyboard; of those above, 83h and 84h are translated too. */
@@ -81,8 +82,12 @@ export function translate(byte: number, { afterBreak }: { afterBreak: boolean })
 
 /** The set 2 make code of a key (E0xxh: with prefix), undefined if the keyboard has no such key. */
 export const set2Code = (key: string): number | undefined => (Object.hasOwn(SET2, key) ? SET2[key] : undefined);
-/** The set 3 make code of a key, undefined if the keyboard has no such key. */
-export const set3Code = (key: string): number | undefined => (Object.hasOwn(SET3, key) ? SET3[key] : set2Code(key));
+/** The set 3 make code of a key, undefined if it has none (the media keys came after set 3). */
+export function set3Code(key: string): number | undefined {
+  if (Object.hasOwn(SET3, key)) return SET3[key];
+  const code = set2Code(key);
+  return code === undefined || code > 0xff ? undefined : code;
+}
 /** All keys with a make code of their own. */
 export const KEYS: readonly string[] = Object.keys(SET2);
 

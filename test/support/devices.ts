@@ -2,9 +2,14 @@
 import { VirtualClock } from '../../src/base/virtual-clock.ts';
 import type { IrqLine } from '../../src/bus/irq-line.ts';
 import { timeOfTick } from '../../src/devices/crystal.ts';
+import { I8042 } from '../../src/devices/i8042.ts';
 import { Pic8259, PicPair } from '../../src/devices/pic8259.ts';
 import { PIT_HZ, Pit8254 } from '../../src/devices/pit8254.ts';
+import { Port61 } from '../../src/devices/port61.ts';
+import { Ps2Keyboard } from '../../src/devices/ps2-keyboard.ts';
+import { Rtc146818 } from '../../src/devices/rtc146818.ts';
 import { Uart16550 } from '../../src/devices/uart16550.ts';
+import { VgaText } from '../../src/devices/vga-text.ts';
 
 /** A wire that records its level and the guest times (ns) of its edges. */
 export class RecordingLine implements IrqLine {
@@ -69,4 +74,57 @@ export function createUart(options: { transmitPacing?: 'none' | 'line' } = {}) {
   uart.writePort(4, 0x0b);
   const text = (string: string) => uart.receive(new TextEncoder().encode(string));
   return { uart, clock, irq, sent, breaks, text, drained: () => drained };
+}
+
+/** A clock chip that shows `startTime` (seconds since 1970; default Friday, 20 November 2026, 12:34:50). */
+export function createRtc({ startTime = Date.UTC(2026, 10, 20, 12, 34, 50) / 1000 } = {}) {
+  const clock = new VirtualClock();
+  const irq = new RecordingLine(clock);
+  const rtc = new Rtc146818({ clock, irq, startTime });
+  const read = (register: number) => {
+    rtc.writePort(0, register);
+    return rtc.readPort(1);
+  };
+  const write = (register: number, value: number) => {
+    rtc.writePort(0, register);
+    rtc.writePort(1, value);
+  };
+  return { rtc, clock, irq, read, write };
+}
+
+/** A keyboard controller with its keyboard. */
+export function createI8042() {
+  const clock = new VirtualClock();
+  const keyboardIrq = new RecordingLine(clock);
+  const auxIrq = new RecordingLine(clock);
+  const a20 = new RecordingLine(clock);
+  const keyboard = new Ps2Keyboard();
+  let resets = 0;
+  const i8042 = new I8042({ clock, keyboard, keyboardIrq, auxIrq, a20, reset: () => void resets++ });
+  i8042.reset();
+  const status = () => i8042.readPort(4);
+  const command = (byte: number) => i8042.writePort(4, byte);
+  const data = (byte: number) => i8042.writePort(0, byte);
+  /** Reads everything that comes within ten milliseconds of each other. */
+  const drain = () => {
+    const bytes: number[] = [];
+    for (let quiet = 0; quiet < 10; clock.advance(1_000_000)) {
+      if (status() & 1) {
+        bytes.push(i8042.readPort(0));
+        quiet = 0;
+      } else quiet++;
+    }
+    return bytes;
+  };
+  return { i8042, keyboard, clock, keyboardIrq, auxIrq, a20, status, command, data, drain, resets: () => resets };
+}
+
+export function createPort61() {
+  const { pit, clock, at } = createPit();
+  return { port61: new Port61({ clock, timer: pit }), pit, clock, at };
+}
+
+export function createVgaText() {
+  const clock = new VirtualClock();
+  return { vga: new VgaText({ clock }), clock };
 }
