@@ -42,7 +42,6 @@ export const runCommand: CommandModule<object, RunArguments> = {
         type: 'string',
         describe: 'path of an initial RAM disk',
         requiresArg: true,
-        implies: 'kernel',
       })
       .option('append', { type: 'string', describe: 'kernel command line', requiresArg: true })
       .option('system', {
@@ -50,7 +49,7 @@ export const runCommand: CommandModule<object, RunArguments> = {
         default: 'debian-686' as const,
         describe: 'what to boot without --kernel',
       })
-      .option('demo', { type: 'boolean', default: false, describe: 'boot the embedded demo', conflicts: 'kernel' })
+      .option('demo', { type: 'boolean', default: false, describe: 'boot the embedded demo' })
       .option('memory', { type: 'number', default: 512, describe: 'RAM of each guest in MiB', requiresArg: true })
       .option('cpu', { type: 'string', default: 'i686', describe: 'CPU model', requiresArg: true })
       .option('engine', {
@@ -92,6 +91,8 @@ function checked<Options extends RunArguments>(options: Options): Options {
   for (const name of ['kernel', 'initrd', 'append', 'cpu', 'serial', 'memory', 'count', 'engine', 'clock'] as const) {
     if (Array.isArray(options[name])) throw new UserError(`--${name} is given twice`);
   }
+  if (options.initrd !== undefined && options.kernel === undefined) throw new UserError('--initrd needs --kernel');
+  if (options.demo && options.kernel !== undefined) throw new UserError('--demo and --kernel exclude each other');
   if (!Number.isInteger(options.count) || options.count < 1)
     throw new UserError('--count must be a whole number from 1 on');
   if (options.weight.some((weight) => !(weight > 0))) throw new UserError('--weight must be a number above 0');

@@ -1,12 +1,21 @@
 /** Wall clock and timers, in terms that Node and browsers share. */
 
-/** @see `hypervisor/platform.ts`, whose interface this implements. */
-export function createPlatform(): {
+export interface CommonPlatform {
   now(): number;
   yield(): Promise<void>;
   delay(ms: number, action: () => void): () => void;
-} {
+  compile(bytes: Uint8Array<ArrayBuffer>): WebAssembly.Module;
+}
+
+export interface CommonPlatformOptions {
+  /** How bytes become a module; default: `new WebAssembly.Module`. */
+  readonly compile?: (bytes: Uint8Array<ArrayBuffer>) => WebAssembly.Module;
+}
+
+/** @see `hypervisor/platform.ts`, whose interface this implements. */
+export function createPlatform(options: CommonPlatformOptions = {}): CommonPlatform {
   return {
+    compile: rememberModules(options.compile ?? ((bytes) => new WebAssembly.Module(bytes))),
     now: () => performance.now(),
     yield: nextTurn(),
     delay(ms, action) {
@@ -32,3 +41,18 @@ function nextTurn(): () => Promise<void> {
       port2.postMessage(0);
     });
 }
+
+/** Guests compile the same code: each distinct module is compiled once. */
+function rememberModules(compile: (bytes: Uint8Array<ArrayBuffer>) => WebAssembly.Module): typeof compile {
+  const known: { bytes: Uint8Array; module: WebAssembly.Module }[] = [];
+  return (bytes) => {
+    const found = known.find((entry) => sameBytes(entry.bytes, bytes));
+    if (found) return found.module;
+    const module = compile(bytes);
+    known.push({ bytes, module });
+    return module;
+  };
+}
+
+const sameBytes = (a: Uint8Array, b: Uint8Array): boolean =>
+  a.length === b.length && a.every((byte, index) => byte === b[index]);

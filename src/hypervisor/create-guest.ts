@@ -2,7 +2,7 @@
 import { UserError } from '../base/errors.ts';
 import type { BootImage } from '../machine/boot.ts';
 import { linuxBoot } from '../machine/linux-boot.ts';
-import { type EngineName, Pc } from '../machine/pc.ts';
+import { type EngineName, Pc, type PcOptions } from '../machine/pc.ts';
 import { MAXIMUM_MEMORY, MINIMUM_MEMORY } from '../machine/pc-map.ts';
 import type { Guest, GuestSettings } from './guest.ts';
 
@@ -39,7 +39,7 @@ const BOOT_SECTOR = 0x7c00;
 const DEFAULT_POWER_ON = Date.UTC(2000, 0, 1);
 
 /** @throws UserError for options that cannot be met */
-export function createPc(name: string, options: GuestOptions): Pc {
+export function createPc(name: string, options: GuestOptions, compileLoop?: PcOptions['compileLoop']): Pc {
   const memoryBytes = checkMemory(options.memory ?? 256);
   return new Pc({
     name,
@@ -48,6 +48,7 @@ export function createPc(name: string, options: GuestOptions): Pc {
     engine: options.engine ?? 'interpreter',
     boot: bootImage(options.boot, memoryBytes),
     powerOnTime: options.powerOnTime ?? DEFAULT_POWER_ON,
+    compileLoop,
   });
 }
 

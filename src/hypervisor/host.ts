@@ -45,7 +45,7 @@ export class Host {
    */
   async createGuest(options: GuestOptions): Promise<PcGuest> {
     const name = options.name ?? `guest ${++this.#created}`;
-    return this.adopt(createPc(name, options), { ...options, name });
+    return this.adopt(createPc(name, options, this.#platform.compile), { ...options, name });
   }
 
   /** Takes a machine in as a guest, ready to `run()`. */

@@ -6,4 +6,6 @@ export interface Platform {
   yield(): Promise<void>;
   /** Calls `action` after `ms` milliseconds. @returns a function that cancels it. */
   delay(ms: number, action: () => void): () => void;
+  /** Compiles code that will run hot from its first moment. Default: as `new WebAssembly.Module` does. */
+  readonly compile?: (bytes: Uint8Array<ArrayBuffer>) => WebAssembly.Module;
 }

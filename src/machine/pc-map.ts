@@ -32,8 +32,8 @@ export const PORTS = {
   PIC2: [0xa0, 2],
   DEBUG_CONSOLE: [0xe9, 1],
   DEBUG_EXIT: [0xf4, 1],
+  VGA: [0x3c0, 32],
   COM1: [0x3f8, 8],
-  VGA_CRTC: [0x3d4, 2],
   BIOS_DEBUG: [0x402, 1],
   ELCR: [0x4d0, 2],
 } as const satisfies Record<string, PortRange>;

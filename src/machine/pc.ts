@@ -7,12 +7,17 @@ import { VirtualClock } from '../base/virtual-clock.ts';
 import type { Device } from '../bus/device.ts';
 import { PortBus } from '../bus/port-bus.ts';
 import { bochsConsole, DebugExit, PostCode, seabiosConsole } from '../devices/debug-ports.ts';
+import { I8042 } from '../devices/i8042.ts';
 import { PicPair } from '../devices/pic8259.ts';
 import { Pit8254 } from '../devices/pit8254.ts';
 import { Port61 } from '../devices/port61.ts';
 import { Port92 } from '../devices/port92.ts';
+import { Ps2Keyboard } from '../devices/ps2-keyboard.ts';
 import { Rtc146818 } from '../devices/rtc146818.ts';
 import { Uart16550 } from '../devices/uart16550.ts';
+import { VgaText } from '../devices/vga-text.ts';
+import { createCodeSpace } from '../engine/code-space.ts';
+import type { RuntimeOptions } from '../engine/interpreter/runtime.ts';
 import { type EngineName, Processor } from '../engine/processor.ts';
 import { GuestMemory } from '../memory/guest-memory.ts';
 import { Pool } from '../memory/pool.ts';
@@ -38,6 +43,8 @@ export interface PcOptions {
   readonly boot: BootImage;
   /** What the real-time clock shows at power-on, in ms since 1970 (UTC). */
   readonly powerOnTime: number;
+  /** How the interpreter's main module is compiled; default: as the platform does. */
+  readonly compileLoop?: RuntimeOptions['compileLoop'];
 }
 
 /** Why a run is cut short from inside. */
@@ -53,6 +60,8 @@ export class Pc implements Machine {
   readonly clock = new VirtualClock();
   readonly memory: GuestMemory;
   readonly processor: Processor;
+  readonly keyboard: Ps2Keyboard;
+  readonly vga: VgaText;
   readonly serial: OutputChannel;
   readonly debugConsole = new OutputChannel();
   readonly #boot: BootImage;
@@ -61,8 +70,6 @@ export class Pc implements Machine {
   readonly #uart: Uart16550;
   readonly #port92: Port92;
   #request: Request | undefined;
-  /** Instructions retired before the last reset. */
-  #retiredBefore = 0;
 
   /** Powered on, booted, ready to run. @throws UserError for an unknown CPU model or a memory size that cannot be. */
   constructor(options: PcOptions) {
@@ -75,7 +82,7 @@ export class Pc implements Machine {
     this.memory = new GuestMemory(pool, { size: options.memoryBytes });
     this.processor = new Processor({
       name: options.name,
-      pool,
+      code: createCodeSpace(pool, { compileLoop: options.compileLoop }),
       memory: this.memory,
       ports,
       clock,
@@ -91,8 +98,19 @@ export class Pc implements Machine {
     const backend = { transmit: (byte: number) => this.serial.put(byte) };
     const uart = new Uart16550({ name: 'com1', clock, irq: pic.line(ISA_IRQ.COM1), backend });
     const a20 = new OrLine(this.processor.a20, 2);
+    const reset = () => this.#ask({ reason: 'reset' });
+    const keyboard = new Ps2Keyboard();
+    const i8042 = new I8042({
+      clock,
+      keyboard,
+      keyboardIrq: pic.line(ISA_IRQ.KEYBOARD),
+      auxIrq: pic.line(ISA_IRQ.MOUSE),
+      a20: a20.input(1),
+      reset,
+    });
+    const vga = new VgaText({ clock });
     const port61 = new Port61({ clock, timer: pit });
-    const port92 = new Port92({ a20: a20.input(0), init: () => this.#ask({ reason: 'reset' }) });
+    const port92 = new Port92({ a20: a20.input(0), init: reset });
     const postCode = new PostCode();
     const debugExit = new DebugExit({ exit: (status) => this.#ask({ reason: 'debug-exit', status }) });
     const writeDebug = (byte: number) => this.debugConsole.put(byte);
@@ -101,14 +119,18 @@ export class Pc implements Machine {
     ports.attach(PORTS.PIC2, pic.secondary);
     ports.attach(PORTS.ELCR, pic.elcr);
     ports.attach(PORTS.PIT, pit);
+    ports.attach(PORTS.PS2_DATA, i8042);
     ports.attach(PORTS.SYSTEM_CONTROL_B, port61);
+    ports.attach(PORTS.PS2_STATUS, i8042, PORTS.PS2_STATUS[0] - PORTS.PS2_DATA[0]);
     ports.attach(PORTS.CMOS, rtc);
     ports.attach(PORTS.POST, postCode);
     ports.attach(PORTS.SYSTEM_CONTROL_A, port92);
     ports.attach(PORTS.DEBUG_CONSOLE, bochsConsole(writeDebug));
     ports.attach(PORTS.DEBUG_EXIT, debugExit);
+    ports.attach(PORTS.VGA, vga);
     ports.attach(PORTS.COM1, uart);
     ports.attach(PORTS.BIOS_DEBUG, seabiosConsole(writeDebug));
+    this.memory.addMmio(...MEMORY.VGA_TEXT, vga);
 
     this.serial = new OutputChannel({
       receive: (bytes) => uart.receive(bytes),
@@ -117,13 +139,15 @@ export class Pc implements Machine {
     this.#pic = pic;
     this.#uart = uart;
     this.#port92 = port92;
-    this.#devices = [pic.primary, pic.secondary, pit, rtc, uart, port61, port92, postCode];
+    this.keyboard = keyboard;
+    this.vga = vga;
+    this.#devices = [pic.primary, pic.secondary, pit, rtc, uart, i8042, keyboard, vga, port61, port92, postCode];
     writeMemorySize(rtc, options.memoryBytes);
     this.#bootUp();
   }
 
   get instructions(): number {
-    return this.#retiredBefore + this.processor.retired;
+    return this.processor.retired;
   }
 
   get time(): number {
@@ -163,7 +187,6 @@ export class Pc implements Machine {
   }
 
   reset(): void {
-    this.#retiredBefore += this.processor.retired;
     this.#request = undefined;
     for (const device of this.#devices) device.reset();
     this.processor.reset();
@@ -175,6 +198,7 @@ export class Pc implements Machine {
   }
 
   dispose(): void {
+    this.processor.dispose();
     this.memory.dispose();
   }
 
@@ -192,7 +216,11 @@ export class Pc implements Machine {
     this.processor.stop();
   }
 
-  #exit(reason: ReturnType<Processor['run']>['reason'], error: InternalError | undefined, executed: number): MachineExit {
+  #exit(
+    reason: ReturnType<Processor['run']>['reason'],
+    error: InternalError | undefined,
+    executed: number,
+  ): MachineExit {
     const request = this.#request;
     this.#request = undefined;
     if (reason === 'error') return { reason, error: error!, executed };
