@@ -184,6 +184,9 @@ function halfEnd(run: Run, tick: number): number {
 
 /** In modes 1 and 5 GATE only triggers; in the others its low level stops the count. */
 const gateStops = (counter: Counter): boolean => modeOf(counter) !== 1 && modeOf(counter) !== 5;
+/** Whether CE stands still: stopped by GATE or, in mode 0, by the first byte of a count that waits for the second. */
+const isStopped = (counter: Counter): boolean =>
+  (gateStops(counter) && counter.gate === 0) || (modeOf(counter) === 0 && counter.firstByte !== null);
 const isPeriodic = (counter: Counter): boolean => modeOf(counter) === 2 || modeOf(counter) === 3;
 
 /** Lets CE take CR if the CLK pulse for it has come by `tick`. */
@@ -195,7 +198,7 @@ function settle(counter: Counter, tick: number): void {
   counter.run = { start: loadAt, count: countRegister, startsLow, spent: false };
   counter.loadAt = null;
   counter.nullCount = false;
-  counter.heldAt = gateStops(counter) && counter.gate === 0 ? Math.max(heldAt ?? loadAt, loadAt) : null;
+  counter.heldAt = isStopped(counter) ? Math.max(heldAt ?? loadAt, loadAt) : null;
 }
 
 /** A complete count arrives at CLK pulse `tick`. [82C54] "Write Operations" and the mode definitions. */
@@ -219,12 +222,13 @@ function changeGate(counter: Counter, gate: 0 | 1, tick: number): void {
   const { run } = counter;
   if (gate === 0) {
     if (!gateStops(counter)) return;
+    // The count is not taken at the end of a cycle that does not end; a trigger that has come stays.
+    if (isPeriodic(counter) && run && counter.heldAt === null) counter.loadAt = null;
     counter.heldAt ??= tick;
-    if (isPeriodic(counter) && run) counter.loadAt = null;
   } else if (!gateStops(counter) || isPeriodic(counter)) {
     if (counter.countRegister === null) counter.heldAt = null;
     else counter.loadAt = tick + 1;
-  } else if (counter.firstByte === null || modeOf(counter) !== 0) {
+  } else if (!isStopped(counter)) {
     if (run && counter.heldAt !== null) {
       if (counter.heldAt >= run.start + run.count) run.spent = true;
       run.start += tick - counter.heldAt;
