@@ -59,11 +59,11 @@ export function writeMemory(machine: Machine, offset: bigint, width: number, val
   }
 }
 
-/** The row of a mnemonic that has an encoding with this opcode text, and that encoding. */
+/** The row of a mnemonic that has an encoding with this opcode text (alone, or with its operand kinds), and that encoding. */
 export function findEncoding(mnemonic: string, opcode: string): Pick<FormKey, 'row' | 'encoding'> {
   for (const row of INSTRUCTIONS as readonly InstructionRow[]) {
     if (row.mnemonic !== mnemonic) continue;
-    const encoding = row.encodings.find(([text]) => text === opcode);
+    const encoding = row.encodings.find((each) => each[0] === opcode || each.join(', ') === opcode);
     if (encoding) return { row, encoding };
   }
   throw new Error(`no encoding ${opcode} of ${mnemonic}`);

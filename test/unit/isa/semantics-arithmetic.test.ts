@@ -532,6 +532,18 @@ describe('CMPXCHG, CMPXCHG8B, XADD, BSWAP', () => {
     expect(machine.flags.ZF).toBe(0n);
   });
 
+  it('cmpxchg with memory: written in any case, the accumulator only when unequal', () => {
+    const run = prepare('cmpxchg', '0F B1 /r', { longMode: true, memory: true });
+    const machine = createMachine();
+    machine.gpr[0] = 0xffff_ffff_0000_0005n;
+    machine.gpr[1] = 9n;
+    writeMemory(machine, EA, 32, 5n);
+    run(machine);
+    expect([machine.gpr[0], readMemory(machine, EA, 32)]).toEqual([0xffff_ffff_0000_0005n, 9n]);
+    run(machine);
+    expect([machine.gpr[0], readMemory(machine, EA, 32)]).toEqual([9n, 9n]);
+  });
+
   it('cmpxchg8b: EDX:EAX with the operand, ECX:EBX into it', () => {
     const run = prepare('cmpxchg8b', '0F C7 /1 o32', { memory: true });
     const machine = createMachine();

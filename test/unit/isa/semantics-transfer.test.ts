@@ -363,6 +363,36 @@ describe('system instructions', () => {
     ]);
   });
 
+  it('invlpg hands over the segment register and the offset, and reads no memory', () => {
+    const machine = createMachine();
+    machine.inputs.segment = 4n;
+    prepare('invlpg', '0F 01 /7', { memory: true })(machine);
+    expect(machine.calls).toEqual([{ helper: 'invalidatePage', args: [4n, EA] }]);
+  });
+
+  it('sgdt stores limit and base', () => {
+    const machine = createMachine();
+    Object.assign(machine.state, { gdtrLimit: 0xffn, gdtrBase: 0xffff_8000_1122_3344n });
+    prepare('sgdt', '0F 01 /0 f64', { size: 64, memory: true })(machine);
+    expect([readMemory(machine, EA, 16), readMemory(machine, EA + 2n, 64)]).toEqual([0xffn, 0xffff_8000_1122_3344n]);
+  });
+
+  it('smsw gives 16 bits to memory and as much of CR0 as fits to a register', () => {
+    const machine = createMachine();
+    machine.state.cr0 = 0x8001_0033n;
+    writeMemory(machine, EA, 32, 0xffff_ffffn);
+    prepare('smsw', '0F 01 /4')(machine);
+    prepare('smsw', '0F 01 /4, m16', { memory: true })(machine);
+    expect([machine.gpr[0], readMemory(machine, EA, 32)]).toEqual([0x8001_0033n, 0xffff_0033n]);
+  });
+
+  it('privileged instructions raise #GP(0) at CPL ≠ 0, before anything else', () => {
+    const machine = createMachine();
+    machine.state.cpl = 3n;
+    expect(prepare('hlt', 'F4')(machine).fault).toMatch(/^13:/);
+    expect(machine.calls).toEqual([]);
+  });
+
   it('lar and lsl write only if ZF says that the selector is valid', () => {
     const machine = createMachine();
     machine.gpr[1] = 0xaaaa_aaaan;
