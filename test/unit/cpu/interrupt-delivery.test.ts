@@ -13,7 +13,6 @@ import {
 import {
   createProtectedCpu,
   enterVirtual8086,
-  GDT,
   IDT,
   type ProtectedCpu,
   SEL,
