@@ -42,6 +42,8 @@ export const X87_HELPER_SIGNATURES = {
   x87StoreInteger: signature([8, 8, ...ADDRESS], [1, 64]),
   /** (register, pops) */
   x87StoreRegister: signature([8, 8]),
+  /** (register): FSTPNCE */
+  x87StoreRegisterOrDrop: signature([8]),
   /** (register) */
   x87Exchange: signature([8]),
   /** (register, condition holds) */

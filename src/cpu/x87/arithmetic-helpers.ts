@@ -43,35 +43,37 @@ function arithmeticWith(state: CpuState, number: number, value: Float80): void {
   complete(state, OPERATIONS[number]!(readStack(state, 0), value, state.fcw));
 }
 
-const COMPARED = STATUS.C0 | STATUS.C2 | STATUS.C3;
-
-/** The relation, or undefined if an unmasked exception suppresses the instruction. `right` undefined: an empty register. */
-function relation(state: CpuState, right: Float80 | undefined, unordered: boolean): number | undefined {
+/**
+ * The relation of ST(0) to `right` (undefined: an empty register). It is reported even if an unmasked exception stops the
+ * instruction, which then only fails to pop (seen on AMD CPUs; the manual has it otherwise).
+ */
+function relate(
+  state: CpuState,
+  right: Float80 | undefined,
+  { unordered }: { unordered: boolean },
+): { relation: number; completes: boolean } {
   if (isEmpty(state, 0) || right === undefined) {
-    return stackFault(state, 'underflow') ? RELATION.UNORDERED : undefined;
+    return { relation: RELATION.UNORDERED, completes: stackFault(state, 'underflow') };
   }
-  const outcome = compare(readStack(state, 0), right, { unordered });
-  setC1(state, false);
-  setExceptions(state, outcome.flags);
-  return unmasked(outcome.flags, state.fcw) ? undefined : outcome.relation;
+  const { relation, flags } = compare(readStack(state, 0), right, { unordered });
+  setExceptions(state, flags);
+  return { relation, completes: unmasked(flags, state.fcw) === 0 };
 }
 
 function compareWith(state: CpuState, right: Float80 | undefined, options: { unordered: boolean; pops: number }): void {
-  const result = relation(state, right, options.unordered);
-  if (result === undefined) return;
-  state.fsw = (state.fsw & ~COMPARED) | result;
-  pop(state, options.pops);
+  const { relation, completes } = relate(state, right, options);
+  setConditionCodes(state, relation);
+  if (completes) pop(state, options.pops);
 }
 
 const contents = (state: CpuState, register: number): Float80 | undefined =>
   isEmpty(state, register) ? undefined : readStack(state, register);
 
-/** FCOMI: C3 C2 C0 go to ZF PF CF. */
+/** FCOMI: C3 C2 C0 go to ZF PF CF. C1 stays, but for a stack fault. */
 function compareFlags(state: CpuState, register: number, unordered: number, pops: number): readonly number[] {
-  const result = relation(state, contents(state, register), unordered === 1);
-  if (result === undefined) return [0, 0, 0, 0];
-  pop(state, pops);
-  return [1, result & STATUS.C3 ? 1 : 0, result & STATUS.C2 ? 1 : 0, result & STATUS.C0 ? 1 : 0];
+  const { relation, completes } = relate(state, contents(state, register), { unordered: unordered === 1 });
+  if (completes) pop(state, pops);
+  return [1, relation & STATUS.C3 ? 1 : 0, relation & STATUS.C2 ? 1 : 0, relation & STATUS.C0 ? 1 : 0];
 }
 
 /** FXAM looks at the register even if it is empty: C1 is its sign. */

@@ -2,7 +2,7 @@
 import { nanOutcome1 } from './arithmetic.ts';
 import { EXCEPTION, roundingOf, unmasked } from './control.ts';
 import { BIAS, bitLength, classify, type Float80, INTEGER_BIT, MAX_EXPONENT, toExact, zero } from './float80.ts';
-import { DOUBLE, exactly, type Format, fit, type Outcome, pack, roundAt, SINGLE } from './round.ts';
+import { DOUBLE, exactly, type Format, type Outcome, pack, roundAt, roundToFormat, SINGLE } from './round.ts';
 
 interface MemoryFormat extends Format {
   /** Width of the exponent field. */
@@ -63,7 +63,7 @@ function toMemory(value: Float80, format: MemoryFormat, fcw: number): Stored<big
     case 'infinity':
       return exactly(encode(sign, specialExponent, 0n));
   }
-  const result = fit(toExact(value), format, roundingOf(fcw));
+  const result = roundToFormat(toExact(value), format, roundingOf(fcw));
   if (result.kind === 'overflow') {
     if (unmasked(EXCEPTION.OE, fcw)) return exactly(undefined, EXCEPTION.OE);
     const { toInfinity } = result;

@@ -1,6 +1,6 @@
 /** Rounding, scaling, remainders and transcendental functions on the register stack. */
 import type { CpuState } from '../state-layout.ts';
-import { CONDITION_CODES, EXCEPTION, STATUS, unmasked } from './control.ts';
+import { EXCEPTION, STATUS } from './control.ts';
 import { DEFAULT_NAN, type Float80, ONE } from './float80.ts';
 import { complete, haveOperands, operation, report } from './operation.ts';
 import { extract, remainder, roundToInteger, scale } from './partial.ts';
@@ -91,14 +91,13 @@ const extractParts = (state: CpuState): void =>
     return { first: exactly(exponent, flags), second: exactly(significand, flags) };
   });
 
-/** Condition codes carry the quotient's last bits, so C1 is not about rounding here. */
+/** C0, C3 and C1 carry the quotient's last bits. Without a quotient C0 and C3 stay as they were. */
 function partialRemainder(state: CpuState, ieee: number): void {
+  setC2(state, false);
   if (!haveOperands(state, [0, 1])) return;
-  const outcome = remainder(readStack(state, 0), readStack(state, 1), state.fcw, { ieee: ieee === 1 });
+  const { codes, ...outcome } = remainder(readStack(state, 0), readStack(state, 1), state.fcw, { ieee: ieee === 1 });
   complete(state, { ...outcome, roundedUp: false });
-  if (unmasked(outcome.flags & (EXCEPTION.IE | EXCEPTION.DE), state.fcw) === 0) {
-    setConditionCodes(state, outcome.codes & CONDITION_CODES);
-  }
+  if (codes !== undefined) setConditionCodes(state, codes);
 }
 
 export const FUNCTION_HELPERS = {

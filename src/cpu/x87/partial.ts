@@ -79,8 +79,8 @@ export function extract(value: Float80, fcw: number): Extracted {
 }
 
 export interface RemainderOutcome extends Outcome {
-  /** C0 C1 C2 C3 at their places: quotient bits, or C2 if the reduction is not complete. */
-  readonly codes: number;
+  /** C0 C1 C2 C3 at their places: quotient bits, or C2 if the reduction is not complete. Undefined if there is no quotient. */
+  readonly codes: number | undefined;
 }
 
 /** Reductions go at most so far in one step: exponents nearer than this are finished at once. */
@@ -94,11 +94,12 @@ export function remainder(
   { ieee }: { ieee: boolean },
 ): RemainderOutcome {
   const nan = nanOutcome(dividend, divisor);
-  if (nan) return { ...nan, codes: 0 };
+  if (nan) return { ...nan, codes: undefined };
   const [kind, divisorKind] = [classify(dividend), classify(divisor)];
-  if (kind === 'infinity' || divisorKind === 'zero') return { ...INVALID, codes: 0 };
-  let codes = 0;
+  if (kind === 'infinity' || divisorKind === 'zero') return { ...INVALID, codes: undefined };
+  let codes: number | undefined;
   const outcome = withDenormal(isDenormal(dividend) || isDenormal(divisor), fcw, () => {
+    codes = 0;
     if (kind === 'zero') return exactly(dividend);
     const number = toExact(dividend);
     if (divisorKind === 'infinity') return roundToRegister(number, fullPrecision(fcw));

@@ -67,7 +67,7 @@ export type Fit =
   | { readonly kind: 'underflow'; readonly unbounded: Rounded; readonly rounded: Rounded };
 
 /** Rounds to a format. Tininess is detected after rounding. */
-export function fit(exact: Exact, format: Format, rounding: Rounding): Fit {
+export function roundToFormat(exact: Exact, format: Format, rounding: Rounding): Fit {
   const unbounded = roundAt(exact, topOf(exact) - format.precision + 1, rounding);
   const top = topOf(unbounded);
   if (top > format.maxExponent) {
@@ -91,7 +91,7 @@ const SCALE = 24576;
 export function roundToRegister(exact: Exact, fcw: number): Outcome {
   const format = registerFormat(fcw);
   const { sign } = exact;
-  const result = fit(exact, format, roundingOf(fcw));
+  const result = roundToFormat(exact, format, roundingOf(fcw));
   if (result.kind === 'overflow') {
     const { unbounded, toInfinity } = result;
     if (unmasked(EXCEPTION.OE, fcw)) return scaled(sign, unbounded, -SCALE, EXCEPTION.OE);
@@ -111,8 +111,9 @@ function scaled(sign: 0 | 1, unbounded: Rounded, scale: number, flag: number): O
   const moved = { ...unbounded, exponent: unbounded.exponent + scale };
   const flags = flag | (unbounded.inexact ? EXCEPTION.PE : 0);
   const top = topOf(moved);
-  const value = top > BIAS ? infinity(sign) : top < 1 - BIAS ? zero(sign) : pack(sign, moved);
-  return { value, flags, roundedUp: unbounded.roundedUp };
+  if (top > BIAS) return { value: infinity(sign), flags: flags | EXCEPTION.PE, roundedUp: true };
+  if (top < 1 - BIAS) return { value: zero(sign), flags: flags | EXCEPTION.PE, roundedUp: false };
+  return { value: pack(sign, moved), flags, roundedUp: unbounded.roundedUp };
 }
 
 /** The largest finite number of a precision. */

@@ -1,6 +1,6 @@
 /** Loads, stores, exchanges, constants. SDM Vol. 1, "x87 FPU Data Transfer Instructions". */
 import type { CpuState } from '../state-layout.ts';
-import { roundingOf } from './control.ts';
+import { EXCEPTION, roundingOf, unmasked } from './control.ts';
 import {
   fromDecimal,
   fromFloat32,
@@ -16,24 +16,21 @@ import {
 import { DEFAULT_NAN, type Float80, ONE, zero } from './float80.ts';
 import { haveOperands, notePointer, operation, report } from './operation.ts';
 import { exactly, type Outcome, pack, roundAt } from './round.ts';
-import {
-  isEmpty,
-  pop,
-  push,
-  readStack,
-  setC1,
-  setEmpty,
-  setTop,
-  stackFault,
-  topOfStack,
-  writeStack,
-} from './x87-state.ts';
+import { isEmpty, pop, push, readStack, setC1, setEmpty, stackFault, writeStack } from './x87-state.ts';
 
 /** Pushes a value, unless the register it would go to is in use: that is a stack overflow. */
 export function loadOutcome(state: CpuState, outcome: Outcome): void {
   if (!isEmpty(state, 7)) {
     if (stackFault(state, 'overflow')) push(state, DEFAULT_NAN);
   } else if (report(state, outcome)) push(state, outcome.value);
+}
+
+/** FLD m32, m64: a denormal is reported but loaded even if that is unmasked, unlike any other use of one. */
+function loadNumber(state: CpuState, value: Float80): void {
+  const outcome = load(value);
+  const empty = isEmpty(state, 7);
+  loadOutcome(state, outcome);
+  if (empty && unmasked(outcome.flags & EXCEPTION.DE, state.fcw)) push(state, outcome.value);
 }
 
 /** Constants with 128 significant bits, the most significant one of weight 2^exponent. */
@@ -91,6 +88,13 @@ function storeRegister(state: CpuState, register: number, pops: number): void {
   pop(state, pops);
 }
 
+/** FSTPNCE: an empty ST(0) is popped without being stored, and without complaint. */
+function storeRegisterOrDrop(state: CpuState, register: number): void {
+  setC1(state, false);
+  if (!isEmpty(state, 0)) writeStack(state, register, readStack(state, 0));
+  pop(state);
+}
+
 /** An empty register counts as the real indefinite if that is masked. */
 function exchange(state: CpuState, register: number): void {
   const [topEmpty, otherEmpty] = [isEmpty(state, 0), isEmpty(state, register)];
@@ -104,18 +108,17 @@ function exchange(state: CpuState, register: number): void {
 
 function conditionalMove(state: CpuState, register: number, condition: number): void {
   if (!haveOperands(state, [0, register])) return;
-  setC1(state, false);
   if (condition) writeStack(state, 0, readStack(state, register));
 }
 
 export const TRANSFER_HELPERS = {
   x87LoadFloat32: operation((state, value: number, segment: number, offset: number | bigint) => {
     notePointer(state, segment, offset);
-    loadOutcome(state, load(fromFloat32(value)));
+    loadNumber(state, fromFloat32(value));
   }),
   x87LoadFloat64: operation((state, value: bigint, segment: number, offset: number | bigint) => {
     notePointer(state, segment, offset);
-    loadOutcome(state, load(fromFloat64(BigInt.asUintN(64, value))));
+    loadNumber(state, fromFloat64(BigInt.asUintN(64, value)));
   }),
   x87LoadFloat80: operation((state, low: bigint, high: number, segment: number, offset: number | bigint) => {
     notePointer(state, segment, offset);
@@ -167,8 +170,10 @@ export const TRANSFER_HELPERS = {
   x87StoreRegister: operation(storeRegister),
   x87Exchange: operation(exchange),
   x87ConditionalMove: operation(conditionalMove),
+  x87StoreRegisterOrDrop: operation(storeRegisterOrDrop),
   x87Free: operation((state, register: number, pops: number) => {
+    setC1(state, false);
     setEmpty(state, register);
-    if (pops) setTop(state, topOfStack(state) + 1);
+    pop(state, pops);
   }),
 };

@@ -175,7 +175,7 @@ const fstpnce = instruction({
   flags: {},
   x87: 'wait',
   execute({ dst }, b) {
-    b.call('x87StoreRegister', [dst.index, byte(1, b)]);
+    b.call('x87StoreRegisterOrDrop', [dst.index]);
   },
 });
 
