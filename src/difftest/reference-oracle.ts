@@ -1,13 +1,14 @@
 /** Runs vectors on the reference evaluator, and says which bits of the outcome are undefined. */
-import { GuestFault } from '../cpu/fault.ts';
+import { GuestFault, VECTOR } from '../cpu/fault.ts';
 import { readEflags, writeEflags } from '../cpu/flags.ts';
+import { HELPERS, type Helper } from '../cpu/helpers.ts';
 import { readAbridgedTags, readStack, topOfStack, writeAbridgedTags, writePhysical } from '../cpu/x87/x87-state.ts';
 import { CpuContext, type UndefinedResults } from '../engine/reference/cpu-context.ts';
 import { executeInstruction, FormCache } from '../engine/reference/execute-instruction.ts';
 import { createDecoder, type Decoder, isFailure } from '../isa/decoder.ts';
 import type { InstructionRow } from '../isa/instruction.ts';
 import { FlatCpu } from './flat-cpu.ts';
-import { HELPERS } from './helpers.ts';
+
 import { FS_BASE, HARNESS_MAP } from './host/harness.ts';
 import type { Ending, Outcome, Vector, X87State } from './vector.ts';
 
@@ -50,6 +51,10 @@ export class ReferenceOracle {
 
     const undefinedResults = new Collector(vector);
     context.listener = undefinedResults;
+    let trap: GuestFault | undefined;
+    context.onTrap = (raised) => {
+      trap = raised;
+    };
     const instruction = this.#decoder.decode(vector.code, 0, vector.mode);
     let ending: Ending;
     if (isFailure(instruction)) {
@@ -64,15 +69,16 @@ export class ReferenceOracle {
           executeInstruction(cpu, context, this.#forms, instruction);
           if (++iterations > MAXIMUM_ITERATIONS) break;
         } while (instruction.row.repeat !== undefined && state.nextIp === HARNESS_MAP.slot);
-        ending = { kind: 'next', ip: BigInt.asUintN(64, BigInt(state.nextIp)) };
+        ending = trap
+          ? { kind: 'fault', vector: (trap as GuestFault).vector, errorCode: 0, ip: BigInt(state.nextIp) }
+          : { kind: 'next', ip: BigInt.asUintN(64, BigInt(state.nextIp)) };
       } catch (fault) {
         if (!(fault instanceof GuestFault)) throw fault;
-        const trap = fault.kind === 'trap';
         ending = {
           kind: 'fault',
           vector: fault.vector,
           errorCode: fault.errorCode ?? 0,
-          ip: BigInt(trap ? state.nextIp : state.ip),
+          ip: BigInt(state.ip),
           ...(fault.address !== undefined && { address: BigInt(fault.address) }),
         };
       }
@@ -98,8 +104,18 @@ export class ReferenceOracle {
 
 function createMachine(mode: 32 | 64): { cpu: FlatCpu; context: CpuContext } {
   const cpu = new FlatCpu(mode);
-  return { cpu, context: new CpuContext(cpu, HELPERS) };
+  return { cpu, context: new CpuContext(cpu, { ...HELPERS, ...TRAPS }) };
 }
+
+/** INT3 and INTO, as a process sees them: their handlers are the kernel's. */
+const TRAPS: Readonly<Record<string, Helper>> = {
+  breakpoint: () => {
+    throw new GuestFault({ vector: VECTOR.BP, kind: 'trap', cause: { check: 'INT3' } });
+  },
+  overflowTrap: () => {
+    throw new GuestFault({ vector: VECTOR.OF, kind: 'trap', cause: { check: 'INTO with OF = 1' } });
+  },
+};
 
 class Collector implements UndefinedResults {
   readonly registers: bigint[] = new Array<bigint>(16).fill(0n);

@@ -23,6 +23,8 @@ export const NOT_ON_HOST: Readonly<Record<string, string>> = {
   int1: 'a debug trap, which the host kernel may reinterpret',
   syscall: 'enters the host kernel',
   sysenter: 'enters the host kernel',
+  sysret: 'exists on Intel CPUs in 64-bit mode only',
+  reservednop: 'AMD CPUs have no register form of 0F 0D; Intel CPUs take it as NOP',
   retf: 'loads segments from the host kernel’s tables',
   iret: 'loads segments from the host kernel’s tables',
   lds: 'loads segments from the host kernel’s tables',

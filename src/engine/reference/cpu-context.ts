@@ -25,6 +25,8 @@ export interface UndefinedResults {
 export class CpuContext implements ReferenceContext {
   /** Told about undefined results; difftest listens. */
   listener: UndefinedResults | undefined;
+  /** A helper raised a trap: the instruction goes on, and the trap is raised after it. */
+  onTrap: (trap: GuestFault) => void = () => {};
   readonly #cpu: Cpu;
   readonly #helpers: Readonly<Record<string, Helper>>;
   #instruction!: DecodedInstruction;
@@ -198,8 +200,13 @@ export class CpuContext implements ReferenceContext {
   callHelper(name: string, args: readonly HelperArgument[], results: readonly Width[]): readonly Bits[] {
     const helper = this.#helpers[name] as ((cpu: Cpu, ...args: HelperValue[]) => ReturnType<Helper>) | undefined;
     if (helper === undefined) throw new TypeError(`no helper ${name}`);
-    // In 64-bit mode pointers are 64 bits wide but travel as numbers when the helper declares them so.
-    const answer = helper(this.#cpu, ...args.map(({ value, width }) => (width === 64 ? value : Number(value))));
+    let answer: ReturnType<Helper>;
+    try {
+      answer = helper(this.#cpu, ...args.map(({ value, width }) => (width === 64 ? value : Number(value))));
+    } catch (fault) {
+      if (!(fault instanceof GuestFault) || fault.kind !== 'trap') throw fault;
+      this.onTrap(fault);
+    }
     const values = Array.isArray(answer) ? (answer as readonly HelperValue[]) : [answer as HelperValue];
     return results.map((width, index) => defined(BigInt.asUintN(width, BigInt(values[index]!))));
   }

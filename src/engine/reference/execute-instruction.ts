@@ -2,17 +2,14 @@
 import type { Cpu } from '../../cpu/cpu.ts';
 import { raise } from '../../cpu/fault.ts';
 import { EFLAGS, readEflags } from '../../cpu/flags.ts';
-import { isLongMode, isRealMode, isVirtual8086 } from '../../cpu/processor-mode.ts';
+import { isLongMode } from '../../cpu/processor-mode.ts';
 import type { DecodedInstruction } from '../../isa/decoded-instruction.ts';
-import type { InstructionRow } from '../../isa/instruction.ts';
 import { GPR, SEGMENT } from '../../isa/semantics.ts';
 import { type Form, traceForm } from '../../isa/trace.ts';
 import type { CpuContext } from './cpu-context.ts';
 import { evaluateStatements } from './evaluate.ts';
 
 const ACCESS_BIG = 1 << 22;
-const CR0 = { EM: 1 << 2, TS: 1 << 3 } as const;
-const FSW_ERROR_SUMMARY = 1 << 7;
 
 /** Traced forms, by all that they are specialised to. */
 export class FormCache {
@@ -49,7 +46,9 @@ export function executeInstruction(
 ): void {
   const { row, repeat } = instruction;
   const { state } = cpu;
-  checkPermissions(cpu, row);
+  if (row.feature !== undefined && !cpu.model.features.has(row.feature)) {
+    throw raise.UD({ check: 'this CPU does not have the instruction', on: { feature: row.feature } });
+  }
   context.begin(instruction);
   const { statements } = forms.find(cpu, instruction);
   if (row.repeat === undefined || repeat === 'none') return evaluateStatements(statements, context);
@@ -66,22 +65,4 @@ export function executeInstruction(
   const zero = (readEflags(state) & EFLAGS.ZF) !== 0;
   const stopped = row.repeat === 'repe' && zero !== (repeat === 'repe');
   if (count > 1n && !stopped) state.nextIp = state.ip;
-}
-
-/** What a row demands before its semantics. SDM Vol. 2, the exception lists of each instruction. */
-function checkPermissions(cpu: Cpu, row: InstructionRow): void {
-  const { state } = cpu;
-  if (row.feature !== undefined && !cpu.model.features.has(row.feature)) {
-    throw raise.UD({ check: 'this CPU does not have the instruction', on: { feature: row.feature } });
-  }
-  if (row.protectedOnly && (isRealMode(state) || isVirtual8086(state))) {
-    throw raise.UD({ check: 'not in real-address or virtual-8086 mode' });
-  }
-  if (row.privileged && state.cpl !== 0) throw raise.GP(0, { check: 'privileged instruction', on: { CPL: state.cpl } });
-  if (row.x87 !== undefined) {
-    if (state.cr0 & (CR0.EM | CR0.TS)) throw raise.NM({ check: 'CR0.EM or CR0.TS is set' });
-    if (row.x87 === 'wait' && state.fsw & FSW_ERROR_SUMMARY) {
-      throw raise.MF({ check: 'an unmasked x87 exception is pending' });
-    }
-  }
 }

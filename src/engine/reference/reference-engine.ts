@@ -1,0 +1,103 @@
+/**
+ * The reference engine: fetches, decodes and evaluates one instruction at a time, every time anew. Slow and obvious;
+ * what the other engines do must be what this one does.
+ */
+import { PAGE_SIZE } from '../../base/address.ts';
+import { GuestFault, raise } from '../../cpu/fault.ts';
+import { HELPERS } from '../../cpu/helpers.ts';
+import { codeSize, MODE } from '../../cpu/mode-key.ts';
+import type { DecodedInstruction } from '../../isa/decoded-instruction.ts';
+import { type Decoder, isFailure, MAX_INSTRUCTION_LENGTH } from '../../isa/decoder.ts';
+import { SEGMENT } from '../../isa/semantics.ts';
+import type { DispatchedCpu, Engine, EngineExit } from '../engine.ts';
+import { CpuContext } from './cpu-context.ts';
+import { executeInstruction, FormCache } from './execute-instruction.ts';
+
+export class ReferenceEngine implements Engine {
+  readonly name = 'reference';
+  readonly #cpu: DispatchedCpu;
+  readonly #decoder: Decoder;
+  readonly #context: CpuContext;
+  readonly #forms = new FormCache();
+
+  constructor(cpu: DispatchedCpu, decoder: Decoder) {
+    this.#cpu = cpu;
+    this.#decoder = decoder;
+    this.#context = new CpuContext(cpu, HELPERS);
+    this.#context.onTrap = (trap) => cpu.pendTrap(trap);
+  }
+
+  run(budget: number): EngineExit {
+    const { state } = this.#cpu;
+    state.budget = budget;
+    while (state.budget > 0) {
+      try {
+        const instruction = this.#fetch();
+        const next = state.ip + instruction.length;
+        state.nextIp = state.modeKey & MODE.CODE64 ? next : next >>> 0;
+        this.#retire(instruction);
+        if (state.attention && (instruction.row.endsBlock || instruction.repeat !== 'none')) return 'attention';
+      } catch (fault) {
+        if (!(fault instanceof GuestFault)) throw fault;
+        this.#cpu.pendingFault = fault;
+        return 'fault';
+      }
+    }
+    return 'budget';
+  }
+
+  /** Nothing is kept of code. */
+  invalidateCode(): void {}
+
+  /** While it runs, the instruction counts as retired. */
+  #retire(instruction: DecodedInstruction): void {
+    const { state } = this.#cpu;
+    state.budget--;
+    try {
+      executeInstruction(this.#cpu, this.#context, this.#forms, instruction);
+      state.ip = state.nextIp;
+    } catch (fault) {
+      state.budget++;
+      throw fault;
+    }
+  }
+
+  /** The instruction at `state.ip`. @throws GuestFault #PF, #GP(0), #UD */
+  #fetch(): DecodedInstruction {
+    const { state } = this.#cpu;
+    const mode = codeSize(state.modeKey);
+    const { base, limit } = state.segments[SEGMENT.CS]!;
+    let linear = state.ip;
+    let available = MAX_INSTRUCTION_LENGTH;
+    if (mode !== 64) {
+      if (state.ip > limit) {
+        const on = { ip: state.ip, limit };
+        throw raise.GP(0, { check: 'instruction pointer beyond the code segment limit', on });
+      }
+      linear = (base + state.ip) >>> 0;
+      available = Math.min(available, limit - state.ip + 1);
+    }
+    const inPage = Math.min(available, PAGE_SIZE - (linear % PAGE_SIZE));
+    let bytes = this.#bytes(linear, inPage);
+    let decoded = this.#decoder.decode(bytes, 0, mode);
+    if (isFailure(decoded) && decoded.failure === 'incomplete' && inPage < available) {
+      const next = linear + inPage;
+      const rest = this.#bytes(mode === 64 ? next : next >>> 0, available - inPage);
+      bytes = Uint8Array.of(...bytes, ...rest);
+      decoded = this.#decoder.decode(bytes, 0, mode);
+    }
+    if (!isFailure(decoded)) return decoded;
+    switch (decoded.failure) {
+      case 'undefined':
+        throw raise.UD({ check: 'no such instruction' });
+      case 'tooLong':
+        throw raise.GP(0, { check: 'instruction longer than 15 bytes' });
+      case 'incomplete':
+        throw raise.GP(0, { check: 'instruction extends beyond the code segment limit' });
+    }
+  }
+
+  #bytes(linear: number, length: number): Uint8Array {
+    return this.#cpu.memory.copyOut(this.#cpu.mmu.translateFetch(linear), length);
+  }
+}
