@@ -61,7 +61,8 @@ const fence = (mnemonic: string, summary: string, feature: string, modrm: number
     summary,
     manual: `SDM Vol. 2, "${mnemonic.toUpperCase()}—${summary}"`,
     operands: {},
-    encodings: DIGITS.map((rm): Encoding => [`0F AE ${(modrm + rm).toString(16).toUpperCase()} np`]),
+    // The low three bits mean nothing.
+    encodings: [[`0F AE ${modrm.toString(16).toUpperCase()}+i np`]],
     flags: {},
     feature,
     execute() {},
