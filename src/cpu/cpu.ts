@@ -39,6 +39,8 @@ export interface Cpu {
   shadow(kind: 'interrupts' | 'all'): void;
   /** Must follow any change of CPL, CR0, CR3, CR4, EFER, EFLAGS.VM/IF/TF, CS/SS/DS/ES caches or the A20 gate: recomputes mode key, privilege and TLB choice, and asks the dispatcher to look. */
   modeChanged(): void;
+  /** An interrupt or exception handler was entered (which clears TF: no single-step trap follows). */
+  handlerEntered?(): void;
   /** Asks the dispatcher to look before the next block. */
   attend(): void;
   /** FERR#: a waiting x87 instruction found a pending exception with CR0.NE = 0 (a PC turns it into IRQ 13). */

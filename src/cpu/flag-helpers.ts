@@ -5,6 +5,7 @@ import { EFLAGS, readEflags, STATUS_MASK, writeEflags } from './flags.ts';
 import type { Helper } from './helpers.ts';
 import { ioPrivilegeLevel, isLongMode, isVirtual8086 } from './processor-mode.ts';
 import { SS, stackMask } from './segmentation.ts';
+import type { CpuState } from './state-layout.ts';
 
 const RSP = 4;
 const RBP = 5;
@@ -79,35 +80,44 @@ function setInterruptFlag(cpu: Cpu): void {
  */
 function enterFrame(cpu: Cpu, localBytes: number, nesting: number, operandSize: number): void {
   const { state, mmu } = cpu;
-  if (isLongMode(state)) {
-    throw raise.UD({ check: 'ENTER in 64-bit mode is not modelled yet', manual: 'SDM Vol. 2A, "ENTER"' });
-  }
-  const size = operandSize === 16 ? 2 : 4;
-  const mask = stackMask(state);
-  const wrap = (offset: number) => (offset & mask) >>> 0;
+  const longMode = isLongMode(state);
+  const size = operandSize / 8;
+  const stackBits = longMode ? 64 : stackMask(state) === 0xffff ? 16 : 32;
+  const wrap = (offset: bigint) => BigInt.asUintN(stackBits, offset);
+  const step = BigInt(size);
   const level = nesting & 31;
-  let pointer = wrap(state.reg32(RSP));
-  const push = (value: number) => {
-    const next = wrap(pointer - size);
-    mmu.writeSegment(SS, next, value, size);
+  let pointer = wrap(state.reg64(RSP));
+  const push = (value: bigint) => {
+    const next = wrap(pointer - step);
+    if (size === 8) mmu.writeSegment64(SS, Number(next), value);
+    else mmu.writeSegment(SS, Number(next), Number(BigInt.asUintN(operandSize, value)), size as 2 | 4);
     pointer = next;
   };
-  let frame = state.reg32(RBP);
-  push(size === 2 ? frame & 0xffff : frame);
+  const read = (offset: bigint): bigint =>
+    size === 8
+      ? mmu.readSegment64(SS, Number(offset))
+      : BigInt(mmu.readSegment(SS, Number(offset), size as 2 | 4));
+  let frame = state.reg64(RBP);
+  push(frame);
   const frameTop = pointer;
   for (let i = 1; i < level; i++) {
-    frame = wrap(frame - size);
-    push(mmu.readSegment(SS, frame, size));
+    frame = wrap(frame - step);
+    push(read(frame));
   }
-  const topImage = (state.reg32(RSP) & ~mask) | frameTop;
-  if (level > 0) push(size === 2 ? topImage & 0xffff : topImage >>> 0);
-  pointer = wrap(pointer - localBytes);
+  // Above the stack size, the image has the upper bits of rSP.
+  const topImage = (state.reg64(RSP) & ~wrap(-1n)) | frameTop;
+  if (level > 0) push(topImage);
+  pointer = wrap(pointer - BigInt(localBytes));
   // The manual: a write at the final stack pointer must be possible.
-  mmu.probeWriteSegment(SS, pointer, size);
-  if (size === 2) state.setReg16(RBP, frameTop);
-  else state.setReg32(RBP, topImage >>> 0);
-  if (mask === 0xffff) state.setReg16(RSP, pointer);
-  else state.setReg32(RSP, pointer);
+  mmu.probeWriteSegment(SS, Number(pointer), size);
+  writeRegister(state, RBP, operandSize, topImage);
+  writeRegister(state, RSP, stackBits, pointer);
+}
+
+function writeRegister(state: CpuState, register: number, width: number, value: bigint): void {
+  if (width === 64) state.setReg64(register, value);
+  else if (width === 32) state.setReg32(register, Number(BigInt.asUintN(32, value)));
+  else state.setReg16(register, Number(BigInt.asUintN(16, value)));
 }
 
 export const FLAG_HELPERS = {

@@ -137,6 +137,7 @@ export function enterHandler(cpu: Cpu, event: InterruptEvent, returnIp: number):
   const { state } = cpu;
   if (isRealMode(state)) enterRealModeHandler(cpu, event, returnIp);
   else enterThroughIdt(cpu, event, returnIp);
+  cpu.handlerEntered?.();
   cpu.modeChanged();
 }
 

@@ -47,6 +47,8 @@ const FIELDS = {
   faulted: 'u32',
   /** Set when the dispatcher must look before the next block: an interrupt became deliverable, a mode changed, … */
   attention: 'u32',
+  /** Host address of the record being executed by a cold function, 0 outside: how many instructions of its block have not run yet. */
+  record: 'u32',
   /** Generation and mode under which entries of the jump cache are valid. */
   jumpTag: 'u32',
   /** Host addresses of the TLBs for the current privilege. */
@@ -58,7 +60,7 @@ const FIELDS = {
   modeKey: 'u32',
   /** 64-bit value passed between emitted code and slow paths. */
   scratch: 'u64',
-  scratchAddress: 'u64',
+  scratchAddress: 'pointer',
   cr0: 'pointer',
   cr2: 'pointer',
   cr3: 'pointer',

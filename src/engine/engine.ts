@@ -3,6 +3,8 @@
  * results, the same instruction counts, the same stop points.
  */
 import type { Cpu } from '../cpu/cpu.ts';
+import type { GuestFault } from '../cpu/fault.ts';
+import type { TlbMmu } from '../cpu/tlb-mmu.ts';
 
 export type EngineExit =
   /** The budget is used up. */
@@ -24,5 +26,9 @@ export interface Engine {
   invalidateCode(firstPage: number, pages: number): void;
 }
 
-/** Decoding, in engines, is driven by what the CPU gives them. */
-export type EngineFactory = (cpu: Cpu) => Engine;
+/** The CPU as engines need it. */
+export interface DispatchedCpu extends Cpu {
+  readonly mmu: TlbMmu;
+  /** The running instruction has retired; this trap is to be raised after it. */
+  pendTrap(trap: GuestFault): void;
+}

@@ -7,7 +7,7 @@ import type { Temporary, Value, Width } from '../ir/value.ts';
 import type { Access, Encoding, InstructionRow } from './instruction.ts';
 import type { OperandAccess, Place, SegmentRef } from './operand.ts';
 import { OPERAND_KINDS, type OperandKind } from './operand-kind.ts';
-import { GPR, SEGMENT, SemanticsBuilder, type FormContext } from './semantics.ts';
+import { type FormContext, GPR, SEGMENT, SemanticsBuilder } from './semantics.ts';
 
 export interface FormKey extends FormContext {
   readonly row: InstructionRow;
@@ -47,34 +47,69 @@ export function traceForm(key: FormKey): Form {
     if (kind.source === 'immediate' || kind.source === 'relative' || kind.source === 'memoryOffset') immediates++;
     if (kind.source === 'farPointer') immediates += 2;
   });
+  checkBefore(row, b);
   row.execute(operands, b as never);
   return { key, statements: b.statements, uses: b.used };
 }
+
+/** The checks that come before anything an instruction does itself, in the order of their exceptions' priority. */
+function checkBefore(row: InstructionRow, b: SemanticsBuilder): void {
+  if (row.protectedOnly) {
+    const protection = b.truncate(b.state('cr0', 32), 1);
+    const virtual8086 = b.truncate(b.shr(b.state('flagsOther', 32), EFLAGS_VM), 1);
+    b.raise('#UD', 'not recognized in real-address and virtual-8086 mode', b.or(b.not(protection), virtual8086));
+  }
+  if (row.x87) b.call('x87Check', [b.constant(row.x87 === 'wait' ? 1 : 0, 8)]);
+  if (row.privileged) b.raise('#GP', 'privileged instruction at CPL ≠ 0', b.ne(b.state('cpl', 32), 0));
+}
+
+/** Bit number of EFLAGS.VM. */
+const EFLAGS_VM = 17;
 
 const unsupported = (what: string) => (): never => {
   throw new TypeError(`operand has no ${what}`);
 };
 
-function bindOperand(b: SemanticsBuilder, key: FormKey, kind: OperandKind, access: Access, immediate: number): OperandAccess {
+function bindOperand(
+  b: SemanticsBuilder,
+  key: FormKey,
+  kind: OperandKind,
+  access: Access,
+  immediate: number,
+): OperandAccess {
   const width = widthOf(kind, key) as Width;
   const base = {
     width,
     isMemory: false,
     read: unsupported('value') as () => Value,
     write: unsupported('place to write') as (value: Value) => void,
-    get index(): Value { return unsupported('register number')(); },
-    get segment(): SegmentRef { return unsupported('segment')(); },
-    get offset(): Value { return unsupported('offset')(); },
-    get selector(): Value { return unsupported('selector')(); },
+    get index(): Value {
+      return unsupported('register number')();
+    },
+    get segment(): SegmentRef {
+      return unsupported('segment')();
+    },
+    get offset(): Value {
+      return unsupported('offset')();
+    },
+    get selector(): Value {
+      return unsupported('selector')();
+    },
   };
   const at = (place: Place, index?: Value): OperandAccess =>
-    define(base, { read: () => b.readPlace(place, width), write: (value: Value) => b.writePlace(place, checked(value, width)), ...(index && { index }) });
+    define(base, {
+      read: () => b.readPlace(place, width),
+      write: (value: Value) => b.writePlace(place, checked(value, width)),
+      ...(index && { index }),
+    });
   const inMemory = (segment: SegmentRef, offset: () => Value): OperandAccess => {
     let modified: Temporary | undefined;
     return define(base, {
       isMemory: true,
       segment,
-      get offset() { return offset(); },
+      get offset() {
+        return offset();
+      },
       read: () => {
         const value = b.load(segment, offset(), width, access === 'rw' ? 'modify' : 'read');
         if (access === 'rw') modified = value;
@@ -104,7 +139,12 @@ function bindOperand(b: SemanticsBuilder, key: FormKey, kind: OperandKind, acces
     case 'relative':
       return define(base, { read: () => b.input(immediate === 0 ? 'immediate' : 'immediate2', width) });
     case 'farPointer':
-      return define(base, { read: () => b.input('immediate', width), get selector() { return b.input('immediate2', 16); } });
+      return define(base, {
+        read: () => b.input('immediate', width),
+        get selector() {
+          return b.input('immediate2', 16);
+        },
+      });
     case 'segment':
       return at({ space: 'selector', segment: 'reg' }, b.input('reg', 8));
     case 'control':
@@ -113,8 +153,10 @@ function bindOperand(b: SemanticsBuilder, key: FormKey, kind: OperandKind, acces
     case 'stack87':
       return define(base, { index: b.input('rm', 8) });
     case 'fixed':
-      if (kind.fixedClass === 'gpr') return at({ space: 'gpr', register: kind.fixed!, width }, b.constant(kind.fixed!, 8));
-      if (kind.fixedClass === 'segment') return at({ space: 'selector', segment: kind.fixed! }, b.constant(kind.fixed!, 8));
+      if (kind.fixedClass === 'gpr')
+        return at({ space: 'gpr', register: kind.fixed!, width }, b.constant(kind.fixed!, 8));
+      if (kind.fixedClass === 'segment')
+        return at({ space: 'selector', segment: kind.fixed! }, b.constant(kind.fixed!, 8));
       if (kind.fixedClass === 'constant') return define(base, { read: () => b.constant(kind.fixed!, width) });
       return define(base, { index: b.constant(kind.fixed!, 8) });
   }
@@ -122,7 +164,10 @@ function bindOperand(b: SemanticsBuilder, key: FormKey, kind: OperandKind, acces
 
 /** `base` with some properties replaced, getters kept as getters. */
 function define(base: object, properties: object): OperandAccess {
-  return Object.defineProperties({}, { ...Object.getOwnPropertyDescriptors(base), ...Object.getOwnPropertyDescriptors(properties) }) as OperandAccess;
+  return Object.defineProperties(
+    {},
+    { ...Object.getOwnPropertyDescriptors(base), ...Object.getOwnPropertyDescriptors(properties) },
+  ) as OperandAccess;
 }
 
 function checked(value: Value, width: Width): Value {

@@ -3,7 +3,7 @@
  * helpers. Registers and flags are in the state block while it runs.
  */
 import { SEGMENT_FIELDS, SEGMENT_STRIDE, STATE } from '../../cpu/state-layout.ts';
-import type { Value } from '../../ir/value.ts';
+import type { Value, Width } from '../../ir/value.ts';
 import type { SegmentRef } from '../../isa/operand.ts';
 import { GPR, SEGMENT } from '../../isa/semantics.ts';
 import { CodeWriter, I32, I64, type Label } from '../../wasm/code-writer.ts';
@@ -44,7 +44,8 @@ export interface ColdForm {
 
 export interface ColdEnvironment {
   readonly imports: ColdImports;
-  readonly helperNumber: (name: string) => number;
+  /** Number of a call site: a helper with the widths of its arguments and results. */
+  readonly helperNumber: (name: string, args: readonly Width[], results: readonly Width[]) => number;
   readonly causeNumber: (cause: string) => number;
 }
 
@@ -274,7 +275,7 @@ class ColdLowering extends FormLowering {
       code.memory(typeOf(arg.width) === I64 ? 'i64.store' : 'i32.store', STATE.helperArguments + index * 8);
     });
     code.get(locals.state);
-    code.i32(this.#environment.helperNumber(statement.helper));
+    code.i32(this.#environment.helperNumber(statement.helper, statement.args.map(({ width }) => width), statement.results.map(({ width }) => width)));
     code.call(this.#environment.imports.helper);
     code.brIf(this.#fault);
     statement.results.forEach((result, index) => {

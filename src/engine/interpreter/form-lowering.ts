@@ -83,6 +83,9 @@ export abstract class FormLowering extends ValueLowering {
       case 'immediate':
         code.get(locals.record);
         return code.memory(loadOpcode(width), RECORD.immediate);
+      case 'branch':
+        code.get(locals.record);
+        return code.memory('i32.load', RECORD.branch);
       case 'immediate2':
         code.get(locals.record);
         return code.memory(width === 8 ? 'i32.load8_u' : width === 16 ? 'i32.load16_u' : 'i32.load', RECORD.immediate2);

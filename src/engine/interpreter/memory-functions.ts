@@ -25,25 +25,25 @@ export const accessType = (kind: AccessKind, width: number, options: { wide: boo
     : { parameters: [I32, I32, offset], results: [value] };
 };
 
-/** Bytes of the module. It imports `slow` (state, access code) and `segmentFault` (state, segment, offset, access code). */
+/** Bytes of the module. It imports `slow` (state, access code) and `slowSegment` (segment, offset, access code). */
 export function buildMemoryFunctions(options: { wide: boolean; maximumPages: number }): Uint8Array<ArrayBuffer> {
   const module = new ModuleBuilder();
   const { wide } = options;
   module.importMemory('memory', { minimumPages: 1, maximumPages: options.maximumPages });
   // The slow path finds the linear address in `scratchAddress`, and takes or leaves the value in `scratch`.
   const slow = module.importFunction('slow', { parameters: [I32, I32], results: [] });
-  const segmentFault = module.importFunction('segmentFault', { parameters: [I32, I32, I32], results: [] });
+  const slowSegment = module.importFunction('slowSegment', { parameters: [I32, I32, I32], results: [] });
   for (const kind of ACCESS_KINDS) {
     for (const width of ACCESS_WIDTHS) {
       const index = module.declare(accessType(kind, width, { wide }));
-      module.define(index, accessFunction(kind, width, { wide, slow, segmentFault }));
+      module.define(index, accessFunction(kind, width, { wide, slow, slowSegment }));
       module.export(accessName(kind, width), index);
     }
   }
   return module.finish();
 }
 
-function accessFunction(kind: AccessKind, width: number, context: { wide: boolean; slow: number; segmentFault: number }): CodeWriter {
+function accessFunction(kind: AccessKind, width: number, context: { wide: boolean; slow: number; slowSegment: number }): CodeWriter {
   const { wide } = context;
   const isStore = kind === 'store';
   const code = new CodeWriter(isStore ? 4 : 3);
@@ -57,8 +57,21 @@ function accessFunction(kind: AccessKind, width: number, context: { wide: boolea
   const push = (number: number) => (wide ? code.i64(BigInt(number)) : code.i32(number));
   const op = (name: 'add' | 'and' | 'eq' | 'lt_u' | 'gt_u') => code.op(`${wide ? 'i64' : 'i32'}.${name}`);
 
+  // Slow paths take and leave the value in `scratch`.
+  const passValue = () => {
+    if (!isStore) return;
+    code.get(state);
+    code.get(value);
+    code.memory(width === 64 ? 'i64.store' : 'i32.store', STATE.fields.scratch);
+  };
+  const takeValue = () => {
+    if (isStore) return;
+    code.get(state);
+    code.memory(width === 64 ? 'i64.load' : 'i32.load', STATE.fields.scratch);
+  };
+
   if (!wide) {
-    // Offsets low..high are valid; the last byte must not wrap.
+    // The bounds are a short cut: low..high are valid if the last byte does not wrap. The slow path decides the rest.
     code.get(offset);
     code.i32(bytes - 1);
     code.op('i32.add');
@@ -74,11 +87,12 @@ function accessFunction(kind: AccessKind, width: number, context: { wide: boolea
     code.get(offset);
     code.op('i32.lt_u', 'i32.or');
     code.if();
+    passValue();
     code.get(segment);
     code.get(offset);
     code.i32(accessCode);
-    code.call(context.segmentFault);
-    if (!isStore) (width === 64 ? code.i64(0n) : code.i32(0));
+    code.call(context.slowSegment);
+    takeValue();
     code.op('return');
     code.end();
   }
@@ -121,18 +135,11 @@ function accessFunction(kind: AccessKind, width: number, context: { wide: boolea
   code.get(linear);
   if (!wide) code.op('i64.extend_i32_u');
   code.memory('i64.store', STATE.fields.scratchAddress);
-  if (isStore) {
-    code.get(state);
-    code.get(value);
-    code.memory(width === 64 ? 'i64.store' : 'i32.store', STATE.fields.scratch);
-  }
+  passValue();
   code.get(state);
   code.i32(accessCode);
   code.call(context.slow);
-  if (!isStore) {
-    code.get(state);
-    code.memory(width === 64 ? 'i64.load' : 'i32.load', STATE.fields.scratch);
-  }
+  takeValue();
   code.end();
   return code;
 }

@@ -28,6 +28,8 @@ export const RECORD = {
   displacement: 12,
   /** i64: first immediate, sign-extended. */
   immediate: 16,
+  /** i32: displacement of the branch of a fused pair (the compare's immediate is a doubleword then). */
+  branch: 20,
   /** u32: records of the branch target once known (0: not yet); or the second immediate. */
   link: 24,
   immediate2: 24,

@@ -200,6 +200,9 @@ class RunFunction {
     this.#spill();
     code.get(state);
     code.get(record);
+    code.memory('i32.store', STATE.fields.record);
+    code.get(state);
+    code.get(record);
     code.get(base);
     code.get(record);
     code.memory('i32.load16_u', RECORD.handler);

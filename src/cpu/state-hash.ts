@@ -1,0 +1,50 @@
+/** A hash over everything of a processor that its guest can see, memory included. */
+import { PAGE_SIZE } from '../base/address.ts';
+import type { Cpu } from './cpu.ts';
+import { readEflags } from './flags.ts';
+import { FIELD_KINDS, type FieldName, STATE } from './state-layout.ts';
+
+/** Fields that are the engine's own, or whose guest-visible part is hashed otherwise (flags). */
+const HIDDEN = new Set<FieldName>([
+  'nextIp', 'flagResult', 'flagCarries', 'flagsOther', 'budget', 'faulted', 'attention', 'record', 'jumpTag', 'tlbRead', 'tlbWrite', 'scratch', 'scratchAddress',
+]);
+
+/** 16 hexadecimal digits. `retired` is part of it. */
+export function hashState(cpu: Cpu, retired: number): string {
+  const { state, pool, memory } = cpu;
+  const hash = new Hash();
+  hash.add(retired >>> 0);
+  hash.add(retired / 2 ** 32);
+  hash.add(readEflags(state));
+  for (let index = 0; index < 16; index++) hash.addBig(state.reg64(index));
+  for (const name of Object.keys(FIELD_KINDS) as FieldName[]) if (!HIDDEN.has(name)) hash.addBig(BigInt(state[name]));
+  const { u32 } = pool.views;
+  for (let at = STATE.segments; at < STATE.helperArguments; at += 4) hash.add(u32[(state.address + at) >>> 2]!);
+  for (let page = 0; page < memory.size / PAGE_SIZE; page++) {
+    const frame = memory.frameForRead(page);
+    if (frame === 0 || frame === pool.frames.zeroFrame) continue;
+    hash.add(page);
+    for (let at = frame >>> 2; at < (frame + PAGE_SIZE) >>> 2; at++) hash.add(u32[at]!);
+  }
+  return hash.digest();
+}
+
+/** Two 32-bit multiply-and-rotate lanes. Not cryptographic. */
+class Hash {
+  #first = 0x9e37_79b9;
+  #second = 0x85eb_ca6b;
+
+  add(word: number): void {
+    const first = Math.imul(this.#first ^ word, 0xcc9e_2d51);
+    this.#first = (first << 15) | (first >>> 17);
+    const second = Math.imul(this.#second + (word | 0), 0x1b87_3593);
+    this.#second = ((second << 13) | (second >>> 19)) ^ this.#first;
+  }
+  addBig(value: bigint): void {
+    this.add(Number(value & 0xffff_ffffn));
+    this.add(Number((value >> 32n) & 0xffff_ffffn));
+  }
+  digest(): string {
+    return [this.#first, this.#second].map((lane) => (lane >>> 0).toString(16).padStart(8, '0')).join('');
+  }
+}

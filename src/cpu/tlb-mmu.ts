@@ -1,0 +1,345 @@
+/**
+ * The MMU over a software TLB in linear memory, which emitted code reads too (`tlb-layout.ts`). A miss walks the page
+ * tables and fills an entry; what must be seen every time (memory-mapped registers, ROM writes, pages with decoded
+ * code) never gets one.
+ */
+import { PAGE_SHIFT, PAGE_SIZE } from '../base/address.ts';
+import type { AccessPrivilege, Cpu } from './cpu.ts';
+import { EFLAGS } from './flags.ts';
+import { raise } from './fault.ts';
+import type { Mmu } from './mmu.ts';
+import { type PagingState, pagingState } from './paging/paging-state.ts';
+import { pageFault, walkPages } from './paging/page-walk.ts';
+import { CR0 } from './register-bits.ts';
+import { translateLogical } from './segmentation.ts';
+import { isLongMode } from './processor-mode.ts';
+import { TLB } from './tlb-layout.ts';
+
+type Access = 'read' | 'write' | 'execute';
+const PAGE_MASK = PAGE_SIZE - 1;
+const FETCH_ENTRIES = 1024;
+
+/** Which of the four tables. */
+const TABLE = { userRead: 0, userWrite: 1, supervisorRead: 2, supervisorWrite: 3 } as const;
+
+export interface DataWatch {
+  /** Called for every data access while it is installed. */
+  (address: number, size: number, access: 'read' | 'write'): void;
+}
+
+export class TlbMmu implements Mmu {
+  readonly #cpu: Cpu;
+  /** Host address of the four tables, and of a fifth that never holds anything. */
+  readonly #tables: number;
+  readonly #empty: number;
+  /** Table entries that hold something, as (table × ENTRIES + index); with its G bit. */
+  #filled: number[] = [];
+  #global = new Uint8Array(4 * TLB.ENTRIES);
+  /** Translations of instruction fetches: linear page + 1 and physical page, user then supervisor. */
+  readonly #fetchTags = new Float64Array(2 * FETCH_ENTRIES);
+  readonly #fetchPages = new Float64Array(2 * FETCH_ENTRIES);
+  readonly #fetchGlobal = new Uint8Array(2 * FETCH_ENTRIES);
+  #paging: PagingState | undefined;
+  #wide = false;
+  #watch: DataWatch | undefined;
+  #checksAlignment = false;
+  /** Called after any translation was dropped. */
+  onFlush: () => void = () => {};
+
+  constructor(cpu: Cpu) {
+    this.#cpu = cpu;
+    this.#tables = cpu.pool.allocate(4 * TLB.TABLE_SIZE, 64);
+    this.#empty = cpu.pool.allocate(TLB.TABLE_SIZE, 64);
+    for (const [start, bytes] of [[this.#tables, 4 * TLB.TABLE_SIZE], [this.#empty, TLB.TABLE_SIZE]] as const) {
+      cpu.pool.views.u32.fill(TLB.INVALID, start >>> 2, (start + bytes) >>> 2);
+    }
+    cpu.memory.onFrameMoved = () => this.#dropZeroFrame();
+  }
+
+  /** Gives the tables back. */
+  dispose(): void {
+    this.#cpu.pool.release(this.#tables, 4 * TLB.TABLE_SIZE);
+    this.#cpu.pool.release(this.#empty, TLB.TABLE_SIZE);
+  }
+
+  /** Control registers, CPL or code size changed: takes note, and points emitted code to the right tables. */
+  refresh(): void {
+    const { state, model } = this.#cpu;
+    this.#paging = pagingState(state, model);
+    const wide = isLongMode(state);
+    if (wide !== this.#wide) {
+      // Entries change their size: all slots are cleared, whatever they held.
+      this.#wide = wide;
+      this.#filled = [];
+      this.#cpu.pool.views.u32.fill(TLB.INVALID, this.#tables >>> 2, (this.#tables + 4 * TLB.TABLE_SIZE) >>> 2);
+      this.flush('all');
+    }
+    const user = state.cpl === 3;
+    this.#checksAlignment = user && (state.cr0 & CR0.AM) !== 0 && (state.flagsOther & EFLAGS.AC) !== 0;
+    // While every access must be looked at, emitted code misses always.
+    const hidden = this.#checksAlignment || this.#watch !== undefined;
+    state.tlbRead = hidden ? this.#empty : this.#table(user ? TABLE.userRead : TABLE.supervisorRead);
+    state.tlbWrite = hidden ? this.#empty : this.#table(user ? TABLE.userWrite : TABLE.supervisorWrite);
+  }
+
+  /** Installs a watch on all data accesses (data breakpoints), or removes it. `refresh` must follow. */
+  watchData(watch: DataWatch | undefined): void {
+    this.#watch = watch;
+  }
+
+  read(address: number, size: 1 | 2 | 4, privilege: AccessPrivilege): number {
+    const host = this.#hit(address, size, this.#isUser(privilege) ? TABLE.userRead : TABLE.supervisorRead);
+    if (host !== 0) {
+      const { u8, u32 } = this.#cpu.pool.views;
+      if (size === 4 && (host & 3) === 0) return u32[host >>> 2]!;
+      let value = 0;
+      for (let index = size - 1; index >= 0; index--) value = value * 256 + u8[host + index]!;
+      return value;
+    }
+    this.#observe(address, size, 'read', privilege);
+    if ((address & PAGE_MASK) + size <= PAGE_SIZE) {
+      return this.#cpu.memory.read(this.#translate(address, 'read', privilege), size);
+    }
+    // Both pages are checked before anything is read.
+    const { first, second, split } = this.#translateBoth(address, 'read', privilege);
+    let value = 0;
+    for (let index = size - 1; index >= 0; index--) {
+      value = value * 256 + this.#cpu.memory.read(index < split ? first + index : second + index - split, 1);
+    }
+    return value;
+  }
+
+  write(address: number, value: number, size: 1 | 2 | 4, privilege: AccessPrivilege): void {
+    const host = this.#hit(address, size, this.#isUser(privilege) ? TABLE.userWrite : TABLE.supervisorWrite);
+    if (host !== 0) {
+      const { u8, u32 } = this.#cpu.pool.views;
+      if (size === 4 && (host & 3) === 0) u32[host >>> 2] = value;
+      else for (let index = 0; index < size; index++) u8[host + index] = value >>> (8 * index);
+      return;
+    }
+    this.#observe(address, size, 'write', privilege);
+    if ((address & PAGE_MASK) + size <= PAGE_SIZE) {
+      this.#cpu.memory.write(this.#translate(address, 'write', privilege), value, size);
+      return;
+    }
+    const { first, second, split } = this.#translateBoth(address, 'write', privilege);
+    for (let index = 0; index < size; index++) {
+      this.#cpu.memory.write(index < split ? first + index : second + index - split, (value >>> (8 * index)) & 0xff, 1);
+    }
+  }
+
+  read64(address: number, privilege: AccessPrivilege): bigint {
+    this.probeRead(address, 8, privilege);
+    const low = this.read(address, 4, privilege);
+    return BigInt(low) | (BigInt(this.read(this.#wrap(address + 4), 4, privilege)) << 32n);
+  }
+
+  write64(address: number, value: bigint, privilege: AccessPrivilege): void {
+    this.probeWrite(address, 8, privilege);
+    this.write(address, Number(value & 0xffff_ffffn), 4, privilege);
+    this.write(this.#wrap(address + 4), Number((value >> 32n) & 0xffff_ffffn), 4, privilege);
+  }
+
+  probeWrite(address: number, size: number, privilege: AccessPrivilege): void {
+    this.#probe(address, size, 'write', privilege);
+  }
+
+  probeRead(address: number, size: number, privilege: AccessPrivilege): void {
+    this.#probe(address, size, 'read', privilege);
+  }
+
+  readSegment(segment: number, offset: number, size: 1 | 2 | 4): number {
+    return this.read(translateLogical(this.#cpu, segment, offset, size, 'read'), size, 'current');
+  }
+
+  writeSegment(segment: number, offset: number, value: number, size: 1 | 2 | 4): void {
+    this.write(translateLogical(this.#cpu, segment, offset, size, 'write'), value, size, 'current');
+  }
+
+  readSegment64(segment: number, offset: number): bigint {
+    return this.read64(translateLogical(this.#cpu, segment, offset, 8, 'read'), 'current');
+  }
+
+  writeSegment64(segment: number, offset: number, value: bigint): void {
+    this.write64(translateLogical(this.#cpu, segment, offset, 8, 'write'), value, 'current');
+  }
+
+  probeWriteSegment(segment: number, offset: number, size: number): void {
+    this.probeWrite(translateLogical(this.#cpu, segment, offset, size, 'write'), size, 'current');
+  }
+
+  /** Physical address of an instruction byte at the current privilege. Throws #PF. */
+  translateFetch(address: number): number {
+    const page = Math.floor(address / PAGE_SIZE);
+    const slot = (page & (FETCH_ENTRIES - 1)) + (this.#cpu.state.cpl === 3 ? 0 : FETCH_ENTRIES);
+    if (this.#fetchTags[slot] !== page + 1) {
+      const translation = this.#walk(address, 'execute', this.#cpu.state.cpl === 3);
+      this.#fetchTags[slot] = page + 1;
+      this.#fetchPages[slot] = translation.page;
+      this.#fetchGlobal[slot] = translation.global ? 1 : 0;
+    }
+    return this.#fetchPages[slot]! * PAGE_SIZE + (address & PAGE_MASK);
+  }
+
+  flush(scope: 'nonGlobal' | 'all'): void {
+    const { u32 } = this.#cpu.pool.views;
+    const kept: number[] = [];
+    for (const slot of this.#filled) {
+      if (scope === 'nonGlobal' && this.#global[slot]) kept.push(slot);
+      else this.#invalidate(u32, slot);
+    }
+    this.#filled = kept;
+    if (scope === 'all') this.#fetchTags.fill(0);
+    else for (let slot = 0; slot < 2 * FETCH_ENTRIES; slot++) if (!this.#fetchGlobal[slot]) this.#fetchTags[slot] = 0;
+    this.#paging = pagingState(this.#cpu.state, this.#cpu.model);
+    this.onFlush();
+  }
+
+  flushPage(address: number): void {
+    const page = Math.floor(address / PAGE_SIZE);
+    const { u32 } = this.#cpu.pool.views;
+    for (let table = 0; table < 4; table++) this.#invalidate(u32, table * TLB.ENTRIES + (page & (TLB.ENTRIES - 1)));
+    for (const half of [0, FETCH_ENTRIES]) this.#fetchTags[(page & (FETCH_ENTRIES - 1)) + half] = 0;
+    this.onFlush();
+  }
+
+  /** Writes to a physical page must be seen from now on: drops the entries through which it can be written. */
+  withholdWrites(frame: number): void {
+    this.#dropFrame(frame, [TABLE.userWrite, TABLE.supervisorWrite]);
+  }
+
+  #dropZeroFrame(): void {
+    this.#dropFrame(this.#cpu.pool.frames.zeroFrame, [TABLE.userRead, TABLE.supervisorRead]);
+  }
+
+  #dropFrame(frame: number, tables: readonly number[]): void {
+    const { u32 } = this.#cpu.pool.views;
+    const step = 1 << (TLB.entryShift(this.#wide) - 2);
+    for (const table of tables) {
+      let at = this.#table(table) >>> 2;
+      const addend = TLB.addend(this.#wide) >>> 2;
+      for (let index = 0; index < TLB.ENTRIES; index++, at += step) {
+        if (u32[at] !== TLB.INVALID && (u32[at]! + u32[at + addend]!) >>> 0 === frame) u32[at] = TLB.INVALID;
+      }
+    }
+  }
+
+  #table(table: number): number {
+    return this.#tables + table * TLB.TABLE_SIZE;
+  }
+
+  #entry(slot: number): number {
+    return this.#table(Math.floor(slot / TLB.ENTRIES)) + ((slot % TLB.ENTRIES) << TLB.entryShift(this.#wide));
+  }
+
+  #invalidate(u32: Uint32Array, slot: number): void {
+    u32[this.#entry(slot) >>> 2] = TLB.INVALID;
+  }
+
+  #isUser(privilege: AccessPrivilege): boolean {
+    return privilege === 'current' && this.#cpu.state.cpl === 3;
+  }
+
+  /** Linear addresses wrap at 4 GiB outside 64-bit mode. */
+  #wrap(address: number): number {
+    return this.#wide ? address : address >>> 0;
+  }
+
+  /** Host address if the TLB holds the page and the access stays within it, else 0. */
+  #hit(address: number, size: number, table: number): number {
+    if (this.#watch !== undefined || this.#checksAlignment) return 0;
+    const offset = address & PAGE_MASK;
+    if (offset + size > PAGE_SIZE) return 0;
+    const { u32 } = this.#cpu.pool.views;
+    const page = this.#wide ? Math.floor(address / PAGE_SIZE) : address >>> PAGE_SHIFT;
+    const at = this.#entry(table * TLB.ENTRIES + (page & (TLB.ENTRIES - 1))) >>> 2;
+    if (u32[at] !== ((page << PAGE_SHIFT) >>> 0)) return 0;
+    if (this.#wide && u32[at + 1] !== Math.floor(page / 2 ** 20)) return 0;
+    return ((address >>> 0) + u32[at + (TLB.addend(this.#wide) >>> 2)]!) >>> 0;
+  }
+
+  /** Alignment check and data breakpoints. */
+  #observe(address: number, size: number, access: 'read' | 'write', privilege: AccessPrivilege): void {
+    if (privilege === 'supervisor') return;
+    if (this.#checksAlignment && address % size !== 0) {
+      throw raise.AC({ check: 'unaligned access at CPL 3 with CR0.AM and EFLAGS.AC set', on: { address, size } });
+    }
+    this.#watch?.(address, size, access);
+  }
+
+  #probe(address: number, size: number, access: Access, privilege: AccessPrivilege): void {
+    const user = this.#isUser(privilege);
+    if (this.#checksAlignment && user && address % Math.min(size, 8) !== 0 && size <= 8) {
+      throw raise.AC({ check: 'unaligned access at CPL 3 with CR0.AM and EFLAGS.AC set', on: { address, size } });
+    }
+    const table = access === 'write' ? (user ? TABLE.userWrite : TABLE.supervisorWrite) : user ? TABLE.userRead : TABLE.supervisorRead;
+    if (this.#hit(address, 1, table) === 0) this.#translate(address, access, privilege);
+    const last = this.#wrap(address + size - 1);
+    if (Math.floor(last / PAGE_SIZE) !== Math.floor(address / PAGE_SIZE)) this.#translate(this.#wrap(last - (last & PAGE_MASK)), access, privilege);
+  }
+
+  #translateBoth(address: number, access: Access, privilege: AccessPrivilege) {
+    const split = PAGE_SIZE - (address & PAGE_MASK);
+    const first = this.#translate(address, access, privilege);
+    const second = this.#translate(this.#wrap(address + split), access, privilege);
+    return { first, second, split };
+  }
+
+  /** Walks, carries out the accessed and dirty updates, and fills the TLB. @returns the physical address */
+  #translate(address: number, access: Access, privilege: AccessPrivilege): number {
+    const user = this.#isUser(privilege);
+    const { page, global } = this.#walk(address, access, user);
+    this.#fill(address, page, { user, access, global });
+    return page * PAGE_SIZE + (address & PAGE_MASK);
+  }
+
+  #walk(address: number, access: Access, user: boolean): { page: number; global: boolean } {
+    const { memory, state } = this.#cpu;
+    let page = Math.floor(address / PAGE_SIZE);
+    let global = false;
+    if (this.#paging) {
+      const found = walkPages({ address, access, privilege: user ? 'user' : 'supervisor' }, this.#paging, (at) => memory.read(this.#a20(at), 4));
+      if (found.kind === 'fault') throw pageFault(found);
+      for (const { at, bits } of found.updates) memory.write(this.#a20(at), (memory.read(this.#a20(at), 4) | bits) >>> 0, 4);
+      ({ page, global } = found);
+    }
+    if (state.a20Mask !== 0xffff_ffff) page = this.#a20(page * PAGE_SIZE) / PAGE_SIZE;
+    return { page, global };
+  }
+
+  /** The A20 gate: with it closed, address bit 20 is 0. */
+  #a20(address: number): number {
+    return this.#cpu.state.a20Mask === 0xffff_ffff ? address : address - (address & 0x10_0000);
+  }
+
+  #fill(address: number, page: number, how: { user: boolean; access: Access; global: boolean }): void {
+    const { memory } = this.#cpu;
+    if (how.access === 'execute') return;
+    const base = how.user ? TABLE.userRead : TABLE.supervisorRead;
+    if (how.access === 'write') {
+      const frame = memory.frameForWrite(page);
+      if (frame !== 0) {
+        this.#set(base + 1, address, frame, how.global);
+        this.#set(base, address, frame, how.global);
+      }
+      return;
+    }
+    const frame = memory.frameForRead(page);
+    if (frame !== 0) this.#set(base, address, frame, how.global);
+  }
+
+  #set(table: number, address: number, frame: number, global: boolean): void {
+    const { u32 } = this.#cpu.pool.views;
+    const page = Math.floor(address / PAGE_SIZE);
+    const slot = table * TLB.ENTRIES + (page & (TLB.ENTRIES - 1));
+    const at = this.#entry(slot) >>> 2;
+    const tag = (page * PAGE_SIZE) % 2 ** 32;
+    if (u32[at] === TLB.INVALID) this.#filled.push(slot);
+    u32[at] = tag;
+    if (this.#wide) u32[at + 1] = Math.floor(page / 2 ** 20);
+    u32[at + (TLB.addend(this.#wide) >>> 2)] = frame - tag;
+    this.#global[slot] = global ? 1 : 0;
+    // Dropped entries stay in the list until the next flush: keep it from growing without bound.
+    if (this.#filled.length > 8 * TLB.ENTRIES) this.#filled = [...new Set(this.#filled)];
+  }
+}

@@ -1,0 +1,350 @@
+/**
+ * Pre-decoded blocks, keyed by guest-physical address and mode. A block is straight-line code from an entry to an
+ * unconditional transfer, an instruction that may change the mode, the page's end or a length limit; conditional
+ * branches leave it on the way.
+ *
+ * Writes to bytes of a block make it stale: its records are overwritten with a handler that looks the code up again, so
+ * that whoever still points there (a link, the jump cache, the running block itself) comes back. Records are reused
+ * only when all blocks are dropped at once.
+ */
+import { PAGE_SIZE } from '../../base/address.ts';
+import { codeSize, MODE, stackSize } from '../../cpu/mode-key.ts';
+import { VECTOR } from '../../cpu/fault.ts';
+import { GPR_SLOT, SEGMENT_STRIDE, STATE, ZERO_SLOT } from '../../cpu/state-layout.ts';
+import type { DecodedInstruction } from '../../isa/decoded-instruction.ts';
+import { type Decoder, isFailure, MAX_INSTRUCTION_LENGTH } from '../../isa/decoder.ts';
+import { OPERAND_KINDS, type OperandKind } from '../../isa/operand-kind.ts';
+import { GPR, SEGMENT } from '../../isa/semantics.ts';
+import type { Pool } from '../../memory/pool.ts';
+import type { CatalogForm } from './form-catalog.ts';
+import { RECORD, RECORD_SIZE } from './record-layout.ts';
+import { PSEUDO } from './run-module.ts';
+import type { InterpreterRuntime } from './runtime.ts';
+
+/** Longest block, in instructions. */
+const MAX_INSTRUCTIONS = 64;
+const CHUNK_BYTES = 1 << 20;
+const MAX_CHUNKS = 24;
+
+export interface Block {
+  /** Host address of the first record. */
+  readonly address: number;
+  readonly records: number;
+  /** Bytes covered: offsets in the first page; and in the second, for an instruction that crosses. */
+  readonly start: number;
+  readonly end: number;
+  readonly crossing: { readonly page: number; readonly end: number } | undefined;
+  readonly key: number;
+  /** Bytes to the end of the code segment when it was decoded. */
+  readonly limit: number;
+  stale: boolean;
+}
+
+/** Where code comes from. */
+export interface CodeSource {
+  /** Bytes of a physical page, 4096 of them. */
+  pageBytes(page: number): Uint8Array;
+  /** Writes to the page must be reported from now on. */
+  watch(page: number): void;
+  unwatch(page: number): void;
+  /** Physical page that follows in the linear address space. Throws a GuestFault. */
+  nextPage(): number;
+  /** Bytes of code from the entry to the end of the code segment. */
+  readonly limit: number;
+}
+
+export class BlockCache {
+  readonly #pool: Pool;
+  readonly #runtime: InterpreterRuntime;
+  readonly #decoder: Decoder;
+  readonly #supports: (feature: string) => boolean;
+  readonly #blocks = new Map<number, Block>();
+  readonly #byAddress = new Map<number, Block>();
+  readonly #byPage = new Map<number, Set<Block>>();
+  readonly #chunks: number[] = [];
+  readonly #scratch: number;
+  #chunk = -1;
+  #used = CHUNK_BYTES;
+
+  constructor(pool: Pool, runtime: InterpreterRuntime, decoder: Decoder, supports: (feature: string) => boolean) {
+    this.#pool = pool;
+    this.#runtime = runtime;
+    this.#decoder = decoder;
+    this.#supports = supports;
+    this.#scratch = pool.allocate((MAX_INSTRUCTIONS + 2) * RECORD_SIZE, 64);
+  }
+
+  /** No room for another block: `clear` must come first. */
+  get full(): boolean {
+    return this.#chunk === MAX_CHUNKS - 1 && this.#used + (MAX_INSTRUCTIONS + 2) * RECORD_SIZE > CHUNK_BYTES;
+  }
+
+  /** The block at a physical address, decoded if it was not yet. Throws a GuestFault if the code can't be fetched. */
+  find(address: number, modeKey: number, source: CodeSource): Block {
+    const key = address * 16 + (modeKey & MODE.BLOCK_MASK);
+    const known = this.#blocks.get(key);
+    if (known && !known.stale && (!known.crossing || known.crossing.page === source.nextPage()) && this.#fits(known, source)) return known;
+    return this.#build(address, modeKey, key, source);
+  }
+
+  /**
+   * Records of exactly the first `count` instructions of the block at a host address, followed by a stop. They are good
+   * for one run.
+   */
+  partial(address: number, count: number, source: CodeSource): number {
+    const block = this.#byAddress.get(address)!;
+    const from = Math.floor(block.key / 16);
+    const key = block.key % 16;
+    // The block's own pages, whatever the tables say by now: it is running.
+    const pages = { ...source, limit: block.limit, nextPage: () => block.crossing!.page };
+    const { forms, instructions } = this.#decode(from, key, pages, { limit: count, fuse: false });
+    this.#runtime.compile(forms);
+    this.#write(this.#scratch, forms, instructions, from % PAGE_SIZE, key, PSEUDO.STOP);
+    return this.#scratch;
+  }
+
+  /** Bytes of a page change: the blocks that hold them are dropped. */
+  invalidate(page: number, offset: number, length: number): void {
+    const blocks = this.#byPage.get(page);
+    if (!blocks) return;
+    for (const block of blocks) {
+      const [start, end] = Math.floor(block.key / 16 / PAGE_SIZE) === page ? [block.start, block.end] : [0, block.crossing!.end];
+      if (offset >= end || offset + length <= start) continue;
+      this.#markStale(block.address, block.records);
+      block.stale = true;
+      this.#blocks.delete(block.key);
+      this.#forget(block);
+    }
+    // The running partial block may hold them, too.
+    this.#markStale(this.#scratch, MAX_INSTRUCTIONS);
+  }
+
+  /** Whether a page holds decoded code. */
+  holds(page: number): boolean {
+    return this.#byPage.has(page);
+  }
+
+  /** Drops everything. Nothing may be running in it. @returns the pages that held code */
+  clear(): readonly number[] {
+    const pages = [...this.#byPage.keys()];
+    this.#blocks.clear();
+    this.#byPage.clear();
+    this.#byAddress.clear();
+    this.#chunk = this.#chunks.length > 0 ? 0 : -1;
+    this.#used = this.#chunks.length > 0 ? 0 : CHUNK_BYTES;
+    return pages;
+  }
+
+  dispose(): void {
+    for (const chunk of this.#chunks) this.#pool.release(chunk, CHUNK_BYTES);
+    this.#pool.release(this.#scratch, (MAX_INSTRUCTIONS + 2) * RECORD_SIZE);
+  }
+
+  /** The code segment may have become shorter since. */
+  #fits(block: Block, source: CodeSource): boolean {
+    return block.end - block.start + (block.crossing?.end ?? 0) <= source.limit;
+  }
+
+  #markStale(address: number, records: number): void {
+    const { u16 } = this.#pool.views;
+    for (let index = 0; index < records; index++) u16[(address + index * RECORD_SIZE + RECORD.handler) >>> 1] = PSEUDO.STALE;
+  }
+
+  #forget(block: Block): void {
+    const first = Math.floor(block.key / 16 / PAGE_SIZE);
+    for (const page of block.crossing ? [first, block.crossing.page] : [first]) {
+      const blocks = this.#byPage.get(page);
+      blocks?.delete(block);
+    }
+  }
+
+  /** Pages that were watched for blocks that are all gone. */
+  releasedPages(page: number): boolean {
+    const blocks = this.#byPage.get(page);
+    if (!blocks || blocks.size > 0) return false;
+    this.#byPage.delete(page);
+    return true;
+  }
+
+  #build(address: number, modeKey: number, key: number, source: CodeSource): Block {
+    const { forms, instructions, end, crossing, ended } = this.#decode(address, modeKey, source, { limit: MAX_INSTRUCTIONS, fuse: true });
+    this.#runtime.compile(forms);
+    const records = forms.length + (ended ? 0 : 1);
+    const at = this.#allocate(records * RECORD_SIZE);
+    const start = address % PAGE_SIZE;
+    this.#write(at, forms, instructions, start, modeKey, ended ? undefined : PSEUDO.FALL_THROUGH);
+    const block: Block = { address: at, records, start, end, crossing, key, limit: source.limit, stale: false };
+    this.#blocks.set(key, block);
+    this.#byAddress.set(at, block);
+    const page = Math.floor(address / PAGE_SIZE);
+    for (const one of crossing ? [page, crossing.page] : [page]) {
+      let blocks = this.#byPage.get(one);
+      if (!blocks) {
+        blocks = new Set();
+        this.#byPage.set(one, blocks);
+        source.watch(one);
+      }
+      blocks.add(block);
+    }
+    return block;
+  }
+
+  #allocate(bytes: number): number {
+    if (this.#used + bytes > CHUNK_BYTES) {
+      this.#chunk++;
+      this.#used = 0;
+      if (this.#chunk === this.#chunks.length) this.#chunks.push(this.#pool.allocate(CHUNK_BYTES, 64));
+    }
+    const at = this.#chunks[this.#chunk]! + this.#used;
+    this.#used += bytes;
+    return at;
+  }
+
+  #decode(address: number, modeKey: number, source: CodeSource, options: { limit: number; fuse: boolean }) {
+    const mode = codeSize(modeKey);
+    const context = { stackSize: stackSize(modeKey), longMode: mode === 64 };
+    const page = Math.floor(address / PAGE_SIZE);
+    const start = address % PAGE_SIZE;
+    const available = Math.min(PAGE_SIZE, start + source.limit);
+    const bytes = source.pageBytes(page).subarray(0, available);
+    const forms: CatalogForm[] = [];
+    const instructions: DecodedRecord[] = [];
+    let offset = start;
+    let crossing: Block['crossing'];
+    let ended = false;
+    let count = 0;
+    while (count < options.limit && offset < available) {
+      let decoded = this.#decoder.decode(bytes, offset, mode);
+      if (isFailure(decoded) && decoded.failure === 'incomplete') {
+        if (count > 0) break;
+        // The instruction crosses the page, or the end of its segment.
+        const across = this.#acrossPage(bytes, offset, source);
+        decoded = this.#decoder.decode(across.bytes, 0, mode);
+        if (!isFailure(decoded)) crossing = { page: across.page!, end: offset + decoded.length - PAGE_SIZE };
+        else if (decoded.failure === 'incomplete') {
+          forms.push(this.#runtime.catalog.faultForm(VECTOR.GP, 'instruction extends beyond the code segment limit', { wide: mode === 64, errorCode: 0 }));
+          instructions.push({ first: undefined, offset, length: 1 });
+          ended = true;
+          offset = available;
+          break;
+        }
+      }
+      if (isFailure(decoded) || (decoded.row.feature && !this.#supports(decoded.row.feature))) {
+        const tooLong = isFailure(decoded) && decoded.failure === 'tooLong';
+        const form = tooLong
+          ? this.#runtime.catalog.faultForm(VECTOR.GP, 'instruction longer than 15 bytes', { wide: mode === 64, errorCode: 0 })
+          : this.#runtime.catalog.faultForm(VECTOR.UD, 'no such instruction', { wide: mode === 64 });
+        forms.push(form);
+        instructions.push({ first: undefined, offset, length: 1 });
+        offset = Math.min(offset + (tooLong ? MAX_INSTRUCTION_LENGTH : isFailure(decoded) && 'length' in decoded ? decoded.length : 1), available);
+        ended = true;
+        break;
+      }
+      const form = this.#runtime.catalog.formOf(decoded, context);
+      count++;
+      const previous = instructions.at(-1);
+      const fused = options.fuse && previous?.first && isPlain(previous, modeKey) && modeKey & MODE.FLAT ? this.#runtime.catalog.fusedForm(forms.at(-1)!, form) : undefined;
+      if (fused) {
+        forms[forms.length - 1] = fused;
+        instructions[instructions.length - 1] = { ...previous!, second: decoded, length: previous!.length + decoded.length };
+      } else {
+        forms.push(form);
+        instructions.push({ first: decoded, offset, length: decoded.length });
+      }
+      offset += decoded.length;
+      if (form.endsBlock || form.repeat !== 'none') {
+        ended = true;
+        break;
+      }
+      if (crossing) break;
+    }
+    return { forms, instructions, end: Math.min(offset, PAGE_SIZE), crossing, ended };
+  }
+
+  /** Up to 15 bytes from `offset` on, with those of the next page. */
+  #acrossPage(bytes: Uint8Array, offset: number, source: CodeSource): { bytes: Uint8Array; page: number | undefined } {
+    const limited = source.limit < MAX_INSTRUCTION_LENGTH;
+    if (bytes.length < PAGE_SIZE) return { bytes: bytes.subarray(offset), page: undefined };
+    const page = source.nextPage();
+    const joined = new Uint8Array(MAX_INSTRUCTION_LENGTH + 1);
+    const first = bytes.subarray(offset);
+    joined.set(first);
+    joined.set(source.pageBytes(page).subarray(0, joined.length - first.length), first.length);
+    return { bytes: limited ? joined.subarray(0, source.limit) : joined, page };
+  }
+
+  #write(at: number, forms: readonly CatalogForm[], instructions: readonly DecodedRecord[], start: number, modeKey: number, tail: number | undefined): void {
+    const { u8, u16, u32 } = this.#pool.views;
+    u32.fill(0, at >>> 2, (at + (forms.length + 1) * RECORD_SIZE) >>> 2);
+    let remaining = 0;
+    for (let index = forms.length - 1; index >= 0; index--) {
+      const form = forms[index]!;
+      const record = instructions[index]!;
+      const address = at + index * RECORD_SIZE;
+      remaining += form.count;
+      const inline = form.hotNumber !== undefined && isPlain(record, modeKey);
+      u16[(address + RECORD.handler) >>> 1] = inline ? form.hotNumber! : form.number;
+      u8[address + RECORD.length] = record.length;
+      u8[address + RECORD.remaining] = remaining;
+      u16[(address + RECORD.pageOffset) >>> 1] = record.offset;
+      u8[address + RECORD.count] = form.count;
+      if (record.first) this.#fields(address, record.first, form.count === 2 ? record.second : undefined);
+    }
+    if (tail === undefined) return;
+    const address = at + forms.length * RECORD_SIZE;
+    const last = instructions.at(-1);
+    u16[(address + RECORD.handler) >>> 1] = tail;
+    u16[(address + RECORD.pageOffset) >>> 1] = last ? last.offset + last.length : start;
+  }
+
+  #fields(address: number, instruction: DecodedInstruction, branch: DecodedInstruction | undefined): void {
+    const { u8, u16, u32 } = this.#pool.views;
+    const { reg, rm, memory, encoding, row, rex } = instruction;
+    const kinds = encoding.slice(1).map((name) => OPERAND_KINDS[name as keyof typeof OPERAND_KINDS] as OperandKind);
+    const slot = (number: number, sources: readonly string[]) => {
+      const high = !rex && number >= 4 && number < 8 && kinds.some(({ source, width }) => width === 8 && sources.includes(source));
+      return high ? (number - 4) * GPR_SLOT + 1 : number * GPR_SLOT;
+    };
+    u8[address + RECORD.reg] = slot(reg, ['reg']);
+    u8[address + RECORD.regNumber] = reg;
+    u8[address + RECORD.rm] = slot(rm, ['rm', 'rmReg', 'opcode']);
+    u8[address + RECORD.rmNumber] = rm;
+    u8[address + RECORD.base] = ZERO_SLOT;
+    u8[address + RECORD.index] = ZERO_SLOT;
+    const segment = memory?.segment ?? instruction.segmentOverride ?? SEGMENT.DS;
+    u16[(address + RECORD.segment) >>> 1] = STATE.segments + segment * SEGMENT_STRIDE;
+    if (memory) {
+      let { displacement } = memory;
+      if (memory.base === 'ip') u8[address + RECORD.base] = STATE.fields.nextIp;
+      else if (memory.base !== undefined) u8[address + RECORD.base] = memory.base * GPR_SLOT;
+      if (memory.index !== undefined) u8[address + RECORD.index] = memory.index * GPR_SLOT;
+      u8[address + RECORD.scale] = memory.scale;
+      if (row.addressAfterPop && memory.base === GPR.rSP) displacement += instruction.operandSize / 8;
+      u32[(address + RECORD.displacement) >>> 2] = displacement;
+    }
+    const [first, second] = instruction.immediates;
+    if (first !== undefined) {
+      u32[(address + RECORD.immediate) >>> 2] = Number(first & 0xffff_ffffn);
+      u32[(address + RECORD.immediate + 4) >>> 2] = Number((first >> 32n) & 0xffff_ffffn);
+    }
+    if (second !== undefined) u32[(address + RECORD.immediate2) >>> 2] = Number(second & 0xffff_ffffn);
+    if (branch) u32[(address + RECORD.branch) >>> 2] = Number(branch.immediates[0]! & 0xffff_ffffn);
+  }
+}
+
+interface DecodedRecord {
+  /** Undefined: a record that only faults. */
+  readonly first: DecodedInstruction | undefined;
+  /** The branch fused to it. */
+  readonly second?: DecodedInstruction;
+  readonly offset: number;
+  readonly length: number;
+}
+
+/** Whether the hot handler may run it: flat 32-bit code, and a memory operand in a flat segment. */
+function isPlain(record: DecodedRecord, modeKey: number): boolean {
+  const flat = MODE.FLAT | MODE.CODE32 | MODE.STACK32;
+  if ((modeKey & (flat | MODE.CODE64)) !== flat || !record.first) return false;
+  const segment = record.first.memory?.segment ?? record.first.segmentOverride;
+  return segment === undefined || segment === SEGMENT.DS || segment === SEGMENT.SS || segment === SEGMENT.ES;
+}

@@ -1,0 +1,191 @@
+/**
+ * All forms that guests have used, by number. A form is a row's encoding specialised to sizes, to register or memory,
+ * to a repeat prefix and a condition. Forms are traced when they are first met.
+ */
+import type { DecodedInstruction } from '../../isa/decoded-instruction.ts';
+import type { Encoding, InstructionRow } from '../../isa/instruction.ts';
+import { OPERAND_KINDS, type OperandKind } from '../../isa/operand-kind.ts';
+import { type FormKey, traceForm } from '../../isa/trace.ts';
+import type { FormStatement } from './form-lowering.ts';
+import type { ColdForm } from './cold-lowering.ts';
+import { fuse, isFlagBranch, isFusable } from './fusion.ts';
+import { isHot } from './hot-lowering.ts';
+import { PSEUDO } from './run-module.ts';
+
+export interface CatalogForm extends ColdForm {
+  readonly key: FormKey | undefined;
+  /** Index of the form's function in the table. */
+  readonly number: number;
+  /** Index of its handler in the loop, if it has one. */
+  readonly hotNumber: number | undefined;
+  /** Instructions it stands for. */
+  readonly count: 1 | 2;
+  readonly wide: boolean;
+  /** The function is in the table. */
+  compiled: boolean;
+}
+
+/** Conditions worth a fused handler: all but overflow and parity. */
+const FUSED_CONDITIONS = [2, 3, 4, 5, 6, 7, 8, 9, 12, 13, 14, 15];
+
+const SIZE_CODE = { 16: 0, 32: 1, 64: 2 } as const;
+const REPEAT_CODE = { none: 0, repe: 1, repne: 2 } as const;
+
+export class FormCatalog {
+  readonly hotForms: readonly (readonly FormStatement[])[];
+  readonly #encodingNumbers = new Map<Encoding, number>();
+  readonly #byVariant = new Map<number, CatalogForm>();
+  readonly #byKey = new Map<string, CatalogForm>();
+  readonly #hotNumbers = new Map<string, number>();
+  readonly #fused = new Map<string, CatalogForm>();
+  readonly #forms: CatalogForm[] = [];
+  #next: number;
+
+  constructor(rows: readonly InstructionRow[]) {
+    for (const row of rows) for (const encoding of row.encodings) this.#encodingNumbers.set(encoding, this.#encodingNumbers.size);
+    const hot: { name: string; statements: readonly FormStatement[] }[] = [];
+    const producers: { name: string; statements: readonly FormStatement[] }[] = [];
+    const branches = new Map<number, readonly FormStatement[]>();
+    for (const { row, key } of hotKeys(rows)) {
+      const { statements } = traceForm(key);
+      if (row.repeat || row.endsBlock === true && !statements.some(({ kind }) => kind === 'jump')) continue;
+      if (!isHot(statements)) continue;
+      const name = this.#name(key, 'none');
+      hot.push({ name, statements });
+      if (isFusable(statements)) producers.push({ name, statements });
+      if (isFlagBranch(statements) && FUSED_CONDITIONS.includes(key.condition)) branches.set(key.condition, statements);
+    }
+    for (const producer of producers) {
+      for (const [condition, branch] of branches) hot.push({ name: `${producer.name}+${condition}`, statements: fuse(producer.statements, branch) });
+    }
+    hot.forEach(({ name }, index) => this.#hotNumbers.set(name, PSEUDO.COUNT + index));
+    this.hotForms = hot.map(({ statements }) => statements);
+    this.#next = PSEUDO.COUNT + hot.length;
+  }
+
+  /** Forms numbered so far, from `firstNumber` on. */
+  get size(): number {
+    return this.#next;
+  }
+
+  /** The form of a decoded instruction in a mode. */
+  formOf(instruction: DecodedInstruction, mode: { readonly stackSize: 16 | 32 | 64; readonly longMode: boolean }): CatalogForm {
+    const { row, encoding, operandSize, addressSize, condition } = instruction;
+    const repeat = row.repeat ? instruction.repeat : 'none';
+    const memory = instruction.memory !== undefined;
+    const variant =
+      (((((this.#encodingNumbers.get(encoding)! * 3 + SIZE_CODE[operandSize]) * 3 + SIZE_CODE[addressSize]) * 3 + SIZE_CODE[mode.stackSize]) * 3 +
+        REPEAT_CODE[repeat]) * 2 + (memory ? 1 : 0)) * 32 + condition * 2 + (mode.longMode ? 1 : 0);
+    let form = this.#byVariant.get(variant);
+    if (!form) {
+      form = this.#add({ row, encoding, memory, operandSize, addressSize, stackSize: mode.stackSize, longMode: mode.longMode, condition }, repeat);
+      this.#byVariant.set(variant, form);
+    }
+    return form;
+  }
+
+  /** The fused form of a compare and the branch that follows, if there is one. */
+  fusedForm(first: CatalogForm, second: CatalogForm): CatalogForm | undefined {
+    if (first.hotNumber === undefined || second.hotNumber === undefined || !first.key || !second.key) return undefined;
+    if (!isFlagBranch(second.statements)) return undefined;
+    const name = `${this.#name(first.key, 'none')}+${second.key.condition}`;
+    const known = this.#fused.get(name);
+    if (known) return known;
+    const hotNumber = this.#hotNumbers.get(name);
+    if (hotNumber === undefined) return undefined;
+    const form: CatalogForm = {
+      key: undefined,
+      number: this.#next++,
+      hotNumber,
+      count: 2,
+      wide: false,
+      compiled: false,
+      statements: fuse(first.statements, second.statements),
+      repeat: 'none',
+      addressSize: 32,
+      endsBlock: false,
+    };
+    this.#fused.set(name, form);
+    this.#forms.push(form);
+    return form;
+  }
+
+  /** A form that is no instruction of the table: it only raises a fault. */
+  faultForm(vector: number, cause: string, options: { wide: boolean; errorCode?: number }): CatalogForm {
+    const name = `fault ${vector} ${cause} ${options.wide}`;
+    const known = this.#byKey.get(name);
+    if (known) return known;
+    const error = options.errorCode === undefined ? {} : { errorCode: options.errorCode };
+    return this.#register(name, {
+      key: undefined,
+      number: this.#next++,
+      hotNumber: undefined,
+      count: 1,
+      wide: options.wide,
+      compiled: false,
+      statements: [{ kind: 'raise', vector, ...error, cause }],
+      repeat: 'none',
+      addressSize: 32,
+      endsBlock: true,
+    });
+  }
+
+  #add(key: FormKey, repeat: 'none' | 'repe' | 'repne'): CatalogForm {
+    const { row, addressSize } = key;
+    const form = traceForm(key);
+    // Parts of the context that the semantics never looked at make no difference.
+    const name = this.#name(key, repeat, form.uses);
+    const known = this.#byKey.get(name);
+    if (known) return known;
+    // A block goes on behind a conditional branch.
+    const last = form.statements.at(-1);
+    const endsBlock = last?.kind === 'jump' ? last.condition === undefined : Boolean(row.endsBlock);
+    return this.#register(name, {
+      key,
+      number: this.#next++,
+      hotNumber: repeat === 'none' ? this.#hotNumbers.get(this.#name(key, 'none')) : undefined,
+      count: 1,
+      wide: key.longMode,
+      compiled: false,
+      statements: form.statements,
+      repeat: repeat === 'none' ? 'none' : row.repeat === 'repe' ? repeat : 'rep',
+      addressSize,
+      endsBlock,
+    });
+  }
+
+  #register(name: string, form: CatalogForm): CatalogForm {
+    this.#byKey.set(name, form);
+    this.#forms.push(form);
+    return form;
+  }
+
+  #name(key: FormKey, repeat: string, uses = { addressSize: true, stackSize: true }): string {
+    return [
+      this.#encodingNumbers.get(key.encoding), key.operandSize, uses.addressSize || key.row.repeat ? key.addressSize : 0,
+      uses.stackSize ? key.stackSize : 0, key.memory, key.condition, repeat, key.longMode,
+    ].join(' ');
+  }
+}
+
+/** The forms of 32-bit code with 32-bit operands and addresses. */
+function* hotKeys(rows: readonly InstructionRow[]): Generator<{ row: InstructionRow; key: FormKey }> {
+  for (const row of rows) {
+    if (row.privileged || row.protectedOnly || row.x87 || row.feature) continue;
+    for (const encoding of row.encodings) {
+      const words = encoding[0].split(' ');
+      if (words.some((word) => word === 'n64' || word === 'o16' || word === 'o64' || word === 'a16' || word === 'a64')) continue;
+      const kinds = encoding.slice(1).map((name) => OPERAND_KINDS[name as keyof typeof OPERAND_KINDS] as OperandKind);
+      if (kinds.some(({ source }) => source === 'segment')) continue;
+      const conditions = encoding[0].includes('+cc') ? 16 : 1;
+      const choices = kinds.some(({ source }) => source === 'rm')
+        ? [false, true]
+        : [kinds.some(({ source }) => source === 'memory' || source === 'memoryOffset')];
+      for (const memory of choices) {
+        for (let condition = 0; condition < conditions; condition++) {
+          yield { row, key: { row, encoding, memory, condition, operandSize: 32, addressSize: 32, stackSize: 32, longMode: false } };
+        }
+      }
+    }
+  }
+}

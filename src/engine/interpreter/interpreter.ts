@@ -1,0 +1,213 @@
+/**
+ * The interpreter engine: pre-decoded records, executed by a generated wasm loop.
+ *
+ * Reading order: `record-layout` (what a record is), `block-cache` (how bytes become records), `form-catalog` (which
+ * forms exist), `form-lowering` with `hot-lowering` and `cold-lowering` (how a form becomes wasm), `run-module` (the
+ * loop), `runtime` (who compiles and links it all).
+ */
+import { PAGE_SIZE } from '../../base/address.ts';
+import { GuestFault, raise } from '../../cpu/fault.ts';
+import { MODE } from '../../cpu/mode-key.ts';
+import { translateLogical } from '../../cpu/segmentation.ts';
+import { STATE } from '../../cpu/state-layout.ts';
+import { JUMP_CACHE } from '../../cpu/tlb-layout.ts';
+import type { Decoder } from '../../isa/decoder.ts';
+import { SEGMENT } from '../../isa/semantics.ts';
+import type { DispatchedCpu, Engine, EngineExit } from '../engine.ts';
+import { BlockCache, type CodeSource } from './block-cache.ts';
+import { ACCESS_CODE } from './memory-functions.ts';
+import { EXIT } from './run-module.ts';
+import type { EmittedCodeHost, HelperCall, InterpreterRuntime } from './runtime.ts';
+
+const EXITS: Readonly<Record<number, EngineExit>> = { [EXIT.BUDGET]: 'budget', [EXIT.ATTENTION]: 'attention', [EXIT.FAULT]: 'fault' };
+
+export class Interpreter implements Engine, EmittedCodeHost {
+  readonly name = 'interpreter';
+  readonly #cpu: DispatchedCpu;
+  readonly #runtime: InterpreterRuntime;
+  readonly #blocks: BlockCache;
+  readonly #source: CodeSource & { linear: number; limit: number };
+
+  constructor(cpu: DispatchedCpu, runtime: InterpreterRuntime, decoder: Decoder) {
+    this.#cpu = cpu;
+    this.#runtime = runtime;
+    this.#blocks = new BlockCache(cpu.pool, runtime, decoder, (feature) => cpu.model.features.has(feature as never));
+    this.#source = {
+      linear: 0,
+      limit: 0,
+      pageBytes: (page) => this.#pageBytes(page),
+      watch: (page) => {
+        const { memory, mmu } = cpu;
+        const frame = memory.frameForRead(page);
+        memory.watchWrites(page);
+        if (frame !== 0) mmu.withholdWrites(frame);
+      },
+      unwatch: (page) => cpu.memory.unwatchWrites(page),
+      nextPage() {
+        const next = this.linear - (this.linear % PAGE_SIZE) + PAGE_SIZE;
+        return Math.floor(cpu.mmu.translateFetch(cpu.state.modeKey & MODE.CODE64 ? next : next >>> 0) / PAGE_SIZE);
+      },
+    };
+    cpu.memory.onWatchedWrite = (page, offset, length) => this.#codeWritten(page, offset, length);
+  }
+
+  run(budget: number): EngineExit {
+    const { state } = this.#cpu;
+    if (this.#blocks.full) this.#clear();
+    this.#runtime.active = this;
+    state.budget = budget;
+    state.faulted = 0;
+    const exit = this.#runtime.run(state.address, { wide: (state.modeKey & MODE.CODE64) !== 0 });
+    state.record = 0;
+    return EXITS[exit]!;
+  }
+
+  invalidateCode(firstPage: number, pages: number): void {
+    for (let page = firstPage; page < firstPage + pages; page++) this.#codeWritten(page, 0, PAGE_SIZE);
+  }
+
+  dispose(): void {
+    this.#blocks.dispose();
+  }
+
+  // Called by emitted code --------------------------------------------------------------------------------------
+
+  /** Records of the block at `state.nextIp`, entered in the jump cache; 0 if the fetch faults or the cache is full. */
+  lookUp(): number {
+    const { state } = this.#cpu;
+    state.record = 0;
+    if (this.#blocks.full) return 0;
+    const ip = state.nextIp;
+    try {
+      const block = this.#blocks.find(this.#locate(ip), state.modeKey, this.#source);
+      const { u32 } = this.#cpu.pool.views;
+      const slot = ((ip ^ (ip >>> 12)) & (JUMP_CACHE.ENTRIES - 1)) << JUMP_CACHE.ENTRY_SHIFT;
+      const at = (state.address + STATE.size + slot) >>> 2;
+      u32[at + JUMP_CACHE.IP / 4] = ip;
+      u32[at + JUMP_CACHE.TAG / 4] = state.jumpTag;
+      u32[at + JUMP_CACHE.BLOCK / 4] = block.address;
+      u32[at + JUMP_CACHE.IP_HIGH / 4] = ip / 2 ** 32;
+      return block.address;
+    } catch (thrown) {
+      this.#fault(thrown);
+      return 0;
+    }
+  }
+
+  partial(record: number, budget: number): number {
+    return this.#blocks.partial(record, budget, this.#source);
+  }
+
+  slow(access: number): void {
+    const { state } = this.#cpu;
+    try {
+      this.#access(state.scratchAddress, access);
+    } catch (thrown) {
+      this.#fault(thrown);
+    }
+  }
+
+  slowSegment(segment: number, offset: number, access: number): void {
+    const { state } = this.#cpu;
+    const index = (segment - state.address - STATE.segments) / 32;
+    const size = access & 0xff;
+    try {
+      this.#access(translateLogical(this.#cpu, index, offset, size, access & ~0xff ? 'write' : 'read'), access);
+    } catch (thrown) {
+      this.#fault(thrown);
+    }
+  }
+
+  raise(vector: number, errorCode: number, cause: string): void {
+    this.#fault(new GuestFault({ vector, ...(errorCode >= 0 && { errorCode }), cause: { check: cause } }));
+  }
+
+  /** @returns whether it faulted */
+  callHelper({ helper, argumentWidths, resultWidths }: HelperCall): boolean {
+    const { state, pool } = this.#cpu;
+    const from = state.address + STATE.helperArguments;
+    try {
+      const args = argumentWidths.map((width, index): number | bigint =>
+        width === 64 ? pool.views.u64[(from >>> 3) + index]! : pool.views.u32[(from >>> 2) + 2 * index]!,
+      );
+      const answer = helper(this.#cpu as never, ...args);
+      if (resultWidths.length > 0) this.#results(answer as never, resultWidths);
+      return false;
+    } catch (thrown) {
+      return this.#fault(thrown);
+    }
+  }
+
+  #results(answer: number | bigint | readonly (number | bigint)[], widths: readonly number[]): void {
+    const { state, pool } = this.#cpu;
+    const to = state.address + STATE.helperResults;
+    const values = Array.isArray(answer) ? (answer as readonly (number | bigint)[]) : [answer as number | bigint];
+    widths.forEach((width, index) => {
+      const value = values[index]!;
+      if (width === 64) pool.views.u64[(to >>> 3) + index] = BigInt(value);
+      else pool.views.u32[(to >>> 2) + 2 * index] = Number(value);
+    });
+  }
+
+  // -------------------------------------------------------------------------------------------------------------
+
+  #access(address: number, access: number): void {
+    const { state, mmu } = this.#cpu;
+    const size = (access & 0xff) as 1 | 2 | 4 | 8;
+    if (access & ACCESS_CODE.store) {
+      if (size === 8) mmu.write64(address, state.scratch, 'current');
+      else mmu.write(address, Number(state.scratch & 0xffff_ffffn) & (size === 4 ? -1 : 2 ** (8 * size) - 1), size, 'current');
+      return;
+    }
+    if (access & ACCESS_CODE.modify) mmu.probeWrite(address, size, 'current');
+    state.scratch = size === 8 ? mmu.read64(address, 'current') : BigInt(mmu.read(address, size, 'current'));
+  }
+
+  /** Keeps a guest's fault for the dispatcher; anything else is a bug of ours and goes on. @returns true: it faulted */
+  #fault(thrown: unknown): boolean {
+    if (!(thrown instanceof GuestFault)) throw thrown;
+    if (thrown.kind === 'trap') {
+      this.#cpu.pendTrap(thrown);
+      return false;
+    }
+    this.#cpu.pendingFault = thrown;
+    this.#cpu.state.faulted = 1;
+    return true;
+  }
+
+  /** Physical address of code at an offset in CS; throws #GP(0) beyond the limit, #PF. Points the source there. */
+  #locate(ip: number): number {
+    const { state, mmu } = this.#cpu;
+    const code = state.segments[SEGMENT.CS]!;
+    const source = this.#source;
+    if (state.modeKey & MODE.CODE64) {
+      source.linear = ip;
+      source.limit = Number.POSITIVE_INFINITY;
+    } else {
+      if (ip > code.limit) {
+        throw raise.GP(0, { check: 'instruction pointer beyond the code segment limit', on: { ip, limit: code.limit } });
+      }
+      source.linear = (code.base + ip) >>> 0;
+      source.limit = code.limit - ip + 1;
+    }
+    return mmu.translateFetch(source.linear);
+  }
+
+  #pageBytes(page: number): Uint8Array {
+    const { memory, pool } = this.#cpu;
+    const frame = memory.frameForRead(page);
+    if (frame !== 0) return pool.views.u8.subarray(frame, frame + PAGE_SIZE);
+    // Code in memory-mapped space, or where nothing answers.
+    return memory.copyOut(page * PAGE_SIZE, PAGE_SIZE);
+  }
+
+  #codeWritten(page: number, offset: number, length: number): void {
+    this.#blocks.invalidate(page, offset, length);
+    if (this.#blocks.releasedPages(page)) this.#source.unwatch(page);
+  }
+
+  #clear(): void {
+    for (const page of this.#blocks.clear()) this.#source.unwatch(page);
+    this.#cpu.mmu.onFlush();
+  }
+}

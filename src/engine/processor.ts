@@ -1,0 +1,399 @@
+/**
+ * The dispatcher: a CPU with an engine. It runs guest code up to the next event, delivers faults, interrupts and debug
+ * traps between instructions, and keeps guest time.
+ *
+ * Everything happens at an exact count of retired instructions, whatever engine runs and however the run is cut into
+ * slices: alarms fire when guest time reaches them, interrupts are taken at the first instruction boundary that allows.
+ */
+import { InternalError } from '../base/errors.ts';
+import type { VirtualClock } from '../base/virtual-clock.ts';
+import type { Cpu, PortSpace } from '../cpu/cpu.ts';
+import { type CpuModel, findCpuModel } from '../cpu/cpu-model.ts';
+import { hasDataBreakpoints, hasExecuteBreakpoints, matchData, matchExecute } from '../cpu/debug-registers.ts';
+import { GuestFault, VECTOR } from '../cpu/fault.ts';
+import { EFLAGS } from '../cpu/flags.ts';
+import { deliverInterrupt, raiseException } from '../cpu/interrupt-delivery.ts';
+import { MODE, modeKey } from '../cpu/mode-key.ts';
+import { DR6 } from '../cpu/register-bits.ts';
+import { resetState } from '../cpu/reset.ts';
+import { CS } from '../cpu/segmentation.ts';
+import { type CpuState, createCpuState, STATE } from '../cpu/state-layout.ts';
+import { hashState } from '../cpu/state-hash.ts';
+import { JUMP_CACHE } from '../cpu/tlb-layout.ts';
+import { TlbMmu } from '../cpu/tlb-mmu.ts';
+import type { GuestMemory } from '../memory/guest-memory.ts';
+import type { Pool } from '../memory/pool.ts';
+import type { CodeSpace } from './code-space.ts';
+import type { Engine } from './engine.ts';
+import { Interpreter } from './interpreter/interpreter.ts';
+import { ReferenceEngine } from './reference/reference-engine.ts';
+
+export const ENGINES = ['interpreter', 'reference'] as const;
+export type EngineName = (typeof ENGINES)[number];
+
+export interface ProcessorOptions {
+  /** The guest's name, for messages. */
+  readonly name: string;
+  readonly memory: GuestMemory;
+  readonly ports: PortSpace;
+  readonly clock: VirtualClock;
+  /** A CPU model by name. */
+  readonly model: string;
+  readonly engine: EngineName;
+  /** What all CPUs of a pool share; the state block lies in that pool. */
+  readonly code: CodeSpace;
+  /** INTA cycle: the interrupt controller gives the vector. */
+  readonly interrupts: { acknowledge(): number };
+  /** FERR# pin. */
+  readonly x87Error?: () => void;
+}
+
+export interface RunResult {
+  /** Instructions retired in this run. */
+  readonly executed: number;
+  /**
+   * 'budget': all were retired, or `stop` was called. 'halted': HLT, and nothing inside can wake it.
+   * 'shutdown': triple fault.
+   */
+  readonly reason: 'budget' | 'halted' | 'shutdown' | 'error';
+  readonly error?: InternalError;
+}
+
+/** Guest time that one instruction takes, in ns: about what the interpreter needs on a present machine. */
+export const NANOSECONDS_PER_INSTRUCTION = 4;
+/** Halts skipped in one run before the caller gets a turn. */
+const MAX_IDLE_SKIPS = 1000;
+const STATE_BLOCK_SIZE = STATE.size + (JUMP_CACHE.ENTRIES << JUMP_CACHE.ENTRY_SHIFT);
+
+export class Processor implements Cpu {
+  readonly name: string;
+  readonly pool: Pool;
+  readonly memory: GuestMemory;
+  readonly ports: PortSpace;
+  readonly clock: VirtualClock;
+  readonly model: CpuModel;
+  readonly state: CpuState;
+  readonly mmu: TlbMmu;
+  readonly engine: Engine;
+  readonly x87Error: (() => void) | undefined;
+  pendingFault: GuestFault | undefined;
+  lastFault: GuestFault | undefined;
+  /** External interrupt request, from the interrupt controller. */
+  readonly intr = { set: (level: 0 | 1) => this.#setIntr(level) };
+  /** Non-maskable interrupt: taken on a rising edge. */
+  readonly nmi = { set: (level: 0 | 1) => this.#setNmi(level) };
+  /** A20 gate: 1 lets address bit 20 through. */
+  readonly a20 = { set: (level: 0 | 1) => this.#setA20(level) };
+  readonly #acknowledge: () => number;
+
+  #intr: 0 | 1 = 0;
+  #nmi: 0 | 1 = 0;
+  #nmiPending = false;
+  #pendingTrap: GuestFault | undefined;
+  /** Instructions retired before the engine's present run, and the budget of that run. */
+  #retired = 0;
+  #runBudget = 0;
+  #running = false;
+  /** Guest time that passed in HLT, in ns. */
+  #idle = 0;
+  #shadowAt = -1;
+  #shadowKind: 'interrupts' | 'all' = 'interrupts';
+  #stopRequested = false;
+  /** The running instruction has entered an interrupt handler. */
+  #entered = false;
+  /** Upper bits of `jumpTag`, and the code segment it stands for. */
+  #generation = 0;
+  #codeBase = -1;
+  #codeLimit = -1;
+  #shutdown = false;
+
+  /** Powered on and reset. @throws UserError for an unknown model */
+  constructor(options: ProcessorOptions) {
+    const { pool } = options.code;
+    this.name = options.name;
+    this.pool = pool;
+    this.memory = options.memory;
+    this.ports = options.ports;
+    this.clock = options.clock;
+    this.model = findCpuModel(options.model);
+    this.x87Error = options.x87Error;
+    this.#acknowledge = () => options.interrupts.acknowledge();
+    this.state = createCpuState(pool, pool.allocate(STATE_BLOCK_SIZE, 64));
+    this.mmu = new TlbMmu(this);
+    this.mmu.onFlush = () => this.#newGeneration();
+    this.engine =
+      options.engine === 'reference'
+        ? new ReferenceEngine(this, options.code.decoder)
+        : new Interpreter(this, options.code.runtime, options.code.decoder);
+    this.clock.setSource(() => this.retired * NANOSECONDS_PER_INSTRUCTION + this.#idle);
+    this.reset();
+  }
+
+  /** RESET#: power-on state; guest time and memory stay. */
+  reset(): void {
+    resetState(this.state, this.model);
+    this.pendingFault = undefined;
+    this.#pendingTrap = undefined;
+    this.#nmiPending = false;
+    this.#shadowAt = -1;
+    this.#shutdown = false;
+    this.mmu.flush('all');
+    this.modeChanged();
+  }
+
+  get retired(): number {
+    if (!this.#running) return this.#retired;
+    const { state, pool } = this;
+    // Of the running block, the instructions after this one have been taken from the budget but not executed.
+    const ahead = state.record === 0 ? 0 : pool.views.u8[state.record + 3]! - pool.views.u8[state.record + 11]!;
+    return this.#retired + this.#runBudget - state.budget - ahead;
+  }
+
+  get timeStampCount(): bigint {
+    return BigInt(this.clock.now);
+  }
+
+  get interruptRequested(): boolean {
+    return this.#intr === 1;
+  }
+
+  get interruptsEnabled(): boolean {
+    return (this.state.flagsOther & EFLAGS.IF) !== 0;
+  }
+
+  get halted(): boolean {
+    return this.state.halted !== 0;
+  }
+
+  shadow(kind: 'interrupts' | 'all'): void {
+    this.#shadowAt = this.retired;
+    this.#shadowKind = kind;
+  }
+
+  attend(): void {
+    this.state.attention = 1;
+  }
+
+  pendTrap(trap: GuestFault): void {
+    this.#pendingTrap = trap;
+    this.attend();
+  }
+
+  handlerEntered(): void {
+    this.#entered = true;
+  }
+
+  modeChanged(): void {
+    const { state } = this;
+    const key = modeKey(state);
+    const { base, limit } = state.segments[CS]!;
+    if (base !== this.#codeBase || limit !== this.#codeLimit) {
+      this.#codeBase = base;
+      this.#codeLimit = limit;
+      this.#generation++;
+    }
+    const changedWidth = ((state.modeKey ^ key) & MODE.CODE64) !== 0;
+    state.modeKey = key;
+    this.#setJumpTag();
+    const watch = hasDataBreakpoints(state);
+    this.mmu.watchData(watch ? (address, size, access) => this.#dataAccess(address, size, access) : undefined);
+    this.mmu.refresh();
+    const flags = state.flagsOther;
+    const due = (this.#intr === 1 && (flags & EFLAGS.IF) !== 0) || this.#nmiPending;
+    if (due || (flags & (EFLAGS.TF | EFLAGS.RF)) !== 0 || changedWidth || hasExecuteBreakpoints(state) || state.pendingDebug !== 0) this.attend();
+  }
+
+  /** Ends `run` before the next block. */
+  stop(): void {
+    this.#stopRequested = true;
+    this.attend();
+  }
+
+  /** Runs at most `maxInstructions`. Guest code can't make it throw; a bug of ours becomes reason 'error'. */
+  run(maxInstructions: number): RunResult {
+    const start = this.#retired;
+    this.#stopRequested = false;
+    try {
+      const reason = this.#dispatch(start + maxInstructions);
+      return { executed: this.#retired - start, reason };
+    } catch (thrown) {
+      if (this.#running) this.#endRun();
+      return { executed: this.#retired - start, reason: 'error', error: this.#internalError(thrown) };
+    }
+  }
+
+  /** Equal for equal guest-visible processor state, memory included. */
+  stateHash(): string {
+    return hashState(this, this.retired);
+  }
+
+  dispose(): void {
+    this.mmu.dispose();
+    this.pool.release(this.state.address, STATE_BLOCK_SIZE);
+  }
+
+  #dispatch(end: number): 'budget' | 'halted' | 'shutdown' {
+    const { state, clock } = this;
+    let idleSkips = 0;
+    for (;;) {
+      if (this.#shutdown) return 'shutdown';
+      clock.fireDue();
+      state.attention = 0;
+      if (!this.#deliverPending()) {
+        this.#shutdown = true;
+        return 'shutdown';
+      }
+      if (this.#stopRequested || this.#retired >= end) return 'budget';
+      if (state.halted) {
+        const next = clock.nextAlarm;
+        if (!this.interruptsEnabled || next === Number.POSITIVE_INFINITY) return 'halted';
+        if (idleSkips++ === MAX_IDLE_SKIPS) return 'budget';
+        this.#idle += Math.max(0, next - clock.now);
+        continue;
+      }
+      const toAlarm = Math.ceil((clock.nextAlarm - clock.now) / NANOSECONDS_PER_INSTRUCTION);
+      const budget = Math.min(end - this.#retired, Math.max(1, toAlarm), 0x7fff_ffff);
+      if (!this.#execute(budget)) {
+        this.#shutdown = true;
+        return 'shutdown';
+      }
+    }
+  }
+
+  /** Runs the engine once. @returns false after a triple fault */
+  #execute(budget: number): boolean {
+    const { state } = this;
+    const flags = state.flagsOther;
+    const stepping = (flags & EFLAGS.TF) !== 0;
+    const watching = hasExecuteBreakpoints(state);
+    if (watching && (flags & EFLAGS.RF) === 0) {
+      const met = matchExecute(state, this.#linearIp());
+      if (met !== 0) {
+        state.dr6 = (state.dr6 | met) >>> 0;
+        return this.#raise(new GuestFault({ vector: VECTOR.DB, cause: { check: 'instruction breakpoint', on: { dr6: met } } }));
+      }
+    }
+    // RF lasts for one instruction; that instruction may set it anew (IRET).
+    if (flags & EFLAGS.RF) state.flagsOther = (flags & ~EFLAGS.RF) >>> 0;
+    const single = stepping || watching || hasDataBreakpoints(state) || (flags & EFLAGS.RF) !== 0 || this.#shadowMatters();
+    this.#runBudget = single ? 1 : budget;
+    this.#running = true;
+    this.#entered = false;
+    const exit = this.engine.run(this.#runBudget);
+    this.#endRun();
+    if (exit === 'fault') {
+      const fault = this.pendingFault!;
+      this.pendingFault = undefined;
+      return this.#raise(fault);
+    }
+    // Entering a handler (INT n) clears TF and with it the trap.
+    if (stepping && !this.#entered) state.pendingDebug |= DR6.BS;
+    return true;
+  }
+
+  #endRun(): void {
+    this.#retired += this.#runBudget - this.state.budget;
+    this.#running = false;
+    this.state.budget = 0;
+    this.#runBudget = 0;
+  }
+
+  #raise(fault: GuestFault): boolean {
+    this.#runBudget = 0;
+    return raiseException(this, fault) === 'delivered';
+  }
+
+  /** A shadow is in force and hides something. */
+  #shadowMatters(): boolean {
+    return this.#shadowAt === this.#retired && (this.#intr === 1 || this.#nmiPending || this.state.pendingDebug !== 0);
+  }
+
+  /** Traps, NMI, interrupts, in the order of their priority. @returns false after a triple fault */
+  #deliverPending(): boolean {
+    const { state } = this;
+    const shadowed = this.#shadowAt === this.#retired;
+    const shadowedAll = shadowed && this.#shadowKind === 'all';
+    if (this.#pendingTrap) {
+      const trap = this.#pendingTrap;
+      this.#pendingTrap = undefined;
+      state.nextIp = state.ip;
+      if (!this.#raise(trap)) return false;
+    }
+    if (state.pendingDebug !== 0 && !shadowedAll) {
+      state.dr6 = (state.dr6 | state.pendingDebug) >>> 0;
+      const on = { dr6: state.pendingDebug };
+      state.pendingDebug = 0;
+      state.nextIp = state.ip;
+      if (!this.#raise(new GuestFault({ vector: VECTOR.DB, kind: 'trap', cause: { check: 'debug trap', on } }))) return false;
+    }
+    if (this.#nmiPending && state.nmiBlocked === 0 && !shadowedAll) {
+      this.#nmiPending = false;
+      return deliverInterrupt(this, { vector: VECTOR.NMI, kind: 'nmi' }) === 'delivered';
+    }
+    if (this.#intr === 1 && this.interruptsEnabled && !shadowed) {
+      return deliverInterrupt(this, { vector: this.#acknowledge(), kind: 'external' }) === 'delivered';
+    }
+    return true;
+  }
+
+  #dataAccess(address: number, size: number, access: 'read' | 'write'): void {
+    const { state } = this;
+    const met = matchData(state, address, size, access);
+    if (met === 0) return;
+    state.pendingDebug |= met;
+    this.attend();
+  }
+
+  #linearIp(): number {
+    const { state } = this;
+    return state.modeKey & MODE.CODE64 ? state.ip : (state.segments[CS]!.base + state.ip) >>> 0;
+  }
+
+  #setIntr(level: 0 | 1): void {
+    this.#intr = level;
+    if (level === 1 && this.interruptsEnabled) this.attend();
+  }
+
+  #setNmi(level: 0 | 1): void {
+    if (level === 1 && this.#nmi === 0) {
+      this.#nmiPending = true;
+      this.attend();
+    }
+    this.#nmi = level;
+  }
+
+  #setA20(level: 0 | 1): void {
+    const mask = level === 1 ? 0xffff_ffff : 0xffef_ffff;
+    if (this.state.a20Mask === mask) return;
+    this.state.a20Mask = mask;
+    this.mmu.flush('all');
+    this.modeChanged();
+  }
+
+  #newGeneration(): void {
+    this.#generation++;
+    this.#setJumpTag();
+  }
+
+  /** Never 0: that is what an empty jump cache holds. */
+  #setJumpTag(): void {
+    this.state.jumpTag = (((this.#generation + 1) << 5) | this.state.modeKey) >>> 0;
+  }
+
+  #internalError(thrown: unknown): InternalError {
+    const { state } = this;
+    const bytes = this.#bytesAt(this.#linearIp());
+    const where = `${state.segments[CS]!.selector.toString(16).padStart(4, '0')}:${state.ip.toString(16).padStart(8, '0')}`;
+    const reason = thrown instanceof Error ? thrown.message : String(thrown);
+    return new InternalError(`${this.name}: internal error at ${where} (bytes ${bytes}): ${reason}`, { cause: thrown });
+  }
+
+  #bytesAt(linear: number): string {
+    try {
+      const at = this.mmu.translateFetch(linear);
+      return [...this.memory.copyOut(at, 8)].map((byte) => byte.toString(16).padStart(2, '0')).join(' ');
+    } catch {
+      return 'not readable';
+    }
+  }
+}
