@@ -80,6 +80,10 @@ export interface SystemOptions {
   readonly prepare?: (machine: SystemMachine) => void;
   /** What IN reads; all ones by default. */
   readonly readPort?: (port: number, size: number) => number;
+  /** Called at OUT, besides its being recorded: raises lines of the processor, … */
+  readonly writePort?: (machine: SystemMachine, port: number, value: number) => void;
+  /** Vector that the interrupt controller gives; FFh by default. */
+  readonly acknowledge?: (machine: SystemMachine) => number;
 }
 
 export interface SystemMachine {
@@ -103,18 +107,24 @@ export interface SystemResult extends SystemMachine {
 }
 
 /** Compiling the interpreter takes a while: the tests of a file share it, and with it a pool. */
-const shared: { code?: CodeSpace } = {};
-const sharedCode = (): CodeSpace => (shared.code ??= createCodeSpace(Pool.create()));
+interface Shared {
+  readonly code: CodeSpace;
+  readonly rom: Uint8Array;
+  readonly handlers: Uint8Array;
+}
+const shared: { parts?: Shared } = {};
+const sharedParts = (): Shared =>
+  (shared.parts ??= { code: createCodeSpace(Pool.create()), rom: bootRom(), handlers: handlers() });
 
 /** Runs a program until it halts. @throws Error if it does not, or stops on an exception that it did not expect */
 export function runSystem(engine: EngineName, source: string, options: SystemOptions = {}): SystemResult {
-  const code = sharedCode();
+  const { code, rom, handlers } = sharedParts();
   const memory = new GuestMemory(code.pool, { size: options.memory ?? 8 * 2 ** 20 });
   const outputs: { port: number; value: number; size: number }[] = [];
   const program = assemble(PROLOGUE + expandDirectives(source) + EPILOGUE, { origin: LAYOUT.PROGRAM });
-  memory.addRom(0xffff_0000, bootRom());
+  memory.addRom(0xffff_0000, rom);
   memory.copyIn(LAYOUT.PROGRAM, program.bytes);
-  memory.copyIn(LAYOUT.HANDLERS, handlers());
+  memory.copyIn(LAYOUT.HANDLERS, handlers);
   writeTables(memory);
 
   const processor = new Processor({
@@ -123,12 +133,15 @@ export function runSystem(engine: EngineName, source: string, options: SystemOpt
     memory,
     ports: {
       read: options.readPort ?? ((_, size) => 2 ** (8 * size) - 1),
-      write: (port, value, size) => void outputs.push({ port, value, size }),
+      write: (port, value, size) => {
+        outputs.push({ port, value, size });
+        options.writePort?.(machine, port, value);
+      },
     },
     clock: new VirtualClock(),
     model: options.model ?? 'i686',
     engine,
-    interrupts: { acknowledge: () => 0xff },
+    interrupts: { acknowledge: () => options.acknowledge?.(machine) ?? 0xff },
   });
   const machine: SystemMachine = {
     memory,
@@ -232,10 +245,8 @@ function expandDirectives(source: string): string {
 
 /** The reset vector, 16-bit code to protected mode, and a jump to the program. */
 function bootRom(): Uint8Array {
-  return assemble(
-    `
+  const start = assemble(`
     bits 16
-    start:
       o32 lgdt [cs:gdtr]
       mov eax, cr0
       or al, 1
@@ -244,11 +255,12 @@ function bootRom(): Uint8Array {
     gdtr:
       dw 0xfff
       dd ${LAYOUT.GDT}
-    times 0xfff0 - ($ - $$) db 0x90
-      jmp start
-    times 0x10000 - ($ - $$) db 0x90
-  `,
-  ).bytes;
+  `);
+  const vector = assemble('bits 16\njmp 0', { origin: 0xfff0 });
+  const rom = new Uint8Array(0x10000);
+  rom.set(start.bytes);
+  rom.set(vector.bytes, vector.origin);
+  return rom;
 }
 
 /** A stub of 16 bytes for each vector, then what they share. */
