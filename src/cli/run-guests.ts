@@ -1,8 +1,6 @@
 /** What `vetro run` does: finds what to boot, creates the guests, connects their serial ports, waits for their end. */
 import chalk from 'chalk';
 import { UserError } from '../base/errors.ts';
-import { compileOptimised } from '../host/node/compile-optimised.ts';
-import { createPlatform } from '../host/platform.ts';
 import { type Guest, type GuestBoot, Host } from '../index.ts';
 import { Console } from './console.ts';
 import { assembleDemo } from './demo.ts';
@@ -17,7 +15,7 @@ import { connectSerial } from './serial.ts';
 /** Sets the process's exit status. @throws UserError */
 export async function runGuests(options: RunArguments): Promise<void> {
   const boot = await findBoot(options);
-  const host = await Host.create({ platform: createPlatform({ compile: compileOptimised }) });
+  const host = await Host.create();
   const guests: Guest[] = [];
   try {
     for (let index = 0; index < options.count; index++) {

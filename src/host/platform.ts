@@ -8,14 +8,14 @@ export interface CommonPlatform {
 }
 
 export interface CommonPlatformOptions {
-  /** How bytes become a module; default: `new WebAssembly.Module`. */
+  /** How bytes become a module; default: straight to optimised code where that can be asked for. */
   readonly compile?: (bytes: Uint8Array<ArrayBuffer>) => WebAssembly.Module;
 }
 
 /** @see `hypervisor/platform.ts`, whose interface this implements. */
 export function createPlatform(options: CommonPlatformOptions = {}): CommonPlatform {
   return {
-    compile: rememberModules(options.compile ?? ((bytes) => new WebAssembly.Module(bytes))),
+    compile: rememberModules(options.compile ?? compileOptimised),
     now: () => performance.now(),
     yield: nextTurn(),
     delay(ms, action) {
@@ -40,6 +40,27 @@ function nextTurn(): () => Promise<void> {
       waiting.push(resolve);
       port2.postMessage(0);
     });
+}
+
+/**
+ * V8 compiles WebAssembly twice: quickly at first, well once it has run for a while; a loop that is entered once would
+ * stay with the quick code for long. Node can be told to leave the first step out, for this one module.
+ */
+function compileOptimised(bytes: Uint8Array<ArrayBuffer>): WebAssembly.Module {
+  const v8 = (globalThis as NodeGlobals).process?.getBuiltinModule?.('node:v8');
+  v8?.setFlagsFromString('--no-liftoff');
+  try {
+    return new WebAssembly.Module(bytes);
+  } finally {
+    v8?.setFlagsFromString('--liftoff');
+  }
+}
+
+/** As much of Node as is looked for in a place that may be a browser. */
+interface NodeGlobals {
+  readonly process?: {
+    getBuiltinModule?(name: 'node:v8'): { setFlagsFromString(flags: string): void } | undefined;
+  };
 }
 
 /** Guests compile the same code: each distinct module is compiled once. */

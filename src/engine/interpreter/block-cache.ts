@@ -167,12 +167,13 @@ export class BlockCache {
   }
 
   #build(address: number, modeKey: number, key: number, source: CodeSource): Block {
-    const { forms, instructions, end, crossing, ended } = this.#decode(address, modeKey, source, { limit: MAX_INSTRUCTIONS, fuse: true });
+    const { forms, instructions, end, crossing } = this.#decode(address, modeKey, source, { limit: MAX_INSTRUCTIONS, fuse: true });
     this.#runtime.compile(forms);
-    const records = forms.length + (ended ? 0 : 1);
+    // Also behind a branch: it may not be taken.
+    const records = forms.length + 1;
     const at = this.#allocate(records * RECORD_SIZE);
     const start = address % PAGE_SIZE;
-    this.#write(at, forms, instructions, start, modeKey, ended ? undefined : PSEUDO.FALL_THROUGH);
+    this.#write(at, forms, instructions, start, modeKey, PSEUDO.FALL_THROUGH);
     const block: Block = { address: at, records, start, end, crossing, key, limit: source.limit, stale: false };
     this.#blocks.set(key, block);
     this.#byAddress.set(at, block);
