@@ -40,7 +40,7 @@ const powerOnState = () => ({
   icw4: 0,
   /** Levels of IR0–IR7. */
   inputs: 0,
-  /** Edge sense latches: a low-to-high transition since the last acknowledge. */
+  /** Edge sense latches: a low-to-high transition since the last acknowledge; they count while the input is high. */
   edges: 0,
   isr: 0,
   imr: 0,
@@ -158,11 +158,9 @@ export class Pic8259 implements PortDevice, Device {
 
   #setInput(level: number, high: 0 | 1): void {
     const { state } = this;
-    const mask = 1 << level;
     if (bit(state.inputs, level) === high) return;
-    state.inputs ^= mask;
-    if (high) state.edges |= mask;
-    else state.edges &= ~mask;
+    state.inputs ^= 1 << level;
+    if (high) state.edges |= 1 << level;
     this.#update();
   }
 
