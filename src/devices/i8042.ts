@@ -95,6 +95,7 @@ export class I8042 implements PortDevice, Device {
   constructor(wiring: I8042Wiring) {
     this.#wiring = wiring;
     wiring.keyboard.onData = () => this.#poll();
+    this.resume();
   }
 
   readPort(offset: number): number {

@@ -101,7 +101,6 @@ export function createI8042() {
   const keyboard = new Ps2Keyboard();
   let resets = 0;
   const i8042 = new I8042({ clock, keyboard, keyboardIrq, auxIrq, a20, reset: () => void resets++ });
-  i8042.reset();
   const status = () => i8042.readPort(4);
   const command = (byte: number) => i8042.writePort(4, byte);
   const data = (byte: number) => i8042.writePort(0, byte);
