@@ -1,0 +1,277 @@
+import { describe, expect, it } from 'vitest';
+import { faults, setSegment } from '../../support/system-faults.ts';
+import { LAYOUT, runSystem, SELECTOR, SYSTEM_ENGINES, type SystemMachine } from '../../support/system-machine.ts';
+
+/** Segments of these tests, all with base 200000h. */
+const SEG = {
+  small: 0x40,
+  readOnly: 0x48,
+  down: 0x50,
+  absent: 0x58,
+  executeOnly: 0x60,
+  code: 0x68,
+  conforming: 0x70,
+  dpl3: 0x7b,
+  dpl1: 0x80,
+};
+const BASE = 0x20_0000;
+
+function prepare(machine: SystemMachine): void {
+  const bytes = { base: BASE, limit: 0xfff, flags: 4 };
+  setSegment(machine, SEG.small, { ...bytes, access: 0x92 });
+  setSegment(machine, SEG.readOnly, { ...bytes, access: 0x90 });
+  setSegment(machine, SEG.down, { ...bytes, access: 0x96 });
+  setSegment(machine, SEG.absent, { ...bytes, access: 0x12 });
+  setSegment(machine, SEG.executeOnly, { ...bytes, access: 0x98 });
+  setSegment(machine, SEG.code, { ...bytes, access: 0x9a });
+  setSegment(machine, SEG.conforming, { access: 0x9e });
+  setSegment(machine, SEG.dpl3, { ...bytes, access: 0xf2 });
+  setSegment(machine, SEG.dpl1, { ...bytes, access: 0xb2 });
+}
+
+/** FS gets a selector, then each line is tried. */
+const withFs = (engine: (typeof SYSTEM_ENGINES)[number], selector: number, ...lines: string[]) =>
+  runSystem(engine, [`mov ax, ${selector}`, 'mov fs, ax', ...lines.map((line) => `@try ${line}`)].join('\n'), {
+    prepare,
+  });
+
+describe.each(SYSTEM_ENGINES)('%s: limit checking (SDM Vol. 3A, "Limit Checking")', (engine) => {
+  it('an offset greater than the effective limit: #GP(0); a doubleword may not end beyond it', () => {
+    const lines = [
+      'mov al, [fs:0xfff]',
+      'mov al, [fs:0x1000]',
+      'mov eax, [fs:0xffc]',
+      'mov eax, [fs:0xffd]',
+      'mov ax, [fs:0xfff]',
+    ];
+    const result = withFs(engine, SEG.small, ...lines, 'mov [fs:0xffd], eax', 'mov eax, [fs:0xffffffff]');
+    expect(faults(result)).toEqual(['#GP(0)', '#GP(0)', '#GP(0)', '#GP(0)', '#GP(0)']);
+  });
+
+  it('the base is added to the offset', () => {
+    const result = runSystem(
+      engine,
+      `mov dword [${BASE + 0x123}], 0x1234\nmov ax, ${SEG.small}\nmov gs, ax\nmov eax, [gs:0x123]`,
+      { prepare },
+    );
+    expect(result.eax).toBe(0x1234);
+  });
+
+  it('a string instruction checks each element', () => {
+    const source = `mov ax, ${SEG.small}\nmov es, ax\nmov edi, 0xff0\nmov ecx, 5\nmov al, 7\n@try rep stosd`;
+    const result = runSystem(engine, source, { prepare });
+    expect(faults(result)).toEqual(['#GP(0)']);
+    expect([result.ecx, result.edi]).toEqual([1, 0x1000]);
+  });
+
+  it('through SS: #SS(0)', () => {
+    const source = `mov ax, ${SEG.small}\nmov ss, ax\nmov esp, 0x800\n@try mov ecx, [ss:0xffe]`;
+    expect(faults(runSystem(engine, source, { prepare }))).toEqual(['#SS(0)']);
+  });
+
+  it('an expand-down segment: offsets above the limit are valid', () => {
+    const result = withFs(
+      engine,
+      SEG.down,
+      'mov al, [fs:0xfff]',
+      'mov al, [fs:0x1000]',
+      'mov eax, [fs:0xffc]',
+      'mov [fs:0x2000], eax',
+    );
+    expect(faults(result)).toEqual(['#GP(0)', '#GP(0)']);
+  });
+
+  it('an expand-down segment with B = 0 ends at FFFFh', () => {
+    const result = runSystem(
+      engine,
+      `mov ax, ${SEG.down}\nmov fs, ax\n@try mov al, [fs:0xffff]\n@try mov al, [fs:0x10000]`,
+      {
+        prepare: (machine) => setSegment(machine, SEG.down, { base: BASE, limit: 0xfff, flags: 0, access: 0x96 }),
+      },
+    );
+    expect(faults(result)).toEqual(['#GP(0)']);
+  });
+
+  it('with G = 1 the limit counts 4 KiB pages and the twelve low bits are not tested', () => {
+    const result = runSystem(
+      engine,
+      `mov ax, ${SEG.small}\nmov fs, ax\n@try mov al, [fs:0x1fff]\n@try mov al, [fs:0x2000]`,
+      {
+        prepare: (machine) => setSegment(machine, SEG.small, { base: BASE, limit: 1, flags: 0xc, access: 0x92 }),
+      },
+    );
+    expect(faults(result)).toEqual(['#GP(0)']);
+  });
+
+  it('a jump beyond the limit of CS: #GP(0) at the jump', () => {
+    const result = runSystem(engine, `@try call ${SEG.code}:0\njmp done\ndone:`, {
+      prepare(machine) {
+        prepare(machine);
+        // jmp 2000h
+        machine.write32(BASE, 0x001f_fbe9, 0x90);
+      },
+    });
+    expect(result.exceptions[0]).toMatchObject({ vector: 13, errorCode: 0, eip: 0, cs: SEG.code });
+  });
+
+  it('running past the limit of CS: #GP(0)', () => {
+    const result = runSystem(engine, `@try jmp ${SEG.code}:0xffe`, {
+      prepare(machine) {
+        prepare(machine);
+        machine.memory.write(BASE + 0xffe, 0x9090, 2);
+      },
+    });
+    expect(result.exceptions[0]).toMatchObject({ vector: 13, errorCode: 0, eip: 0x1000 });
+  });
+
+  it('an instruction that extends beyond the limit of CS: #GP(0), with its own EIP', () => {
+    const result = runSystem(engine, `@try jmp ${SEG.code}:0xffd`, {
+      prepare(machine) {
+        prepare(machine);
+        // nop, then the first bytes of mov eax, imm32
+        machine.memory.write(BASE + 0xffd, 0x90, 1);
+        machine.memory.write(BASE + 0xffe, 0x00b8, 2);
+      },
+    });
+    expect(result.exceptions[0]).toMatchObject({ vector: 13, errorCode: 0, eip: 0xffe });
+  });
+});
+
+describe.each(SYSTEM_ENGINES)('%s: type checking (SDM Vol. 3A, "Type Checking")', (engine) => {
+  it('a write to a read-only data segment: #GP(0), also at offset 0 and for read-modify-write', () => {
+    const result = withFs(
+      engine,
+      SEG.readOnly,
+      'mov al, [fs:0]',
+      'mov [fs:0], al',
+      'add dword [fs:8], 1',
+      'cmp dword [fs:8], 1',
+    );
+    expect(faults(result)).toEqual(['#GP(0)', '#GP(0)']);
+  });
+
+  it('a write to a code segment: #GP(0)', () => {
+    const result = withFs(engine, SEG.code, 'mov eax, [fs:0]', 'mov [fs:0], eax', 'mov [cs:0x300000], eax');
+    expect(faults(result)).toEqual(['#GP(0)', '#GP(0)']);
+  });
+
+  it('a read of an execute-only code segment: #GP(0)', () => {
+    const result = runSystem(engine, `@try call ${SEG.executeOnly}:0`, {
+      prepare(machine) {
+        prepare(machine);
+        // mov eax, [cs:10h]
+        machine.write32(BASE, 0x0010_a12e, 0x9090_0000);
+      },
+    });
+    expect(result.exceptions[0]).toMatchObject({ vector: 13, errorCode: 0, eip: 0, cs: SEG.executeOnly });
+  });
+
+  it('an access through a null selector: #GP(0); loading it is allowed', () => {
+    expect(faults(withFs(engine, 0, 'mov al, [fs:0]', 'mov [fs:0x10], al', 'lea eax, [fs:0]'))).toEqual([
+      '#GP(0)',
+      '#GP(0)',
+    ]);
+    expect(faults(withFs(engine, 3, 'mov al, [fs:0]'))).toEqual(['#GP(0)']);
+  });
+});
+
+describe.each(SYSTEM_ENGINES)('%s: loading segment registers (SDM Vol. 2B, "MOV—Move")', (engine) => {
+  it('at CPL 0', () => {
+    const loads = [
+      0x1000,
+      SEG.absent,
+      SEG.executeOnly,
+      SELECTOR.TSS,
+      SELECTOR.DATA | 1,
+      SEG.dpl3 & ~3,
+      SEG.conforming | 3,
+    ];
+    const result = runSystem(engine, loads.map((selector) => `mov eax, ${selector}\n@try mov gs, ax`).join('\n'), {
+      prepare,
+    });
+    expect(faults(result)).toEqual(['#GP(1000)', '#NP(58)', '#GP(60)', '#GP(28)', '#GP(10)']);
+  });
+
+  it('at CPL 3', () => {
+    const loads = [SELECTOR.DATA, SEG.dpl1, SEG.dpl3, SEG.conforming, SEG.code, SELECTOR.USER_CODE, 0];
+    const result = runSystem(engine, loads.map((selector) => `@user mov eax, ${selector} / mov es, ax`).join('\n'), {
+      prepare,
+    });
+    expect(faults(result)).toEqual(['#GP(10)', '#GP(80)', '#GP(68)']);
+  });
+
+  it('SS: null, wrong RPL, wrong DPL, not writable, not present', () => {
+    const loads = [0, 3, SELECTOR.DATA | 3, SEG.dpl3, SEG.readOnly, SEG.code, SEG.absent, SELECTOR.DATA];
+    const result = runSystem(engine, loads.map((selector) => `mov eax, ${selector}\n@try mov ss, ax`).join('\n'), {
+      prepare,
+    });
+    expect(faults(result)).toEqual(['#GP(0)', '#GP(0)', '#GP(10)', '#GP(78)', '#GP(48)', '#GP(68)', '#SS(58)']);
+  });
+
+  it('POP and LDS raise the same faults, and change neither ESP nor the register', () => {
+    const source = `
+      mov dword [0x5000], 0x11223344
+      mov word [0x5004], ${SEG.absent}
+      mov ebx, 5
+      push dword ${SEG.absent}
+      mov esi, esp
+      @try pop fs
+      sub esi, esp
+      @try lds ebx, [0x5000]
+      mov edi, ds
+    `;
+    const result = runSystem(engine, source, { prepare });
+    expect(faults(result)).toEqual(['#NP(58)', '#NP(58)']);
+    expect([result.esi, result.ebx, result.edi]).toEqual([0, 5, SELECTOR.DATA]);
+  });
+
+  it('the accessed bit of the descriptor is set', () => {
+    const result = runSystem(engine, `mov ax, ${SEG.small}\nmov gs, ax`, { prepare });
+    expect(result.read32(LAYOUT.GDT + SEG.small + 4) & 0x100).toBe(0x100);
+  });
+
+  it('the cache holds until the next load, whatever the table says', () => {
+    const source = `mov ax, ${SEG.small}\nmov gs, ax\nmov dword [${LAYOUT.GDT + SEG.small + 4}], 0\n@try mov bl, [gs:0]\n@try mov gs, ax`;
+    expect(faults(runSystem(engine, source, { prepare })).length).toBe(1);
+  });
+
+  it('a segment of an LDT', () => {
+    const source = `mov ax, 0x90\nlldt ax\nmov ax, 4\nmov gs, ax\nmov dword [${BASE}], 77\nmov ebx, [gs:0]\n@try mov cx, 0xc / mov fs, cx\nxor ax, ax\nlldt ax\n@try mov ax, 4 / mov fs, ax`;
+    const result = runSystem(engine, source, {
+      prepare(machine) {
+        setSegment(machine, 0x90, { base: 0x6000, limit: 7, access: 0x82, flags: 0 });
+        machine.write32(0x6000, 0x0000_0fff, 0x0040_9220);
+      },
+    });
+    expect(result.ebx).toBe(77);
+    expect(faults(result)).toEqual(['#GP(c)', '#GP(4)']);
+  });
+});
+
+describe.each(SYSTEM_ENGINES)('%s: LAR, LSL, VERR, VERW, ARPL at CPL 3', (engine) => {
+  it('ZF tells whether the selector is accessible', () => {
+    const ask = (instruction: string, selector: number) =>
+      `mov eax, ${selector}\n${instruction}\nsetz cl\nadd edi, edi\nor edi, ecx`;
+    const asked = [
+      ask('lar edx, ax', SELECTOR.DATA),
+      ask('lar edx, ax', SELECTOR.USER_DATA),
+      ask('lsl edx, ax', SEG.dpl3),
+      ask('verr ax', SELECTOR.USER_CODE),
+      ask('verr ax', SELECTOR.CODE),
+      ask('verw ax', SELECTOR.USER_DATA),
+      ask('verw ax', SELECTOR.USER_CODE),
+      ask('lar edx, ax', 0),
+    ];
+    const result = runSystem(engine, `xor ecx, ecx\nxor edi, edi\n@user ${asked.join('\n').replaceAll('\n', ' / ')}`, {
+      prepare,
+    });
+    expect(result.edi).toBe(0b0111_0100);
+    expect(faults(result)).toEqual([]);
+  });
+
+  it('LLDT, LTR at CPL > 0: #GP(0); SLDT and STR are allowed', () => {
+    const result = runSystem(engine, '@user lldt ax\n@user ltr ax\n@user sldt ebx\n@user str ecx');
+    expect(faults(result)).toEqual(['#GP(0)', '#GP(0)']);
+    expect([result.ebx & 0xffff, result.ecx & 0xffff]).toEqual([0, SELECTOR.TSS]);
+  });
+});
