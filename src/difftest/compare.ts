@@ -1,5 +1,4 @@
 /** Compares what a vector did on an oracle with what the reference evaluator says, leaving out what is undefined. */
-import type { InstructionRow } from '../isa/instruction.ts';
 import type { ReferenceOutcome } from './reference-oracle.ts';
 import type { Outcome, Vector } from './vector.ts';
 
@@ -45,13 +44,12 @@ const hex = (value: bigint | number): string => value.toString(16);
 export interface ComparisonOptions {
   /** x87 register results may differ by this many units in the last place (transcendental functions). */
   readonly ulps?: number;
-  /** Bytes of the window that are not compared, from the operand's first byte (pointers that FSAVE need not store). */
-  readonly ignoredMemory?: (index: number) => boolean;
-}
-
-/** What of a row's outcome cannot be compared exactly. */
-export function comparisonFor(_row: InstructionRow): ComparisonOptions {
-  return {};
+  /** Bits of the x87 status word that the manual leaves undefined, or leaves to the CPU. */
+  readonly ignoredStatus?: number;
+  /** A page fault may name any byte of the operand that is missing. */
+  readonly anyFaultAddress?: boolean;
+  /** Outcomes of this vector are undefined (an operand outside of the function's range). */
+  readonly undefinedResult?: (vector: Vector) => boolean;
 }
 
 /** Differences in words, one per place; empty if the outcomes agree. */
@@ -61,11 +59,12 @@ export function compareOutcomes(
   actual: Outcome,
   options: ComparisonOptions = {},
 ): string[] {
+  if (options.undefinedResult?.(vector)) return [];
   const differences: string[] = [];
   const note = (what: string, ours: string, theirs: string) => {
     differences.push(`${what}: ${ours}, not ${theirs}`);
   };
-  const [ours, theirs] = [describeEnding(expected), describeEnding(actual)];
+  const [ours, theirs] = [expected, actual].map((outcome) => describeEnding(outcome, options)) as [string, string];
   if (ours !== theirs) note('ending', ours, theirs);
 
   const names = vector.mode === 64 ? NAMES_64 : NAMES_32;
@@ -86,14 +85,15 @@ export function compareOutcomes(
 
   expected.final.memory.forEach((byte, index) => {
     const other = actual.final.memory[index]!;
-    if (((byte ^ other) & ~expected.undefinedMemory[index]!) === 0 || options.ignoredMemory?.(index)) return;
+    if (((byte ^ other) & ~expected.undefinedMemory[index]!) === 0) return;
     note(`byte at ${hex(vector.window + index)}`, hex(byte), hex(other));
   });
 
   const [x, y] = [expected.final.x87, actual.final.x87];
   if (x && y) {
     if (x.controlWord !== y.controlWord) note('FCW', hex(x.controlWord), hex(y.controlWord));
-    if (x.statusWord !== y.statusWord) note('FSW', hex(x.statusWord), hex(y.statusWord));
+    if ((x.statusWord ^ y.statusWord) & ~(options.ignoredStatus ?? 0))
+      note('FSW', hex(x.statusWord), hex(y.statusWord));
     if (x.tags !== y.tags) note('tags', hex(x.tags), hex(y.tags));
     x.stack.forEach((value, index) => {
       const other = y.stack[index]!;
@@ -114,9 +114,9 @@ function distance(left: bigint, right: bigint): bigint {
   return difference < 0n ? -difference : difference;
 }
 
-export function describeEnding({ ending }: Outcome): string {
+export function describeEnding({ ending }: Outcome, { anyFaultAddress }: ComparisonOptions = {}): string {
   if (ending.kind === 'next') return `goes on at ${hex(ending.ip)}`;
-  const address = ending.address === undefined ? '' : ` address ${hex(ending.address)}`;
+  const address = ending.address === undefined || anyFaultAddress ? '' : ` address ${hex(ending.address)}`;
   return `exception ${ending.vector} error ${hex(ending.errorCode)}${address} at ${hex(ending.ip)}`;
 }
 

@@ -22,6 +22,7 @@ const ACCESS = { code: 0x00c0_fb00, longCode: 0x00a0_fb00, data: 0x00c0_f300 } a
 const SEGMENT = { CS: 1, FS: 4, GS: 5 } as const;
 const EFER_LONG = 0x501; // SCE, LME, LMA
 const CR0_USER = 0x8005_0033; // PG, AM, WP, NE, ET, MP, PE
+const CR4_OSFXSR = 1 << 9;
 const PF_WRITE = 2;
 const PF_USER = 4;
 
@@ -50,6 +51,7 @@ export class FlatCpu implements Cpu {
     this.mmu = new ScratchMmu(this);
     const { state } = this;
     state.cr0 = CR0_USER;
+    state.cr4 = CR4_OSFXSR;
     state.efer = mode === 64 ? EFER_LONG : 0;
     state.cpl = 3;
     state.mxcsr = 0x1f80;

@@ -58,6 +58,7 @@ export class VectorGenerator {
       registers[register] = (registers[register]! & ~0xffn) | BigInt(random.below(24));
     }
     this.#adjust(row.mnemonic, registers);
+    this.#equalize(row.mnemonic, registers, memory);
 
     const addressSize = this.#addressSize();
     const fields: PatternFields = {
@@ -77,8 +78,10 @@ export class VectorGenerator {
     }
     if (this.#form.repeat !== 'none') {
       registers[GPR.rCX] = this.#withLow(registers[GPR.rCX]!, addressSize, BigInt(random.below(9)));
+      // REP with a count of 0 before INS and OUTS: AMD CPUs check the port's permission even then.
+      if (/^(ins|outs)/.test(row.mnemonic)) registers[GPR.rCX]! |= 1n;
     }
-    const withMemory = this.#memoryOperand(fields, registers, window);
+    const withMemory = this.#memoryOperand(fields, { registers, memory, window });
     if (withMemory === undefined) return undefined;
     if (row.mnemonic === 'popf') this.#maskFlagsImage(memoryView, Number(registers[GPR.rSP]! - BigInt(window)));
 
@@ -125,12 +128,13 @@ export class VectorGenerator {
   #target(window: number, margin: number): number {
     const random = this.#random;
     const size = this.#windowSize;
-    const alignment = random.pick([1, 1, 4, 8, 16]);
-    const atEnd = random.oneIn(12);
+    // Pointers to jump targets are aligned, so that they meet one.
+    const alignment = this.#facts.jumps ? 8 : random.pick([1, 1, 4, 8, 16]);
+    const atEnd = random.oneIn(12) && !/^(ins|outs)/.test(this.#form.pattern.row.mnemonic);
     const low = atEnd ? -4 : margin + (this.#facts.pointers.size > 0 ? Math.min(64, size / 2) - margin : 0);
     const span = atEnd ? size + 4 : Math.max(size - low - 2 * margin, 1);
     const address = window + low + random.below(span);
-    return atEnd ? address : Math.max(address - (address % alignment), window);
+    return atEnd && !this.#facts.jumps ? address : Math.max(address - (address % alignment), window);
   }
 
   #fillWindow(view: DataView): void {
@@ -138,11 +142,9 @@ export class VectorGenerator {
     const bytes = new Uint8Array(view.buffer);
     random.fill(bytes);
     if (this.#facts.jumps) {
-      // Any 8 bytes of any alignment that are a plausible target: only repeating ones are.
       const target = BigInt(this.#landing());
       const size = this.#form.operandSize / 8;
-      const phase = random.below(size);
-      for (let at = phase; at + size <= bytes.length; at += size) this.#put(view, at, size, target);
+      for (let at = 0; at + size <= bytes.length; at += size) this.#put(view, at, size, target);
       return;
     }
     if (this.#usesX87) {
@@ -188,7 +190,9 @@ export class VectorGenerator {
   #adjust(mnemonic: string, registers: bigint[]): void {
     const random = this.#random;
     const { mode, operandSize, pattern } = this.#form;
-    if (this.#facts.jumps && !random.oneIn(8)) {
+    // A branch beyond the limit is only tried where nothing is pushed or popped: jumps are checked after what was pushed.
+    const mayMiss = mode === 32 || !this.#facts.pointers.has(GPR.rSP);
+    if (this.#facts.jumps && !(mayMiss && random.oneIn(8))) {
       for (let register = 0; register < registers.length; register++) {
         if (!this.#facts.pointers.has(register)) registers[register] = BigInt(this.#landing());
       }
@@ -205,6 +209,19 @@ export class VectorGenerator {
     }
   }
 
+  /** Makes comparisons come out equal half of the time, as CMPXCHG, CMPS and SCAS need it. */
+  #equalize(mnemonic: string, registers: bigint[], memory: Uint8Array): void {
+    const random = this.#random;
+    if (!/^(cmpxchg|cmps|scas)/.test(mnemonic) || random.oneIn(2)) return;
+    // The same 8 bytes everywhere, at any alignment: all bytes equal.
+    const byte = BigInt(random.pick([0, 0xff, 0x80, random.below(256)]));
+    memory.fill(Number(byte));
+    if (random.oneIn(4)) memory[random.below(memory.length)] = random.below(256);
+    const value = BigInt.asUintN(this.#form.mode, byte * 0x0101_0101_0101_0101n);
+    registers[GPR.rAX] = value;
+    if (/8b|16b/.test(mnemonic)) registers[GPR.rDX] = value;
+  }
+
   #withLow(value: bigint, width: number, low: bigint): bigint {
     return width === 64 ? low : (value & ~((1n << BigInt(width)) - 1n)) | low;
   }
@@ -216,6 +233,8 @@ export class VectorGenerator {
     );
     if (sizes.length === 1 || !sizes.includes(mode)) return sizes[0]!;
     const other = sizes.find((size) => size !== mode)!;
+    // Whether INS and OUTS check the port or the memory first is not defined: they always find memory.
+    if (/^(ins|outs)/.test(pattern.row.mnemonic)) return mode;
     // Strings through 16-bit addresses would all miss the scratch pages.
     return this.#random.oneIn(mode === 32 && this.#facts.pointers.size > 0 ? 32 : 8) ? other : mode;
   }
@@ -257,7 +276,10 @@ export class VectorGenerator {
   }
 
   /** Completes the fields with a memory operand that lies in the window, choosing register values for it. */
-  #memoryOperand(fields: PatternFields, registers: bigint[], window: number): PatternFields | undefined {
+  #memoryOperand(
+    fields: PatternFields,
+    { registers, memory, window }: { registers: bigint[]; memory: Uint8Array; window: number },
+  ): PatternFields | undefined {
     const { pattern, mode } = this.#form;
     const random = this.#random;
     if (!this.#form.memory) return fields;
@@ -271,7 +293,9 @@ export class VectorGenerator {
       return segment === undefined ? fields : { ...fields, segmentOverride: segment };
     }
     const base = segment === SEGMENT.FS ? FS_BASE : 0;
-    const at = this.#target(window, 16) - base;
+    const target = this.#target(window, 16);
+    if (pattern.row.mnemonic === 'fxrstor' && !random.oneIn(8)) this.#putMxcsr(memory, target - window);
+    const at = target - base;
     const wrap = (value: bigint) => BigInt.asUintN(addressSize, value);
     if (offsets) {
       const immediates = [wrap(BigInt(at))];
@@ -302,13 +326,19 @@ export class VectorGenerator {
     }
     const displacement = BigInt.asIntN(addressSize === 16 ? 16 : 32, rest);
     if (addressSize === 64 && displacement !== rest && BigInt.asIntN(64, rest) !== displacement) return undefined;
-    const memory: MemoryOperand = {
+    const operand: MemoryOperand = {
       ...form,
       displacement: Number(displacement),
       segment: segment ?? (baseRegister === GPR.rSP || baseRegister === GPR.rBP ? SEGMENT.SS : SEGMENT.DS),
     };
     const displacementSize = random.pick([0, 0, 0, 8, 32] as const);
-    return { ...fields, memory, displacementSize, ...(segment !== undefined && { segmentOverride: segment }) };
+    return { ...fields, memory: operand, displacementSize, ...(segment !== undefined && { segmentOverride: segment }) };
+  }
+
+  /** A valid MXCSR in an FXSAVE image: reserved bits differ between CPUs. */
+  #putMxcsr(memory: Uint8Array, at: number): void {
+    const view = new DataView(memory.buffer);
+    if (at >= 0 && at + 28 <= memory.length) view.setUint32(at + 24, 0x1f80, true);
   }
 
   #isIndexField(fields: PatternFields, register: number): boolean {

@@ -51,6 +51,7 @@ export class ReferenceOracle {
 
     const undefinedResults = new Collector(vector);
     context.listener = undefinedResults;
+    context.target = undefined;
     let trap: GuestFault | undefined;
     context.onTrap = (raised) => {
       trap = raised;
@@ -71,7 +72,7 @@ export class ReferenceOracle {
         } while (instruction.row.repeat !== undefined && state.nextIp === HARNESS_MAP.slot);
         ending = trap
           ? { kind: 'fault', vector: (trap as GuestFault).vector, errorCode: 0, ip: BigInt(state.nextIp) }
-          : { kind: 'next', ip: BigInt.asUintN(64, BigInt(state.nextIp)) };
+          : { kind: 'next', ip: context.target ?? BigInt(state.nextIp) };
       } catch (fault) {
         if (!(fault instanceof GuestFault)) throw fault;
         ending = {
@@ -102,9 +103,19 @@ export class ReferenceOracle {
   }
 }
 
-function createMachine(mode: 32 | 64): { cpu: FlatCpu; context: CpuContext } {
+/** Keeps branch targets exact, which the state block does not above 2^53. */
+class VectorContext extends CpuContext {
+  target: bigint | undefined;
+
+  override jump(target: bigint): void {
+    super.jump(target);
+    this.target = target;
+  }
+}
+
+function createMachine(mode: 32 | 64): { cpu: FlatCpu; context: VectorContext } {
   const cpu = new FlatCpu(mode);
-  return { cpu, context: new CpuContext(cpu, { ...HELPERS, ...TRAPS }) };
+  return { cpu, context: new VectorContext(cpu, { ...HELPERS, ...TRAPS }) };
 }
 
 /** INT3 and INTO, as a process sees them: their handlers are the kernel's. */
@@ -153,6 +164,12 @@ class Collector implements UndefinedResults {
 function loadX87({ state }: FlatCpu, x87: X87State): void {
   state.fcw = x87.controlWord;
   state.fsw = x87.statusWord;
+  state.fop = 0;
+  state.fip = 0;
+  state.fdp = 0;
+  state.fcs = 0;
+  state.fds = 0;
+  state.mxcsr = 0x1f80;
   writeAbridgedTags(state, x87.tags);
   const top = topOfStack(state);
   x87.stack.forEach((value, index) => {

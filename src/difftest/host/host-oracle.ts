@@ -215,7 +215,8 @@ function ending(vector: Vector, event: { trap: number; errorCode: number; ip: bi
   const { trap, errorCode, ip, address } = event;
   const slot = BigInt(HARNESS_MAP.slot);
   if (trap === VECTOR_BP) {
-    if (ip - 1n === slot && vector.code[0] === 0xcc) return { kind: 'fault', vector: trap, errorCode: 0, ip };
+    // Within the instruction: it is INT3 itself.
+    if (ip === slot + BigInt(vector.code.length)) return { kind: 'fault', vector: trap, errorCode: 0, ip };
     return { kind: 'next', ip: ip - 1n };
   }
   const fetch = trap === VECTOR_PF && ip !== slot && address === ip;

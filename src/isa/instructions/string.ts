@@ -93,7 +93,9 @@ const cmps = stringRows({
   repeat: 'repe',
   writes: ['OF', 'SF', 'ZF', 'AF', 'PF', 'CF'],
   execute(operands, b) {
-    const [left, right] = [operands.left.read(), operands.right.read()];
+    // If neither can be read, real CPUs name ES:rDI in CR2.
+    const right = operands.right.read();
+    const left = operands.left.read();
     advance(b, [GPR.rSI, GPR.rDI], left.width);
     b.setFlags(b.subFlags(left, right, b.sub(left, right)));
   },

@@ -256,10 +256,11 @@ const arpl = instruction({
   flags: { writes: ['ZF'] },
   protectedOnly: true,
   execute({ dst, src }, b) {
-    const selector = dst.read();
+    // Memory is written only if the selector changes: real CPUs do not ask for write permission otherwise.
+    const selector = dst.isMemory ? b.load(dst.segment, dst.offset, 16) : dst.read();
     const privilege = b.and(src.read(), 3);
     const raised = b.ult(b.and(selector, 3), privilege);
-    dst.write(b.select(raised, b.or(b.and(selector, 0xfffc), privilege), selector));
+    b.when(raised, () => dst.write(b.or(b.and(selector, 0xfffc), privilege)));
     b.setFlags({ ZF: raised });
   },
 });
