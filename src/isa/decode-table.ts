@@ -58,7 +58,9 @@ function createTable(patterns: readonly EncodingPattern[], mode: Mode): DecodeTa
     const count = pattern.low === 'register' ? 8 : pattern.low === 'condition' ? 16 : 1;
     for (let low = 0; low < count; low++) {
       const key = (pattern.map << 8) | pattern.opcode | low;
-      byOpcode.set(key, [...(byOpcode.get(key) ?? []), pattern]);
+      const found = byOpcode.get(key);
+      if (found) found.push(pattern);
+      else byOpcode.set(key, [pattern]);
     }
   }
   const table: (OpcodeSlot | undefined)[][] = [0, 1, 2, 3].map(() => new Array(256).fill(undefined));
@@ -76,14 +78,16 @@ function createSlot(patterns: readonly EncodingPattern[]): OpcodeSlot {
   const candidates = new Map(
     patterns.map((pattern) => [pattern, createCandidate(pattern, registerLow && pattern.low === 'none')]),
   );
-  const lists = new Map<string, readonly Candidate[]>();
+  const lists = new Map<string, readonly Candidate[]>([['', NO_CANDIDATES]]);
+  /** The candidates that accept, most specific first; equal sets share one list. */
   const choose = (accepts: (pattern: EncodingPattern) => boolean): readonly Candidate[] => {
-    const chosen = patterns.filter(accepts);
-    if (chosen.length === 0) return NO_CANDIDATES;
-    const key = chosen.map((pattern) => patterns.indexOf(pattern)).join();
+    let key = '';
+    for (let index = 0; index < patterns.length; index++) {
+      if (accepts(patterns[index]!)) key += String.fromCharCode(index);
+    }
     const known = lists.get(key);
     if (known) return known;
-    const sorted = [...chosen].sort((a, b) => specificity(b) - specificity(a));
+    const sorted = patterns.filter(accepts).sort((a, b) => specificity(b) - specificity(a));
     checkDistinct(sorted);
     const list = sorted.map((pattern) => candidates.get(pattern)!);
     lists.set(key, list);

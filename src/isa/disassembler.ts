@@ -119,18 +119,17 @@ function memoryText(
     const target = BigInt.asUintN(addressSize, at + BigInt(instruction.length) + displacement);
     return `[rel ${segment}${hexNumber(target)}]`;
   }
-  const registers = [
-    ...(base === undefined ? [] : [gprName(base, addressSize, true)]),
-    ...(index === undefined ? [] : [gprName(index, addressSize, true) + scaleText(addressSize, scale)]),
-  ];
+  const registers = base === undefined ? [] : [gprName(base, addressSize, true)];
+  if (index !== undefined) {
+    // Without a base even a factor of 1 is written: it tells the index from a base. 16-bit addresses have no factors.
+    const factor = addressSize === 16 || (scale === 0 && base !== undefined) ? '' : `*${1 << scale}`;
+    registers.push(gprName(index, addressSize, true) + factor);
+  }
   if (registers.length === 0) return `[${segment}${hexNumber(BigInt.asUintN(addressSize, displacement))}]`;
   const sign = displacement < 0n ? '-' : '+';
   const rest = displacement === 0n ? '' : sign + hexNumber(displacement < 0n ? -displacement : displacement);
   return `[${segment}${registers.join('+')}${rest}]`;
 }
-
-/** 16-bit addresses have no scale; elsewhere a lone index must be told from a base. */
-const scaleText = (addressSize: Size, scale: number): string => (addressSize === 16 ? '' : `*${1 << scale}`);
 
 function repeatWord({ row, repeat }: DecodedInstruction): string | false {
   if (row.repeat === undefined || repeat === 'none') return false;

@@ -74,29 +74,33 @@ const UNKNOWN = new Set(['salc', 'reservednop', 'nop', 'wbinvd', 'fwait']);
 const UNKNOWN_OPCODE = /^(D9 D8|DC D0|DC D8|DD C8|DE D0|DF C8|DF D0|DF D8)\+i$/;
 
 describe('objdump splits and names the code that we encode', () => {
-  it.each([16, 32, 64] as const)('in %i-bit mode', (mode) => {
-    const random = new Random(200 + mode);
-    const expected: { pattern: EncodingPattern; bytes: number[] }[] = [];
-    for (const pattern of patterns) {
-      if (UNKNOWN.has(pattern.row.mnemonic) || UNKNOWN_OPCODE.test(pattern.encoding[0])) continue;
-      for (const fields of fieldsOf(pattern, mode, 3, random)) {
-        const bytes = encodePattern(pattern, fields);
-        if (typeof bytes !== 'string' && bytes.length <= SLOT) expected.push({ pattern, bytes });
+  it.each([16, 32, 64] as const)(
+    'in %i-bit mode',
+    (mode) => {
+      const random = new Random(200 + mode);
+      const expected: { pattern: EncodingPattern; bytes: number[] }[] = [];
+      for (const pattern of patterns) {
+        if (UNKNOWN.has(pattern.row.mnemonic) || UNKNOWN_OPCODE.test(pattern.encoding[0])) continue;
+        for (const fields of fieldsOf(pattern, mode, 3, random)) {
+          const bytes = encodePattern(pattern, fields);
+          if (typeof bytes !== 'string' && bytes.length <= SLOT) expected.push({ pattern, bytes });
+        }
       }
-    }
-    const code = new Uint8Array(expected.length * SLOT).fill(0x90);
-    for (const [slot, { bytes }] of expected.entries()) code.set(bytes, slot * SLOT);
-    const lines = runObjdump(code, mode);
-    const wrong = expected.flatMap(({ pattern, bytes }, slot) => {
-      const line = lines.get(slot);
-      if (line && line.length === bytes.length && isName(pattern, mnemonicOf(line.text))) return [];
-      const hex = bytes.map((byte) => byte.toString(16).padStart(2, '0')).join(' ');
-      return [
-        `${hex}: ${pattern.row.mnemonic} '${pattern.encoding.join(', ')}', objdump: ${line?.length} ${line?.text}`,
-      ];
-    });
-    console.log(`${mode}-bit: ${expected.length} instructions held against objdump`);
-    expect(wrong.slice(0, 40)).toEqual([]);
-    expect(expected.length).toBeGreaterThan(8_000);
-  });
+      const code = new Uint8Array(expected.length * SLOT).fill(0x90);
+      for (const [slot, { bytes }] of expected.entries()) code.set(bytes, slot * SLOT);
+      const lines = runObjdump(code, mode);
+      const wrong = expected.flatMap(({ pattern, bytes }, slot) => {
+        const line = lines.get(slot);
+        if (line && line.length === bytes.length && isName(pattern, mnemonicOf(line.text))) return [];
+        const hex = bytes.map((byte) => byte.toString(16).padStart(2, '0')).join(' ');
+        return [
+          `${hex}: ${pattern.row.mnemonic} '${pattern.encoding.join(', ')}', objdump: ${line?.length} ${line?.text}`,
+        ];
+      });
+      console.log(`${mode}-bit: ${expected.length} instructions held against objdump`);
+      expect(wrong.slice(0, 40)).toEqual([]);
+      expect(expected.length).toBeGreaterThan(8_000);
+    },
+    60_000,
+  );
 });

@@ -82,7 +82,7 @@ describe.each([16, 32, 64] as const)('%i-bit code', (mode) => {
       (each) => operandSizesIn(each, mode).length > 0 && addressSizesIn(each, mode).length > 0,
     );
     expect(possible.filter((pattern) => !met.has(pattern)).map(name)).toEqual([]);
-  });
+  }, 60_000);
 
   it('assembles the disassembly to an equivalent instruction', () => {
     const random = new Random(100 + mode);
@@ -108,7 +108,7 @@ describe.each([16, 32, 64] as const)('%i-bit code', (mode) => {
     expect(wrong.slice(0, 20)).toEqual([]);
     console.log(`${mode}-bit: ${count} instructions disassembled and assembled`);
     expect(count).toBeGreaterThan(3_000);
-  });
+  }, 60_000);
 });
 
 /** What an instruction does, whatever its encoding: row, operands, and sizes where they show. */
