@@ -6,7 +6,7 @@
  *   `dword [ebx+ecx*4+0x10]`, `word [es:di]`; RIP-relative as `[rel target]`; far pointers as `far [eax]`, `0x8:0x1000`;
  * - branch targets as addresses; sign-extended bytes with their sign;
  * - prefixes only where they mean something: `lock`, `rep`/`repe`/`repne` on string instructions, a segment before
- *   string instructions, `o16`/`a32`… where neither operands nor mnemonic show an unusual size.
+ *   string instructions, `o16`/`a32`… where neither operands nor mnemonic show an unusual size (`push word 5` shows it).
  */
 import { isWritten } from './assembler-match.ts';
 import type { DecodedInstruction } from './decoded-instruction.ts';
@@ -41,9 +41,12 @@ export function disassemble(instruction: DecodedInstruction, address: number | b
   const written = resolveOperands(instruction, pattern, BigInt(address), mode).filter(({ operand }) =>
     isWritten(operand),
   );
-  const operands = written.map((operand) =>
-    operandText(operand, instruction, { at: BigInt(address), mode, alone: written.length === 1 }),
-  );
+  const context: TextContext = {
+    at: BigInt(address),
+    alone: written.length === 1,
+    unusualSize: instruction.operandSize !== operandSizeOf(pattern, mode, false, false),
+  };
+  const operands = written.map((operand) => operandText(operand, instruction, context));
   const prefixes = [
     instruction.lock && 'lock',
     repeatWord(instruction),
@@ -62,9 +65,10 @@ export function hexNumber(value: bigint): string {
 
 interface TextContext {
   readonly at: bigint;
-  readonly mode: Mode;
-  /** It is the only operand. */
+  /** There is one operand only. */
   readonly alone: boolean;
+  /** The operand size is not the one that goes without a prefix. */
+  readonly unusualSize: boolean;
 }
 
 function operandText(operand: ResolvedOperand, instruction: DecodedInstruction, context: TextContext): string {
@@ -73,13 +77,14 @@ function operandText(operand: ResolvedOperand, instruction: DecodedInstruction, 
       return registerText(operand, instruction.rex);
     case 'memory': {
       // `far` where a near form exists; LES and its like have a register beside it and no such form.
-      const size = operand.far ? (context.alone ? 'far ' : '') : sizeWord(operand.width);
+      const size = operand.far ? (context.alone ? 'far ' : '') : isHint(operand) ? '' : sizeWord(operand.width);
       return size + memoryText(operand, instruction, context);
     }
     case 'immediate': {
       const { encodedWidth } = operand.operand.kind;
       const signed = encodedWidth === 8 || operand.width === 64;
-      return hexNumber(signed ? operand.value : BigInt.asUintN(operand.width, operand.value));
+      const size = context.alone && context.unusualSize && followsSize(operand) ? sizeWord(operand.width) : '';
+      return size + hexNumber(signed ? operand.value : BigInt.asUintN(operand.width, operand.value));
     }
     case 'target':
       return hexNumber(operand.address);
@@ -90,6 +95,10 @@ function operandText(operand: ResolvedOperand, instruction: DecodedInstruction, 
   }
 }
 
+/** Only the address counts, whatever the operand size (CLFLUSH, PREFETCH). */
+const isHint = ({ operand: { access, kind } }: ResolvedOperand): boolean =>
+  access === 'address' && typeof kind.width === 'number';
+const followsSize = ({ operand }: ResolvedOperand): boolean => typeof operand.kind.width !== 'number';
 const sizeWord = (width: number): string => (width === 0 ? '' : `${SIZE_WORDS[width]!} `);
 
 function registerText(operand: ResolvedOperand & { kind: 'register' }, rex: boolean): string {
@@ -152,9 +161,12 @@ function operandSizeWord(
   const { operandSize } = instruction;
   const usual = operandSizeOf(pattern, mode, false, false);
   if (operandSize === usual || !pattern.operandSizes.includes(usual)) return false;
-  const follows = written.filter(({ operand }) => typeof operand.kind.width !== 'number');
-  if (follows.some((operand) => operand.kind === 'register' || (operand.kind === 'memory' && !operand.far)))
-    return false;
+  const follows = written.filter(followsSize);
+  const isSeen = (operand: ResolvedOperand): boolean =>
+    operand.kind === 'register' ||
+    (operand.kind === 'memory' && !operand.far) ||
+    (operand.kind === 'immediate' && written.length === 1);
+  if (follows.some(isSeen)) return false;
   const matters =
     follows.length > 0 ||
     !sameStructure(trace(instruction, mode, operandSize).statements, trace(instruction, mode, usual).statements);
