@@ -27,6 +27,8 @@ export class Interpreter implements Engine, EmittedCodeHost {
   readonly #runtime: InterpreterRuntime;
   readonly #blocks: BlockCache;
   readonly #source: CodeSource & { linear: number; limit: number };
+  /** `state.ip` when a helper faulted: a task switch that faults does so in the new task, at its instruction pointer. */
+  #faultIp: number | undefined;
 
   constructor(cpu: DispatchedCpu, runtime: InterpreterRuntime, decoder: Decoder) {
     this.#cpu = cpu;
@@ -57,7 +59,9 @@ export class Interpreter implements Engine, EmittedCodeHost {
     this.#runtime.active = this;
     state.budget = budget;
     state.faulted = 0;
+    this.#faultIp = undefined;
     const exit = this.#runtime.run(state.address, { wide: (state.modeKey & MODE.CODE64) !== 0 });
+    if (exit === EXIT.FAULT && this.#faultIp !== undefined) state.ip = this.#faultIp;
     state.record = 0;
     return EXITS[exit]!;
   }
@@ -134,7 +138,9 @@ export class Interpreter implements Engine, EmittedCodeHost {
       if (resultWidths.length > 0) this.#results(answer as never, resultWidths);
       return false;
     } catch (thrown) {
-      return this.#fault(thrown);
+      const faulted = this.#fault(thrown);
+      if (faulted) this.#faultIp = state.ip;
+      return faulted;
     }
   }
 
@@ -202,7 +208,8 @@ export class Interpreter implements Engine, EmittedCodeHost {
   }
 
   #codeWritten(page: number, offset: number, length: number): void {
-    this.#blocks.invalidate(page, offset, length);
+    // A stale block must not be found in the jump cache again: it sends whoever enters it back there.
+    if (this.#blocks.invalidate(page, offset, length)) this.#cpu.mmu.onFlush();
     if (this.#blocks.releasedPages(page)) this.#source.unwatch(page);
   }
 

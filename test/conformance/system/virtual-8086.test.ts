@@ -1,0 +1,150 @@
+import { describe, expect, it } from 'vitest';
+import { EFLAGS } from '../../../src/cpu/flags.ts';
+import { assemble } from '../../../src/isa/assemble.ts';
+import { faults } from '../../support/system-faults.ts';
+import { LAYOUT, runSystem, SELECTOR, SYSTEM_ENGINES, type SystemOptions } from '../../support/system-machine.ts';
+
+const CODE_AT = 0x5000;
+const CS = CODE_AT >> 4;
+const SS = 0x600;
+const SP = 0x100;
+
+/**
+ * Runs 16-bit code in virtual-8086 mode, with DS = 700h, ES = 710h, FS = 720h, GS = 730h, until it raises an exception,
+ * as HLT does.
+ */
+function runVirtual(
+  engine: (typeof SYSTEM_ENGINES)[number],
+  code: string,
+  { flags = 0, options = {} as SystemOptions } = {},
+) {
+  const source = `
+    mov dword [${LAYOUT.RESUME}], done
+    mov [${LAYOUT.RESUME_ESP}], esp
+    push dword 0x730
+    push dword 0x720
+    push dword 0x700
+    push dword 0x710
+    push dword ${SS}
+    push dword ${SP}
+    push dword ${EFLAGS.VM | flags | 2}
+    push dword ${CS}
+    push dword 0
+    iretd
+  done:
+  `;
+  return runSystem(engine, source, {
+    ...options,
+    prepare(machine) {
+      machine.memory.copyIn(CODE_AT, assemble(code, { bits: 16 }).bytes);
+      options.prepare?.(machine);
+    },
+  });
+}
+
+describe.each(SYSTEM_ENGINES)('%s: virtual-8086 mode (SDM Vol. 3B, "Virtual-8086 Mode")', (engine) => {
+  it('segments have bases of 16 times the selector and limits of FFFFh', () => {
+    const result = runVirtual(
+      engine,
+      'mov word [0x10], 0x1234\nmov eax, ds\nmov bx, cs\nmov cx, ss\nmov dx, sp\nmov si, fs\nmov di, gs\nhlt',
+    );
+    expect(result.read32(0x7010) & 0xffff).toBe(0x1234);
+    expect(
+      [result.eax, result.ebx, result.ecx, result.edx, result.esi, result.edi].map((value) => value & 0xffff),
+    ).toEqual([0x700, CS, SS, SP, 0x720, 0x730]);
+    expect(faults(result)).toEqual(['#GP(0)']);
+  });
+
+  it('the exception frame holds GS, FS, DS, ES, SS, ESP, EFLAGS with VM, CS, EIP; data segments are null in the handler', () => {
+    const result = runVirtual(engine, 'hlt');
+    const frame = Array.from({ length: 10 }, (_, i) => result.read32(LAYOUT.EXCEPTION_STACK - 40 + 4 * i));
+    expect(frame).toEqual([0, 0, CS, EFLAGS.VM | EFLAGS.RF | 2, SP, SS, 0x710, 0x700, 0x720, 0x730]);
+  });
+
+  it('an offset beyond FFFFh: #GP(0), through SS #SS(0)', () => {
+    expect(faults(runVirtual(engine, 'mov ebx, 0x10000\nmov al, [ebx]'))).toEqual(['#GP(0)']);
+    expect(faults(runVirtual(engine, 'mov ebx, 0xfffd\nmov eax, [ebx]'))).toEqual(['#GP(0)']);
+    expect(faults(runVirtual(engine, 'mov ebp, 0xffff\nmov ax, [ebp]'))).toEqual(['#SS(0)']);
+  });
+
+  it.each(['cli', 'sti', 'pushf', 'popf', 'int 0x40', 'iret'])(
+    '%s is sensitive to IOPL: #GP(0) with IOPL < 3',
+    (instruction) => {
+      const result = runVirtual(engine, instruction, { flags: 2 << 12 });
+      expect(faults(result)).toEqual(['#GP(0)']);
+      expect(result.exceptions[0]!.eip).toBe(0);
+    },
+  );
+
+  it('with IOPL = 3 CLI, STI, PUSHF, POPF and IRET work', () => {
+    const result = runVirtual(
+      engine,
+      'cli\npushf\npop ax\nsti\npushf\npop bx\npush 0x3002\npopf\npushf\npop cx\npush 0x3203\npush cs\npush after\niret\nafter: pushf\npop dx\nhlt',
+      {
+        flags: EFLAGS.IOPL | EFLAGS.IF,
+      },
+    );
+    expect([result.eax, result.ebx, result.ecx, result.edx].map((value) => value & 0xffff)).toEqual([
+      0x3002, 0x3202, 0x3002, 0x3203,
+    ]);
+  });
+
+  it('IOPL and VM cannot be changed from within', () => {
+    const result = runVirtual(engine, 'push dword 0\npopfd\npushfd\npop ebx\nhlt', { flags: EFLAGS.IOPL });
+    expect(result.ebx).toBe(EFLAGS.IOPL | 2);
+    expect(result.exceptions[0]!.eflags & EFLAGS.VM).toBe(EFLAGS.VM);
+  });
+
+  it('INT n with IOPL = 3 needs a gate of DPL 3; INT3 and INTO are not sensitive to IOPL', () => {
+    expect(faults(runVirtual(engine, 'int 0x20', { flags: EFLAGS.IOPL }))).toEqual(['#GP(102)']);
+    expect(faults(runVirtual(engine, 'int3'))).toEqual(['#BP']);
+    expect(faults(runVirtual(engine, 'mov al, 0x7f\ninc al\ninto'))).toEqual(['#OF']);
+  });
+
+  it.each([
+    'lgdt [0]',
+    'lidt [0]',
+    'mov eax, cr0',
+    'mov cr0, eax',
+    'lmsw ax',
+    'clts',
+    'hlt',
+    'mov eax, dr7',
+    'invlpg [0]',
+    'wbinvd',
+    'rdmsr',
+  ])('%s needs CPL 0: #GP(0)', (instruction) => {
+    expect(faults(runVirtual(engine, instruction))).toEqual(['#GP(0)']);
+  });
+
+  it.each(['lldt ax', 'ltr ax', 'sldt ax', 'str ax', 'lar ax, bx', 'lsl ax, bx', 'verr ax', 'verw ax', 'arpl ax, bx'])(
+    '%s is not recognised: #UD',
+    (instruction) => {
+      expect(faults(runVirtual(engine, instruction))).toEqual(['#UD']);
+    },
+  );
+
+  it('far transfers load CS as in real-address mode', () => {
+    const result = runVirtual(
+      engine,
+      `call ${CS - 1}:there + 0x10\nback: mov dx, sp\nhlt\nthere: mov bx, cs\nmov cx, [esp]\nretf`,
+    );
+    expect([result.ebx & 0xffff, result.edx & 0xffff]).toEqual([CS - 1, SP]);
+  });
+
+  it('I/O is governed by the permission bitmap, whatever IOPL is', () => {
+    const out = 'out 0x10, al\nhlt';
+    expect(faults(runVirtual(engine, out, { flags: EFLAGS.IOPL }))).toEqual(['#GP(0)']);
+    const allowed = runVirtual(engine, out, {
+      options: {
+        prepare(machine) {
+          // The bitmap begins at 68h; the segment is made long enough for ports up to 7Fh.
+          machine.write32(LAYOUT.GDT + SELECTOR.TSS, (LAYOUT.TSS << 16) | 0x78);
+          machine.write32(LAYOUT.TSS + 0x68, 0, 0, 0, 0, 0xff);
+        },
+      },
+    });
+    expect(allowed.outputs).toMatchObject([{ port: 0x10 }]);
+    expect(allowed.exceptions[0]!.eip).toBe(2);
+  });
+});
