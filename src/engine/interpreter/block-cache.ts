@@ -103,10 +103,11 @@ export class BlockCache {
     return this.#scratch;
   }
 
-  /** Bytes of a page change: the blocks that hold them are dropped. */
-  invalidate(page: number, offset: number, length: number): void {
+  /** Bytes of a page change: the blocks that hold them are dropped. @returns whether there were any */
+  invalidate(page: number, offset: number, length: number): boolean {
     const blocks = this.#byPage.get(page);
-    if (!blocks) return;
+    if (!blocks) return false;
+    let found = false;
     for (const block of blocks) {
       const [start, end] = Math.floor(block.key / 16 / PAGE_SIZE) === page ? [block.start, block.end] : [0, block.crossing!.end];
       if (offset >= end || offset + length <= start) continue;
@@ -114,9 +115,12 @@ export class BlockCache {
       block.stale = true;
       this.#blocks.delete(block.key);
       this.#forget(block);
+      found = true;
     }
+    if (!found) return false;
     // The running partial block may hold them, too.
     this.#markStale(this.#scratch, MAX_INSTRUCTIONS);
+    return true;
   }
 
   /** Whether a page holds decoded code. */
