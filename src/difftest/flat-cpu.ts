@@ -7,22 +7,13 @@ import type { Cpu, PortSpace } from '../cpu/cpu.ts';
 import { type CpuModel, findCpuModel } from '../cpu/cpu-model.ts';
 import { type GuestFault, raise } from '../cpu/fault.ts';
 import type { Mmu } from '../cpu/mmu.ts';
-import { loadNullSegment, refreshSegmentBounds, translateLogical } from '../cpu/segmentation.ts';
+import { translateLogical } from '../cpu/segmentation.ts';
 import { type CpuState, createCpuState, STATE } from '../cpu/state-layout.ts';
 import { GuestMemory } from '../memory/guest-memory.ts';
 import { Pool } from '../memory/pool.ts';
-import { FS_BASE, HARNESS_MAP } from './host/harness.ts';
+import { HARNESS_MAP } from './host/harness.ts';
+import { enterUserMode } from './vector-state.ts';
 
-/** Linux's user segments. */
-const SELECTORS = {
-  32: [0x2b, 0x23, 0x2b, 0x2b, 0x63, 0], // FS: the first TLS entry, which the harness sets up
-  64: [0, 0x33, 0x2b, 0, 0, 0],
-} as const;
-const ACCESS = { code: 0x00c0_fb00, longCode: 0x00a0_fb00, data: 0x00c0_f300 } as const;
-const SEGMENT = { CS: 1, FS: 4, GS: 5 } as const;
-const EFER_LONG = 0x501; // SCE, LME, LMA
-const CR0_USER = 0x8005_0033; // PG, AM, WP, NE, ET, MP, PE
-const CR4_OSFXSR = 1 << 9;
 const PF_WRITE = 2;
 const PF_USER = 4;
 
@@ -49,21 +40,7 @@ export class FlatCpu implements Cpu {
   constructor(mode: 32 | 64) {
     this.state = createCpuState(this.pool, this.pool.allocate(STATE.size));
     this.mmu = new ScratchMmu(this);
-    const { state } = this;
-    state.cr0 = CR0_USER;
-    state.cr4 = CR4_OSFXSR;
-    state.efer = mode === 64 ? EFER_LONG : 0;
-    state.cpl = 3;
-    state.mxcsr = 0x1f80;
-    state.segments.forEach((segment, number) => {
-      const code = number === SEGMENT.CS;
-      segment.selector = SELECTORS[mode][number] ?? 0;
-      segment.base = number === SEGMENT.FS ? FS_BASE : 0;
-      segment.limit = 0xffff_ffff;
-      segment.access = code ? (mode === 64 ? ACCESS.longCode : ACCESS.code) : ACCESS.data;
-      refreshSegmentBounds(segment);
-      if (mode === 32 && number === SEGMENT.GS) loadNullSegment(segment, 0);
-    });
+    enterUserMode(this.state, mode);
   }
 
   beginVector(): void {

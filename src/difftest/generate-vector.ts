@@ -380,7 +380,7 @@ export class VectorGenerator {
       case 0:
         return { base: undefined, index: undefined, scale: 0 };
       case 1: {
-        if (mode === 64) return { base: 'ip', index: undefined, scale: 0 };
+        if (mode === 64 && !this.#facts.jumps) return { base: 'ip', index: undefined, scale: 0 };
         return { base: undefined, index: indexRegister(), scale: 0 };
       }
       case 2: {

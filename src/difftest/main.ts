@@ -1,12 +1,14 @@
 /**
  * The differential test by hand:
  * `node .ci/ts.js src/difftest/main.ts [forms, as a regular expression] [vectors per form] [seed]`
- * prints coverage and, per row, the first mismatch, shrunk; `--record folder` writes each of those as a regression case.
+ * prints coverage and, per row, the first mismatch, shrunk; `--record folder` writes each of those as a regression case,
+ * `--engine interpreter` and `--engine reference` compare these engines too.
  */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import type { EngineName } from '../engine/processor.ts';
 import { INSTRUCTIONS } from '../isa/table.ts';
 import { compareOutcomes, describeVector } from './compare.ts';
 import { comparisonFor } from './comparison-rules.ts';
@@ -19,7 +21,12 @@ import { regressionToJson } from './vector-json.ts';
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { record: { type: 'string' }, coverage: { type: 'boolean' }, show: { type: 'string', default: '1' } },
+  options: {
+    record: { type: 'string' },
+    coverage: { type: 'boolean' },
+    show: { type: 'string', default: '1' },
+    engine: { type: 'string', multiple: true, default: [] },
+  },
 });
 const [pattern = '', vectors = '100', seed = '1'] = positionals;
 const unavailable = hostOracleUnavailable();
@@ -30,6 +37,7 @@ const started = performance.now();
 const result = runDifftest(INSTRUCTIONS, {
   seed: Number(seed),
   vectorsPerForm: Number(vectors),
+  engines: values.engine as EngineName[],
   select: ({ name }) => expression.test(name),
 });
 if (values.coverage) console.log(result.coverage.report());
@@ -61,7 +69,7 @@ function show({ form, vector, differences, oracle }: Mismatch): void {
           const checked = check(candidates.filter((_, index) => runnable[index]));
           return runnable.map((possible) => possible && checked.shift()!.length > 0);
         });
-  console.log(form.name);
+  console.log(`${form.name}, reference evaluator and ${oracle}`);
   console.log(`  ${describeVector(simple)}`);
   console.log(`  ${(oracle === 'host' ? check([simple])[0]! : differences).join('; ')}`);
   if (values.record === undefined || oracle !== 'host') return;

@@ -1,8 +1,6 @@
 /** Runs vectors on the reference evaluator, and says which bits of the outcome are undefined. */
 import { GuestFault, VECTOR } from '../cpu/fault.ts';
-import { readEflags, writeEflags } from '../cpu/flags.ts';
 import { HELPERS, type Helper } from '../cpu/helpers.ts';
-import { readAbridgedTags, readStack, topOfStack, writeAbridgedTags, writePhysical } from '../cpu/x87/x87-state.ts';
 import { CpuContext, type UndefinedResults } from '../engine/reference/cpu-context.ts';
 import { executeInstruction, FormCache } from '../engine/reference/execute-instruction.ts';
 import { createDecoder, type Decoder, isFailure } from '../isa/decoder.ts';
@@ -10,7 +8,8 @@ import type { InstructionRow } from '../isa/instruction.ts';
 import { FlatCpu } from './flat-cpu.ts';
 
 import { FS_BASE, HARNESS_MAP } from './host/harness.ts';
-import type { Ending, Outcome, Vector, X87State } from './vector.ts';
+import type { Ending, Outcome, Vector } from './vector.ts';
+import { loadState, readState } from './vector-state.ts';
 
 export interface ReferenceOutcome extends Outcome {
   /** Bits that the manual leaves undefined: by register number, in the flags, by byte of the window. */
@@ -19,13 +18,14 @@ export interface ReferenceOutcome extends Outcome {
   readonly undefinedMemory: Uint8Array;
   /** Control flow or an address hung on an undefined bit. */
   readonly undecided: string | undefined;
+  /** Lowest address of the scratch pages that was accessed, relative to the window. */
+  readonly firstAccess: number;
   /** Scratch memory outside of the window was accessed: the vector shows less than happened. */
   readonly outsideWindow: boolean;
 }
 
 /** More iterations than any vector's count register asks for. */
 const MAXIMUM_ITERATIONS = 64;
-const FLAG_IF = 0x200;
 
 export class ReferenceOracle {
   readonly #decoder: Decoder;
@@ -42,10 +42,8 @@ export class ReferenceOracle {
     const { initial, window } = vector;
     const at = window - HARNESS_MAP.scratch;
     const size = initial.memory.length;
-    for (let register = 0; register < 16; register++) state.setReg64(register, initial.registers[register] ?? 0n);
-    writeEflags(state, initial.flags | FLAG_IF);
+    loadState(state, initial);
     cpu.scratch.set(initial.memory, at);
-    if (initial.x87) loadX87(cpu, initial.x87);
     state.ip = HARNESS_MAP.slot;
     cpu.beginVector();
 
@@ -86,18 +84,12 @@ export class ReferenceOracle {
     }
     return {
       ending,
-      final: {
-        registers: Array.from({ length: vector.mode === 64 ? 16 : 8 }, (_, register) =>
-          BigInt.asUintN(vector.mode, state.reg64(register)),
-        ),
-        flags: readEflags(state),
-        memory: cpu.scratch.slice(at, at + size),
-        ...(initial.x87 && { x87: readX87(cpu) }),
-      },
+      final: { ...readState(state, vector), memory: cpu.scratch.slice(at, at + size) },
       undefinedRegisters: undefinedResults.registers,
       undefinedFlags: undefinedResults.flagMask,
       undefinedMemory: undefinedResults.bytes,
       undecided: undefinedResults.undecided,
+      firstAccess: cpu.lowest - window,
       outsideWindow: cpu.lowest < window || (cpu.highest !== 0 && cpu.highest >= window + size),
     };
   }
@@ -159,33 +151,4 @@ class Collector implements UndefinedResults {
   decision(what: string): void {
     this.undecided ??= what;
   }
-}
-
-function loadX87({ state }: FlatCpu, x87: X87State): void {
-  state.fcw = x87.controlWord;
-  state.fsw = x87.statusWord;
-  state.fop = 0;
-  state.fip = 0;
-  state.fdp = 0;
-  state.fcs = 0;
-  state.fds = 0;
-  state.mxcsr = 0x1f80;
-  writeAbridgedTags(state, x87.tags);
-  const top = topOfStack(state);
-  x87.stack.forEach((value, index) => {
-    const [significand, rest] = [BigInt.asUintN(64, value), Number(value >> 64n)];
-    writePhysical(state, (top + index) & 7, { sign: (rest >> 15) as 0 | 1, exponent: rest & 0x7fff, significand });
-  });
-}
-
-function readX87({ state }: FlatCpu): X87State {
-  return {
-    controlWord: state.fcw,
-    statusWord: state.fsw,
-    tags: readAbridgedTags(state),
-    stack: Array.from({ length: 8 }, (_, index) => {
-      const { sign, exponent, significand } = readStack(state, index);
-      return (BigInt((sign << 15) | exponent) << 64n) | significand;
-    }),
-  };
 }

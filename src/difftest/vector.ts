@@ -45,6 +45,8 @@ export type Ending =
     };
 
 export interface Outcome {
+  /** How an engine broke its contract about counting instructions. */
+  readonly broken?: string;
   readonly ending: Ending;
   readonly final: VectorState;
 }

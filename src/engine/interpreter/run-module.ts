@@ -294,6 +294,13 @@ class RunFunction {
     code.memory('i32.load', jumpCache + JUMP_CACHE.BLOCK);
     code.set(record);
     code.else();
+    // Nothing is left to execute: whether the next instruction can be fetched is for the next run to find out.
+    code.get(this.#locals.budget);
+    code.op('i32.eqz');
+    code.if();
+    this.#storePointer('ip', () => code.get(target));
+    this.#leave(EXIT.BUDGET);
+    code.end();
     this.#spill();
     this.#storePointer('nextIp', () => code.get(target));
     code.get(state);
