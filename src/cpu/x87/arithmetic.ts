@@ -1,6 +1,7 @@
 /** Addition, subtraction, multiplication, division, square root. SDM Vol. 2A, "FADD", "FSUB", "FMUL", "FDIV", "FSQRT". */
 import { EXCEPTION, roundingOf, unmasked } from './control.ts';
 import {
+  bitLength,
   classify,
   DEFAULT_NAN,
   type Exact,
@@ -56,8 +57,8 @@ const isInfinite = (value: Float80): boolean => classify(value) === 'infinity';
 export function addExact(left: Exact, right: Exact): Exact | undefined {
   const [high, low] = left.exponent >= right.exponent ? [left, right] : [right, left];
   const distance = high.exponent - low.exponent;
-  // Far apart, all that matters of the smaller number is its sign: any non-zero amount far below the last bit will do.
-  const far = distance > 200;
+  // Far apart, all that matters of the lower number is its sign: any non-zero amount far below the last bit will do.
+  const far = distance > 200 && distance - bitLength(low.significand) > 136;
   const shift = far ? 200 : distance;
   const highPart = high.significand << BigInt(shift);
   const lowPart = far ? 1n : low.significand;

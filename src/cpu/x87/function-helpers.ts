@@ -40,6 +40,7 @@ function setC2(state: CpuState, value: boolean): void {
 /** FSIN, FCOS: out of range, only C2 is set. */
 const trigonometric = (compute: Unary) =>
   operation((state) => {
+    setC2(state, false);
     if (!haveOperands(state, [0])) return;
     const value = readStack(state, 0);
     const outOfRange = isOutOfRange(value);

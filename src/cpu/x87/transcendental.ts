@@ -90,11 +90,13 @@ export function twoToXMinus1(x: Float80, fcw: number): Outcome {
   });
 }
 
-/** ±1 are exact. Beyond, the result is undefined. */
+/** 1 and −1 are exact. Beyond, the result is undefined; CPUs leave the argument as it is. */
 const outsideExponential = (x: Float80): Outcome =>
-  exactly(x.sign ? { sign: 1, exponent: BIAS - 1, significand: ONE.significand } : { ...x });
+  x.exponent === BIAS && x.significand === ONE.significand && x.sign
+    ? exactly({ ...x, exponent: BIAS - 1 }, EXCEPTION.PE)
+    : exactly(x, EXCEPTION.PE);
 
-/** log2 of a positive number (1 + x, given x, if `plusOne`), undefined if it is 0; `integer` if that is exact. */
+/** log2 of a positive number (if `plusOne`, of 1 + x, given an x in −1/4..1/4); undefined if that is 0. `exact`: a whole number. */
 function logarithm(value: Exact, plusOne: boolean): { log: Exact; exact: boolean } | undefined {
   // The argument is numerator / 2^shift, of which `excess` is numerator − 2^shift, with 2^shift scaled to lie near it.
   let numerator = value.significand;
@@ -163,7 +165,11 @@ function relationToOne(x: Float80): number {
 
 function timesLogarithm(y: Float80, { log, exact }: { log: Exact; exact: boolean }, fcw: number): Outcome {
   const product = multiplyExact(toExact(y), log);
-  return exact ? roundToRegister(product, fullPrecision(fcw)) : roundInexact(product, fcw);
+  if (!exact) return roundInexact(product, fcw);
+  // CPUs report even a whole logarithm as inexact.
+  const outcome = roundToRegister(product, fullPrecision(fcw));
+  const tiny = isDenormal(outcome.value) ? EXCEPTION.UE : 0;
+  return { ...outcome, flags: outcome.flags | tiny | EXCEPTION.PE };
 }
 
 /** y × log2(x + 1) for |x| below 1 − √½; beyond, undefined: here as defined as mathematics allows. */
@@ -179,7 +185,8 @@ export function yLog2XPlus1(y: Float80, x: Float80, fcw: number): Outcome {
     if (xKind === 'zero' || yKind === 'zero') return exactly(zero(sign));
     const exact = toExact(x);
     const top = topOf(exact);
-    if (top >= 0) return x.sign ? INVALID : timesLogarithm(y, logarithm(addExact(exact, integer(1))!, false)!, fcw);
+    if (top >= 0 && x.sign) return exactly(x, EXCEPTION.PE); // no logarithm; CPUs leave the argument
+    if (top >= -2) return timesLogarithm(y, logarithm(addExact(exact, integer(1))!, false)!, fcw);
     if (top < -FRACTION) {
       // log2(1 + x) is x / ln 2, less x² / (2 ln 2), which is far below the last bit.
       const line = divideExact(multiplyExact(toExact(y), exact), fromFixed(LN2), FRACTION + 80);
