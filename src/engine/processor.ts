@@ -200,7 +200,7 @@ export class Processor implements Cpu {
     this.mmu.refresh();
     const flags = state.flagsOther;
     const due = (this.#intr === 1 && (flags & EFLAGS.IF) !== 0) || this.#nmiPending;
-    if (due || (flags & (EFLAGS.TF | EFLAGS.RF)) !== 0 || changedWidth || hasExecuteBreakpoints(state) || state.pendingDebug !== 0) this.attend();
+    if (due || (flags & (EFLAGS.TF | EFLAGS.RF)) !== 0 || changedWidth || watch || hasExecuteBreakpoints(state) || state.pendingDebug !== 0) this.attend();
   }
 
   /** Ends `run` before the next block. */
