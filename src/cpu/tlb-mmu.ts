@@ -39,6 +39,9 @@ export class TlbMmu implements Mmu {
   readonly #fetchTags = new Float64Array(2 * FETCH_ENTRIES);
   readonly #fetchPages = new Float64Array(2 * FETCH_ENTRIES);
   readonly #fetchGlobal = new Uint8Array(2 * FETCH_ENTRIES);
+  /** Pages larger than 4 KiB of which the TLB may hold parts, as linear address + log2 of the size; and those sizes. */
+  readonly #largePages = new Set<number>();
+  readonly #largeSizes = new Set<number>();
   #paging: PagingState | undefined;
   #wide = false;
   #watch: DataWatch | undefined;
@@ -189,8 +192,12 @@ export class TlbMmu implements Mmu {
       else this.#invalidate(u32, slot);
     }
     this.#filled = kept;
-    if (scope === 'all') this.#fetchTags.fill(0);
-    else for (let slot = 0; slot < 2 * FETCH_ENTRIES; slot++) if (!this.#fetchGlobal[slot]) this.#fetchTags[slot] = 0;
+    if (scope === 'all') {
+      this.#fetchTags.fill(0);
+      this.#largePages.clear();
+    } else {
+      for (let slot = 0; slot < 2 * FETCH_ENTRIES; slot++) if (!this.#fetchGlobal[slot]) this.#fetchTags[slot] = 0;
+    }
     this.#paging = pagingState(this.#cpu.state, this.#cpu.model);
     this.onFlush();
   }
@@ -200,7 +207,24 @@ export class TlbMmu implements Mmu {
     const { u32 } = this.#cpu.pool.views;
     for (let table = 0; table < 4; table++) this.#invalidate(u32, table * TLB.ENTRIES + (page & (TLB.ENTRIES - 1)));
     for (const half of [0, FETCH_ENTRIES]) this.#fetchTags[(page & (FETCH_ENTRIES - 1)) + half] = 0;
+    for (const sizeBits of this.#largeSizes) {
+      const first = address - (address % 2 ** sizeBits);
+      if (this.#largePages.delete(first + sizeBits)) this.#flushRange(first, 2 ** sizeBits);
+    }
     this.onFlush();
+  }
+
+  /** Drops all parts of a page larger than 4 KiB: INVLPG of any address in it means the whole of it. */
+  #flushRange(first: number, bytes: number): void {
+    const { u32 } = this.#cpu.pool.views;
+    const inRange = (address: number) => address >= first && address < first + bytes;
+    for (const slot of this.#filled) {
+      const at = this.#entry(slot) >>> 2;
+      if (u32[at] !== TLB.INVALID && inRange(u32[at]! + (this.#wide ? u32[at + 1]! * 2 ** 32 : 0))) u32[at] = TLB.INVALID;
+    }
+    for (let slot = 0; slot < this.#fetchTags.length; slot++) {
+      if (inRange((this.#fetchTags[slot]! - 1) * PAGE_SIZE)) this.#fetchTags[slot] = 0;
+    }
   }
 
   /** Writes to a physical page must be seen from now on: drops the entries through which it can be written. */
@@ -302,9 +326,16 @@ export class TlbMmu implements Mmu {
       if (found.kind === 'fault') throw pageFault(found);
       for (const { at, bits } of found.updates) memory.write(this.#a20(at), (memory.read(this.#a20(at), 4) | bits) >>> 0, 4);
       ({ page, global } = found);
+      if (found.sizeBits > PAGE_SHIFT) this.#noteLargePage(address, found.sizeBits);
     }
     if (state.a20Mask !== 0xffff_ffff) page = this.#a20(page * PAGE_SIZE) / PAGE_SIZE;
     return { page, global };
+  }
+
+  #noteLargePage(address: number, sizeBits: number): void {
+    if (this.#largePages.size >= TLB.ENTRIES) this.flush('all');
+    this.#largeSizes.add(sizeBits);
+    this.#largePages.add(address - (address % 2 ** sizeBits) + sizeBits);
   }
 
   /** The A20 gate: with it closed, address bit 20 is 0. */

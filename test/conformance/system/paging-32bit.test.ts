@@ -1,6 +1,13 @@
 import { describe, expect, it } from 'vitest';
 import { VECTOR } from '../../../src/cpu/fault.ts';
-import { ENABLE_PAGING, identityMap, LAYOUT, runSystem, SELECTOR, SYSTEM_ENGINES } from '../../support/system-machine.ts';
+import {
+  ENABLE_PAGING,
+  identityMap,
+  LAYOUT,
+  runSystem,
+  SELECTOR,
+  SYSTEM_ENGINES,
+} from '../../support/system-machine.ts';
 
 /** A second page table, for linear addresses from 400000h on. */
 const TABLE = 0x82000;
@@ -123,31 +130,39 @@ describe.each(SYSTEM_ENGINES)('%s: page faults', (engine) => {
   });
 
   it('rights are those of directory and table together', () => {
+    // Four directory entries with all combinations of rights, each with a table of its own with all combinations.
     const rights = [0, RW, US, RW | US];
-    for (const pde of rights) {
-      for (const pte of rights) {
-        const both = pde & pte;
-        const { exceptions } = run(
-          engine,
-          `
-          @try mov eax, [${LINEAR}]
-          @try mov [${LINEAR + 4}], eax
-          @user mov eax, [${LINEAR + 8}]
-          @user mov [${LINEAR + 12}], eax
-          @user add [${LINEAR + 16}], eax
-        `,
-          { pde: TABLE | P | pde, ptes: [PAGE | P | pte] },
-        );
-        const user = (both & US) !== 0;
-        const write = both === (RW | US);
-        const expected = [
-          ...(user ? [] : [pageFault(5, LINEAR + 8)]),
-          ...(write ? [] : [pageFault(7, LINEAR + 12), pageFault(7, LINEAR + 16)]),
-        ];
-        expect(exceptions).toMatchObject(expected);
-        expect(exceptions).toHaveLength(expected.length);
-      }
-    }
+    const cases = rights.flatMap((pde, i) => rights.map((pte, j) => ({ pde, pte, at: LINEAR * (i + 1) + 0x1000 * j })));
+    const { exceptions } = runSystem(
+      engine,
+      ENABLE_PAGING +
+        cases
+          .map(
+            ({ at }) => `
+              @try mov eax, [${at}]
+              @try mov [${at + 4}], eax
+              @user mov eax, [${at + 8}]
+              @user mov [${at + 12}], eax
+              @user add [${at + 16}], eax`,
+          )
+          .join('\n'),
+      {
+        prepare(machine) {
+          identityMap(machine);
+          for (const [i, pde] of rights.entries()) {
+            const table = TABLE + 0x1000 * i;
+            machine.write32(PDE + 4 * i, table | P | pde);
+            machine.write32(table, ...rights.map((pte) => PAGE | P | pte));
+          }
+        },
+      },
+    );
+    const expected = cases.flatMap(({ pde, pte, at }) => [
+      ...((pde & pte & US) !== 0 ? [] : [pageFault(5, at + 8)]),
+      ...((pde & pte) === (RW | US) ? [] : [pageFault(7, at + 12), pageFault(7, at + 16)]),
+    ]);
+    expect(exceptions).toMatchObject(expected);
+    expect(exceptions).toHaveLength(expected.length);
   });
 
   it('CR0.WP = 1 holds the supervisor to R/W too', () => {
