@@ -86,6 +86,8 @@ export function fxRestore(cpu: Cpu, place: ImagePlace, { wide, longMode }: FxFor
   const read = (at: number, size: 1 | 2 | 4) => mmu.readSegment(segment, offset + at, size) >>> 0;
   const read64 = (at: number) => BigInt.asUintN(64, mmu.readSegment64(segment, offset + at));
 
+  // All 512 bytes must be readable, those that mean nothing included.
+  read64(IMAGE_BYTES - 8);
   const [control, status, tags, opcode] = [OFFSET.FCW, OFFSET.FSW, OFFSET.FTW, OFFSET.FOP].map((at) => read(at, 2));
   const ip = wide ? Number(read64(OFFSET.FIP)) : read(OFFSET.FIP, 4);
   const dp = wide ? Number(read64(OFFSET.FDP)) : read(OFFSET.FDP, 4);
