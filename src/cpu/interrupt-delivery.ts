@@ -52,7 +52,9 @@ export function deliverInterrupt(cpu: Cpu, event: InterruptEvent): Delivery {
   const { state } = cpu;
   state.halted = 0;
   if (event.kind === 'nmi') state.nmiBlocked = 1;
-  const fault = attempt(cpu, event);
+  const resume = event.resume === true || state.suspended !== 0;
+  state.suspended = 0;
+  const fault = attempt(cpu, { ...event, resume });
   if (fault === undefined) return 'delivered';
   // An interrupt is a benign event: what its delivery raises is handled in its own right.
   return raiseException(cpu, fault);
@@ -64,6 +66,8 @@ export function deliverInterrupt(cpu: Cpu, event: InterruptEvent): Delivery {
  */
 export function raiseException(cpu: Cpu, fault: GuestFault): Delivery {
   const { state } = cpu;
+  const interrupted = state.suspended !== 0;
+  state.suspended = 0;
   state.halted = 0;
   if (fault.kind === 'trap') state.ip = state.nextIp;
   let current = fault;
@@ -71,7 +75,7 @@ export function raiseException(cpu: Cpu, fault: GuestFault): Delivery {
   for (;;) {
     cpu.lastFault = current;
     const { vector, errorCode } = current;
-    const resume = current.kind === 'fault' && vector !== VECTOR.DB;
+    const resume = current.kind === 'fault' ? vector !== VECTOR.DB : interrupted;
     const nested = attempt(cpu, { vector, kind: 'exception', errorCode, resume });
     if (nested === undefined) {
       // The processor clears GD on entry to the debug handler. SDM Vol. 3B, "Debug Control Register (DR7)".

@@ -37,6 +37,7 @@ export function resetState(state: CpuState, model: CpuModel): void {
   state.halted = 0;
   state.nmiBlocked = 0;
   state.faulted = 0;
+  state.suspended = 0;
   state.a20Mask = 0xffff_ffff;
   resetFloatingPoint(state);
 }

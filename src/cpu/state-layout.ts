@@ -99,6 +99,8 @@ const FIELDS = {
   tscOffset: 'u64',
   /** 1: halted by HLT until an interrupt. */
   halted: 'u32',
+  /** 1: the instruction at `ip` is a repeated string instruction of which at least one iteration is done. */
+  suspended: 'u32',
   /** 1: NMIs are blocked until IRET. */
   nmiBlocked: 'u32',
   /** A20 gate: mask ANDed to physical addresses. */

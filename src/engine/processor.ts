@@ -266,7 +266,8 @@ export class Processor implements Cpu {
     const flags = state.flagsOther;
     const stepping = (flags & EFLAGS.TF) !== 0;
     const watching = hasExecuteBreakpoints(state);
-    if (watching && (flags & EFLAGS.RF) === 0) {
+    // A repeated string instruction meets its breakpoint once, before the first iteration.
+    if (watching && (flags & EFLAGS.RF) === 0 && state.suspended === 0) {
       const met = matchExecute(state, this.#linearIp());
       if (met !== 0) {
         state.dr6 = (state.dr6 | met) >>> 0;
@@ -279,6 +280,7 @@ export class Processor implements Cpu {
     this.#runBudget = single ? 1 : budget;
     this.#running = true;
     this.#entered = false;
+    state.suspended = 0;
     const exit = this.engine.run(this.#runBudget);
     this.#endRun();
     if (exit === 'fault') {

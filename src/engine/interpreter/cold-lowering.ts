@@ -153,6 +153,9 @@ class ColdLowering extends FormLowering {
     code.memory('i32.store', STATE.fields.budget);
     code.br(again);
     code.end();
+    code.get(locals.state);
+    code.i32(1);
+    code.memory('i32.store', STATE.fields.suspended);
     this.#storeIp('nextIp', () => this.pushIp('ip', this.wide ? 64 : 32));
     code.end();
     code.end();

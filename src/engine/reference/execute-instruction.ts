@@ -64,5 +64,8 @@ export function executeInstruction(
   setCount(count - 1n);
   const zero = (readEflags(state) & EFLAGS.ZF) !== 0;
   const stopped = row.repeat === 'repe' && zero !== (repeat === 'repe');
-  if (count > 1n && !stopped) state.nextIp = state.ip;
+  if (count > 1n && !stopped) {
+    state.nextIp = state.ip;
+    state.suspended = 1;
+  }
 }

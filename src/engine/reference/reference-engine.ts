@@ -53,6 +53,7 @@ export class ReferenceEngine implements Engine {
   #retire(instruction: DecodedInstruction): void {
     const { state } = this.#cpu;
     state.budget--;
+    state.suspended = 0;
     try {
       executeInstruction(this.#cpu, this.#context, this.#forms, instruction);
       state.ip = state.nextIp;

@@ -151,6 +151,13 @@ describe.each(SYSTEM_ENGINES)(
       expect(at(result)).toEqual(labels(result, 'there'));
     });
 
+    it('a repeated string instruction meets it once', () => {
+      const source = `mov ecx, 5\nmov edi, 0x300000\n${breakAt('there')}there: rep stosb\nnop`;
+      const result = run(engine, source, { resume: true });
+      expect(at(result)).toEqual(labels(result, 'there'));
+      expect(result.ecx).toBe(0);
+    });
+
     it('it is not met in the middle of an instruction', () => {
       const result = run(engine, `mov ecx, 0\n${breakAt('there + 1')}there: mov ecx, 0x90909090\nnop`);
       expect(events(result)).toEqual([]);
