@@ -18,6 +18,8 @@ export interface DifftestOptions {
   readonly vectorsPerForm: number;
   /** Which forms to run; default: all that can run on the host. */
   readonly select?: (form: TestForm) => boolean;
+  /** Run on the host CPU, too; default: true. */
+  readonly host?: boolean;
   /** Engines that must agree with the reference evaluator in everything, undefined results included. */
   readonly engines?: readonly EngineName[];
   /** Engines get every nth vector of a form; default: every one. */
@@ -51,20 +53,18 @@ interface Prepared {
 
 export function runDifftest(rows: readonly InstructionRow[], options: DifftestOptions): DifftestResult {
   const reference = new ReferenceOracle(rows);
-  const host = new HostOracle();
+  const host = options.host === false ? undefined : new HostOracle();
   const mismatches: Mismatch[] = [];
   const coverage = new Coverage();
   let count = 0;
   const batches = new Map<string, Prepared[]>();
-  const flush = (batch: Prepared[]) => {
-    if (batch.length === 0) return;
+  const compareHost = (batch: readonly Prepared[]) => {
+    if (host === undefined || batch.length === 0) return;
     const outcomes = host.run({ mode: batch[0]!.vector.mode, vectors: batch.map(({ vector }) => vector) });
     batch.forEach(({ form, vector, expected }, index) => {
       const differences = compareOutcomes(vector, expected, outcomes[index]!, comparisonFor(form.pattern.row));
       if (differences.length > 0) mismatches.push({ form, vector, oracle: 'host', differences });
     });
-    count += batch.length;
-    batch.length = 0;
   };
 
   const engines = (options.engines ?? []).map((name) => ({ name, oracle: new MachineOracle(name) }));
@@ -103,11 +103,14 @@ export function runDifftest(rows: readonly InstructionRow[], options: DifftestOp
       let batch = batches.get(key);
       if (batch === undefined) batches.set(key, (batch = []));
       batch.push({ form, vector, expected });
-      if (batch.length >= BATCH) flush(batch);
+      count++;
+      if (batch.length < BATCH) continue;
+      compareHost(batch);
+      batch.length = 0;
     }
     coverage.finishForm(form, made, options.vectorsPerForm);
   });
-  for (const batch of batches.values()) flush(batch);
+  for (const batch of batches.values()) compareHost(batch);
   return { mismatches, coverage, vectors: count };
 }
 

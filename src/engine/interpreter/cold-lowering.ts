@@ -243,6 +243,18 @@ class ColdLowering extends FormLowering {
         code.if();
         this.#raise(13, 0, 'branch target beyond the code segment limit');
         code.end();
+      } else {
+        // SDM Vol. 1, "Canonical Addressing": bits 63 to 47 must be equal.
+        this.value(statement.target);
+        code.i64(16n);
+        code.op('i64.shl');
+        code.i64(16n);
+        code.op('i64.shr_s');
+        this.value(statement.target);
+        code.op('i64.ne');
+        code.if();
+        this.#raise(13, 0, 'branch target is not canonical');
+        code.end();
       }
       this.#storeIp('nextIp', () => this.value(statement.target));
       code.i32(STATUS.LEAVE);

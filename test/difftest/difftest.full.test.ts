@@ -1,0 +1,28 @@
+import { describe, expect, it } from 'vitest';
+import { hostOracleUnavailable } from '../../src/difftest/host/host-oracle.ts';
+import { runDifftest } from '../../src/difftest/run-difftest.ts';
+import { INSTRUCTIONS } from '../../src/isa/table.ts';
+import { expectAgreement } from './run-checks.ts';
+
+const unavailable = hostOracleUnavailable();
+const SEED = 686;
+const VECTORS_PER_FORM = 1000;
+/** Of each row's flags, in thousands of vectors: far below what is usual, far above what a broken generator makes. */
+const PER_FLAG = 10;
+
+describe('differential test, 1,000 vectors per form', () => {
+  it.skipIf(unavailable)(
+    `user-mode integer and x87 rows agree with the host CPU${unavailable ? `: skipped, ${unavailable}` : ''}`,
+    () => {
+      const result = runDifftest(INSTRUCTIONS, {
+        seed: SEED,
+        vectorsPerForm: VECTORS_PER_FORM,
+        engines: ['interpreter'],
+      });
+      console.log(result.coverage.report());
+      console.log(`${result.vectors} vectors`);
+      expect(result.vectors).toBeGreaterThan(1_000_000);
+      expectAgreement(result, { perFlag: PER_FLAG });
+    },
+  );
+});

@@ -1,0 +1,23 @@
+import { describe, expect, it } from 'vitest';
+import { hostOracleUnavailable } from '../../src/difftest/host/host-oracle.ts';
+import { runDifftest } from '../../src/difftest/run-difftest.ts';
+import { INSTRUCTIONS } from '../../src/isa/table.ts';
+import { expectAgreement } from './run-checks.ts';
+
+const unavailable = hostOracleUnavailable();
+/** Pinned: the same vectors in every run. */
+const SEED = 2026;
+const VECTORS_PER_FORM = 6;
+
+describe(`differential test, short${unavailable ? ` (no host oracle: ${unavailable})` : ''}`, () => {
+  it('reference evaluator, interpreter, reference engine and the host CPU agree on every form', () => {
+    const result = runDifftest(INSTRUCTIONS, {
+      seed: SEED,
+      vectorsPerForm: VECTORS_PER_FORM,
+      engines: ['interpreter', 'reference'],
+      host: !unavailable,
+    });
+    expect(result.coverage.rows.size).toBeGreaterThan(200);
+    expectAgreement(result, { perFlag: 1 });
+  });
+});

@@ -1,0 +1,43 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { compareOutcomes } from '../../src/difftest/compare.ts';
+import { comparisonFor } from '../../src/difftest/comparison-rules.ts';
+import { HostOracle, hostOracleUnavailable } from '../../src/difftest/host/host-oracle.ts';
+import { MachineOracle } from '../../src/difftest/machine-oracle.ts';
+import { ReferenceOracle } from '../../src/difftest/reference-oracle.ts';
+import { type RegressionJson, regressionFromJson } from '../../src/difftest/vector-json.ts';
+import { createDecoder, isFailure } from '../../src/isa/decoder.ts';
+import { INSTRUCTIONS } from '../../src/isa/table.ts';
+
+const folder = join(import.meta.dirname, 'regressions');
+const cases = readdirSync(folder)
+  .filter((name) => name.endsWith('.json'))
+  .map((name) => JSON.parse(readFileSync(join(folder, name), 'utf8')) as RegressionJson);
+
+/** Each case is a bug that the differential test found, shrunk, with what a real CPU did. */
+describe('past bugs', () => {
+  const reference = new ReferenceOracle(INSTRUCTIONS);
+  const machines = [new MachineOracle('interpreter'), new MachineOracle('reference')];
+  const decoder = createDecoder(INSTRUCTIONS);
+
+  it.each(cases.map((json) => [json.title, json] as const))('%s', (_, json) => {
+    const { vector, outcome } = regressionFromJson(json);
+    const decoded = decoder.decode(vector.code, 0, vector.mode);
+    if (isFailure(decoded)) throw new Error(`the case does not decode: ${decoded.failure}`);
+    const options = comparisonFor(decoded.row);
+    const expected = reference.run(vector);
+    expect(compareOutcomes(vector, expected, outcome, options)).toEqual([]);
+    if (/^int[3o]$/.test(decoded.row.mnemonic)) return; // through an IDT, on a machine
+    for (const machine of machines) expect(compareOutcomes(vector, expected, machine.run(vector), options)).toEqual([]);
+  });
+
+  it.skipIf(hostOracleUnavailable())('this host does what the recorded CPU did', () => {
+    const host = new HostOracle();
+    for (const json of cases) {
+      const { vector, outcome } = regressionFromJson(json);
+      const [again] = host.run({ mode: vector.mode, vectors: [vector] });
+      expect(again, json.title).toEqual(outcome);
+    }
+  });
+});
