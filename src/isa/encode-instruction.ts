@@ -4,7 +4,15 @@
  */
 import { immediateFields } from './decode-table.ts';
 import type { MemoryOperand } from './decoded-instruction.ts';
-import { addressSizeOf, type EncodingPattern, type Mode, operandSizeOf, parseEncoding, type Size } from './encoding.ts';
+import {
+  addressSizeOf,
+  type EncodingPattern,
+  type Mode,
+  operandSizeOf,
+  PREFIX_CLASS,
+  parseEncoding,
+  type Size,
+} from './encoding.ts';
 import type { InstructionRow } from './instruction.ts';
 import { GPR, SEGMENT } from './semantics.ts';
 
@@ -82,7 +90,9 @@ export function encodePattern(pattern: EncodingPattern, fields: PatternFields): 
   if (sizePrefixes === undefined) return `no operand size ${operandSize} in ${mode}-bit mode`;
   const [prefix66, rexW] = sizePrefixes;
   const repeat = fields.repeat ?? 'none';
-  if (repeat !== 'none' && (pattern.noPrefix || pattern.mandatoryPrefix !== 0)) return 'no repeat prefix possible';
+  const repeatByte = repeat === 'none' ? undefined : repeat === 'repe' ? 0xf3 : 0xf2;
+  if (repeatByte !== undefined && !(pattern.prefixMask & (1 << PREFIX_CLASS[repeatByte])))
+    return 'no repeat prefix possible';
 
   const usesModrm = pattern.modrm !== 'none';
   let rex = rexW ? 8 : 0;
@@ -116,7 +126,7 @@ export function encodePattern(pattern: EncodingPattern, fields: PatternFields): 
   const segment = fields.segmentOverride ?? neededOverride(fields.memory, mode);
   if (segment === 'none') return 'this segment cannot be chosen in 64-bit mode';
   if (fields.lock) bytes.push(0xf0);
-  if (repeat !== 'none') bytes.push(repeat === 'repe' ? 0xf3 : 0xf2);
+  if (repeatByte !== undefined && repeatByte !== pattern.mandatoryPrefix) bytes.push(repeatByte);
   if (segment !== undefined) bytes.push(SEGMENT_PREFIXES[segment]!);
   if (prefix67) bytes.push(0x67);
   if (prefix66) bytes.push(0x66);
