@@ -92,6 +92,7 @@ export class X87Machine {
     state.fsw = status;
     writeControl(state, control);
     writeTagWord(state, tags);
+    for (const field of ['fip', 'fcs', 'fdp', 'fds', 'fop'] as const) state[field] = 0;
     for (const [index, value] of stack.entries()) writePhysical(state, (topOfStack(state) + index) & 7, value);
   }
 
