@@ -1,0 +1,31 @@
+; memcpy of 256 KiB by REP MOVSD. Each iteration counts as an instruction.
+SIZE equ 0x40000
+SOURCE equ DATA
+DESTINATION equ DATA + 0x140000 ; not a power of two away: translation caches are direct-mapped
+
+setup:
+  mov edi, SOURCE
+  mov eax, 1
+.fill:
+  imul eax, eax, 1664525
+  add eax, 1013904223
+  mov [edi], eax
+  add edi, 4
+  cmp edi, SOURCE + SIZE
+  jb .fill
+  ret
+
+  align 16
+work:
+  mov ebx, 1000
+.pass:
+  mov esi, SOURCE
+  mov edi, DESTINATION
+  mov ecx, SIZE / 4
+  rep movsd
+  inc dword [SOURCE]
+  dec ebx
+  jnz .pass
+  mov eax, [DESTINATION]
+  add eax, [DESTINATION + SIZE - 4]
+  ret
