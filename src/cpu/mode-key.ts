@@ -20,7 +20,10 @@ export function modeKey(state: CpuState): number {
   });
   const flat = data && code.base === 0 && code.limit === 0xffff_ffff;
   return (
-    (code.access & ACCESS.BIG ? MODE.CODE32 : 0) | (stack.access & ACCESS.BIG ? MODE.STACK32 : 0) | (flat ? MODE.FLAT : 0) | user
+    (code.access & ACCESS.BIG ? MODE.CODE32 : 0) |
+    (stack.access & ACCESS.BIG ? MODE.STACK32 : 0) |
+    (flat ? MODE.FLAT : 0) |
+    user
   );
 }
 

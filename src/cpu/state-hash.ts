@@ -6,7 +6,19 @@ import { FIELD_KINDS, type FieldName, STATE } from './state-layout.ts';
 
 /** Fields that are the engine's own, or whose guest-visible part is hashed otherwise (flags). */
 const HIDDEN = new Set<FieldName>([
-  'nextIp', 'flagResult', 'flagCarries', 'flagsOther', 'budget', 'faulted', 'attention', 'record', 'jumpTag', 'tlbRead', 'tlbWrite', 'scratch', 'scratchAddress',
+  'nextIp',
+  'flagResult',
+  'flagCarries',
+  'flagsOther',
+  'budget',
+  'faulted',
+  'attention',
+  'record',
+  'jumpTag',
+  'tlbRead',
+  'tlbWrite',
+  'scratch',
+  'scratchAddress',
 ]);
 
 /** 16 hexadecimal digits. `retired` is part of it. */

@@ -5,14 +5,14 @@
  */
 import { PAGE_SHIFT, PAGE_SIZE } from '../base/address.ts';
 import type { AccessPrivilege, Cpu } from './cpu.ts';
-import { EFLAGS } from './flags.ts';
 import { raise } from './fault.ts';
+import { EFLAGS } from './flags.ts';
 import type { Mmu } from './mmu.ts';
-import { type PagingState, pagingState } from './paging/paging-state.ts';
 import { pageFault, walkPages } from './paging/page-walk.ts';
+import { type PagingState, pagingState } from './paging/paging-state.ts';
+import { isLongMode } from './processor-mode.ts';
 import { CR0 } from './register-bits.ts';
 import { translateLogical } from './segmentation.ts';
-import { isLongMode } from './processor-mode.ts';
 import { TLB } from './tlb-layout.ts';
 
 type Access = 'read' | 'write' | 'execute';
@@ -53,7 +53,10 @@ export class TlbMmu implements Mmu {
     this.#cpu = cpu;
     this.#tables = cpu.pool.allocate(4 * TLB.TABLE_SIZE, 64);
     this.#empty = cpu.pool.allocate(TLB.TABLE_SIZE, 64);
-    for (const [start, bytes] of [[this.#tables, 4 * TLB.TABLE_SIZE], [this.#empty, TLB.TABLE_SIZE]] as const) {
+    for (const [start, bytes] of [
+      [this.#tables, 4 * TLB.TABLE_SIZE],
+      [this.#empty, TLB.TABLE_SIZE],
+    ] as const) {
       cpu.pool.views.u32.fill(TLB.INVALID, start >>> 2, (start + bytes) >>> 2);
     }
     cpu.memory.onFrameMoved = () => this.#dropZeroFrame();
@@ -171,6 +174,22 @@ export class TlbMmu implements Mmu {
     this.probeWrite(translateLogical(this.#cpu, segment, offset, size, 'write'), size, 'current');
   }
 
+  /** Host address of `size` bytes within one page, if the TLB holds it for that access at the current privilege; else 0. */
+  hostAddress(address: number, size: number, access: 'read' | 'write'): number {
+    const user = this.#cpu.state.cpl === 3;
+    return this.#hit(
+      address,
+      size,
+      access === 'read'
+        ? user
+          ? TABLE.userRead
+          : TABLE.supervisorRead
+        : user
+          ? TABLE.userWrite
+          : TABLE.supervisorWrite,
+    );
+  }
+
   /** Physical address of an instruction byte at the current privilege. Throws #PF. */
   translateFetch(address: number): number {
     const page = Math.floor(address / PAGE_SIZE);
@@ -220,7 +239,8 @@ export class TlbMmu implements Mmu {
     const inRange = (address: number) => address >= first && address < first + bytes;
     for (const slot of this.#filled) {
       const at = this.#entry(slot) >>> 2;
-      if (u32[at] !== TLB.INVALID && inRange(u32[at]! + (this.#wide ? u32[at + 1]! * 2 ** 32 : 0))) u32[at] = TLB.INVALID;
+      if (u32[at] !== TLB.INVALID && inRange(u32[at]! + (this.#wide ? u32[at + 1]! * 2 ** 32 : 0)))
+        u32[at] = TLB.INVALID;
     }
     for (let slot = 0; slot < this.#fetchTags.length; slot++) {
       if (inRange((this.#fetchTags[slot]! - 1) * PAGE_SIZE)) this.#fetchTags[slot] = 0;
@@ -277,7 +297,7 @@ export class TlbMmu implements Mmu {
     const { u32 } = this.#cpu.pool.views;
     const page = this.#wide ? Math.floor(address / PAGE_SIZE) : address >>> PAGE_SHIFT;
     const at = this.#entry(table * TLB.ENTRIES + (page & (TLB.ENTRIES - 1))) >>> 2;
-    if (u32[at] !== ((page << PAGE_SHIFT) >>> 0)) return 0;
+    if (u32[at] !== (page << PAGE_SHIFT) >>> 0) return 0;
     if (this.#wide && u32[at + 1] !== Math.floor(page / 2 ** 20)) return 0;
     return ((address >>> 0) + u32[at + (TLB.addend(this.#wide) >>> 2)]!) >>> 0;
   }
@@ -296,10 +316,18 @@ export class TlbMmu implements Mmu {
     if (this.#checksAlignment && user && address % Math.min(size, 8) !== 0 && size <= 8) {
       throw raise.AC({ check: 'unaligned access at CPL 3 with CR0.AM and EFLAGS.AC set', on: { address, size } });
     }
-    const table = access === 'write' ? (user ? TABLE.userWrite : TABLE.supervisorWrite) : user ? TABLE.userRead : TABLE.supervisorRead;
+    const table =
+      access === 'write'
+        ? user
+          ? TABLE.userWrite
+          : TABLE.supervisorWrite
+        : user
+          ? TABLE.userRead
+          : TABLE.supervisorRead;
     if (this.#hit(address, 1, table) === 0) this.#translate(address, access, privilege);
     const last = this.#wrap(address + size - 1);
-    if (Math.floor(last / PAGE_SIZE) !== Math.floor(address / PAGE_SIZE)) this.#translate(this.#wrap(last - (last & PAGE_MASK)), access, privilege);
+    if (Math.floor(last / PAGE_SIZE) !== Math.floor(address / PAGE_SIZE))
+      this.#translate(this.#wrap(last - (last & PAGE_MASK)), access, privilege);
   }
 
   #translateBoth(address: number, access: Access, privilege: AccessPrivilege) {
@@ -322,9 +350,12 @@ export class TlbMmu implements Mmu {
     let page = Math.floor(address / PAGE_SIZE);
     let global = false;
     if (this.#paging) {
-      const found = walkPages({ address, access, privilege: user ? 'user' : 'supervisor' }, this.#paging, (at) => memory.read(this.#a20(at), 4));
+      const found = walkPages({ address, access, privilege: user ? 'user' : 'supervisor' }, this.#paging, (at) =>
+        memory.read(this.#a20(at), 4),
+      );
       if (found.kind === 'fault') throw pageFault(found);
-      for (const { at, bits } of found.updates) memory.write(this.#a20(at), (memory.read(this.#a20(at), 4) | bits) >>> 0, 4);
+      for (const { at, bits } of found.updates)
+        memory.write(this.#a20(at), (memory.read(this.#a20(at), 4) | bits) >>> 0, 4);
       ({ page, global } = found);
       if (found.sizeBits > PAGE_SHIFT) this.#noteLargePage(address, found.sizeBits);
     }

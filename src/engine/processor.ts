@@ -17,8 +17,8 @@ import { MODE, modeKey } from '../cpu/mode-key.ts';
 import { DR6 } from '../cpu/register-bits.ts';
 import { resetState } from '../cpu/reset.ts';
 import { CS } from '../cpu/segmentation.ts';
-import { type CpuState, createCpuState, STATE } from '../cpu/state-layout.ts';
 import { hashState } from '../cpu/state-hash.ts';
+import { type CpuState, createCpuState, STATE } from '../cpu/state-layout.ts';
 import { JUMP_CACHE } from '../cpu/tlb-layout.ts';
 import { TlbMmu } from '../cpu/tlb-mmu.ts';
 import type { GuestMemory } from '../memory/guest-memory.ts';
@@ -200,7 +200,15 @@ export class Processor implements Cpu {
     this.mmu.refresh();
     const flags = state.flagsOther;
     const due = (this.#intr === 1 && (flags & EFLAGS.IF) !== 0) || this.#nmiPending;
-    if (due || (flags & (EFLAGS.TF | EFLAGS.RF)) !== 0 || changedWidth || watch || hasExecuteBreakpoints(state) || state.pendingDebug !== 0) this.attend();
+    if (
+      due ||
+      (flags & (EFLAGS.TF | EFLAGS.RF)) !== 0 ||
+      changedWidth ||
+      watch ||
+      hasExecuteBreakpoints(state) ||
+      state.pendingDebug !== 0
+    )
+      this.attend();
   }
 
   /** Ends `run` before the next block. */
@@ -271,12 +279,15 @@ export class Processor implements Cpu {
       const met = matchExecute(state, this.#linearIp());
       if (met !== 0) {
         state.dr6 = (state.dr6 | met) >>> 0;
-        return this.#raise(new GuestFault({ vector: VECTOR.DB, cause: { check: 'instruction breakpoint', on: { dr6: met } } }));
+        return this.#raise(
+          new GuestFault({ vector: VECTOR.DB, cause: { check: 'instruction breakpoint', on: { dr6: met } } }),
+        );
       }
     }
     // RF lasts for one instruction; that instruction may set it anew (IRET).
     if (flags & EFLAGS.RF) state.flagsOther = (flags & ~EFLAGS.RF) >>> 0;
-    const single = stepping || watching || hasDataBreakpoints(state) || (flags & EFLAGS.RF) !== 0 || this.#shadowMatters();
+    const single =
+      stepping || watching || hasDataBreakpoints(state) || (flags & EFLAGS.RF) !== 0 || this.#shadowMatters();
     this.#runBudget = single ? 1 : budget;
     this.#running = true;
     this.#entered = false;
@@ -326,7 +337,8 @@ export class Processor implements Cpu {
       const on = { dr6: state.pendingDebug };
       state.pendingDebug = 0;
       state.nextIp = state.ip;
-      if (!this.#raise(new GuestFault({ vector: VECTOR.DB, kind: 'trap', cause: { check: 'debug trap', on } }))) return false;
+      if (!this.#raise(new GuestFault({ vector: VECTOR.DB, kind: 'trap', cause: { check: 'debug trap', on } })))
+        return false;
     }
     if (this.#nmiPending && state.nmiBlocked === 0 && !shadowedAll) {
       this.#nmiPending = false;

@@ -70,7 +70,8 @@ export class IrBuilder<P = unknown, S = unknown> {
   parity = (value: Value): Value => this.#make('parity', 1, [value]);
   overflow = (carries: Value): Value => this.#make('overflow', 1, [carries]);
   bit3 = (carries: Value): Value => this.#make('bit3', 1, [carries]);
-  addCarries = (left: Value, right: Value, sum: Value): Value => this.#make('addCarries', sum.width, [left, right, sum]);
+  addCarries = (left: Value, right: Value, sum: Value): Value =>
+    this.#make('addCarries', sum.width, [left, right, sum]);
   subBorrows = (left: Value, right: Value, difference: Value): Value =>
     this.#make('subBorrows', difference.width, [left, right, difference]);
 

@@ -16,45 +16,84 @@ export function evaluateOperator(op: Operator, width: Width, argWidth: Width, ar
   const truth = (value: boolean) => (value ? 1n : 0n);
   const top = BigInt(argWidth - 1);
   switch (op) {
-    case 'add': return unsigned(a + b);
-    case 'sub': return unsigned(a - b);
-    case 'mul': return unsigned(a * b);
-    case 'mulHighUnsigned': return (a * b) >> BigInt(width);
-    case 'mulHighSigned': return unsigned((signed(a) * signed(b)) >> BigInt(width));
-    case 'udiv': return a / b;
-    case 'urem': return a % b;
-    case 'sdiv': return unsigned(signed(a) / signed(b));
-    case 'srem': return unsigned(signed(a) % signed(b));
-    case 'and': return a & b;
-    case 'or': return a | b;
-    case 'xor': return a ^ b;
-    case 'not': return unsigned(~a);
-    case 'neg': return unsigned(-a);
-    case 'shl': return unsigned(a << b);
-    case 'shr': return a >> b;
-    case 'sar': return unsigned(signed(a) >> b);
-    case 'rotl': return rotate(a, b % BigInt(width), width);
-    case 'rotr': return rotate(a, (BigInt(width) - (b % BigInt(width))) % BigInt(width), width);
-    case 'eq': return truth(a === b);
-    case 'ne': return truth(a !== b);
-    case 'ult': return truth(a < b);
-    case 'ule': return truth(a <= b);
-    case 'slt': return truth(signed(a) < signed(b));
-    case 'sle': return truth(signed(a) <= signed(b));
-    case 'addCarries': return unsigned((a & b) | ((a | b) & ~c));
-    case 'subBorrows': return unsigned((~a & b) | ((~a | b) & c));
-    case 'msb': return (a >> top) & 1n;
-    case 'overflow': return ((a >> top) ^ (a >> (top - 1n))) & 1n;
-    case 'bit3': return (a >> 3n) & 1n;
-    case 'isZero': return truth(a === 0n);
-    case 'parity': return truth(bitCount(a & 0xffn) % 2 === 0);
-    case 'select': return a ? b : c;
-    case 'zeroExtend': return a;
-    case 'signExtend': return unsigned(signed(a));
-    case 'truncate': return unsigned(a);
-    case 'countLeadingZeros': return BigInt(argWidth) - BigInt(a === 0n ? 0 : a.toString(2).length);
-    case 'countTrailingZeros': return a === 0n ? BigInt(argWidth) : BigInt((a & -a).toString(2).length - 1);
-    case 'popCount': return BigInt(bitCount(a));
+    case 'add':
+      return unsigned(a + b);
+    case 'sub':
+      return unsigned(a - b);
+    case 'mul':
+      return unsigned(a * b);
+    case 'mulHighUnsigned':
+      return (a * b) >> BigInt(width);
+    case 'mulHighSigned':
+      return unsigned((signed(a) * signed(b)) >> BigInt(width));
+    case 'udiv':
+      return a / b;
+    case 'urem':
+      return a % b;
+    case 'sdiv':
+      return unsigned(signed(a) / signed(b));
+    case 'srem':
+      return unsigned(signed(a) % signed(b));
+    case 'and':
+      return a & b;
+    case 'or':
+      return a | b;
+    case 'xor':
+      return a ^ b;
+    case 'not':
+      return unsigned(~a);
+    case 'neg':
+      return unsigned(-a);
+    case 'shl':
+      return unsigned(a << b);
+    case 'shr':
+      return a >> b;
+    case 'sar':
+      return unsigned(signed(a) >> b);
+    case 'rotl':
+      return rotate(a, b % BigInt(width), width);
+    case 'rotr':
+      return rotate(a, (BigInt(width) - (b % BigInt(width))) % BigInt(width), width);
+    case 'eq':
+      return truth(a === b);
+    case 'ne':
+      return truth(a !== b);
+    case 'ult':
+      return truth(a < b);
+    case 'ule':
+      return truth(a <= b);
+    case 'slt':
+      return truth(signed(a) < signed(b));
+    case 'sle':
+      return truth(signed(a) <= signed(b));
+    case 'addCarries':
+      return unsigned((a & b) | ((a | b) & ~c));
+    case 'subBorrows':
+      return unsigned((~a & b) | ((~a | b) & c));
+    case 'msb':
+      return (a >> top) & 1n;
+    case 'overflow':
+      return ((a >> top) ^ (a >> (top - 1n))) & 1n;
+    case 'bit3':
+      return (a >> 3n) & 1n;
+    case 'isZero':
+      return truth(a === 0n);
+    case 'parity':
+      return truth(bitCount(a & 0xffn) % 2 === 0);
+    case 'select':
+      return a ? b : c;
+    case 'zeroExtend':
+      return a;
+    case 'signExtend':
+      return unsigned(signed(a));
+    case 'truncate':
+      return unsigned(a);
+    case 'countLeadingZeros':
+      return BigInt(argWidth) - BigInt(a === 0n ? 0 : a.toString(2).length);
+    case 'countTrailingZeros':
+      return a === 0n ? BigInt(argWidth) : BigInt((a & -a).toString(2).length - 1);
+    case 'popCount':
+      return BigInt(bitCount(a));
   }
 }
 

@@ -12,14 +12,29 @@ export function fold(node: Operation): Value {
   const [a, b, c] = args as [Value, Value, Value];
   const dividesByZero = /^[us](div|rem)$/.test(op) && isConstant(b, 0n);
   if (!dividesByZero && args.every((arg) => arg.op === 'constant')) {
-    return constant(evaluateOperator(op, width, a.width, args.map((arg) => (arg.op === 'constant' ? arg.value : 0n))), width);
+    return constant(
+      evaluateOperator(
+        op,
+        width,
+        a.width,
+        args.map((arg) => (arg.op === 'constant' ? arg.value : 0n)),
+      ),
+      width,
+    );
   }
   switch (op) {
-    case 'add': case 'or': case 'xor':
+    case 'add':
+    case 'or':
+    case 'xor':
       if (isConstant(b, 0n)) return a;
       if (isConstant(a, 0n)) return b;
       break;
-    case 'sub': case 'shl': case 'shr': case 'sar': case 'rotl': case 'rotr':
+    case 'sub':
+    case 'shl':
+    case 'shr':
+    case 'sar':
+    case 'rotl':
+    case 'rotr':
       if (isConstant(b, 0n)) return a;
       break;
     case 'and':
@@ -31,9 +46,15 @@ export function fold(node: Operation): Value {
       if (a.op === 'constant') return a.value ? b : c;
       if (b === c) return b;
       break;
-    case 'zeroExtend': case 'truncate':
+    case 'zeroExtend':
+    case 'truncate':
       // Extending and cutting back is nothing.
-      if (op === 'truncate' && isOperation(a) && (a.op === 'zeroExtend' || a.op === 'signExtend') && a.args[0]!.width === width) {
+      if (
+        op === 'truncate' &&
+        isOperation(a) &&
+        (a.op === 'zeroExtend' || a.op === 'signExtend') &&
+        a.args[0]!.width === width
+      ) {
         return a.args[0]!;
       }
       break;

@@ -26,7 +26,23 @@ export type Statement<P = unknown, S = unknown> =
   /** Transfers control to an offset in the current code segment (checked against its limit). */
   | { readonly kind: 'jump'; readonly target: Value; readonly condition?: Value }
   /** Raises a fault and ends the instruction (if the condition holds). */
-  | { readonly kind: 'raise'; readonly vector: number; readonly errorCode?: number; readonly cause: string; readonly condition?: Value }
+  | {
+      readonly kind: 'raise';
+      readonly vector: number;
+      readonly errorCode?: number;
+      readonly cause: string;
+      readonly condition?: Value;
+    }
   /** Runs a helper: a function of the layer above, by name. It may fault. */
-  | { readonly kind: 'call'; readonly helper: string; readonly args: readonly Value[]; readonly results: readonly Temporary[] }
-  | { readonly kind: 'when'; readonly condition: Value; readonly then: readonly Statement<P, S>[]; readonly otherwise: readonly Statement<P, S>[] };
+  | {
+      readonly kind: 'call';
+      readonly helper: string;
+      readonly args: readonly Value[];
+      readonly results: readonly Temporary[];
+    }
+  | {
+      readonly kind: 'when';
+      readonly condition: Value;
+      readonly then: readonly Statement<P, S>[];
+      readonly otherwise: readonly Statement<P, S>[];
+    };

@@ -6,7 +6,7 @@ import { UserError } from '../base/errors.ts';
 import type { OperandValue } from './assembler-operand.ts';
 import type { MemoryOperand } from './decoded-instruction.ts';
 import { encodePattern, type PatternFields } from './encode-instruction.ts';
-import { type EncodingPattern, type Mode, operandSizeOf, type PatternOperand, SIZES, type Size } from './encoding.ts';
+import { bitsOf, type EncodingPattern, type Mode, operandSizeOf, type PatternOperand, SIZES, type Size } from './encoding.ts';
 import type { MnemonicUse } from './mnemonics.ts';
 
 /** Prefix words before an instruction. */
@@ -159,8 +159,7 @@ class FieldCollector {
   }
 
   #bits(width: number | 'v' | 'z' | 'a'): number {
-    if (typeof width === 'number') return width;
-    return width === 'v' ? this.#operandSize : width === 'z' ? Math.min(this.#operandSize, 32) : this.#mode;
+    return bitsOf(width, this.#operandSize, this.#mode);
   }
 
   /** Takes an operand's value into the fields, if it is of the pattern's kind. */

@@ -11,7 +11,7 @@ import {
   type TokenReader,
 } from './assembler-expression.ts';
 import type { MemoryOperand } from './decoded-instruction.ts';
-import { defaultSegment } from './encode-instruction.ts';
+import { defaultSegment } from './address-form.ts';
 import type { Mode, Size } from './encoding.ts';
 import { REGISTERS, type RegisterName } from './register-names.ts';
 

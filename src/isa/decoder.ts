@@ -8,7 +8,8 @@
  */
 import { type Candidate, createDecodeTables, type DecodeTable } from './decode-table.ts';
 import type { DecodedInstruction, DecodeFailure, MemoryOperand } from './decoded-instruction.ts';
-import { addressSizeOf, type Mode, operandSizeOf, PREFIX_CLASS, type Size } from './encoding.ts';
+import { ADDRESS_FORMS_16, defaultSegment } from './address-form.ts';
+import { addressSizeOf, bitsOf, type Mode, operandSizeOf, PREFIX_CLASS, type Size } from './encoding.ts';
 import type { InstructionRow } from './instruction.ts';
 import { GPR, SEGMENT } from './semantics.ts';
 
@@ -34,6 +35,7 @@ export function createDecoder(rows: readonly InstructionRow[]): Decoder {
 
 const REX = { W: 8, R: 4, X: 2, B: 1 } as const;
 const NO_IMMEDIATES: readonly bigint[] = [];
+const NO_REGISTERS = { base: undefined, index: undefined };
 const CONTROL_REGISTERS = new Set([0, 2, 3, 4, 8]);
 
 /** What a byte is as a prefix: -1 not one; 0..5 a segment override; others by name. REX is told apart by mode. */
@@ -54,11 +56,6 @@ for (const [byte, prefix] of [
 ] as const) {
   PREFIX_BYTES[byte] = prefix;
 }
-
-/** Base and index of 16-bit addresses by ModR/M.rm. SDM Vol. 2A, "16-Bit Addressing Forms with the ModR/M Byte". */
-const BASE16 = [GPR.rBX, GPR.rBX, GPR.rBP, GPR.rBP, undefined, undefined, GPR.rBP, GPR.rBX] as const;
-const INDEX16 = [GPR.rSI, GPR.rDI, GPR.rSI, GPR.rDI, undefined, undefined, undefined, undefined] as const;
-const ONLY16 = [undefined, undefined, undefined, undefined, GPR.rSI, GPR.rDI, undefined, undefined] as const;
 
 class TableDecoder implements Decoder {
   readonly #tables: Readonly<Record<Mode, DecodeTable>>;
@@ -173,15 +170,7 @@ class TableDecoder implements Decoder {
     if (candidate.immediates.length > 0) {
       const values: bigint[] = [];
       for (const field of candidate.immediates) {
-        const width =
-          typeof field.width === 'number'
-            ? field.width
-            : field.width === 'a'
-              ? addressSize
-              : field.width === 'z' && operandSize === 64
-                ? 32
-                : operandSize;
-        values.push(this.#immediate(width, field.signed));
+        values.push(this.#immediate(bitsOf(field.width, operandSize, addressSize), field.signed));
       }
       immediates = values;
       if (candidate.implicitMemory === 'offset') {
@@ -224,10 +213,9 @@ class TableDecoder implements Decoder {
     const low = modrm & 7;
     if (addressSize === 16) {
       const absolute = mod === 0 && low === 6;
-      const index = absolute ? undefined : INDEX16[low];
-      const base = absolute ? undefined : (BASE16[low] ?? ONLY16[low]);
+      const { base, index } = absolute ? NO_REGISTERS : ADDRESS_FORMS_16[low]!;
       const displacement = absolute || mod === 2 ? signed16(this.#next16()) : mod === 1 ? signed8(this.#next8()) : 0;
-      const segment = override ?? (base === GPR.rBP ? SEGMENT.SS : SEGMENT.DS);
+      const segment = override ?? defaultSegment(base);
       return { base, index, scale: 0, displacement, segment };
     }
 
@@ -250,7 +238,7 @@ class TableDecoder implements Decoder {
       displacementSize = 32;
     }
     const displacement = displacementSize === 8 ? signed8(this.#next8()) : displacementSize === 32 ? this.#next32() : 0;
-    const segment = override ?? (base === GPR.rSP || base === GPR.rBP ? SEGMENT.SS : SEGMENT.DS);
+    const segment = override ?? defaultSegment(base);
     return { base, index, scale, displacement, segment };
   }
 

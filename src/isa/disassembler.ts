@@ -10,7 +10,7 @@
  */
 import { isWritten } from './assembler-match.ts';
 import type { DecodedInstruction } from './decoded-instruction.ts';
-import { defaultSegment } from './encode-instruction.ts';
+import { defaultSegment } from './address-form.ts';
 import { type EncodingPattern, type Mode, operandSizeOf, parseEncoding, type Size } from './encoding.ts';
 import { mnemonicOf } from './mnemonics.ts';
 import { gprName, SEGMENT_NAMES } from './register-names.ts';

@@ -2,10 +2,12 @@
  * The encoder: the decoder's inverse. From a row, one of its encodings and the values of the fields to bytes.
  * `{ ...decoded, mode }` of a decoded instruction is such a set of fields.
  */
+import { ADDRESS_FORMS_16, defaultSegment } from './address-form.ts';
 import { immediateFields } from './decode-table.ts';
 import type { MemoryOperand } from './decoded-instruction.ts';
 import {
   addressSizeOf,
+  bitsOf,
   type EncodingPattern,
   type Mode,
   operandSizeOf,
@@ -141,14 +143,7 @@ export function encodePattern(pattern: EncodingPattern, fields: PatternFields): 
   const immediateWidths = immediateFields(pattern);
   if (immediateWidths.length !== immediates.length) return `${immediateWidths.length} immediates needed`;
   for (const [index, { width, signed }] of immediateWidths.entries()) {
-    const bits =
-      typeof width === 'number'
-        ? width
-        : width === 'a'
-          ? addressSize
-          : width === 'z' && operandSize === 64
-            ? 32
-            : operandSize;
+    const bits = bitsOf(width, operandSize, addressSize);
     const value = immediates[index]!;
     if ((signed ? BigInt.asIntN(bits, value) : BigInt.asUintN(bits, value)) !== value) {
       return `immediate ${value} does not fit ${bits} bits`;
@@ -168,26 +163,10 @@ function usesHighByte(pattern: EncodingPattern, { reg = 0, rm = 0, memory }: Pat
   });
 }
 
-/** Segment that a memory operand uses without an override. SDM Vol. 1, "Specifying a Segment Selector". */
-export const defaultSegment = (base: MemoryOperand['base']): number =>
-  base === GPR.rSP || base === GPR.rBP ? SEGMENT.SS : SEGMENT.DS;
-
 function neededOverride(memory: MemoryOperand | undefined, mode: Mode): number | undefined | 'none' {
   if (memory === undefined || memory.segment === defaultSegment(memory.base)) return undefined;
   return mode === 64 && memory.segment < SEGMENT.FS ? 'none' : memory.segment;
 }
-
-/** Base and index of the 16-bit addressing forms, by ModR/M.rm. */
-const FORMS16: readonly (readonly [base: number | undefined, index: number | undefined])[] = [
-  [GPR.rBX, GPR.rSI],
-  [GPR.rBX, GPR.rDI],
-  [GPR.rBP, GPR.rSI],
-  [GPR.rBP, GPR.rDI],
-  [GPR.rSI, undefined],
-  [GPR.rDI, undefined],
-  [GPR.rBP, undefined],
-  [GPR.rBX, undefined],
-];
 
 function encodeMemory(
   { base, index, scale, displacement }: MemoryOperand,
@@ -209,7 +188,9 @@ function encodeMemory(
   if (addressSize === 16) {
     const none = { rexX: false, rexB: false };
     if (base === undefined && index === undefined) return { mod: 0, low: 6, displacement: [value, 16], ...none };
-    const low = FORMS16.findIndex(([b, i]) => (b === base && i === index) || (b === index && i === base));
+    const low = ADDRESS_FORMS_16.findIndex(
+      (form) => (form.base === base && form.index === index) || (form.base === index && form.index === base),
+    );
     if (low < 0 || scale !== 0) return 'no such 16-bit address';
     return { low, ...sized(low === 6), ...none };
   }

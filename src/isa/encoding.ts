@@ -227,6 +227,13 @@ export function parseEncoding(row: InstructionRow, encodingIndex: number): Encod
   };
 }
 
+/** Width in bits that stands behind a width in the table's notation. */
+export function bitsOf(width: number | 'v' | 'z' | 'a', operandSize: Size, addressSize: Size): number {
+  if (typeof width === 'number') return width;
+  if (width === 'a') return addressSize;
+  return width === 'z' && operandSize === 64 ? 32 : operandSize;
+}
+
 /** Operand size that prefixes and mode give a pattern. SDM Vol. 1, "Operand-Size and Address-Size Attributes". */
 export function operandSizeOf(pattern: EncodingPattern, mode: Mode, prefix66: boolean, rexW: boolean): Size {
   const override = prefix66 && pattern.mandatoryPrefix !== 0x66;

@@ -61,6 +61,8 @@ export interface InstructionRow<
   readonly lockable?: boolean;
   /** String instruction: F3/F2 repeat it. 'rep': while rCX ≠ 0; 'repe': also while ZF says so (REPE/REPNE). */
   readonly repeat?: 'rep' | 'repe';
+  /** Repeated with DF = 0 it copies, or fills with rAX: engines may do a run of elements at once. */
+  readonly bulk?: 'copy' | 'fill';
   /** #GP(0) unless CPL = 0 (real mode counts as CPL 0, virtual-8086 mode as 3). */
   readonly privileged?: boolean;
   /** #UD in real-address and virtual-8086 mode. */

@@ -1,6 +1,6 @@
 /** The operands of a decoded instruction as registers, addresses and numbers: what a reader of the code wants to see. */
 import type { DecodedInstruction, MemoryOperand } from './decoded-instruction.ts';
-import type { EncodingPattern, Mode, PatternOperand, Size } from './encoding.ts';
+import { bitsOf, type EncodingPattern, type Mode, type PatternOperand } from './encoding.ts';
 import type { RegisterClass } from './register-names.ts';
 
 export type ResolvedOperand = { readonly operand: PatternOperand } & (
@@ -28,12 +28,6 @@ export type ResolvedOperand = { readonly operand: PatternOperand } & (
   | { readonly kind: 'string'; readonly width: number }
 );
 
-/** Width in bits of an operand of a pattern. */
-export function operandWidth(width: number | 'v' | 'z' | 'a', operandSize: Size, addressSize: Size): number {
-  if (typeof width === 'number') return width;
-  return width === 'v' ? operandSize : width === 'z' ? Math.min(operandSize, 32) : addressSize;
-}
-
 /** All operands, implicit ones too. `address`: offset of the instruction in its code segment. */
 export function resolveOperands(
   instruction: DecodedInstruction,
@@ -45,7 +39,7 @@ export function resolveOperands(
   let next = 0;
   return pattern.operands.map((operand): ResolvedOperand => {
     const { kind } = operand;
-    const width = operandWidth(kind.width, operandSize, addressSize);
+    const width = bitsOf(kind.width, operandSize, addressSize);
     const register = (registerClass: RegisterClass, number: number): ResolvedOperand => ({
       operand,
       kind: 'register',

@@ -192,7 +192,13 @@ export class SemanticsBuilder<Written extends FlagName = FlagName> extends IrBui
    * `release` drops bytes unread.
    * Offsets wrap at the stack size.
    */
-  stack(): { push(value: Value): void; pop(width: Width): Value; release(bytes: Operandish): void; commit(): void; readonly pointer: Value } {
+  stack(): {
+    push(value: Value): void;
+    pop(width: Width): Value;
+    release(bytes: Operandish): void;
+    commit(): void;
+    readonly pointer: Value;
+  } {
     const size = this.stackSize;
     let pointer: Value = this.register(GPR.rSP, size);
     return {

@@ -8,8 +8,8 @@
  * only when all blocks are dropped at once.
  */
 import { PAGE_SIZE } from '../../base/address.ts';
-import { codeSize, MODE, stackSize } from '../../cpu/mode-key.ts';
 import { VECTOR } from '../../cpu/fault.ts';
+import { codeSize, MODE, stackSize } from '../../cpu/mode-key.ts';
 import { GPR_SLOT, SEGMENT_STRIDE, STATE, ZERO_SLOT } from '../../cpu/state-layout.ts';
 import type { DecodedInstruction } from '../../isa/decoded-instruction.ts';
 import { type Decoder, isFailure, MAX_INSTRUCTION_LENGTH } from '../../isa/decoder.ts';
@@ -83,7 +83,13 @@ export class BlockCache {
   find(address: number, modeKey: number, source: CodeSource): Block {
     const key = address * 16 + (modeKey & MODE.BLOCK_MASK);
     const known = this.#blocks.get(key);
-    if (known && !known.stale && (!known.crossing || known.crossing.page === source.nextPage()) && this.#fits(known, source)) return known;
+    if (
+      known &&
+      !known.stale &&
+      (!known.crossing || known.crossing.page === source.nextPage()) &&
+      this.#fits(known, source)
+    )
+      return known;
     return this.#build(address, modeKey, key, source);
   }
 
@@ -109,7 +115,8 @@ export class BlockCache {
     if (!blocks) return false;
     let found = false;
     for (const block of blocks) {
-      const [start, end] = Math.floor(block.key / 16 / PAGE_SIZE) === page ? [block.start, block.end] : [0, block.crossing!.end];
+      const [start, end] =
+        Math.floor(block.key / 16 / PAGE_SIZE) === page ? [block.start, block.end] : [0, block.crossing!.end];
       if (offset >= end || offset + length <= start) continue;
       this.#markStale(block.address, block.records);
       block.stale = true;
@@ -151,7 +158,8 @@ export class BlockCache {
 
   #markStale(address: number, records: number): void {
     const { u16 } = this.#pool.views;
-    for (let index = 0; index < records; index++) u16[(address + index * RECORD_SIZE + RECORD.handler) >>> 1] = PSEUDO.STALE;
+    for (let index = 0; index < records; index++)
+      u16[(address + index * RECORD_SIZE + RECORD.handler) >>> 1] = PSEUDO.STALE;
   }
 
   #forget(block: Block): void {
@@ -171,7 +179,10 @@ export class BlockCache {
   }
 
   #build(address: number, modeKey: number, key: number, source: CodeSource): Block {
-    const { forms, instructions, end, crossing } = this.#decode(address, modeKey, source, { limit: MAX_INSTRUCTIONS, fuse: true });
+    const { forms, instructions, end, crossing } = this.#decode(address, modeKey, source, {
+      limit: MAX_INSTRUCTIONS,
+      fuse: true,
+    });
     this.#runtime.compile(forms);
     // Also behind a branch: it may not be taken.
     const records = forms.length + 1;
@@ -227,7 +238,12 @@ export class BlockCache {
         decoded = this.#decoder.decode(across.bytes, 0, mode);
         if (!isFailure(decoded)) crossing = { page: across.page!, end: offset + decoded.length - PAGE_SIZE };
         else if (decoded.failure === 'incomplete') {
-          forms.push(this.#runtime.catalog.faultForm(VECTOR.GP, 'instruction extends beyond the code segment limit', { wide: mode === 64, errorCode: 0 }));
+          forms.push(
+            this.#runtime.catalog.faultForm(VECTOR.GP, 'instruction extends beyond the code segment limit', {
+              wide: mode === 64,
+              errorCode: 0,
+            }),
+          );
           instructions.push({ first: undefined, offset, length: 1 });
           ended = true;
           offset = available;
@@ -237,21 +253,34 @@ export class BlockCache {
       if (isFailure(decoded) || (decoded.row.feature && !this.#supports(decoded.row.feature))) {
         const tooLong = isFailure(decoded) && decoded.failure === 'tooLong';
         const form = tooLong
-          ? this.#runtime.catalog.faultForm(VECTOR.GP, 'instruction longer than 15 bytes', { wide: mode === 64, errorCode: 0 })
+          ? this.#runtime.catalog.faultForm(VECTOR.GP, 'instruction longer than 15 bytes', {
+              wide: mode === 64,
+              errorCode: 0,
+            })
           : this.#runtime.catalog.faultForm(VECTOR.UD, 'no such instruction', { wide: mode === 64 });
         forms.push(form);
         instructions.push({ first: undefined, offset, length: 1 });
-        offset = Math.min(offset + (tooLong ? MAX_INSTRUCTION_LENGTH : isFailure(decoded) && 'length' in decoded ? decoded.length : 1), available);
+        offset = Math.min(
+          offset + (tooLong ? MAX_INSTRUCTION_LENGTH : isFailure(decoded) && 'length' in decoded ? decoded.length : 1),
+          available,
+        );
         ended = true;
         break;
       }
       const form = this.#runtime.catalog.formOf(decoded, context);
       count++;
       const previous = instructions.at(-1);
-      const fused = options.fuse && previous?.first && isPlain(previous, modeKey) && modeKey & MODE.FLAT ? this.#runtime.catalog.fusedForm(forms.at(-1)!, form) : undefined;
+      const fused =
+        options.fuse && previous?.first && isPlain(previous, modeKey) && modeKey & MODE.FLAT
+          ? this.#runtime.catalog.fusedForm(forms.at(-1)!, form)
+          : undefined;
       if (fused) {
         forms[forms.length - 1] = fused;
-        instructions[instructions.length - 1] = { ...previous!, second: decoded, length: previous!.length + decoded.length };
+        instructions[instructions.length - 1] = {
+          ...previous!,
+          second: decoded,
+          length: previous!.length + decoded.length,
+        };
       } else {
         forms.push(form);
         instructions.push({ first: decoded, offset, length: decoded.length });
@@ -278,7 +307,14 @@ export class BlockCache {
     return { bytes: limited ? joined.subarray(0, source.limit) : joined, page };
   }
 
-  #write(at: number, forms: readonly CatalogForm[], instructions: readonly DecodedRecord[], start: number, modeKey: number, tail: number | undefined): void {
+  #write(
+    at: number,
+    forms: readonly CatalogForm[],
+    instructions: readonly DecodedRecord[],
+    start: number,
+    modeKey: number,
+    tail: number | undefined,
+  ): void {
     const { u8, u16, u32 } = this.#pool.views;
     u32.fill(0, at >>> 2, (at + (forms.length + 1) * RECORD_SIZE) >>> 2);
     let remaining = 0;
@@ -307,7 +343,8 @@ export class BlockCache {
     const { reg, rm, memory, encoding, row, rex } = instruction;
     const kinds = encoding.slice(1).map((name) => OPERAND_KINDS[name as keyof typeof OPERAND_KINDS] as OperandKind);
     const slot = (number: number, sources: readonly string[]) => {
-      const high = !rex && number >= 4 && number < 8 && kinds.some(({ source, width }) => width === 8 && sources.includes(source));
+      const high =
+        !rex && number >= 4 && number < 8 && kinds.some(({ source, width }) => width === 8 && sources.includes(source));
       return high ? (number - 4) * GPR_SLOT + 1 : number * GPR_SLOT;
     };
     u8[address + RECORD.reg] = slot(reg, ['reg']);

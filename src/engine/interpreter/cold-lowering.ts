@@ -7,9 +7,9 @@ import type { Value, Width } from '../../ir/value.ts';
 import type { SegmentRef } from '../../isa/operand.ts';
 import { GPR, SEGMENT } from '../../isa/semantics.ts';
 import { CodeWriter, I32, I64, type Label } from '../../wasm/code-writer.ts';
-import { type FormStatement, FormLowering } from './form-lowering.ts';
-import { LocalPool, typeOf } from './value-lowering.ts';
+import { FormLowering, type FormStatement } from './form-lowering.ts';
 import { RECORD } from './record-layout.ts';
+import { LocalPool, typeOf } from './value-lowering.ts';
 
 /** What a cold function returns. */
 export const STATUS = {
@@ -30,6 +30,8 @@ export interface ColdImports {
   readonly store: Readonly<Record<number, number>>;
   /** (state, helper number) → 1 if it faulted */
   readonly helper: number;
+  /** (state, record, bulk code) → 1 if it did iterations and counted them in rCX and the budget */
+  readonly bulk: number;
   /** (state, vector, error code or −1, cause number) */
   readonly raise: number;
 }
@@ -38,6 +40,8 @@ export interface ColdForm {
   readonly statements: readonly FormStatement[];
   /** Repeated string instruction. */
   readonly repeat: 'none' | 'rep' | 'repe' | 'repne';
+  /** What a run of its iterations amounts to. */
+  readonly bulk: 'copy' | 'fill' | undefined;
   readonly addressSize: 16 | 32 | 64;
   readonly endsBlock: boolean;
 }
@@ -56,8 +60,17 @@ export function lowerCold(form: ColdForm, environment: ColdEnvironment, options:
   return code;
 }
 
+/** Argument of `bulk`: bytes of an element, and whether elements are copied or filled in from rAX. */
+export const BULK_FILL = 0x100;
+function bulkCode(bulk: 'copy' | 'fill', statements: readonly FormStatement[]): number {
+  const store = statements.find((statement) => statement.kind === 'store');
+  return store!.value.width / 8 + (bulk === 'fill' ? BULK_FILL : 0);
+}
+
 const containsCall = (statements: readonly FormStatement[]): boolean =>
-  statements.some((one) => one.kind === 'call' || (one.kind === 'when' && (containsCall(one.then) || containsCall(one.otherwise))));
+  statements.some(
+    (one) => one.kind === 'call' || (one.kind === 'when' && (containsCall(one.then) || containsCall(one.otherwise))),
+  );
 
 class ColdLowering extends FormLowering {
   readonly #environment: ColdEnvironment;
@@ -104,13 +117,20 @@ class ColdLowering extends FormLowering {
     const load = width === 64 ? 'i64.load' : width === 32 ? 'i32.load' : 'i32.load16_u';
     const countAt = GPR.rCX * 8;
     const type = width === 64 ? 'i64' : 'i32';
-    const count = this.pool.take(typeOf(width));
     const done = code.block();
     code.get(locals.state);
     code.memory(load, countAt);
     code.op(`${type}.eqz`);
     code.brIf(done);
     const again = code.loop();
+    const counted = code.block();
+    if (form.bulk) {
+      code.get(locals.state);
+      code.get(locals.record);
+      code.i32(bulkCode(form.bulk, form.statements));
+      code.call(this.#environment.imports.bulk);
+      code.brIf(counted);
+    }
     this.scoped(() => this.statements(form.statements));
     // rCX counts down without touching flags; a 32-bit count clears the upper half.
     code.get(locals.state);
@@ -119,16 +139,13 @@ class ColdLowering extends FormLowering {
     if (width === 64) code.i64(1n);
     else code.i32(1);
     code.op(`${type}.sub`);
-    code.tee(count);
     if (width === 32) {
       code.op('i64.extend_i32_u');
       code.memory('i64.store', countAt);
     } else code.memory(width === 64 ? 'i64.store' : 'i32.store16', countAt);
-    code.get(count);
-    if (width === 16) {
-      code.i32(0xffff);
-      code.op('i32.and');
-    }
+    code.end();
+    code.get(locals.state);
+    code.memory(load, countAt);
     code.op(`${type}.eqz`);
     code.brIf(done);
     if (form.repeat !== 'rep') {
@@ -290,7 +307,13 @@ class ColdLowering extends FormLowering {
       code.memory(typeOf(arg.width) === I64 ? 'i64.store' : 'i32.store', STATE.helperArguments + index * 8);
     });
     code.get(locals.state);
-    code.i32(this.#environment.helperNumber(statement.helper, statement.args.map(({ width }) => width), statement.results.map(({ width }) => width)));
+    code.i32(
+      this.#environment.helperNumber(
+        statement.helper,
+        statement.args.map(({ width }) => width),
+        statement.results.map(({ width }) => width),
+      ),
+    );
     code.call(this.#environment.imports.helper);
     code.brIf(this.#fault);
     statement.results.forEach((result, index) => {

@@ -6,8 +6,8 @@ import type { DecodedInstruction } from '../../isa/decoded-instruction.ts';
 import type { Encoding, InstructionRow } from '../../isa/instruction.ts';
 import { OPERAND_KINDS, type OperandKind } from '../../isa/operand-kind.ts';
 import { type FormKey, traceForm } from '../../isa/trace.ts';
-import type { FormStatement } from './form-lowering.ts';
 import type { ColdForm } from './cold-lowering.ts';
+import type { FormStatement } from './form-lowering.ts';
 import { fuse, isFlagBranch, isFusable } from './fusion.ts';
 import { isHot } from './hot-lowering.ts';
 import { PSEUDO } from './run-module.ts';
@@ -42,13 +42,14 @@ export class FormCatalog {
   #next: number;
 
   constructor(rows: readonly InstructionRow[]) {
-    for (const row of rows) for (const encoding of row.encodings) this.#encodingNumbers.set(encoding, this.#encodingNumbers.size);
+    for (const row of rows)
+      for (const encoding of row.encodings) this.#encodingNumbers.set(encoding, this.#encodingNumbers.size);
     const hot: { name: string; statements: readonly FormStatement[] }[] = [];
     const producers: { name: string; statements: readonly FormStatement[] }[] = [];
     const branches = new Map<number, readonly FormStatement[]>();
     for (const { row, key } of hotKeys(rows)) {
       const { statements } = traceForm(key);
-      if (row.repeat || row.endsBlock === true && !statements.some(({ kind }) => kind === 'jump')) continue;
+      if (row.repeat || (row.endsBlock === true && !statements.some(({ kind }) => kind === 'jump'))) continue;
       if (!isHot(statements)) continue;
       const name = this.#name(key, 'none');
       hot.push({ name, statements });
@@ -56,7 +57,8 @@ export class FormCatalog {
       if (isFlagBranch(statements) && FUSED_CONDITIONS.includes(key.condition)) branches.set(key.condition, statements);
     }
     for (const producer of producers) {
-      for (const [condition, branch] of branches) hot.push({ name: `${producer.name}+${condition}`, statements: fuse(producer.statements, branch) });
+      for (const [condition, branch] of branches)
+        hot.push({ name: `${producer.name}+${condition}`, statements: fuse(producer.statements, branch) });
     }
     hot.forEach(({ name }, index) => this.#hotNumbers.set(name, PSEUDO.COUNT + index));
     this.hotForms = hot.map(({ statements }) => statements);
@@ -69,16 +71,38 @@ export class FormCatalog {
   }
 
   /** The form of a decoded instruction in a mode. */
-  formOf(instruction: DecodedInstruction, mode: { readonly stackSize: 16 | 32 | 64; readonly longMode: boolean }): CatalogForm {
+  formOf(
+    instruction: DecodedInstruction,
+    mode: { readonly stackSize: 16 | 32 | 64; readonly longMode: boolean },
+  ): CatalogForm {
     const { row, encoding, operandSize, addressSize, condition } = instruction;
     const repeat = row.repeat ? instruction.repeat : 'none';
     const memory = instruction.memory !== undefined;
     const variant =
-      (((((this.#encodingNumbers.get(encoding)! * 3 + SIZE_CODE[operandSize]) * 3 + SIZE_CODE[addressSize]) * 3 + SIZE_CODE[mode.stackSize]) * 3 +
-        REPEAT_CODE[repeat]) * 2 + (memory ? 1 : 0)) * 32 + condition * 2 + (mode.longMode ? 1 : 0);
+      (((((this.#encodingNumbers.get(encoding)! * 3 + SIZE_CODE[operandSize]) * 3 + SIZE_CODE[addressSize]) * 3 +
+        SIZE_CODE[mode.stackSize]) *
+        3 +
+        REPEAT_CODE[repeat]) *
+        2 +
+        (memory ? 1 : 0)) *
+        32 +
+      condition * 2 +
+      (mode.longMode ? 1 : 0);
     let form = this.#byVariant.get(variant);
     if (!form) {
-      form = this.#add({ row, encoding, memory, operandSize, addressSize, stackSize: mode.stackSize, longMode: mode.longMode, condition }, repeat);
+      form = this.#add(
+        {
+          row,
+          encoding,
+          memory,
+          operandSize,
+          addressSize,
+          stackSize: mode.stackSize,
+          longMode: mode.longMode,
+          condition,
+        },
+        repeat,
+      );
       this.#byVariant.set(variant, form);
     }
     return form;
@@ -102,6 +126,7 @@ export class FormCatalog {
       compiled: false,
       statements: fuse(first.statements, second.statements),
       repeat: 'none',
+      bulk: undefined,
       addressSize: 32,
       endsBlock: false,
     };
@@ -125,6 +150,7 @@ export class FormCatalog {
       compiled: false,
       statements: [{ kind: 'raise', vector, ...error, cause }],
       repeat: 'none',
+      bulk: undefined,
       addressSize: 32,
       endsBlock: true,
     });
@@ -149,6 +175,8 @@ export class FormCatalog {
       compiled: false,
       statements: form.statements,
       repeat: repeat === 'none' ? 'none' : row.repeat === 'repe' ? repeat : 'rep',
+      // Other address sizes are rare: they go one by one.
+      bulk: addressSize === 32 && !key.longMode ? row.bulk : undefined,
       addressSize,
       endsBlock,
     });
@@ -162,8 +190,14 @@ export class FormCatalog {
 
   #name(key: FormKey, repeat: string, uses = { addressSize: true, stackSize: true }): string {
     return [
-      this.#encodingNumbers.get(key.encoding), key.operandSize, uses.addressSize || key.row.repeat ? key.addressSize : 0,
-      uses.stackSize ? key.stackSize : 0, key.memory, key.condition, repeat, key.longMode,
+      this.#encodingNumbers.get(key.encoding),
+      key.operandSize,
+      uses.addressSize || key.row.repeat ? key.addressSize : 0,
+      uses.stackSize ? key.stackSize : 0,
+      key.memory,
+      key.condition,
+      repeat,
+      key.longMode,
     ].join(' ');
   }
 }
@@ -174,7 +208,8 @@ function* hotKeys(rows: readonly InstructionRow[]): Generator<{ row: Instruction
     if (row.privileged || row.protectedOnly || row.x87 || row.feature) continue;
     for (const encoding of row.encodings) {
       const words = encoding[0].split(' ');
-      if (words.some((word) => word === 'n64' || word === 'o16' || word === 'o64' || word === 'a16' || word === 'a64')) continue;
+      if (words.some((word) => word === 'n64' || word === 'o16' || word === 'o64' || word === 'a16' || word === 'a64'))
+        continue;
       const kinds = encoding.slice(1).map((name) => OPERAND_KINDS[name as keyof typeof OPERAND_KINDS] as OperandKind);
       if (kinds.some(({ source }) => source === 'segment')) continue;
       const conditions = encoding[0].includes('+cc') ? 16 : 1;
@@ -183,7 +218,10 @@ function* hotKeys(rows: readonly InstructionRow[]): Generator<{ row: Instruction
         : [kinds.some(({ source }) => source === 'memory' || source === 'memoryOffset')];
       for (const memory of choices) {
         for (let condition = 0; condition < conditions; condition++) {
-          yield { row, key: { row, encoding, memory, condition, operandSize: 32, addressSize: 32, stackSize: 32, longMode: false } };
+          yield {
+            row,
+            key: { row, encoding, memory, condition, operandSize: 32, addressSize: 32, stackSize: 32, longMode: false },
+          };
         }
       }
     }

@@ -1,6 +1,13 @@
 /** Lowers the statements of a form: what is common to hot handlers and cold functions. */
 import { EFLAGS, FLAG_CARRIES } from '../../cpu/flags.ts';
-import { FIELD_KINDS, type FieldName, GPR_SLOT, SEGMENT_FIELDS, SEGMENT_STRIDE, STATE } from '../../cpu/state-layout.ts';
+import {
+  FIELD_KINDS,
+  type FieldName,
+  GPR_SLOT,
+  SEGMENT_FIELDS,
+  SEGMENT_STRIDE,
+  STATE,
+} from '../../cpu/state-layout.ts';
 import type { Statement } from '../../ir/statement.ts';
 import { isOperation, type Value, type Width } from '../../ir/value.ts';
 import type { Place, SegmentRef } from '../../isa/operand.ts';
@@ -17,8 +24,18 @@ export interface FormLocals {
   readonly base: number;
 }
 
-const LOAD_OPCODE: Record<number, MemoryOpcode> = { 8: 'i32.load8_u', 16: 'i32.load16_u', 32: 'i32.load', 64: 'i64.load' };
-const STORE_OPCODE: Record<number, MemoryOpcode> = { 8: 'i32.store8', 16: 'i32.store16', 32: 'i32.store', 64: 'i64.store' };
+const LOAD_OPCODE: Record<number, MemoryOpcode> = {
+  8: 'i32.load8_u',
+  16: 'i32.load16_u',
+  32: 'i32.load',
+  64: 'i64.load',
+};
+const STORE_OPCODE: Record<number, MemoryOpcode> = {
+  8: 'i32.store8',
+  16: 'i32.store16',
+  32: 'i32.store',
+  64: 'i64.store',
+};
 export const loadOpcode = (width: number): MemoryOpcode => LOAD_OPCODE[width]!;
 export const storeOpcode = (width: number): MemoryOpcode => STORE_OPCODE[width]!;
 
@@ -56,13 +73,20 @@ export abstract class FormLowering extends ValueLowering {
       case 'read':
         this.#read(statement.place, statement.result.width);
         return code.set(this.temporaryLocal(statement.result.id, statement.result.width));
-      case 'write': return this.#write(statement.place, statement.value);
-      case 'load': return this.load(statement);
-      case 'store': return this.store(statement);
-      case 'flags': return this.#flags(statement.values);
-      case 'jump': return this.jump(statement);
-      case 'raise': return this.raise(statement);
-      case 'call': return this.call(statement);
+      case 'write':
+        return this.#write(statement.place, statement.value);
+      case 'load':
+        return this.load(statement);
+      case 'store':
+        return this.store(statement);
+      case 'flags':
+        return this.#flags(statement.values);
+      case 'jump':
+        return this.jump(statement);
+      case 'raise':
+        return this.raise(statement);
+      case 'call':
+        return this.call(statement);
       case 'when':
         this.value(statement.condition);
         code.if();
@@ -89,7 +113,8 @@ export abstract class FormLowering extends ValueLowering {
       case 'immediate2':
         code.get(locals.record);
         return code.memory(width === 8 ? 'i32.load8_u' : width === 16 ? 'i32.load16_u' : 'i32.load', RECORD.immediate2);
-      case 'reg': case 'rm':
+      case 'reg':
+      case 'rm':
         code.get(locals.record);
         return code.memory('i32.load8_u', name === 'reg' ? RECORD.regNumber : RECORD.rmNumber);
       case 'segment':
@@ -99,7 +124,8 @@ export abstract class FormLowering extends ValueLowering {
         code.op('i32.sub');
         code.i32(Math.log2(SEGMENT_STRIDE));
         return code.op('i32.shr_u');
-      case 'ip': case 'nextIp':
+      case 'ip':
+      case 'nextIp':
         this.pushIp(name, width);
         return;
       case 'ea':
@@ -173,7 +199,8 @@ export abstract class FormLowering extends ValueLowering {
       code.memory('i32.load8_u', field);
     };
     switch (place.space) {
-      case 'gpr': return place.register * GPR_SLOT + (place.high ? 1 : 0);
+      case 'gpr':
+        return place.register * GPR_SLOT + (place.high ? 1 : 0);
       case 'field':
         dynamic(place.field === 'reg' ? RECORD.reg : RECORD.rm);
         code.op('i32.add');
@@ -213,7 +240,8 @@ export abstract class FormLowering extends ValueLowering {
 
   #readFlag(flag: string): void {
     const { code } = this;
-    const resultOp = (narrow: Parameters<CodeWriter['op']>[0], wide: Parameters<CodeWriter['op']>[0]) => code.op(this.wide ? wide : narrow);
+    const resultOp = (narrow: Parameters<CodeWriter['op']>[0], wide: Parameters<CodeWriter['op']>[0]) =>
+      code.op(this.wide ? wide : narrow);
     switch (flag) {
       case 'CF':
         this.getFlagCarries();
@@ -360,7 +388,8 @@ export abstract class FormLowering extends ValueLowering {
   #composeCarries(values: Readonly<Record<string, Value>>): void {
     const { code } = this;
     const zero = (flag: string) => values[flag]?.op === 'constant' && values[flag].value === 0n;
-    const isZeroOrUndefined = (flag: string) => zero(flag) || (values[flag]?.op === 'undefined' && (!values[flag].pick || isConstantZero(values[flag].pick)));
+    const isZeroOrUndefined = (flag: string) =>
+      zero(flag) || (values[flag]?.op === 'undefined' && (!values[flag].pick || isConstantZero(values[flag].pick)));
     if (isZeroOrUndefined('CF') && isZeroOrUndefined('OF') && isZeroOrUndefined('AF')) return code.i32(0);
     const carry = this.pool.take(typeOf(32));
     this.#flagOrOld(values, 'CF');
@@ -422,14 +451,33 @@ function findEffectiveAddress(statements: readonly FormStatement[]): Width | und
   };
   for (const statement of statements) {
     switch (statement.kind) {
-      case 'write': visit(statement.value); break;
-      case 'load': visit(statement.offset); break;
-      case 'store': visit(statement.offset); visit(statement.value); break;
-      case 'flags': Object.values(statement.values).forEach(visit); break;
-      case 'jump': visit(statement.target); visit(statement.condition); break;
-      case 'raise': visit(statement.condition); break;
-      case 'call': statement.args.forEach(visit); break;
-      case 'when': visit(statement.condition); width = findEffectiveAddress(statement.then) ?? findEffectiveAddress(statement.otherwise) ?? width; break;
+      case 'write':
+        visit(statement.value);
+        break;
+      case 'load':
+        visit(statement.offset);
+        break;
+      case 'store':
+        visit(statement.offset);
+        visit(statement.value);
+        break;
+      case 'flags':
+        Object.values(statement.values).forEach(visit);
+        break;
+      case 'jump':
+        visit(statement.target);
+        visit(statement.condition);
+        break;
+      case 'raise':
+        visit(statement.condition);
+        break;
+      case 'call':
+        statement.args.forEach(visit);
+        break;
+      case 'when':
+        visit(statement.condition);
+        width = findEffectiveAddress(statement.then) ?? findEffectiveAddress(statement.otherwise) ?? width;
+        break;
     }
   }
   return width;

@@ -9,7 +9,11 @@ import type { FormStatement } from './form-lowering.ts';
 /** A form that does nothing but set flags, from registers and immediates, or from memory and an immediate. */
 export function isFusable(statements: readonly FormStatement[]): boolean {
   const last = statements.at(-1);
-  return last?.kind === 'flags' && ['CF', 'OF', 'SF', 'ZF'].every((flag) => flag in last.values) && statements.slice(0, -1).every(({ kind }) => kind === 'read' || kind === 'load');
+  return (
+    last?.kind === 'flags' &&
+    ['CF', 'OF', 'SF', 'ZF'].every((flag) => flag in last.values) &&
+    statements.slice(0, -1).every(({ kind }) => kind === 'read' || kind === 'load')
+  );
 }
 
 /** A branch on flags alone. */
@@ -37,8 +41,12 @@ export function fuse(first: readonly FormStatement[], branch: readonly FormState
       result.push({
         ...statement,
         // The compare's immediate has the lower half of the record's, the branch's the upper.
-        target: rewrite(statement.target, (value) => (value.op === 'input' && value.name === 'immediate' ? { ...value, name: 'branch' } : undefined)),
-        condition: rewrite(statement.condition!, (value) => (value.op === 'temporary' ? known.get(value.id) : undefined)),
+        target: rewrite(statement.target, (value) =>
+          value.op === 'input' && value.name === 'immediate' ? { ...value, name: 'branch' } : undefined,
+        ),
+        condition: rewrite(statement.condition!, (value) =>
+          value.op === 'temporary' ? known.get(value.id) : undefined,
+        ),
       });
     } else throw new TypeError(`${statement.kind} in a branch`);
   }
@@ -48,7 +56,7 @@ export function fuse(first: readonly FormStatement[], branch: readonly FormState
 /** `value` with every leaf for which `replace` gives something replaced, simplified on the way up. */
 function rewrite(value: Value, replace: (leaf: Value) => Value | undefined): Value {
   if (!isOperation(value)) return simplify(replace(value) ?? value);
-  return simplify(fold({ ...value, args: value.args.map((arg) => rewrite(arg, replace)) }) );
+  return simplify(fold({ ...value, args: value.args.map((arg) => rewrite(arg, replace)) }));
 }
 
 const operation = (op: Operation['op'], args: readonly Value[]): Value => ({ op, width: 1, args });
@@ -94,11 +102,17 @@ function simplify(value: Value): Value {
 function negate(value: Operation): Value | undefined {
   const [a, b] = value.args as [Value, Value];
   switch (value.op) {
-    case 'eq': return operation('ne', [a, b]);
-    case 'ult': return operation('ule', [b, a]);
-    case 'ule': return operation('ult', [b, a]);
-    case 'slt': return operation('sle', [b, a]);
-    case 'sle': return operation('slt', [b, a]);
-    default: return undefined;
+    case 'eq':
+      return operation('ne', [a, b]);
+    case 'ult':
+      return operation('ule', [b, a]);
+    case 'ule':
+      return operation('ult', [b, a]);
+    case 'slt':
+      return operation('sle', [b, a]);
+    case 'sle':
+      return operation('slt', [b, a]);
+    default:
+      return undefined;
   }
 }

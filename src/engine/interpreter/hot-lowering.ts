@@ -37,7 +37,12 @@ export function isHot(statements: readonly FormStatement[]): boolean {
         changed = true;
         break;
       case 'when':
-        if (![...statement.then, ...statement.otherwise].every((one) => one.kind === 'write' || one.kind === 'flags' || one.kind === 'read')) return false;
+        if (
+          ![...statement.then, ...statement.otherwise].every(
+            (one) => one.kind === 'write' || one.kind === 'flags' || one.kind === 'read',
+          )
+        )
+          return false;
         changed = true;
         break;
     }
@@ -191,5 +196,10 @@ export class HotLowering extends FormLowering {
 
 /** Next instruction pointer plus a constant of the instruction. */
 function isDirect(target: Value): boolean {
-  return isOperation(target) && target.op === 'add' && target.args.every((arg) => arg.op === 'input') && target.args.some((arg) => arg.op === 'input' && arg.name === 'nextIp');
+  return (
+    isOperation(target) &&
+    target.op === 'add' &&
+    target.args.every((arg) => arg.op === 'input') &&
+    target.args.some((arg) => arg.op === 'input' && arg.name === 'nextIp')
+  );
 }

@@ -43,7 +43,11 @@ export function buildMemoryFunctions(options: { wide: boolean; maximumPages: num
   return module.finish();
 }
 
-function accessFunction(kind: AccessKind, width: number, context: { wide: boolean; slow: number; slowSegment: number }): CodeWriter {
+function accessFunction(
+  kind: AccessKind,
+  width: number,
+  context: { wide: boolean; slow: number; slowSegment: number },
+): CodeWriter {
   const { wide } = context;
   const isStore = kind === 'store';
   const code = new CodeWriter(isStore ? 4 : 3);

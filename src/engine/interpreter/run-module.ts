@@ -376,7 +376,13 @@ class RunFunction {
   #fields(): (readonly [number, 'flagResult' | 'flagCarries' | 'budget'])[] {
     const { flagResult, flagCarries, budget } = this.#locals;
     // In 64-bit mode no handler is inline: flags stay in the state block.
-    return this.#options.wide ? [[budget, 'budget']] : [[flagResult, 'flagResult'], [flagCarries, 'flagCarries'], [budget, 'budget']];
+    return this.#options.wide
+      ? [[budget, 'budget']]
+      : [
+          [flagResult, 'flagResult'],
+          [flagCarries, 'flagCarries'],
+          [budget, 'budget'],
+        ];
   }
 
   #spill(): void {

@@ -21,6 +21,7 @@ export interface EmittedCodeHost {
   slowSegment(segment: number, offset: number, access: number): void;
   raise(vector: number, errorCode: number, cause: string): void;
   callHelper(call: HelperCall): boolean;
+  bulk(record: number, code: number): boolean;
 }
 
 /** A call site's helper with the widths of what it passes. */
@@ -105,7 +106,8 @@ export class InterpreterRuntime {
         host: {
           memory: this.#pool.memory,
           slow: (_state: number, access: number) => this.active.slow(access),
-          slowSegment: (segment: number, offset: number, access: number) => this.active.slowSegment(segment >>> 0, offset >>> 0, access),
+          slowSegment: (segment: number, offset: number, access: number) =>
+            this.active.slowSegment(segment >>> 0, offset >>> 0, access),
         },
       },
     ).exports;
@@ -126,11 +128,13 @@ export class InterpreterRuntime {
       modify: accesses.modify!,
       store: accesses.store!,
       helper: module.importFunction('helper', { parameters: [I32, I32], results: [I32] }),
+      bulk: module.importFunction('bulk', { parameters: [I32, I32, I32], results: [I32] }),
       raise: module.importFunction('raise', { parameters: [I32, I32, I32, I32], results: [] }),
     };
     const environment = {
       imports,
-      helperNumber: (name: string, args: readonly number[], results: readonly number[]) => this.#helperNumber(name, args, results),
+      helperNumber: (name: string, args: readonly number[], results: readonly number[]) =>
+        this.#helperNumber(name, args, results),
       causeNumber: (cause: string) => this.#causes.push(cause) - 1,
     };
     forms.forEach((form, index) => {
@@ -143,6 +147,7 @@ export class InterpreterRuntime {
         memory: this.#pool.memory,
         ...this.#accessFunctions(wide),
         helper: (_state: number, number: number) => (this.active.callHelper(this.#helperCalls[number]!) ? 1 : 0),
+        bulk: (_state: number, record: number, code: number) => (this.active.bulk(record >>> 0, code) ? 1 : 0),
         raise: (_state: number, vector: number, errorCode: number, cause: number) =>
           this.active.raise(vector, errorCode, this.#causes[cause]!),
       },

@@ -4,7 +4,7 @@
  */
 import type { Statement } from '../../ir/statement.ts';
 import { isOperation, type Operation, type Value, type Width } from '../../ir/value.ts';
-import { I32, I64, type CodeWriter, type SimpleOpcode, type ValueType } from '../../wasm/code-writer.ts';
+import { type CodeWriter, I32, I64, type SimpleOpcode, type ValueType } from '../../wasm/code-writer.ts';
 
 export const typeOf = (width: Width): ValueType => (width === 64 ? I64 : I32);
 
@@ -28,7 +28,15 @@ export class LocalPool {
   }
 }
 
-const MULTIPLE_USE_OF_ARGUMENTS = new Set(['addCarries', 'subBorrows', 'overflow', 'mulHighUnsigned', 'mulHighSigned', 'sdiv', 'srem']);
+const MULTIPLE_USE_OF_ARGUMENTS = new Set([
+  'addCarries',
+  'subBorrows',
+  'overflow',
+  'mulHighUnsigned',
+  'mulHighSigned',
+  'sdiv',
+  'srem',
+]);
 
 export abstract class ValueLowering {
   protected readonly code: CodeWriter;
@@ -61,13 +69,32 @@ export abstract class ValueLowering {
     };
     for (const statement of statements) {
       switch (statement.kind) {
-        case 'write': visit(statement.value); break;
-        case 'load': visit(statement.offset); break;
-        case 'store': visit(statement.offset); visit(statement.value); break;
-        case 'flags': for (const value of Object.values(statement.values)) { visit(value); visit(value); } break;
-        case 'jump': visit(statement.target); visit(statement.condition); break;
-        case 'raise': visit(statement.condition); break;
-        case 'call': statement.args.forEach(visit); break;
+        case 'write':
+          visit(statement.value);
+          break;
+        case 'load':
+          visit(statement.offset);
+          break;
+        case 'store':
+          visit(statement.offset);
+          visit(statement.value);
+          break;
+        case 'flags':
+          for (const value of Object.values(statement.values)) {
+            visit(value);
+            visit(value);
+          }
+          break;
+        case 'jump':
+          visit(statement.target);
+          visit(statement.condition);
+          break;
+        case 'raise':
+          visit(statement.condition);
+          break;
+        case 'call':
+          statement.args.forEach(visit);
+          break;
         case 'when':
           visit(statement.condition);
           this.countUses(statement.then);
@@ -169,11 +196,17 @@ export abstract class ValueLowering {
     const { op, width, args } = node;
     const [a, b, c] = args as [Value, Value, Value];
     const argWidth = a.width;
-    if (width === 128 || argWidth === 128) throw new TypeError(`${op}: 128-bit values are for the reference evaluator only`);
+    if (width === 128 || argWidth === 128)
+      throw new TypeError(`${op}: 128-bit values are for the reference evaluator only`);
     const prefix = argWidth === 64 ? 'i64' : 'i32';
     const simple = (name: string) => code.op(`${prefix}.${name}` as SimpleOpcode);
     switch (op) {
-      case 'add': case 'sub': case 'mul': case 'and': case 'or': case 'xor':
+      case 'add':
+      case 'sub':
+      case 'mul':
+      case 'and':
+      case 'or':
+      case 'xor':
         this.value(a);
         this.value(b);
         return simple(op);
@@ -185,9 +218,11 @@ export abstract class ValueLowering {
         this.#number(0, width);
         this.value(a);
         return simple('sub');
-      case 'mulHighUnsigned': case 'mulHighSigned':
+      case 'mulHighUnsigned':
+      case 'mulHighSigned':
         return this.#multiplyHigh(a, b, op === 'mulHighSigned');
-      case 'udiv': case 'urem':
+      case 'udiv':
+      case 'urem':
         this.clean(a);
         // The row has raised #DE for zero; wasm must not trap where that was undefined.
         this.clean(b);
@@ -196,7 +231,8 @@ export abstract class ValueLowering {
         if (width === 64) code.op('i64.extend_i32_u');
         simple('or');
         return simple(op === 'udiv' ? 'div_u' : 'rem_u');
-      case 'sdiv': case 'srem': {
+      case 'sdiv':
+      case 'srem': {
         // MIN / −1 traps in wasm (its row raises #DE): divide by 1 instead where the divisor is −1 or 0, and negate.
         const minusOne = () => {
           this.signed(b);
@@ -236,7 +272,8 @@ export abstract class ValueLowering {
         this.signed(a);
         this.#count(b, width);
         return simple('shr_s');
-      case 'rotl': case 'rotr':
+      case 'rotl':
+      case 'rotr':
         if (width < 32) {
           // Repeating the pattern makes a 32-bit rotate do.
           this.clean(a);
@@ -245,15 +282,18 @@ export abstract class ValueLowering {
         } else this.value(a);
         this.#count(b, width);
         return simple(op);
-      case 'eq': case 'ne':
+      case 'eq':
+      case 'ne':
         this.clean(a);
         this.clean(b);
         return simple(op);
-      case 'ult': case 'ule':
+      case 'ult':
+      case 'ule':
         this.clean(a);
         this.clean(b);
         return simple(op === 'ult' ? 'lt_u' : 'le_u');
-      case 'slt': case 'sle':
+      case 'slt':
+      case 'sle':
         this.signed(a);
         this.signed(b);
         return simple(op === 'slt' ? 'lt_s' : 'le_s');
@@ -388,17 +428,34 @@ export abstract class ValueLowering {
       }
     };
     const middle = this.pool.take(I64);
-    half(a, 'high'); half(b, 'low'); code.op('i64.mul');
-    half(a, 'low'); half(b, 'low'); code.op('i64.mul');
-    code.i64(32n); code.op('i64.shr_u', 'i64.add');
+    half(a, 'high');
+    half(b, 'low');
+    code.op('i64.mul');
+    half(a, 'low');
+    half(b, 'low');
+    code.op('i64.mul');
+    code.i64(32n);
+    code.op('i64.shr_u', 'i64.add');
     code.set(middle);
-    half(a, 'high'); half(b, 'high'); code.op('i64.mul');
-    code.get(middle); code.i64(32n); code.op('i64.shr_u', 'i64.add');
-    half(a, 'low'); half(b, 'high'); code.op('i64.mul');
-    code.get(middle); code.i64(0xffff_ffffn); code.op('i64.and', 'i64.add');
-    code.i64(32n); code.op('i64.shr_u', 'i64.add');
+    half(a, 'high');
+    half(b, 'high');
+    code.op('i64.mul');
+    code.get(middle);
+    code.i64(32n);
+    code.op('i64.shr_u', 'i64.add');
+    half(a, 'low');
+    half(b, 'high');
+    code.op('i64.mul');
+    code.get(middle);
+    code.i64(0xffff_ffffn);
+    code.op('i64.and', 'i64.add');
+    code.i64(32n);
+    code.op('i64.shr_u', 'i64.add');
     if (!signed) return;
-    for (const [sign, other] of [[a, b], [b, a]] as const) {
+    for (const [sign, other] of [
+      [a, b],
+      [b, a],
+    ] as const) {
       this.value(sign);
       code.i64(63n);
       code.op('i64.shr_s');
@@ -415,11 +472,22 @@ export function isClean(value: Value): boolean {
   if (!isOperation(value)) return true;
   const [a, b, c] = value.args as [Value, Value, Value];
   switch (value.op) {
-    case 'and': return isClean(a) || isClean(b);
-    case 'or': case 'xor': return isClean(a) && isClean(b);
-    case 'select': return isClean(b) && isClean(c);
-    case 'shr': case 'udiv': case 'urem': case 'zeroExtend': case 'countLeadingZeros': case 'countTrailingZeros': case 'popCount':
+    case 'and':
+      return isClean(a) || isClean(b);
+    case 'or':
+    case 'xor':
+      return isClean(a) && isClean(b);
+    case 'select':
+      return isClean(b) && isClean(c);
+    case 'shr':
+    case 'udiv':
+    case 'urem':
+    case 'zeroExtend':
+    case 'countLeadingZeros':
+    case 'countTrailingZeros':
+    case 'popCount':
       return true;
-    default: return false;
+    default:
+      return false;
   }
 }

@@ -31,6 +31,7 @@ interface StringInstruction<Operands extends Record<string, Access>, W extends F
   /** INS and OUTS have no 64-bit form. */
   readonly maximum: 32 | 64;
   readonly repeat: 'rep' | 'repe';
+  readonly bulk?: 'copy' | 'fill';
   readonly writes: readonly W[];
   execute(operands: { readonly [Name in keyof Operands]: OperandAccess }, b: Builder<W>): void;
 }
@@ -39,13 +40,14 @@ interface StringInstruction<Operands extends Record<string, Access>, W extends F
 function stringRows<const Operands extends Record<string, Access>, const W extends FlagName = never>(
   spec: StringInstruction<Operands, W>,
 ): InstructionRow[] {
-  const { name, summary, manual, operands, repeat, execute } = spec;
+  const { name, summary, manual, operands, repeat, bulk, execute } = spec;
   const common = {
     summary,
     manual,
     operands,
     implicit: Object.keys(operands),
     repeat,
+    ...(bulk && { bulk }),
     flags: { reads: ['DF'] as const, writes: spec.writes },
     execute,
   };
@@ -74,6 +76,7 @@ const movs = stringRows({
   wide: ['dstStringv', 'srcStringv'],
   maximum: 64,
   repeat: 'rep',
+  bulk: 'copy',
   writes: [],
   execute({ dst, src }, b) {
     dst.write(src.read());
@@ -111,6 +114,7 @@ const stos = stringRows({
   wide: ['dstStringv', 'rAX'],
   maximum: 64,
   repeat: 'rep',
+  bulk: 'fill',
   writes: [],
   execute({ dst, src }, b) {
     dst.write(src.read());
