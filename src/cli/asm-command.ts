@@ -26,7 +26,7 @@ export const asmCommand: CommandModule<object, AsmArguments> = {
       .option('output', { alias: 'o', type: 'string', requiresArg: true, describe: 'write the bytes to this file' })
       .option('bits', { choices: [16, 32, 64] as const, default: 32 as const, describe: 'code width at the start' }),
   handler: ({ source, output, bits }) => {
-    const text = new TextDecoder().decode(readUserFile(source === '-' ? '/dev/stdin' : source, 'source'));
+    const text = new TextDecoder().decode(readUserFile(source, 'source'));
     const assembly = assemble(text, { bits });
     if (output === undefined) process.stdout.write(listing(text, assembly));
     else writeOutput(output, assembly.bytes);

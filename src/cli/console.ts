@@ -5,6 +5,7 @@
  * From a pipe, input waits until the guest listens; after its end the guest gets Ctrl-D whenever it falls silent, as a
  * shell reading from the pipe itself would see the end.
  */
+import chalk from 'chalk';
 import type { Guest } from '../index.ts';
 
 export interface ConsoleOptions {
@@ -48,7 +49,7 @@ export class Console {
 
   /** A line about the emulator itself. */
   report(text: string): void {
-    process.stderr.write(`\r\n[vetro] ${text}\r\n`);
+    process.stderr.write(this.#terminal ? `\r\n${chalk.dim(`[vetro] ${text}`)}\r\n` : `vetro: ${text}\n`);
   }
 
   /** Gives terminal and process back. */

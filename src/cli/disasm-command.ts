@@ -30,7 +30,7 @@ export const disasmCommand: CommandModule<object, DisasmArguments> = {
 function readBytes(file: string | undefined, hex: string | undefined): Uint8Array {
   if (hex === undefined) {
     if (file === undefined) throw new UserError('give a file, or bytes with --hex');
-    return readUserFile(file === '-' ? '/dev/stdin' : file, 'file');
+    return readUserFile(file, 'file');
   }
   const digits = hex.replaceAll(/[\s,]|0x/g, '');
   if (!/^([0-9a-f]{2})*$/i.test(digits)) throw new UserError('--hex takes pairs of hexadecimal digits');

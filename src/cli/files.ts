@@ -4,16 +4,18 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { UserError } from '../base/errors.ts';
 
+const STANDARD_INPUT = 0;
 const REASONS: Readonly<Record<string, string>> = {
   ENOENT: 'no such file',
   EACCES: 'permission denied',
   EISDIR: 'it is a directory',
 };
 
-/** @throws UserError that names `what` the file was to be, and why it cannot be read. */
+/** `-` is standard input. @throws UserError that names `what` the file was to be, and why it cannot be read. */
 export function readUserFile(path: string, what: string): Uint8Array {
   try {
-    return readFileSync(path);
+    // yargs hands `-` over as an empty word.
+    return readFileSync(path === '-' || path === '' ? STANDARD_INPUT : path);
   } catch (error) {
     const { code = '', message } = error as NodeJS.ErrnoException;
     throw new UserError(`cannot read the ${what} ${path}: ${REASONS[code] ?? message}`);

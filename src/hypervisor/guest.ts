@@ -37,12 +37,14 @@ export interface GuestSettings {
   readonly onReset?: 'reset' | 'stop';
 }
 
+export type ResetCause = 'host' | 'guest' | 'triple-fault';
+
 export interface GuestEvents {
   exit: [exit: GuestExit];
   /** Halted, and nothing but input can wake it. */
   idle: [];
-  /** The guest reset itself, or was reset. */
-  reset: [];
+  /** It was reset: by `reset()`, by the guest itself, or because of a triple fault. */
+  reset: [cause: ResetCause];
 }
 
 /** A stream of bytes to and from a guest. */
@@ -171,12 +173,16 @@ export class Guest<M extends Machine = Machine> {
 
   /** The reset button. A stopped guest is then ready to `run()` again. */
   reset(): void {
+    this.#reset('host');
+  }
+
+  #reset(cause: ResetCause): void {
     this.#assertUsable();
     this.machine.reset();
     this.#idle = false;
     this.#exit = undefined;
     if (this.#state === 'stopped') this.#state = 'created';
-    this.#events.emit('reset');
+    this.#events.emit('reset', cause);
     this.#keeper.update(this as Guest);
   }
 
@@ -225,9 +231,9 @@ export class Guest<M extends Machine = Machine> {
         this.#keeper.update(this as Guest);
         return this.#events.emit('idle');
       case 'reset':
-        return this.#onReset === 'reset' ? this.reset() : this.#finish({ reason: 'stopped' });
+        return this.#onReset === 'reset' ? this.#reset('guest') : this.#finish({ reason: 'stopped' });
       case 'triple-fault':
-        return this.#onTripleFault === 'reset' ? this.reset() : this.#finish({ reason: 'triple-fault' });
+        return this.#onTripleFault === 'reset' ? this.#reset('triple-fault') : this.#finish({ reason: 'triple-fault' });
       case 'halted':
         return this.#finish({ reason: 'halted' });
       case 'debug-exit':
