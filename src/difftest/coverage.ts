@@ -55,16 +55,20 @@ export class Coverage {
     return row;
   }
 
-  /** What fell short of the floors: vectors of each form; each written flag seen 0 and 1; some vector without a fault. */
-  shortfalls(floor: { readonly perFlag: number }): string[] {
+  /**
+   * What fell short of the floors: vectors of each form; some vector without an exception; each flag that a row writes,
+   * seen as 0 and as 1 in at least `share` of the vectors that define it (rounded down).
+   */
+  shortfalls({ share }: { readonly share: number }): string[] {
     const found = [...this.#shortForms];
     for (const { mnemonic, flags, constant, vectors, faults } of this.rows.values()) {
-      if (vectors > 0 && faults === vectors && !ALWAYS_FAULT.has(mnemonic))
-        found.push(`${mnemonic}: every vector faulted`);
+      if (vectors > 0 && faults === vectors && !ALWAYS_FAULT.has(mnemonic)) {
+        found.push(`${mnemonic}: every vector raised an exception`);
+      }
       for (const [flag, [zeros, ones]] of flags) {
-        if (constant?.has(flag)) continue;
-        if (zeros < floor.perFlag || ones < floor.perFlag) {
-          found.push(`${mnemonic}: ${flag} was 0 ${zeros} times, 1 ${ones} times`);
+        const floor = Math.floor((zeros + ones) * share);
+        if (!constant?.has(flag) && Math.min(zeros, ones) < floor) {
+          found.push(`${mnemonic}: ${flag} was 0 ${zeros} times, 1 ${ones} times; floor ${floor}`);
         }
       }
     }
@@ -102,8 +106,10 @@ const ALWAYS_FAULT: ReadonlySet<string> = new Set([
   'wrmsr',
   'in',
   'out',
-  'ins',
-  'outs',
+  'insb',
+  'insw',
+  'outsb',
+  'outsw',
   'sysexit',
   'sysret',
   'swapgs',

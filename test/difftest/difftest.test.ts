@@ -18,6 +18,6 @@ describe(`differential test, short${unavailable ? ` (no host oracle: ${unavailab
       host: !unavailable,
     });
     expect(result.coverage.rows.size).toBeGreaterThan(200);
-    expectAgreement(result, { perFlag: 1 });
+    expectAgreement(result);
   });
 });
