@@ -6,7 +6,15 @@ import { UserError } from '../base/errors.ts';
 import type { OperandValue } from './assembler-operand.ts';
 import type { MemoryOperand } from './decoded-instruction.ts';
 import { encodePattern, type PatternFields } from './encode-instruction.ts';
-import { bitsOf, type EncodingPattern, type Mode, operandSizeOf, type PatternOperand, SIZES, type Size } from './encoding.ts';
+import {
+  bitsOf,
+  type EncodingPattern,
+  type Mode,
+  operandSizeOf,
+  type PatternOperand,
+  SIZES,
+  type Size,
+} from './encoding.ts';
 import type { MnemonicUse } from './mnemonics.ts';
 
 /** Prefix words before an instruction. */

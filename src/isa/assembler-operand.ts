@@ -1,5 +1,6 @@
 /** Operands in assembly text: parsed once, evaluated in each pass. */
 import { UserError } from '../base/errors.ts';
+import { defaultSegment } from './address-form.ts';
 import {
   describeToken,
   type Expression,
@@ -11,7 +12,6 @@ import {
   type TokenReader,
 } from './assembler-expression.ts';
 import type { MemoryOperand } from './decoded-instruction.ts';
-import { defaultSegment } from './address-form.ts';
 import type { Mode, Size } from './encoding.ts';
 import { REGISTERS, type RegisterName } from './register-names.ts';
 

@@ -6,9 +6,10 @@
  * Where Intel and AMD differ, Intel is followed: near branches ignore 66 in 64-bit mode. VEX, EVEX and XOP are not
  * covered: what they reuse of the opcode map is undefined.
  */
+
+import { ADDRESS_FORMS_16, defaultSegment } from './address-form.ts';
 import { type Candidate, createDecodeTables, type DecodeTable } from './decode-table.ts';
 import type { DecodedInstruction, DecodeFailure, MemoryOperand } from './decoded-instruction.ts';
-import { ADDRESS_FORMS_16, defaultSegment } from './address-form.ts';
 import { addressSizeOf, bitsOf, type Mode, operandSizeOf, PREFIX_CLASS, type Size } from './encoding.ts';
 import type { InstructionRow } from './instruction.ts';
 import { GPR, SEGMENT } from './semantics.ts';

@@ -8,9 +8,10 @@
  * - prefixes only where they mean something: `lock`, `rep`/`repe`/`repne` on string instructions, a segment before
  *   string instructions, `o16`/`a32`… where neither operands nor mnemonic show an unusual size (`push word 5` shows it).
  */
+
+import { defaultSegment } from './address-form.ts';
 import { isWritten } from './assembler-match.ts';
 import type { DecodedInstruction } from './decoded-instruction.ts';
-import { defaultSegment } from './address-form.ts';
 import { type EncodingPattern, type Mode, operandSizeOf, parseEncoding, type Size } from './encoding.ts';
 import { mnemonicOf } from './mnemonics.ts';
 import { gprName, SEGMENT_NAMES } from './register-names.ts';

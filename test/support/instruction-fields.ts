@@ -1,8 +1,9 @@
 /** Fields of instructions, generated from the table: every pattern, mode, size and operand kind, with values at the edges. */
 import type { Random } from '../../src/difftest/random.ts';
+import { defaultSegment } from '../../src/isa/address-form.ts';
 import { immediateFields } from '../../src/isa/decode-table.ts';
 import type { MemoryOperand } from '../../src/isa/decoded-instruction.ts';
-import { defaultSegment, type PatternFields } from '../../src/isa/encode-instruction.ts';
+import type { PatternFields } from '../../src/isa/encode-instruction.ts';
 import { addressSizesIn, type EncodingPattern, type Mode, operandSizesIn, type Size } from '../../src/isa/encoding.ts';
 
 const FORMS16: readonly (readonly [number | undefined, number | undefined])[] = [
