@@ -7,6 +7,7 @@
  * SDM Vol. 3A, chapter "Paging". A fault sets no accessed bits: the manual leaves open whether the entries passed on the
  * way get theirs. Not modelled: 5-level paging, SMEP, SMAP, protection keys, PSE-36 (none is advertised).
  */
+import { PAGE_SIZE } from '../../base/address.ts';
 import { type Cause, type GuestFault, raise } from '../fault.ts';
 import type { PagingState } from './paging-state.ts';
 
@@ -63,27 +64,28 @@ export const ENTRY = {
 
 interface Level {
   readonly name: 'PML4E' | 'PDPTE' | 'PDE' | 'PTE';
-  /** Lowest address bit that selects an entry: a leaf here maps 2^shift bytes. */
+  /** Lowest address bit that selects an entry: a leaf here maps 2^shift bytes, which is `span`. */
   readonly shift: number;
+  readonly span: number;
   /** What PS (bit 7) means: nothing special in a PTE (there it is PAT), a larger page, or reserved. */
   readonly large: 'ignored' | 'pse' | 'always' | 'gigabyte' | 'reserved';
 }
 
 const LEVELS: Readonly<Record<PagingState['mode'], readonly Level[]>> = {
   '32-bit': [
-    { name: 'PDE', shift: 22, large: 'pse' },
-    { name: 'PTE', shift: 12, large: 'ignored' },
+    { name: 'PDE', shift: 22, span: 2 ** 22, large: 'pse' },
+    { name: 'PTE', shift: 12, span: 2 ** 12, large: 'ignored' },
   ],
   // The top level is in registers.
   PAE: [
-    { name: 'PDE', shift: 21, large: 'always' },
-    { name: 'PTE', shift: 12, large: 'ignored' },
+    { name: 'PDE', shift: 21, span: 2 ** 21, large: 'always' },
+    { name: 'PTE', shift: 12, span: 2 ** 12, large: 'ignored' },
   ],
   '4-level': [
-    { name: 'PML4E', shift: 39, large: 'reserved' },
-    { name: 'PDPTE', shift: 30, large: 'gigabyte' },
-    { name: 'PDE', shift: 21, large: 'always' },
-    { name: 'PTE', shift: 12, large: 'ignored' },
+    { name: 'PML4E', shift: 39, span: 2 ** 39, large: 'reserved' },
+    { name: 'PDPTE', shift: 30, span: 2 ** 30, large: 'gigabyte' },
+    { name: 'PDE', shift: 21, span: 2 ** 21, large: 'always' },
+    { name: 'PTE', shift: 12, span: 2 ** 12, large: 'ignored' },
   ],
 };
 
@@ -121,7 +123,7 @@ export function walkPages(
   let updates = NO_UPDATES;
 
   for (const level of LEVELS[paging.mode]) {
-    const index = Math.floor(address / 2 ** level.shift) & indexMask;
+    const index = Math.floor(address / level.span) & indexMask;
     const at = table + index * (wide ? 8 : 4);
     const low = readEntry(at);
     const high = wide ? readEntry(at + 4) : 0;
@@ -143,11 +145,9 @@ export function walkPages(
     if ((low & wanted) !== wanted) updates = [...updates, { at, bits: wanted }];
     const base = tableAddress(low, high, paging);
     if (leaf) {
-      const pages = 2 ** (level.shift - 12);
-      const first = base / 4096;
       return {
         kind: 'translation',
-        page: first - (first % pages) + (Math.floor(address / 4096) % pages),
+        page: level.shift === 12 ? base / PAGE_SIZE : pageWithin(base, address, level.span),
         sizeBits: level.shift,
         writable,
         user,
@@ -165,8 +165,14 @@ export function walkPages(
 export const pageFault = ({ address, errorCode, cause }: PageFault): GuestFault => raise.PF(address, errorCode, cause);
 
 /** Bits 12 and up of an entry, as an address. */
-const tableAddress = (low: number, high: number, paging: PagingState): number =>
-  ((low & 0xffff_f000) >>> 0) + ((high & paging.addressMaskHigh) >>> 0) * 2 ** 32;
+function tableAddress(low: number, high: number, paging: PagingState): number {
+  const below4GiB = (low & 0xffff_f000) >>> 0;
+  return high === 0 ? below4GiB : below4GiB + (high & paging.addressMaskHigh) * 0x1_0000_0000;
+}
+
+/** Number of the 4 KiB page of an address in a larger page, whose entry gives `base` (with PAT in bit 12). */
+const pageWithin = (base: number, address: number, span: number): number =>
+  (base - (base % span) + (address % span) - (address % PAGE_SIZE)) / PAGE_SIZE;
 
 function mapsLargePage(level: Level, paging: PagingState): boolean {
   if (level.large === 'pse') return paging.pageSizeExtensions;
@@ -178,7 +184,7 @@ function reservedBits(level: Level, leaf: boolean, low: number, high: number, pa
   if ((high & paging.reservedHigh) !== 0) return true;
   if (level.shift === 12) return false;
   // A larger page: the address bits below its size, except bit 12 (PAT).
-  if (leaf) return (low & (2 ** level.shift - 1) & ~0x1fff) !== 0;
+  if (leaf) return (low & (level.span - 1) & ~0x1fff) !== 0;
   return (low & ENTRY.PS) !== 0 && (level.large === 'reserved' || level.large === 'gigabyte');
 }
 
