@@ -1,4 +1,5 @@
 // Bundles src into dist: the command (dist/cli.js) and the library (dist/index.js). `--watch` rebuilds on change.
+import { readdirSync, readFileSync } from 'node:fs';
 import { chmod } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { build, context } from 'esbuild';
@@ -16,6 +17,7 @@ const options = {
   target: 'node20.19',
   sourcemap: true,
   logLevel: 'warning',
+  define: { DEMO_SOURCES: JSON.stringify(demoSources()) },
   plugins: [
     {
       name: 'executable',
@@ -26,3 +28,9 @@ const options = {
 
 if (process.argv.includes('--watch')) await (await context(options)).watch();
 else await build(options);
+
+/** The embedded demo: dist does not need the folder roms. See src/cli/demo.ts. */
+function demoSources() {
+  const names = readdirSync('roms', { recursive: true }).filter((name) => name.endsWith('.asm'));
+  return Object.fromEntries(names.map((name) => [name.replaceAll('\\', '/'), readFileSync(`roms/${name}`, 'utf8')]));
+}
