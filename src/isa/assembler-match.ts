@@ -51,7 +51,7 @@ export function encodeText(text: InstructionText): number[] {
       const fields = matchPattern(use, operandSize, text);
       if (fields === undefined) continue;
       for (const displacementSize of [fields.displacementSize, 8, 32] as const) {
-        const bytes = encodeAt(use.pattern, { ...fields, displacementSize }, text);
+        const bytes = encodeUse(use, { ...fields, displacementSize }, text);
         if (typeof bytes === 'string') {
           reason ??= bytes;
           break;
@@ -79,6 +79,14 @@ interface MatchedFields extends PatternFields {
   readonly unsizedWidth: number | undefined;
 }
 
+const FWAIT = 0x9b;
+
+function encodeUse(use: MnemonicUse, fields: MatchedFields, text: InstructionText): number[] | string {
+  if (!use.waits) return encodeAt(use.pattern, fields, text);
+  const bytes = encodeAt(use.pattern, fields, { ...text, address: text.address + 1n });
+  return typeof bytes === 'string' ? bytes : [FWAIT, ...bytes];
+}
+
 /** Encodes with what depends on the length of the result: relative targets. */
 function encodeAt(pattern: EncodingPattern, fields: MatchedFields, text: InstructionText): number[] | string {
   const first = encodePattern(pattern, fields);
@@ -103,12 +111,11 @@ function matchPattern(use: MnemonicUse, operandSize: Size, text: InstructionText
   if (!pattern.modes.includes(mode) || !pattern.operandSizes.includes(operandSize)) return undefined;
   if (prefixes.operandSize !== undefined && prefixes.operandSize !== operandSize) return undefined;
   const written = pattern.operands.filter(isWritten);
-  if (written.length !== operands.length) return undefined;
-
-  const fields = new FieldCollector(operandSize, mode);
-  for (const [index, operand] of written.entries()) {
-    if (!fields.match(operand, operands[index]!, { onlyOperand: written.length === 1 })) return undefined;
-  }
+  const fields =
+    collectFields(written, operands, { operandSize, mode }) ??
+    collectFields(written, withOmitted(use, written, text), { operandSize, mode }) ??
+    (pattern.row.commutative ? collectFields(written, [...operands].reverse(), { operandSize, mode }) : undefined);
+  if (fields === undefined) return undefined;
   if (fields.needsRex && fields.high) return undefined;
 
   // A size other than the usual one must be visible in the text.
@@ -136,6 +143,46 @@ function matchPattern(use: MnemonicUse, operandSize: Size, text: InstructionText
     unsizedWidth: fields.unsizedWidth,
   };
 }
+
+/** The fields that the operands fill, if all are of the right kind. */
+function collectFields(
+  written: readonly PatternOperand[],
+  operands: readonly OperandValue[],
+  { operandSize, mode }: { readonly operandSize: Size; readonly mode: Mode },
+): FieldCollector | undefined {
+  if (written.length !== operands.length) return undefined;
+  const fields = new FieldCollector(operandSize, mode);
+  const onlyOperand = written.length === 1;
+  const matches = written.every((operand, index) => fields.match(operand, operands[index]!, { onlyOperand }));
+  return matches ? fields : undefined;
+}
+
+/** Puts in what text may leave out: immediates with a usual value, x87 registers. */
+function withOmitted(
+  { pattern: { row } }: MnemonicUse,
+  written: readonly PatternOperand[],
+  { operands, uses }: InstructionText,
+): readonly OperandValue[] {
+  const usual = written.map(({ name }) => row.omitted?.[name]);
+  if (operands.length === 0 && usual.every((value) => value !== undefined)) {
+    return usual.map((value) => ({ kind: 'immediate', value, size: undefined, distance: undefined }));
+  }
+  const isStack = written.length > 0 && written.every((operand) => isTop(operand) || operand.kind.source === 'stack87');
+  if (!isStack) return operands;
+  // ST0 beside another register: `fadd st3`.
+  if (operands.length === 1 && written.length === 2)
+    return written.map((operand) => (isTop(operand) ? stackRegister(0) : operands[0]!));
+  // ST1 and ST0, where the order leaves no doubt: `faddp`, `fxch`, but not `fadd`.
+  const orders = new Set(uses.map(({ pattern }) => pattern.operands.filter(isWritten).findIndex(isTop)));
+  const isPlain = orders.size === 1 || written.length === 1;
+  return operands.length === 0 && isPlain ? written.map((operand) => stackRegister(isTop(operand) ? 0 : 1)) : operands;
+}
+
+const isTop = ({ kind }: PatternOperand): boolean => kind.fixedClass === 'stack87';
+const stackRegister = (number: number): OperandValue => ({
+  kind: 'register',
+  register: { class: 'stack87', number, width: 80 },
+});
 
 /** Operands that appear in assembly text. */
 export const isWritten = ({ implicit, kind }: PatternOperand): boolean =>

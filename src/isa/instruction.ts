@@ -50,6 +50,10 @@ export interface InstructionRow<
   readonly operands: Operands;
   /** Operands that are encoded or fixed but not written in assembly text (AL of MUL, the strings of MOVS). */
   readonly implicit?: readonly (keyof Operands & string)[];
+  /** Values that immediate operands have where assembly text leaves them out (the base of AAM: 10). */
+  readonly omitted?: Readonly<Partial<Record<keyof Operands & string, bigint>>>;
+  /** Assembly text may give the two operands in either order (XCHG, TEST). */
+  readonly commutative?: boolean;
   readonly encodings: readonly Encoding[];
   readonly flags: {
     readonly reads?: readonly FlagName[];

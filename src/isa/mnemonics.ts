@@ -28,6 +28,8 @@ export interface MnemonicUse {
   readonly condition: number;
   /** Operand sizes that the name stands for; undefined: it says nothing about the size. */
   readonly operandSizes: readonly Size[] | undefined;
+  /** The name includes an FWAIT before the instruction. */
+  readonly waits: boolean;
 }
 
 const isConditional = (row: InstructionRow): boolean => row.mnemonic.endsWith('cc');
@@ -46,7 +48,8 @@ export function createMnemonicIndex(patterns: readonly EncodingPattern[]): Map<s
       for (const name of [row.mnemonic, ...(row.aliases ?? [])]) {
         const stem = name.endsWith('cc') ? name.slice(0, -2) : name;
         CONDITIONS.forEach((suffixes, condition) => {
-          for (const suffix of suffixes) add(stem + suffix, { pattern, condition, operandSizes: undefined });
+          for (const suffix of suffixes)
+            add(stem + suffix, { pattern, condition, operandSizes: undefined, waits: false });
         });
       }
       continue;
@@ -56,9 +59,13 @@ export function createMnemonicIndex(patterns: readonly EncodingPattern[]): Map<s
       const name = row.mnemonics?.[size];
       if (name !== undefined) sized.set(name, [...(sized.get(name) ?? []), size]);
     }
-    for (const [name, operandSizes] of sized) add(name, { pattern, condition: 0, operandSizes });
+    for (const [name, operandSizes] of sized) add(name, { pattern, condition: 0, operandSizes, waits: false });
     for (const name of [row.mnemonic, ...(row.aliases ?? [])]) {
-      if (!sized.has(name)) add(name, { pattern, condition: 0, operandSizes: undefined });
+      if (!sized.has(name)) add(name, { pattern, condition: 0, operandSizes: undefined, waits: false });
+      // FINIT is FWAIT and FNINIT: the manual lists both names for instructions that do not wait.
+      if (row.x87 === 'noWait' && name.startsWith('fn')) {
+        add(`f${name.slice(2)}`, { pattern, condition: 0, operandSizes: undefined, waits: true });
+      }
     }
   }
   return index;

@@ -116,6 +116,7 @@ const xchg = instruction({
   summary: 'Exchange',
   manual: 'SDM Vol. 2D, "XCHG—Exchange Register/Memory With Register"',
   operands: { dst: 'rw', src: 'rw' },
+  commutative: true,
   encodings: [
     ['86 /r', 'rm8', 'r8'],
     ['87 /r', 'rmv', 'rv'],

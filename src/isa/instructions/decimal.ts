@@ -109,6 +109,7 @@ const aam = instruction({
   summary: 'ASCII adjust AX after multiply',
   manual: 'SDM Vol. 2A, "AAM—ASCII Adjust AX After Multiply"',
   operands: { base: 'r' },
+  omitted: { base: 10n },
   encodings: [['D4 ib i64', 'imm8']],
   flags: { writes: ['OF', 'SF', 'ZF', 'AF', 'PF', 'CF'] },
   execute(operands, b) {
@@ -126,6 +127,7 @@ const aad = instruction({
   summary: 'ASCII adjust AX before division',
   manual: 'SDM Vol. 2A, "AAD—ASCII Adjust AX Before Division"',
   operands: { base: 'r' },
+  omitted: { base: 10n },
   encodings: [['D5 ib i64', 'imm8']],
   flags: { writes: ['OF', 'SF', 'ZF', 'AF', 'PF', 'CF'] },
   execute(operands, b) {

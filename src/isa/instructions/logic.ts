@@ -68,6 +68,7 @@ const test = instruction({
   summary: 'Logical compare',
   manual: 'SDM Vol. 2B, "TEST—Logical Compare"',
   operands: { left: 'r', right: 'r' },
+  commutative: true,
   encodings: [
     ['84 /r', 'rm8', 'r8'],
     ['85 /r', 'rmv', 'rv'],

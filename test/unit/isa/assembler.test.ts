@@ -48,6 +48,29 @@ describe('operands', () => {
   });
 });
 
+describe('what text may leave out or turn round', () => {
+  it('takes usual values, ST0 and ST1', () => {
+    expect(hex('aam')).toBe('d4 0a');
+    expect(hex('aad 16')).toBe('d5 10');
+    expect(hex('fxch')).toBe('d9 c9');
+    expect(hex('faddp')).toBe('de c1');
+    expect(hex('fadd st3')).toBe('d8 c3');
+    expect(hex('fcom')).toBe('d8 d1');
+    expect(() => hex('fadd')).toThrow(/no form/);
+  });
+  it('takes operands in either order where the order means nothing', () => {
+    expect(hex('xchg eax, [ebx]')).toBe('87 03');
+    expect(hex('test cl, [ebx]')).toBe('84 0b');
+    expect(() => hex('cmpxchg ecx, [ebx]')).toThrow(/no form/);
+  });
+  it('puts FWAIT before the waiting names of x87 control instructions', () => {
+    expect(hex('fnstcw [ebx]')).toBe('d9 3b');
+    expect(hex('fstcw [ebx]')).toBe('9b d9 3b');
+    expect(hex('finit')).toBe('9b db e3');
+    expect(hex('fstcw [rel x]\nx:', 64)).toBe('9b d9 3d 00 00 00 00');
+  });
+});
+
 describe('choice of encoding', () => {
   it('takes the shortest: imm8 for a full immediate, accumulator forms, short jumps', () => {
     expect(hex('add eax, 1')).toBe('83 c0 01');

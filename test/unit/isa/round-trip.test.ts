@@ -125,10 +125,16 @@ function meaning(instruction: DecodedInstruction, mode: Mode): string {
     return rest;
   });
   const { row, lock, repeat, condition } = instruction;
-  return JSON.stringify(
-    { row: row.mnemonic, manual: row.manual, lock, repeat: row.repeat && repeat, condition, operands },
-    (_, value) => (typeof value === 'bigint' ? value.toString() : value),
-  );
+  const texts = operands.map((operand) => JSON.stringify(operand, stringifyBig));
+  if (row.commutative) texts.sort();
+  return JSON.stringify({
+    row: row.mnemonic,
+    manual: row.manual,
+    lock,
+    repeat: row.repeat && repeat,
+    condition,
+    texts,
+  });
 }
 
 /** Operand and address size are the same, or the semantics do not look at them. */
