@@ -18,15 +18,15 @@ const IGNORED_STATUS: readonly (readonly [rows: RegExp, bits: number])[] = [
 /** Units in the last place: each side may be off by one from the true value. */
 const TRANSCENDENTAL = /^(f2xm1|fyl2x|fyl2xp1|fptan|fpatan|fsin|fcos|fsincos)$/;
 
-/** Which byte of a large operand is found missing first is the CPU's affair. */
-const LARGE_OPERAND = /^(fn?save|frstor|fxsave|fxrstor|fn?stenv|fldenv)$/;
+/** Which byte of a large operand, or which of two operands, is found missing first is the CPU's affair. */
+const SEVERAL_ADDRESSES = /^(cmps[bw]|fn?save|frstor|fxsave|fxrstor|fn?stenv|fldenv)$/;
 
 export function comparisonFor({ mnemonic }: InstructionRow): ComparisonOptions {
   const ignored = IGNORED_STATUS.filter(([rows]) => rows.test(mnemonic)).reduce((mask, [, bits]) => mask | bits, 0);
   return {
     ...(ignored !== 0 && { ignoredStatus: ignored }),
     ...(TRANSCENDENTAL.test(mnemonic) && { ulps: 2 }),
-    ...(LARGE_OPERAND.test(mnemonic) && { anyFaultAddress: true }),
+    ...(SEVERAL_ADDRESSES.test(mnemonic) && { anyFaultAddress: true }),
     // MXCSR_MASK tells which bits this CPU has.
     ...(mnemonic === 'fxsave' && { ignoredOperandBytes: [28, 31] as const }),
     ...(mnemonic === 'f2xm1' && { undefinedResult: beyond(ONE) }),

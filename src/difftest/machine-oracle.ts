@@ -22,41 +22,72 @@ export class MachineOracle {
     this.#engine = engine;
   }
 
+  /** One instruction, all its iterations included. */
   run(vector: Vector): Outcome {
+    const processor = this.#prepare(vector);
+    let result = this.#step(processor, 1);
+    for (let iteration = 1; result.ending === undefined && iteration < MAXIMUM_ITERATIONS; iteration++) {
+      const { broken } = result;
+      result = this.#step(processor, 1);
+      if (broken !== undefined) result.broken = broken;
+    }
+    return this.#outcome(processor, vector, result);
+  }
+
+  /** As many instructions as the parts say, in as many runs; less if one faults. */
+  runSequence(vector: Vector, parts: readonly number[]): Outcome {
+    const processor = this.#prepare(vector);
+    let result: StepResult = {};
+    for (const budget of parts) {
+      result = this.#step(processor, budget);
+      if (result.ending?.kind === 'fault') break;
+    }
+    return this.#outcome(processor, vector, result);
+  }
+
+  #prepare(vector: Vector): Processor {
     const processor = (this.#machines[vector.mode] ??= createMachine(this.#engine, vector.mode));
     const { state, memory } = processor;
-    const { initial, window } = vector;
     memory.copyIn(HARNESS_MAP.slot, vector.code);
-    memory.copyIn(window, initial.memory);
-    loadState(state, initial);
+    memory.copyIn(vector.window, vector.initial.memory);
+    loadState(state, vector.initial);
     state.ip = HARNESS_MAP.slot;
     state.attention = 0;
-    let ending: Ending | undefined;
-    let broken: string | undefined;
-    for (let iteration = 0; ending === undefined && iteration < MAXIMUM_ITERATIONS; iteration++) {
-      const exit = processor.engine.run(1);
-      const fault = processor.pendingFault;
-      processor.pendingFault = undefined;
-      const left = exit === 'fault' ? 1 : 0;
-      if (state.budget !== left) broken ??= `${exit}, and ${state.budget} of 1 instruction left`;
-      if (exit === 'fault') {
-        const { vector: number, errorCode = 0, address } = fault!;
-        ending = {
-          kind: 'fault',
-          vector: number,
-          errorCode,
-          ip: BigInt(state.ip),
-          ...(address !== undefined && { address: BigInt(address) }),
-        };
-      } else if (state.ip !== HARNESS_MAP.slot) ending = { kind: 'next', ip: BigInt(state.ip) };
+    return processor;
+  }
+
+  /** One run of the engine. No ending: it is still at the slot. */
+  #step(processor: Processor, budget: number): StepResult {
+    const { state } = processor;
+    const exit = processor.engine.run(budget);
+    const fault = processor.pendingFault;
+    processor.pendingFault = undefined;
+    if (exit === 'fault') {
+      const { vector, errorCode = 0, address } = fault!;
+      const where = { ip: BigInt(state.ip), ...(address !== undefined && { address: BigInt(address) }) };
+      const broken = budget === 1 && state.budget !== 1 ? 'the instruction that faulted counts as retired' : undefined;
+      return { ending: { kind: 'fault', vector, errorCode, ...where }, left: state.budget, broken };
     }
-    const size = initial.memory.length;
+    const broken =
+      exit === 'budget' && state.budget !== 0 ? `${state.budget} of ${budget} instructions left` : undefined;
+    const ending = state.ip === HARNESS_MAP.slot ? undefined : ({ kind: 'next', ip: BigInt(state.ip) } as const);
+    return { ending, left: state.budget, broken };
+  }
+
+  #outcome({ state, memory }: Processor, vector: Vector, { ending, left, broken }: StepResult): Outcome {
     return {
       ...(broken !== undefined && { broken }),
+      ...(left !== undefined && { left }),
       ending: ending ?? { kind: 'next', ip: BigInt(state.ip) },
-      final: { ...readState(state, vector), memory: memory.copyOut(window, size) },
+      final: { ...readState(state, vector), memory: memory.copyOut(vector.window, vector.initial.memory.length) },
     };
   }
+}
+
+interface StepResult {
+  ending?: Ending | undefined;
+  left?: number;
+  broken?: string | undefined;
 }
 
 function createMachine(engine: EngineName, mode: 32 | 64): Processor {

@@ -47,6 +47,8 @@ export type Ending =
 export interface Outcome {
   /** How an engine broke its contract about counting instructions. */
   readonly broken?: string;
+  /** Instructions left of an engine's budget. */
+  readonly left?: number;
   readonly ending: Ending;
   readonly final: VectorState;
 }

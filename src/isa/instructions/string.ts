@@ -96,9 +96,7 @@ const cmps = stringRows({
   repeat: 'repe',
   writes: ['OF', 'SF', 'ZF', 'AF', 'PF', 'CF'],
   execute(operands, b) {
-    // If neither can be read, real CPUs name ES:rDI in CR2.
-    const right = operands.right.read();
-    const left = operands.left.read();
+    const [left, right] = [operands.left.read(), operands.right.read()];
     advance(b, [GPR.rSI, GPR.rDI], left.width);
     b.setFlags(b.subFlags(left, right, b.sub(left, right)));
   },

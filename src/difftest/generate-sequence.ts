@@ -1,0 +1,114 @@
+/**
+ * Sequences of instructions for comparing engines with each other: what one instruction leaves behind (lazy flags, a
+ * fused compare and branch, half a block when the budget ends) shows only in the next.
+ */
+
+import { encodePattern, type PatternFields } from '../isa/encode-instruction.ts';
+import type { EncodingPattern } from '../isa/encoding.ts';
+import { SEGMENT } from '../isa/semantics.ts';
+import { edgeInteger } from './edge-values.ts';
+import { HARNESS_MAP } from './host/harness.ts';
+import type { Random } from './random.ts';
+import { statementFacts } from './statement-facts.ts';
+import type { TestForm } from './test-form.ts';
+import type { Vector } from './vector.ts';
+
+const NOP = 0x90;
+/** More than ten instructions need. */
+const CODE_SIZE = 160;
+const WINDOW = HARNESS_MAP.scratch + 0x1000 - 32;
+const WINDOW_SIZE = 64;
+const STATUS_FLAGS = 0x8d5;
+const FLAGS_BASE = 0x202;
+
+export interface Sequence extends Vector {
+  /** Instructions, if no branch is taken. */
+  readonly instructions: number;
+}
+
+export class SequenceGenerator {
+  readonly #random: Random;
+  readonly #mode: 32 | 64;
+  readonly #plain: readonly TestForm[];
+  readonly #branches: readonly TestForm[];
+
+  /** @param forms all forms; those that suit are taken */
+  constructor(forms: readonly TestForm[], mode: 32 | 64, random: Random) {
+    this.#random = random;
+    this.#mode = mode;
+    const ours = forms.filter((form) => form.mode === mode && form.repeat === 'none');
+    this.#plain = ours.filter(isPlain);
+    this.#branches = ours.filter(
+      ({ pattern, operandSize }) => pattern.row.mnemonic === 'jcc' && pattern.opcode === 0x70 && operandSize !== 16,
+    );
+  }
+
+  next(): Sequence {
+    const random = this.#random;
+    const code: number[] = [];
+    let instructions = 0;
+    const length = 2 + random.below(7);
+    while (instructions < length) {
+      const branch = random.oneIn(3);
+      const bytes = this.#encode(random.pick(branch ? this.#branches : this.#plain), branch);
+      if (bytes === undefined) continue;
+      code.push(...bytes);
+      instructions++;
+      if (!branch) continue;
+      code.push(NOP); // skipped if the branch is taken
+      instructions++;
+    }
+    // Taken branches leave instructions over: what follows does nothing.
+    while (code.length < CODE_SIZE) code.push(NOP);
+    const memory = new Uint8Array(WINDOW_SIZE);
+    random.fill(memory);
+    return {
+      mode: this.#mode,
+      code: Uint8Array.from(code),
+      instructions,
+      window: WINDOW,
+      initial: {
+        registers: Array.from({ length: this.#mode === 64 ? 16 : 8 }, () => edgeInteger(random, this.#mode)),
+        flags: FLAGS_BASE | (Number(random.bits(12)) & STATUS_FLAGS),
+        memory,
+      },
+    };
+  }
+
+  #encode({ pattern, operandSize, memory, condition, mode }: TestForm, branch: boolean): number[] | undefined {
+    const random = this.#random;
+    const register = () => random.below(mode === 64 && pattern.modrm !== 'byteWithRegister' ? 16 : 8);
+    const displacement = WINDOW + random.below(WINDOW_SIZE - 16);
+    const fields: PatternFields = {
+      mode,
+      operandSize,
+      addressSize: mode,
+      condition,
+      reg: register(),
+      rm: register(),
+      immediates: branch ? [1n] : immediates(pattern, operandSize, random),
+      ...(memory && { memory: { base: undefined, index: undefined, scale: 0, displacement, segment: SEGMENT.DS } }),
+    };
+    const bytes = encodePattern(pattern, fields);
+    return typeof bytes === 'string' ? undefined : bytes;
+  }
+}
+
+/** Neither jumps nor calls a helper, and its only address is that of ModR/M. */
+function isPlain({ form, pattern }: TestForm): boolean {
+  const { pointers, byteIndexes, indexFields, jumps, helpers } = statementFacts(form.statements);
+  if (jumps || helpers.size > 0 || pointers.size > 0 || byteIndexes.size > 0 || indexFields.size > 0) return false;
+  const { row, operands } = pattern;
+  if (row.privileged || row.endsBlock || row.repeat) return false;
+  return !operands.some(({ kind }) => ['segment', 'memoryOffset', 'farPointer'].includes(kind.source));
+}
+
+function immediates(pattern: EncodingPattern, operandSize: number, random: Random): bigint[] {
+  return pattern.operands.flatMap(({ kind }) => {
+    if (kind.source !== 'immediate') return [];
+    const encoded = kind.encodedWidth ?? kind.width;
+    const width = encoded === 'v' ? operandSize : encoded === 'z' ? Math.min(operandSize, 32) : Number(encoded);
+    const value = edgeInteger(random, width);
+    return [kind.encodedWidth === undefined ? value : BigInt.asIntN(width, value)];
+  });
+}

@@ -1,0 +1,50 @@
+import { describe, expect, it } from 'vitest';
+import { describeEnding, describeVector } from '../../src/difftest/compare.ts';
+import { SequenceGenerator } from '../../src/difftest/generate-sequence.ts';
+import { MachineOracle } from '../../src/difftest/machine-oracle.ts';
+import { Random } from '../../src/difftest/random.ts';
+import { enumerateForms } from '../../src/difftest/test-form.ts';
+import type { Outcome } from '../../src/difftest/vector.ts';
+import { INSTRUCTIONS } from '../../src/isa/table.ts';
+
+const SEED = 99;
+const SEQUENCES = 800;
+const forms = enumerateForms(INSTRUCTIONS);
+
+const asText = (outcome: Outcome): string => {
+  const { registers, flags, memory } = outcome.final;
+  const values = [...registers, flags].map((value) => value.toString(16));
+  return `${describeEnding(outcome)}, ${outcome.left} left; ${values.join(' ')}; ${Buffer.from(memory).toString('hex')}`;
+};
+
+/** `total` cut in two at a place that the sequence's number decides. */
+const cut = (total: number, number: number): number[] => [
+  1 + (number % (total - 1)),
+  total - 1 - (number % (total - 1)),
+];
+
+describe.each([32, 64] as const)('sequences of instructions in %d-bit mode', (mode) => {
+  it('interpreter and reference engine agree, in one run and cut in two', () => {
+    const generator = new SequenceGenerator(forms, mode, new Random(SEED + mode));
+    const interpreter = new MachineOracle('interpreter');
+    const reference = new MachineOracle('reference');
+    const differences: string[] = [];
+    let faults = 0;
+    for (let number = 0; number < SEQUENCES; number++) {
+      const sequence = generator.next();
+      const { instructions } = sequence;
+      const expected = asText(reference.runSequence(sequence, [instructions]));
+      const whole = asText(interpreter.runSequence(sequence, [instructions]));
+      if (whole !== expected)
+        differences.push(`${describeVector(sequence)}\n  reference   ${expected}\n  interpreter ${whole}`);
+      const parts = cut(instructions, number);
+      const [one, other] = [reference, interpreter].map((engine) => asText(engine.runSequence(sequence, parts)));
+      if (one !== other) differences.push(`${describeVector(sequence)}, cut ${parts}\n  ${one}\n  ${other}`);
+      if (expected.startsWith('exception')) faults++;
+    }
+    expect(differences.length, differences.slice(0, 3).join('\n')).toBe(0);
+    // Enough sequences must run to their end, and some (divisions) must not.
+    expect(faults).toBeLessThan(SEQUENCES / 3);
+    expect(faults).toBeGreaterThan(0);
+  });
+});
