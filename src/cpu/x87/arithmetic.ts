@@ -6,10 +6,12 @@ import {
   DEFAULT_NAN,
   type Exact,
   type Float80,
+  INTEGER_BIT,
   infinity,
   isDenormal,
   isInvalid,
   isNan,
+  MAX_EXPONENT,
   negate,
   propagateNan,
   quiet,
@@ -71,32 +73,47 @@ export function addExact(left: Exact, right: Exact): Exact | undefined {
   };
 }
 
-export const add: BinaryOperation = (left, right, fcw) =>
-  nanOutcome(left, right) ??
-  (isInfinite(left) && isInfinite(right) && left.sign !== right.sign
-    ? INVALID
-    : withDenormal(isDenormal(left) || isDenormal(right), fcw, () => {
-        if (isInfinite(left)) return exactly(infinity(left.sign));
-        if (isInfinite(right)) return exactly(infinity(right.sign));
-        const zeroSign = roundingOf(fcw) === 'down' ? 1 : 0;
-        if (isZero(left) && isZero(right)) return exactly(zero(left.sign === right.sign ? left.sign : zeroSign));
-        if (isZero(left)) return roundToRegister(toExact(right), fcw);
-        if (isZero(right)) return roundToRegister(toExact(left), fcw);
-        const sum = addExact(toExact(left), toExact(right));
-        return sum ? roundToRegister(sum, fcw) : exactly(zero(zeroSign));
-      }));
+/** Neither operand calls for anything but arithmetic: the common case, and the only one that has to be fast. */
+const areOrdinary = (left: Float80, right: Float80): boolean => isOrdinary(left) && isOrdinary(right);
+const isOrdinary = ({ exponent, significand, fromDenormal }: Float80): boolean =>
+  exponent !== 0 && exponent !== MAX_EXPONENT && significand >= INTEGER_BIT && !fromDenormal;
 
-export const subtract: BinaryOperation = (left, right, fcw) => nanOutcome(left, right) ?? add(left, negate(right), fcw);
+function sum(left: Float80, right: Float80, fcw: number): Outcome {
+  const exact = addExact(toExact(left), toExact(right));
+  return exact ? roundToRegister(exact, fcw) : exactly(zero(signOfZeroSum(fcw)));
+}
+
+/** Of x − x. */
+const signOfZeroSum = (fcw: number): 0 | 1 => (roundingOf(fcw) === 'down' ? 1 : 0);
+
+export const add: BinaryOperation = (left, right, fcw) => {
+  if (areOrdinary(left, right)) return sum(left, right, fcw);
+  const nan = nanOutcome(left, right);
+  if (nan) return nan;
+  if (isInfinite(left) && isInfinite(right) && left.sign !== right.sign) return INVALID;
+  return withDenormal(isDenormal(left) || isDenormal(right), fcw, () => {
+    if (isInfinite(left)) return exactly(infinity(left.sign));
+    if (isInfinite(right)) return exactly(infinity(right.sign));
+    if (isZero(left) && isZero(right)) return exactly(zero(left.sign === right.sign ? left.sign : signOfZeroSum(fcw)));
+    if (isZero(left)) return roundToRegister(toExact(right), fcw);
+    if (isZero(right)) return roundToRegister(toExact(left), fcw);
+    return sum(left, right, fcw);
+  });
+};
+
+export const subtract: BinaryOperation = (left, right, fcw) =>
+  areOrdinary(left, right) ? sum(left, negate(right), fcw) : (nanOutcome(left, right) ?? add(left, negate(right), fcw));
 
 export const multiply: BinaryOperation = (left, right, fcw) => {
+  const product = () => roundToRegister(multiplyExact(toExact(left), toExact(right)), fcw);
+  if (areOrdinary(left, right)) return product();
   const nan = nanOutcome(left, right);
   if (nan) return nan;
   const sign = (left.sign ^ right.sign) as 0 | 1;
   if ((isInfinite(left) && isZero(right)) || (isZero(left) && isInfinite(right))) return INVALID;
   return withDenormal(isDenormal(left) || isDenormal(right), fcw, () => {
     if (isInfinite(left) || isInfinite(right)) return exactly(infinity(sign));
-    if (isZero(left) || isZero(right)) return exactly(zero(sign));
-    return roundToRegister(multiplyExact(toExact(left), toExact(right)), fcw);
+    return isZero(left) || isZero(right) ? exactly(zero(sign)) : product();
   });
 };
 
@@ -108,6 +125,8 @@ export const multiplyExact = (left: Exact, right: Exact): Exact => ({
 
 /** left / right. */
 export const divide: BinaryOperation = (left, right, fcw) => {
+  const quotient = () => roundToRegister(divideExact(toExact(left), toExact(right)), fcw);
+  if (areOrdinary(left, right)) return quotient();
   const nan = nanOutcome(left, right);
   if (nan) return nan;
   const sign = (left.sign ^ right.sign) as 0 | 1;
@@ -115,8 +134,7 @@ export const divide: BinaryOperation = (left, right, fcw) => {
   if (isZero(right) && !isInfinite(left)) return exactly(infinity(sign), EXCEPTION.ZE);
   return withDenormal(isDenormal(left) || isDenormal(right), fcw, () => {
     if (isInfinite(left)) return exactly(infinity(sign));
-    if (isZero(left) || isInfinite(right)) return exactly(zero(sign));
-    return roundToRegister(divideExact(toExact(left), toExact(right)), fcw);
+    return isZero(left) || isInfinite(right) ? exactly(zero(sign)) : quotient();
   });
 };
 

@@ -1,7 +1,7 @@
 /** Conversion between register format and the formats of memory. SDM Vol. 1, "x87 FPU Data Types". */
 import { nanOutcome1 } from './arithmetic.ts';
 import { EXCEPTION, roundingOf, unmasked } from './control.ts';
-import { BIAS, bitLength, classify, type Float80, INTEGER_BIT, MAX_EXPONENT, toExact, zero } from './float80.ts';
+import { BIAS, classify, type Float80, INTEGER_BIT, MAX_EXPONENT, toExact, zero } from './float80.ts';
 import { DOUBLE, exactly, type Format, type Outcome, pack, roundAt, roundToFormat, SINGLE } from './round.ts';
 
 interface MemoryFormat extends Format {
@@ -17,17 +17,17 @@ export const fromFloat32 = (bits: number): Float80 => fromMemory(BigInt(bits >>>
 export const fromFloat64 = (bits: bigint): Float80 => fromMemory(bits, MEMORY64);
 
 function fromMemory(bits: bigint, { precision, exponentBits, maxExponent, minExponent }: MemoryFormat): Float80 {
-  const fractionBits = BigInt(precision - 1);
-  const fraction = bits & ((1n << fractionBits) - 1n);
-  const biased = Number(bits >> fractionBits) & ((1 << exponentBits) - 1);
-  const sign = Number(bits >> (fractionBits + BigInt(exponentBits))) as 0 | 1;
+  const fraction = BigInt.asUintN(precision - 1, bits);
+  const signExponent = Number(bits >> BigInt(precision - 1));
+  const sign = (signExponent >> exponentBits) as 0 | 1;
+  const largest = (1 << exponentBits) - 1;
+  const biased = signExponent & largest;
   if (biased === 0) {
     if (fraction === 0n) return zero(sign);
     return { ...pack(sign, { significand: fraction, exponent: minExponent - precision + 1 }), fromDenormal: true };
   }
-  const significand = INTEGER_BIT | (fraction << (63n - fractionBits));
-  const top = biased === (1 << exponentBits) - 1;
-  return { sign, exponent: top ? MAX_EXPONENT : biased - maxExponent + BIAS, significand };
+  const significand = (fraction << BigInt(64 - precision)) | INTEGER_BIT;
+  return { sign, exponent: biased === largest ? MAX_EXPONENT : biased - maxExponent + BIAS, significand };
 }
 
 /** FLD m32, m64: a signaling NaN is made quiet, a denormal reported. */
@@ -44,7 +44,7 @@ export const toFloat32 = (value: Float80, fcw: number): Stored<bigint> => toMemo
 export const toFloat64 = (value: Float80, fcw: number): Stored<bigint> => toMemory(value, MEMORY64, fcw);
 
 function toMemory(value: Float80, format: MemoryFormat, fcw: number): Stored<bigint> {
-  const { precision, exponentBits, minExponent, maxExponent } = format;
+  const { precision, exponentBits, maxExponent } = format;
   const fractionBits = BigInt(precision - 1);
   const encode = (sign: number, biased: number, fraction: bigint): bigint =>
     (((BigInt(sign) << BigInt(exponentBits)) | BigInt(biased)) << fractionBits) | fraction;
@@ -64,22 +64,26 @@ function toMemory(value: Float80, format: MemoryFormat, fcw: number): Stored<big
       return exactly(encode(sign, specialExponent, 0n));
   }
   const result = roundToFormat(toExact(value), format, roundingOf(fcw));
-  if (result.kind === 'overflow') {
-    if (unmasked(EXCEPTION.OE, fcw)) return exactly(undefined, EXCEPTION.OE);
-    const { toInfinity } = result;
-    const largest = (1n << fractionBits) - 1n;
-    const bits = toInfinity ? encode(sign, specialExponent, 0n) : encode(sign, specialExponent - 1, largest);
-    return { value: bits, flags: EXCEPTION.OE | EXCEPTION.PE, roundedUp: toInfinity };
+  switch (result.kind) {
+    case 'normal': {
+      const { significand, exponent, inexact, roundedUp } = result.unbounded;
+      const bits = encode(sign, exponent + precision - 1 + maxExponent, BigInt.asUintN(precision - 1, significand));
+      return { value: bits, flags: inexact ? EXCEPTION.PE : 0, roundedUp };
+    }
+    case 'overflow': {
+      if (unmasked(EXCEPTION.OE, fcw)) return exactly(undefined, EXCEPTION.OE);
+      const { toInfinity } = result;
+      const largest = BigInt.asUintN(precision - 1, -1n);
+      const bits = toInfinity ? encode(sign, specialExponent, 0n) : encode(sign, specialExponent - 1, largest);
+      return { value: bits, flags: EXCEPTION.OE | EXCEPTION.PE, roundedUp: toInfinity };
+    }
+    case 'underflow': {
+      if (unmasked(EXCEPTION.UE, fcw)) return exactly(undefined, EXCEPTION.UE);
+      const { significand, inexact, roundedUp } = result.rounded;
+      // Rounded up to the smallest normal number, the significand's top bit becomes the exponent 1.
+      return { value: encode(sign, 0, 0n) + significand, flags: inexact ? EXCEPTION.UE | EXCEPTION.PE : 0, roundedUp };
+    }
   }
-  if (result.kind === 'underflow' && unmasked(EXCEPTION.UE, fcw)) return exactly(undefined, EXCEPTION.UE);
-  const { significand, exponent, inexact, roundedUp } = result.rounded;
-  const flags = !inexact ? 0 : result.kind === 'underflow' ? EXCEPTION.UE | EXCEPTION.PE : EXCEPTION.PE;
-  if (significand === 0n) return { value: encode(sign, 0, 0n), flags, roundedUp };
-  const top = exponent + bitLength(significand) - 1;
-  if (top < minExponent) return { value: encode(sign, 0, significand), flags, roundedUp };
-  // Rounding may have carried into one bit more than the precision; the bit below is then zero.
-  const aligned = significand >> BigInt(bitLength(significand) - precision);
-  return { value: encode(sign, top + maxExponent, aligned & ((1n << fractionBits) - 1n)), flags, roundedUp };
 }
 
 /** FILD. @param integer signed */

@@ -8,21 +8,20 @@ import type { Outcome } from './round.ts';
 import { isEmpty, pop, setC1, setExceptions, stackFault, writeStack } from './x87-state.ts';
 
 const CS = 1;
-type Result = HelperValue | readonly HelperValue[] | undefined | void;
 
 /**
  * A non-control instruction: it leaves its address in FCS:FIP and, if an exception is pending after it, its opcode in
  * FOP. (CPUs before the Pentium 4 write FOP always; later ones as here. SDM Vol. 1, "Fopcode Compatibility Sub-mode".)
  */
 export const operation =
-  <Args extends readonly HelperValue[]>(body: (state: CpuState, ...args: Args) => Result) =>
+  <Args extends readonly HelperValue[]>(body: (state: CpuState, ...args: Args) => ReturnType<Helper>) =>
   (cpu: Cpu, ...args: Args): ReturnType<Helper> => {
     const { state } = cpu;
     state.fip = state.ip;
     state.fcs = state.segments[CS]!.selector;
     const result = body(state, ...args);
     if (state.fsw & STATUS.ES) state.fop = readOpcode(cpu);
-    return result as ReturnType<Helper>;
+    return result;
   };
 
 /** Records the memory operand in FDS:FDP. */

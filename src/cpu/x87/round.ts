@@ -46,42 +46,50 @@ export function roundAt(exact: Exact, power: number, rounding: Rounding): Rounde
   const shift = BigInt(drop);
   const kept = significand >> shift;
   const rest = significand - (kept << shift);
-  const inexact = rest !== 0n || sticky;
-  const half = 1n << (shift - 1n);
-  const aboveHalf = rest > half || (rest === half && (sticky || (kept & 1n) === 1n));
-  const up =
-    inexact &&
-    (rounding === 'nearest' ? aboveHalf : rounding === 'up' ? sign === 0 : rounding === 'down' && sign === 1);
-  return { significand: up ? kept + 1n : kept, exponent: power, inexact, roundedUp: up };
+  if (rest === 0n && !sticky) return { significand: kept, exponent: power, inexact: false, roundedUp: false };
+  const up = roundsUp(sign, kept, rest - (1n << (shift - 1n)), sticky, rounding);
+  return { significand: up ? kept + 1n : kept, exponent: power, inexact: true, roundedUp: up };
 }
 
-/** Unbiased exponent of the most significant bit. */
-const topOf = ({ significand, exponent }: { significand: bigint; exponent: number }): number =>
-  exponent + bitLength(significand) - 1;
+/** @param aboveHalf what is cut off, less half a unit of what is kept */
+function roundsUp(sign: 0 | 1, kept: bigint, aboveHalf: bigint, sticky: boolean, rounding: Rounding): boolean {
+  switch (rounding) {
+    case 'nearest':
+      return aboveHalf > 0n || (aboveHalf === 0n && (sticky || (kept & 1n) === 1n));
+    case 'up':
+      return sign === 0;
+    case 'down':
+      return sign === 1;
+    case 'zero':
+      return false;
+  }
+}
 
-/** How a number fits a format once rounded. */
+/** How a number fits a format once rounded. `unbounded`: as if exponents had no bounds, with all bits of the precision. */
 export type Fit =
-  | { readonly kind: 'normal' | 'denormal'; readonly rounded: Rounded; readonly flags: number }
-  /** Too large or too small: `unbounded` is the result as if the exponent had no bounds, `masked` the masked answer. */
+  | { readonly kind: 'normal'; readonly unbounded: Rounded }
   | { readonly kind: 'overflow'; readonly unbounded: Rounded; readonly toInfinity: boolean }
+  /** `rounded`: the masked answer, a denormal, zero or the smallest normal number. */
   | { readonly kind: 'underflow'; readonly unbounded: Rounded; readonly rounded: Rounded };
 
 /** Rounds to a format. Tininess is detected after rounding. */
 export function roundToFormat(exact: Exact, format: Format, rounding: Rounding): Fit {
-  const unbounded = roundAt(exact, topOf(exact) - format.precision + 1, rounding);
-  const top = topOf(unbounded);
-  if (top > format.maxExponent) {
+  const { precision, minExponent, maxExponent } = format;
+  const unbounded = roundToPrecision(exact, precision, rounding);
+  const top = unbounded.exponent + precision - 1;
+  if (top > maxExponent) {
     const toInfinity = rounding === 'nearest' || rounding === (exact.sign ? 'down' : 'up');
     return { kind: 'overflow', unbounded, toInfinity };
   }
-  if (top < format.minExponent) {
-    return {
-      kind: 'underflow',
-      unbounded,
-      rounded: roundAt(exact, format.minExponent - format.precision + 1, rounding),
-    };
-  }
-  return { kind: 'normal', rounded: unbounded, flags: unbounded.inexact ? EXCEPTION.PE : 0 };
+  if (top >= minExponent) return { kind: 'normal', unbounded };
+  return { kind: 'underflow', unbounded, rounded: roundAt(exact, minExponent - precision + 1, rounding) };
+}
+
+function roundToPrecision(exact: Exact, precision: number, rounding: Rounding): Rounded {
+  const rounded = roundAt(exact, exact.exponent + bitLength(exact.significand) - precision, rounding);
+  // Rounding may carry into one bit more; the lowest one is then zero.
+  if (!rounded.roundedUp || rounded.significand >> BigInt(precision) === 0n) return rounded;
+  return { ...rounded, significand: rounded.significand >> 1n, exponent: rounded.exponent + 1 };
 }
 
 /** Exponents are moved by this much in unmasked overflow and underflow of a register result. */
@@ -90,30 +98,42 @@ const SCALE = 24576;
 /** A number as register contents, rounded as the control word says, masked or unmasked answers included. */
 export function roundToRegister(exact: Exact, fcw: number): Outcome {
   const format = registerFormat(fcw);
+  const { precision } = format;
   const { sign } = exact;
   const result = roundToFormat(exact, format, roundingOf(fcw));
-  if (result.kind === 'overflow') {
-    const { unbounded, toInfinity } = result;
-    if (unmasked(EXCEPTION.OE, fcw)) return scaled(sign, unbounded, -SCALE, EXCEPTION.OE);
-    const flags = EXCEPTION.OE | EXCEPTION.PE;
-    return { value: toInfinity ? infinity(sign) : largest(sign, format.precision), flags, roundedUp: toInfinity };
+  switch (result.kind) {
+    case 'normal': {
+      const { inexact, roundedUp } = result.unbounded;
+      return { value: align(sign, result.unbounded, precision), flags: inexact ? EXCEPTION.PE : 0, roundedUp };
+    }
+    case 'overflow': {
+      const { unbounded, toInfinity } = result;
+      if (unmasked(EXCEPTION.OE, fcw)) return scaled(sign, unbounded, -SCALE, EXCEPTION.OE, precision);
+      const flags = EXCEPTION.OE | EXCEPTION.PE;
+      return { value: toInfinity ? infinity(sign) : largest(sign, precision), flags, roundedUp: toInfinity };
+    }
+    case 'underflow': {
+      const { unbounded, rounded } = result;
+      if (unmasked(EXCEPTION.UE, fcw)) return scaled(sign, unbounded, SCALE, EXCEPTION.UE, precision);
+      const flags = rounded.inexact ? EXCEPTION.UE | EXCEPTION.PE : 0;
+      return { value: pack(sign, rounded), flags, roundedUp: rounded.roundedUp };
+    }
   }
-  if (result.kind === 'underflow' && unmasked(EXCEPTION.UE, fcw)) {
-    return scaled(sign, result.unbounded, SCALE, EXCEPTION.UE);
-  }
-  const { rounded } = result;
-  const flags = !rounded.inexact ? 0 : result.kind === 'underflow' ? EXCEPTION.UE | EXCEPTION.PE : EXCEPTION.PE;
-  return { value: pack(sign, rounded), flags, roundedUp: rounded.roundedUp };
 }
 
+/** A magnitude with `precision` bits and an exponent in range, as register contents. */
+const align = (sign: 0 | 1, { significand, exponent }: Rounded, precision: number): Float80 => ({
+  sign,
+  exponent: exponent + precision - 1 + BIAS,
+  significand: precision === 64 ? significand : significand << BigInt(64 - precision),
+});
+
 /** The answer to an unmasked overflow or underflow: the exponent wrapped into range. Beyond even that: infinity or zero. */
-function scaled(sign: 0 | 1, unbounded: Rounded, scale: number, flag: number): Outcome {
-  const moved = { ...unbounded, exponent: unbounded.exponent + scale };
-  const flags = flag | (unbounded.inexact ? EXCEPTION.PE : 0);
-  const top = topOf(moved);
-  if (top > BIAS) return { value: infinity(sign), flags: flags | EXCEPTION.PE, roundedUp: true };
-  if (top < 1 - BIAS) return { value: zero(sign), flags: flags | EXCEPTION.PE, roundedUp: false };
-  return { value: pack(sign, moved), flags, roundedUp: unbounded.roundedUp };
+function scaled(sign: 0 | 1, unbounded: Rounded, scale: number, flag: number, precision: number): Outcome {
+  const value = align(sign, { ...unbounded, exponent: unbounded.exponent + scale }, precision);
+  if (value.exponent >= MAX_EXPONENT) return { value: infinity(sign), flags: flag | EXCEPTION.PE, roundedUp: true };
+  if (value.exponent <= 0) return { value: zero(sign), flags: flag | EXCEPTION.PE, roundedUp: false };
+  return { value, flags: flag | (unbounded.inexact ? EXCEPTION.PE : 0), roundedUp: unbounded.roundedUp };
 }
 
 /** The largest finite number of a precision. */
