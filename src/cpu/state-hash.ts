@@ -14,6 +14,8 @@ const HIDDEN = new Set<FieldName>([
   'faulted',
   'attention',
   'record',
+  'base',
+  'linkFrom',
   'jumpTag',
   'tlbRead',
   'tlbWrite',

@@ -49,6 +49,9 @@ const FIELDS = {
   attention: 'u32',
   /** Host address of the record being executed by a cold function, 0 outside: how many instructions of its block have not run yet. */
   record: 'u32',
+  /** Between the two functions of the interpreter's loop: instruction pointer base, and the record to be linked. */
+  base: 'pointer',
+  linkFrom: 'u32',
   /** Generation and mode under which entries of the jump cache are valid. */
   jumpTag: 'u32',
   /** Host addresses of the TLBs for the current privilege. */
@@ -105,7 +108,7 @@ const FIELDS = {
   nmiBlocked: 'u32',
   /** A20 gate: mask ANDed to physical addresses. */
   a20Mask: 'u32',
-  /** x87: control, status (TOP in bits 11..13), tag word (two bits a register), last instruction and operand pointers. */
+  /** x87: control, status (TOP in bits 11..13), tag word (two bits a register, of which only 11 = empty counts: `readTagWord` derives the rest), last instruction and operand pointers. */
   fcw: 'u32',
   fsw: 'u32',
   ftw: 'u32',

@@ -1,5 +1,5 @@
 /**
- * A form as a function: `(state, record, base) → status`. It does everything: segment checks, TLB misses, faults,
+ * A form as a function: `(state, record) → status`. It does everything: segment checks, TLB misses, faults,
  * helpers. Registers and flags are in the state block while it runs.
  */
 import { SEGMENT_FIELDS, SEGMENT_STRIDE, STATE } from '../../cpu/state-layout.ts';
@@ -55,7 +55,7 @@ export interface ColdEnvironment {
 
 /** Writes the function of one form. */
 export function lowerCold(form: ColdForm, environment: ColdEnvironment, options: { wide: boolean }): CodeWriter {
-  const code = new CodeWriter(3);
+  const code = new CodeWriter(2);
   new ColdLowering(code, environment, options).form(form);
   return code;
 }
@@ -77,7 +77,7 @@ class ColdLowering extends FormLowering {
   #fault!: Label;
 
   constructor(code: CodeWriter, environment: ColdEnvironment, options: { wide: boolean }) {
-    super(code, new LocalPool(code), { state: 0, record: 1, base: 2 }, options);
+    super(code, new LocalPool(code), { state: 0, record: 1 }, options);
     this.#environment = environment;
   }
 
@@ -176,28 +176,6 @@ class ColdLowering extends FormLowering {
     this.#storeIp('nextIp', () => this.pushIp('ip', this.wide ? 64 : 32));
     code.end();
     code.end();
-  }
-
-  // Flags live in the state block -------------------------------------------------------------------------------
-
-  protected getFlagResult(): void {
-    this.code.get(this.locals.state);
-    this.code.memory(this.wide ? 'i64.load' : 'i32.load', STATE.fields.flagResult);
-  }
-  protected getFlagCarries(): void {
-    this.code.get(this.locals.state);
-    this.code.memory('i32.load', STATE.fields.flagCarries);
-  }
-  protected setFlagResult(push: () => void): void {
-    this.code.get(this.locals.state);
-    push();
-    if (!this.wide) this.code.op('i64.extend_i32_s');
-    this.code.memory('i64.store', STATE.fields.flagResult);
-  }
-  protected setFlagCarries(push: () => void): void {
-    this.code.get(this.locals.state);
-    push();
-    this.code.memory('i32.store', STATE.fields.flagCarries);
   }
 
   // Memory, control, helpers ------------------------------------------------------------------------------------
@@ -324,4 +302,4 @@ class ColdLowering extends FormLowering {
   }
 }
 
-export const COLD_PARAMETERS = (wide: boolean) => [I32, I32, wide ? I64 : I32] as const;
+export const COLD_PARAMETERS = [I32, I32] as const;

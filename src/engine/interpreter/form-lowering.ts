@@ -17,11 +17,10 @@ import { type LocalPool, typeOf, ValueLowering } from './value-lowering.ts';
 
 export type FormStatement = Statement<Place, SegmentRef>;
 
-/** Locals that every form finds: state block, current record, instruction pointer base. */
+/** Locals that every form finds: state block and current record. */
 export interface FormLocals {
   readonly state: number;
   readonly record: number;
-  readonly base: number;
 }
 
 const LOAD_OPCODE: Record<number, MemoryOpcode> = {
@@ -51,12 +50,6 @@ export abstract class FormLowering extends ValueLowering {
     this.wide = options.wide;
   }
 
-  /** Pushes `flagResult` as i32 (i64 in wide code), or `flagCarries` as i32. */
-  protected abstract getFlagResult(): void;
-  protected abstract getFlagCarries(): void;
-  /** Stores what `push` pushes; results come sign-extended, in the type of `getFlagResult`. */
-  protected abstract setFlagResult(push: () => void): void;
-  protected abstract setFlagCarries(push: () => void): void;
   protected abstract load(statement: Extract<FormStatement, { kind: 'load' }>): void;
   protected abstract store(statement: Extract<FormStatement, { kind: 'store' }>): void;
   protected abstract jump(statement: Extract<FormStatement, { kind: 'jump' }>): void;
@@ -139,7 +132,8 @@ export abstract class FormLowering extends ValueLowering {
   /** Pushes the offset of this or the next instruction: i32, or i64 for width 64. */
   protected pushIp(which: 'ip' | 'nextIp', width: Width): void {
     const { code, locals } = this;
-    code.get(locals.base);
+    code.get(locals.state);
+    code.memory(this.wide ? 'i64.load' : 'i32.load', STATE.fields.base);
     code.get(locals.record);
     code.memory('i32.load16_u', RECORD.pageOffset);
     if (which === 'nextIp') {
@@ -237,6 +231,27 @@ export abstract class FormLowering extends ValueLowering {
   }
 
   // Flags -------------------------------------------------------------------------------------------------------
+
+  // Flags: in the state block, also in the loop. Locals for them would only be spilled (see `run-module.ts`). ---
+  protected getFlagResult(): void {
+    this.code.get(this.locals.state);
+    this.code.memory(this.wide ? 'i64.load' : 'i32.load', STATE.fields.flagResult);
+  }
+  protected getFlagCarries(): void {
+    this.code.get(this.locals.state);
+    this.code.memory('i32.load', STATE.fields.flagCarries);
+  }
+  protected setFlagResult(push: () => void): void {
+    this.code.get(this.locals.state);
+    push();
+    if (!this.wide) this.code.op('i64.extend_i32_s');
+    this.code.memory('i64.store', STATE.fields.flagResult);
+  }
+  protected setFlagCarries(push: () => void): void {
+    this.code.get(this.locals.state);
+    push();
+    this.code.memory('i32.store', STATE.fields.flagCarries);
+  }
 
   #readFlag(flag: string): void {
     const { code } = this;

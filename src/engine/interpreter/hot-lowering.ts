@@ -2,6 +2,7 @@
  * A form as a handler inside the loop: only what usually happens. Segments are flat, memory is in the TLB, nothing
  * faults; as soon as that is not so, nothing has been changed yet and the form's cold function does it all.
  */
+import { STATE } from '../../cpu/state-layout.ts';
 import { TLB } from '../../cpu/tlb-layout.ts';
 import { isOperation, type Value } from '../../ir/value.ts';
 import { type CodeWriter, I32, type Label } from '../../wasm/code-writer.ts';
@@ -57,7 +58,7 @@ export class HotLowering extends FormLowering {
   readonly #hostAddress = new Map<number, number>();
 
   constructor(code: CodeWriter, pool: LocalPool, run: RunLocals, labels: Labels) {
-    super(code, pool, { state: run.state, record: run.record, base: run.base }, { wide: false });
+    super(code, pool, run, { wide: false });
     this.#run = run;
     this.#labels = labels;
   }
@@ -75,23 +76,8 @@ export class HotLowering extends FormLowering {
     code.br(this.#labels.again);
   }
 
-  protected getFlagResult(): void {
-    this.code.get(this.#run.flagResult);
-  }
-  protected getFlagCarries(): void {
-    this.code.get(this.#run.flagCarries);
-  }
-  protected setFlagResult(push: () => void): void {
-    push();
-    this.code.set(this.#run.flagResult);
-  }
-  protected setFlagCarries(push: () => void): void {
-    push();
-    this.code.set(this.#run.flagCarries);
-  }
-
   /** Leaves the host address of `width` bits at `offset` in a local; goes to the cold function on a TLB miss. */
-  #translate(offset: Value, width: number, table: number): number {
+  #translate(offset: Value, width: number, table: 'tlbRead' | 'tlbWrite'): number {
     const { code } = this;
     const linear = this.pool.take(I32);
     const entry = this.pool.take(I32);
@@ -101,7 +87,8 @@ export class HotLowering extends FormLowering {
     code.op('i32.shr_u');
     code.i32((TLB.ENTRIES - 1) << TLB.entryShift(false));
     code.op('i32.and');
-    code.get(table);
+    code.get(this.#run.state);
+    code.memory('i32.load', STATE.fields[table]);
     code.op('i32.add');
     code.tee(entry);
     code.memory('i32.load', TLB.TAG);
@@ -124,7 +111,7 @@ export class HotLowering extends FormLowering {
   protected load(statement: Extract<FormStatement, { kind: 'load' }>): void {
     const { code } = this;
     const modify = statement.intent === 'modify';
-    const host = this.#translate(statement.offset, statement.width, modify ? this.#run.tlbWrite : this.#run.tlbRead);
+    const host = this.#translate(statement.offset, statement.width, modify ? 'tlbWrite' : 'tlbRead');
     if (modify) this.#hostAddress.set(statement.result.id, host);
     code.get(host);
     code.memory(loadOpcode(statement.width), 0);
@@ -134,7 +121,7 @@ export class HotLowering extends FormLowering {
   protected store(statement: Extract<FormStatement, { kind: 'store' }>): void {
     const { code } = this;
     const known = statement.after && this.#hostAddress.get(statement.after.id);
-    const host = known ?? this.#translate(statement.offset, statement.value.width, this.#run.tlbWrite);
+    const host = known ?? this.#translate(statement.offset, statement.value.width, 'tlbWrite');
     code.get(host);
     this.value(statement.value);
     code.memory(storeOpcode(statement.value.width), 0);
@@ -142,20 +129,22 @@ export class HotLowering extends FormLowering {
 
   protected jump(statement: Extract<FormStatement, { kind: 'jump' }>): void {
     const { code } = this;
-    const { record, budget, target, linkFrom } = this.#run;
+    const { state, record, target, linkFrom } = this.#run;
     if (statement.condition) {
       this.value(statement.condition);
       code.if();
     }
     // The instructions after this one in the block do not run.
-    code.get(budget);
+    code.get(state);
+    code.get(state);
+    code.memory('i32.load', STATE.fields.budget);
     code.get(record);
     code.memory('i32.load8_u', RECORD.remaining);
     code.op('i32.add');
     code.get(record);
     code.memory('i32.load8_u', RECORD.count);
     code.op('i32.sub');
-    code.set(budget);
+    code.memory('i32.store', STATE.fields.budget);
     this.scoped(() => {
       if (isDirect(statement.target)) {
         const link = this.pool.take(I32);

@@ -1,9 +1,13 @@
 /**
- * The interpreter's loop: one function, one `br_table`. Hot forms are handlers inside it, with lazy flags and the
- * budget in locals; every other form is a cold function, called through the table.
+ * The interpreter's loop, in two functions.
  *
- * Control flows through four labels: `again` (execute the record), `cold` (call its function), `resolve` (find the
- * block at `target`), `enter` (take the block's instructions from the budget).
+ * `step` is one loop around one `br_table`: hot forms are handlers inside it, with lazy flags and the budget in locals.
+ * It calls nothing: a call anywhere in it would cost the loop its registers (measured: 300 → 700 million records a
+ * second). What it can't do itself it returns for, and `run` around it does it: cold functions, blocks not in the jump
+ * cache, partial blocks.
+ *
+ * Control flows through four labels: `again` (execute the record), `cold` (its function must do it), `resolve` (find
+ * the block at `target`), `enter` (take the block's instructions from the budget).
  */
 import { STATE } from '../../cpu/state-layout.ts';
 import { JUMP_CACHE } from '../../cpu/tlb-layout.ts';
@@ -43,15 +47,12 @@ export interface RunModuleOptions {
 export interface RunLocals {
   readonly state: number;
   readonly record: number;
-  readonly base: number;
-  readonly budget: number;
-  readonly flagResult: number;
-  readonly flagCarries: number;
-  readonly tlbRead: number;
-  readonly tlbWrite: number;
   readonly target: number;
   readonly linkFrom: number;
 }
+
+/** What `step` returns for. */
+const NEED = { COLD: 0, LOOK_UP: 1, PARTIAL: 2, STOP: 3 } as const;
 
 /** Bytes of the module: imports memory, table, `lookUp(state)`, `partial(state, record, budget)`; exports `run(state)`. */
 export function buildRunModule(options: RunModuleOptions): Uint8Array<ArrayBuffer> {
@@ -60,204 +61,86 @@ export function buildRunModule(options: RunModuleOptions): Uint8Array<ArrayBuffe
   module.importTable('table', options.tableSize);
   const lookUp = module.importFunction('lookUp', { parameters: [I32], results: [I32] });
   const partial = module.importFunction('partial', { parameters: [I32, I32, I32], results: [I32] });
-  const coldType = module.type({ parameters: COLD_PARAMETERS(options.wide), results: [I32] });
+  const coldType = module.type({ parameters: COLD_PARAMETERS, results: [I32] });
+  const step = module.declare({ parameters: [I32], results: [I32] });
   const run = module.declare({ parameters: [I32], results: [I32] });
-  module.define(run, new RunFunction(options, { lookUp, partial, coldType }).write());
+  module.define(step, new StepFunction(options).write());
+  module.define(run, new RunFunction(options, { lookUp, partial, coldType, step }).write());
   module.export('run', run);
   return module.finish();
 }
 
-class RunFunction {
-  readonly #options: RunModuleOptions;
-  readonly #imports: { lookUp: number; partial: number; coldType: number };
-  readonly #code = new CodeWriter(1);
-  readonly #locals: RunLocals;
+/** What both functions are made of. */
+abstract class LoopFunction {
+  protected readonly code = new CodeWriter(1);
+  protected readonly options: RunModuleOptions;
+  protected readonly locals: RunLocals;
 
-  constructor(options: RunModuleOptions, imports: { lookUp: number; partial: number; coldType: number }) {
-    this.#options = options;
-    this.#imports = imports;
+  constructor(options: RunModuleOptions) {
+    this.options = options;
     const pointer = options.wide ? I64 : I32;
-    const local = (type: typeof I32 | typeof I64 = I32) => this.#code.newLocal(type);
-    this.#locals = {
+    const local = (type: typeof I32 | typeof I64 = I32) => this.code.newLocal(type);
+    this.locals = {
       state: 0,
       record: local(),
-      base: local(pointer),
-      budget: local(),
-      flagResult: local(),
-      flagCarries: local(),
-      tlbRead: local(),
-      tlbWrite: local(),
       target: local(pointer),
       linkFrom: local(),
     };
   }
 
-  write(): CodeWriter {
-    const code = this.#code;
-    const { hotForms } = this.#options;
-    // The first block is looked up like any other: enter at `resolve` by starting with a stale record's state.
-    this.#reload();
-    code.get(this.#locals.state);
-    code.memory(this.#options.wide ? 'i64.load' : 'i32.load', STATE.fields.ip);
-    code.set(this.#locals.target);
-    const start = code.newLocal(I32);
-    code.i32(1);
-    code.set(start);
-
-    const again = code.loop();
-    const enter = code.block();
-    const resolve = code.block();
-    code.get(start);
-    code.if();
-    code.i32(0);
-    code.set(start);
-    code.br(resolve);
-    code.end();
-    const cold = code.block();
-    const handlers: Label[] = Array.from({ length: PSEUDO.COUNT + hotForms.length }, () => code.block()).reverse();
-    code.get(this.#locals.record);
-    code.memory('i32.load16_u', RECORD.handler);
-    code.brTable(handlers, cold);
-
-    code.end();
-    this.#stale(resolve);
-    code.end();
-    this.#stop();
-    code.end();
-    this.#fallThrough(resolve, enter);
-    const pool = new LocalPool(code);
-    for (const statements of hotForms) {
-      code.end();
-      new HotLowering(code, pool, this.#locals, { again, enter, resolve, cold }).handler(statements);
-      pool.releaseAll();
-    }
-    code.end(); // cold
-    this.#cold(again);
-    code.end(); // resolve
-    this.#resolve();
-    code.end(); // enter
-    this.#enter(again);
-    code.end(); // again
-    code.op('unreachable');
-    return code;
-  }
-
   /** Pushes base + pageOffset. */
-  #pushIp(): void {
-    const code = this.#code;
-    code.get(this.#locals.base);
-    code.get(this.#locals.record);
-    code.memory(this.#options.wide ? 'i64.load16_u' : 'i32.load16_u', RECORD.pageOffset);
-    code.op(this.#options.wide ? 'i64.add' : 'i32.add');
+  protected pushIp(): void {
+    const { code } = this;
+    this.pushPointer('base');
+    code.get(this.locals.record);
+    code.memory(this.options.wide ? 'i64.load16_u' : 'i32.load16_u', RECORD.pageOffset);
+    code.op(this.options.wide ? 'i64.add' : 'i32.add');
   }
 
-  #storePointer(field: 'ip' | 'nextIp', push: () => void): void {
-    this.#code.get(this.#locals.state);
+  protected storePointer(field: PointerField, push: () => void): void {
+    this.code.get(this.locals.state);
     push();
-    this.#code.memory(this.#options.wide ? 'i64.store' : 'i32.store', STATE.fields[field]);
+    this.code.memory(this.options.wide ? 'i64.store' : 'i32.store', STATE.fields[field]);
   }
 
-  #stale(resolve: Label): void {
-    const code = this.#code;
-    const { record, budget, target, linkFrom } = this.#locals;
-    this.#pushIp();
-    code.set(target);
-    code.get(budget);
+  protected pushPointer(field: PointerField): void {
+    this.code.get(this.locals.state);
+    this.code.memory(this.options.wide ? 'i64.load' : 'i32.load', STATE.fields[field]);
+  }
+
+  protected store(field: WordField, local: number): void {
+    this.code.get(this.locals.state);
+    this.code.get(local);
+    this.code.memory('i32.store', STATE.fields[field]);
+  }
+
+  protected pushWord(field: WordField): void {
+    this.code.get(this.locals.state);
+    this.code.memory('i32.load', STATE.fields[field]);
+  }
+
+  /** Gives back to the budget what of the block will not run: from the record on, or from the one behind it. */
+  protected refund(from: 'record' | 'next'): void {
+    const { code } = this;
+    const { state, record } = this.locals;
+    code.get(state);
+    this.pushWord('budget');
     code.get(record);
     code.memory('i32.load8_u', RECORD.remaining);
     code.op('i32.add');
-    code.set(budget);
-    code.i32(0);
-    code.set(linkFrom);
-    code.br(resolve);
-  }
-
-  #stop(): void {
-    this.#storePointer('ip', () => this.#pushIp());
-    this.#leave(EXIT.BUDGET);
-  }
-
-  #fallThrough(resolve: Label, enter: Label): void {
-    const code = this.#code;
-    const { record, target, linkFrom } = this.#locals;
-    code.get(record);
-    code.tee(linkFrom);
-    code.memory('i32.load', RECORD.link);
-    code.tee(record);
-    code.brIf(enter);
-    code.get(linkFrom);
-    code.set(record);
-    this.#pushIp();
-    code.set(target);
-    code.br(resolve);
-  }
-
-  /** Calls the record's function with everything in the state block. */
-  #cold(again: Label): void {
-    const code = this.#code;
-    const { state, record, base, budget, target, linkFrom } = this.#locals;
-    const status = code.newLocal(I32);
-    this.#spill();
-    code.get(state);
-    code.get(record);
-    code.memory('i32.store', STATE.fields.record);
-    code.get(state);
-    code.get(record);
-    code.get(base);
-    code.get(record);
-    code.memory('i32.load16_u', RECORD.handler);
-    code.callIndirect(this.#imports.coldType);
-    code.set(status);
-    this.#reload();
-    code.get(status);
-    code.op('i32.eqz');
-    code.if();
-    code.get(record);
-    code.i32(RECORD_SIZE);
-    code.op('i32.add');
-    code.set(record);
-    code.br(again);
-    code.end();
-
-    const addRemaining = (minus: 'nothing' | 'count') => {
-      code.get(budget);
+    if (from === 'next') {
       code.get(record);
-      code.memory('i32.load8_u', RECORD.remaining);
-      code.op('i32.add');
-      if (minus === 'count') {
-        code.get(record);
-        code.memory('i32.load8_u', RECORD.count);
-        code.op('i32.sub');
-      }
-      code.set(budget);
-    };
-    code.get(status);
-    code.i32(STATUS.FAULT);
-    code.op('i32.eq');
-    code.if();
-    addRemaining('nothing');
-    this.#storePointer('ip', () => this.#pushIp());
-    this.#leave(EXIT.FAULT);
-    code.end();
-    addRemaining('count');
-    code.get(state);
-    code.memory(this.#options.wide ? 'i64.load' : 'i32.load', STATE.fields.nextIp);
-    code.set(target);
-    code.get(state);
-    code.memory('i32.load', STATE.fields.attention);
-    code.if();
-    this.#storePointer('ip', () => code.get(target));
-    this.#leave(EXIT.ATTENTION);
-    code.end();
-    code.i32(0);
-    code.set(linkFrom);
+      code.memory('i32.load8_u', RECORD.count);
+      code.op('i32.sub');
+    }
+    code.memory('i32.store', STATE.fields.budget);
   }
 
-  /** Finds the block at `target`: jump cache, else `lookUp`. */
-  #resolve(): void {
-    const code = this.#code;
-    const { wide, jumpCache } = this.#options;
-    const { state, record, base, target, linkFrom } = this.#locals;
+  /** Looks `target` up in the jump cache. `miss` must set the record, or leave. */
+  protected resolve(miss: () => void): void {
+    const { code } = this;
+    const { wide, jumpCache } = this.options;
+    const { state, record, target } = this.locals;
     const entry = code.newLocal(I32);
     const pushTarget32 = () => {
       code.get(target);
@@ -294,30 +177,16 @@ class RunFunction {
     code.memory('i32.load', jumpCache + JUMP_CACHE.BLOCK);
     code.set(record);
     code.else();
-    // Nothing is left to execute: whether the next instruction can be fetched is for the next run to find out.
-    code.get(this.#locals.budget);
-    code.op('i32.eqz');
-    code.if();
-    this.#storePointer('ip', () => code.get(target));
-    this.#leave(EXIT.BUDGET);
+    miss();
     code.end();
-    this.#spill();
-    this.#storePointer('nextIp', () => code.get(target));
-    code.get(state);
-    code.call(this.#imports.lookUp);
-    code.tee(record);
-    code.op('i32.eqz');
-    code.if();
-    this.#storePointer('ip', () => code.get(target));
-    code.i32(EXIT.FAULT);
-    code.i32(EXIT.ATTENTION);
-    code.get(state);
-    code.memory('i32.load', STATE.fields.faulted);
-    code.op('select', 'return');
-    code.end();
-    this.#reload();
-    code.end();
-    // The new base; equal bases mean the same page, so a direct branch may be linked for good.
+    this.#linkTo();
+  }
+
+  /** The new base; equal bases mean the same page, so a direct branch may be linked for good. */
+  #linkTo(): void {
+    const { code } = this;
+    const { wide } = this.options;
+    const { record, target, linkFrom } = this.locals;
     const newBase = code.newLocal(wide ? I64 : I32);
     code.get(target);
     code.get(record);
@@ -327,7 +196,7 @@ class RunFunction {
     code.get(linkFrom);
     code.if();
     code.get(newBase);
-    code.get(base);
+    this.pushPointer('base');
     code.op(wide ? 'i64.eq' : 'i32.eq');
     code.if();
     code.get(linkFrom);
@@ -335,79 +204,259 @@ class RunFunction {
     code.memory('i32.store', RECORD.link);
     code.end();
     code.end();
-    code.get(newBase);
-    code.set(base);
+    this.storePointer('base', () => code.get(newBase));
   }
 
-  /** Takes the block's instructions from the budget; with too little left, runs as many as there are. */
-  #enter(again: Label): void {
-    const code = this.#code;
-    const { state, record, budget } = this.#locals;
+  /** Takes the block's instructions from the budget and goes on at `then`; falls through if it has too few. */
+  protected enter(then: Label): void {
+    const { code } = this;
+    const { state, record } = this.locals;
+    const budget = code.newLocal(I32);
     const count = code.newLocal(I32);
-    code.get(budget);
+    this.pushWord('budget');
+    code.tee(budget);
     code.get(record);
     code.memory('i32.load8_u', RECORD.remaining);
     code.tee(count);
     code.op('i32.ge_u');
     code.if();
+    code.get(state);
     code.get(budget);
     code.get(count);
     code.op('i32.sub');
-    code.set(budget);
-    code.br(again);
+    code.memory('i32.store', STATE.fields.budget);
+    code.br(then);
     code.end();
-    code.get(budget);
-    code.op('i32.eqz');
-    code.if();
-    this.#storePointer('ip', () => this.#pushIp());
+  }
+}
+
+type PointerField = 'ip' | 'nextIp' | 'base';
+type WordField = 'budget' | 'record' | 'linkFrom' | 'attention' | 'faulted';
+
+/** The inner function: starts with the record and base in the state block. */
+class StepFunction extends LoopFunction {
+  write(): CodeWriter {
+    const { code, locals } = this;
+    const { hotForms } = this.options;
+    this.pushWord('record');
+    code.set(locals.record);
+
+    const again = code.loop();
+    const enter = code.block();
+    const resolve = code.block();
+    const cold = code.block();
+    const handlers: Label[] = Array.from({ length: PSEUDO.COUNT + hotForms.length }, () => code.block()).reverse();
+    code.get(locals.record);
+    code.memory('i32.load16_u', RECORD.handler);
+    code.brTable(handlers, cold);
+
+    code.end();
+    this.#stale(resolve);
+    code.end();
+    this.storePointer('ip', () => this.pushIp());
+    this.#leave(NEED.STOP);
+    code.end();
+    this.#fallThrough(resolve, enter);
+    const pool = new LocalPool(code);
+    for (const statements of hotForms) {
+      code.end();
+      new HotLowering(code, pool, locals, { again, enter, resolve, cold }).handler(statements);
+      pool.releaseAll();
+    }
+    code.end(); // cold
+    this.#leave(NEED.COLD);
+    code.end(); // resolve
+    this.resolve(() => {
+      this.storePointer('nextIp', () => code.get(locals.target));
+      this.store('linkFrom', locals.linkFrom);
+      this.#leave(NEED.LOOK_UP);
+    });
+    code.end(); // enter
+    this.enter(again);
+    this.#leave(NEED.PARTIAL);
+    code.end(); // again
+    code.op('unreachable');
+    return code;
+  }
+
+  #stale(resolve: Label): void {
+    const { code } = this;
+    this.pushIp();
+    code.set(this.locals.target);
+    this.refund('record');
+    code.i32(0);
+    code.set(this.locals.linkFrom);
+    code.br(resolve);
+  }
+
+  #fallThrough(resolve: Label, enter: Label): void {
+    const { code } = this;
+    const { record, target, linkFrom } = this.locals;
+    code.get(record);
+    code.tee(linkFrom);
+    code.memory('i32.load', RECORD.link);
+    code.tee(record);
+    code.brIf(enter);
+    code.get(linkFrom);
+    code.set(record);
+    this.pushIp();
+    code.set(target);
+    code.br(resolve);
+  }
+
+  #leave(need: number): void {
+    this.store('record', this.locals.record);
+    this.code.i32(need);
+    this.code.op('return');
+  }
+}
+
+/** The outer function: starts at `state.ip`, and does what `step` returns for. */
+class RunFunction extends LoopFunction {
+  readonly #functions: { lookUp: number; partial: number; coldType: number; step: number };
+
+  constructor(
+    options: RunModuleOptions,
+    functions: { lookUp: number; partial: number; coldType: number; step: number },
+  ) {
+    super(options);
+    this.#functions = functions;
+  }
+
+  write(): CodeWriter {
+    const { code, locals } = this;
+    const { state, record, target, linkFrom } = locals;
+    this.pushPointer('ip');
+    code.set(target);
+
+    const resolve = code.loop();
+    const inner = code.block();
+    this.resolve(() => this.#lookUp());
+    this.enter(inner);
+    this.#partial();
+    code.end(); // inner
+    const step = code.loop();
+    this.store('record', record);
+    code.get(state);
+    code.call(this.#functions.step);
+    const need = code.newLocal(I32);
+    code.set(need);
+    this.pushWord('record');
+    code.set(record);
+
+    const cold = code.block();
+    const lookUp = code.block();
+    const partial = code.block();
+    const stop = code.block();
+    code.get(need);
+    code.brTable([cold, lookUp, partial], stop);
+    code.end(); // stop
     this.#leave(EXIT.BUDGET);
-    code.end();
-    this.#spill();
+    code.end(); // partial
+    this.#partial();
+    code.br(step);
+    code.end(); // lookUp
+    this.pushPointer('nextIp');
+    code.set(target);
+    this.pushWord('linkFrom');
+    code.set(linkFrom);
+    code.br(resolve);
+    code.end(); // cold
+    this.#cold(step);
+    code.br(resolve);
+    code.end(); // step
+    code.end(); // resolve
+    code.op('unreachable');
+    return code;
+  }
+
+  /** Calls the record's function. Falls through with `target` set where the block ends. */
+  #cold(step: Label): void {
+    const { code } = this;
+    const { state, record, target, linkFrom } = this.locals;
+    const status = code.newLocal(I32);
     code.get(state);
     code.get(record);
-    code.get(budget);
-    code.call(this.#imports.partial);
+    code.get(record);
+    code.memory('i32.load16_u', RECORD.handler);
+    code.callIndirect(this.#functions.coldType);
+    code.set(status);
+    code.get(status);
+    code.op('i32.eqz');
+    code.if();
+    code.get(record);
+    code.i32(RECORD_SIZE);
+    code.op('i32.add');
     code.set(record);
+    code.br(step);
+    code.end();
+
+    code.get(status);
+    code.i32(STATUS.FAULT);
+    code.op('i32.eq');
+    code.if();
+    this.refund('record');
+    this.storePointer('ip', () => this.pushIp());
+    this.#leave(EXIT.FAULT);
+    code.end();
+    this.refund('next');
+    this.pushPointer('nextIp');
+    code.set(target);
+    this.pushWord('attention');
+    code.if();
+    this.storePointer('ip', () => code.get(target));
+    this.#leave(EXIT.ATTENTION);
+    code.end();
     code.i32(0);
-    code.set(budget);
-    code.br(again);
+    code.set(linkFrom);
   }
 
-  #fields(): (readonly [number, 'flagResult' | 'flagCarries' | 'budget'])[] {
-    const { flagResult, flagCarries, budget } = this.#locals;
-    // In 64-bit mode no handler is inline: flags stay in the state block.
-    return this.#options.wide
-      ? [[budget, 'budget']]
-      : [
-          [flagResult, 'flagResult'],
-          [flagCarries, 'flagCarries'],
-          [budget, 'budget'],
-        ];
+  #lookUp(): void {
+    const { code } = this;
+    const { state, record, target } = this.locals;
+    // With nothing left to run, nothing is fetched: it could fault.
+    this.pushWord('budget');
+    code.op('i32.eqz');
+    code.if();
+    this.storePointer('ip', () => code.get(target));
+    this.#leave(EXIT.BUDGET);
+    code.end();
+    this.storePointer('nextIp', () => code.get(target));
+    code.get(state);
+    code.call(this.#functions.lookUp);
+    code.tee(record);
+    code.op('i32.eqz');
+    code.if();
+    this.storePointer('ip', () => code.get(target));
+    code.i32(EXIT.FAULT);
+    code.i32(EXIT.ATTENTION);
+    this.pushWord('faulted');
+    code.op('select', 'return');
+    code.end();
   }
 
-  #spill(): void {
-    const code = this.#code;
-    for (const [local, field] of this.#fields()) {
-      code.get(this.#locals.state);
-      code.get(local);
-      if (field === 'flagResult') code.op('i64.extend_i32_s');
-      code.memory(field === 'flagResult' ? 'i64.store' : 'i32.store', STATE.fields[field]);
-    }
-  }
-
-  #reload(): void {
-    const code = this.#code;
-    const { tlbRead, tlbWrite, state } = this.#locals;
-    for (const [local, field] of [...this.#fields(), [tlbRead, 'tlbRead'], [tlbWrite, 'tlbWrite']] as const) {
-      code.get(state);
-      code.memory('i32.load', STATE.fields[field]);
-      code.set(local);
-    }
+  /** Too little budget for the block: records of as many instructions as there are. */
+  #partial(): void {
+    const { code } = this;
+    const { state, record } = this.locals;
+    this.pushWord('budget');
+    code.op('i32.eqz');
+    code.if();
+    this.storePointer('ip', () => this.pushIp());
+    this.#leave(EXIT.BUDGET);
+    code.end();
+    code.get(state);
+    code.get(record);
+    this.pushWord('budget');
+    code.call(this.#functions.partial);
+    code.set(record);
+    code.get(state);
+    code.i32(0);
+    code.memory('i32.store', STATE.fields.budget);
   }
 
   #leave(exit: number): void {
-    this.#spill();
-    this.#code.i32(exit);
-    this.#code.op('return');
+    this.code.i32(exit);
+    this.code.op('return');
   }
 }

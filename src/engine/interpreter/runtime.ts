@@ -138,7 +138,7 @@ export class InterpreterRuntime {
       causeNumber: (cause: string) => this.#causes.push(cause) - 1,
     };
     forms.forEach((form, index) => {
-      const declared = module.declare({ parameters: COLD_PARAMETERS(wide), results: [I32] });
+      const declared = module.declare({ parameters: COLD_PARAMETERS, results: [I32] });
       module.define(declared, lowerCold(form, environment, { wide }));
       module.export(`form${index}`, declared);
     });
