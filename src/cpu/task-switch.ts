@@ -262,17 +262,21 @@ function loadTask(cpu: Cpu, task: TaskState, nested: boolean): void {
   cpu.modeChanged();
 }
 
+/** In the order of the manual's table "Exception Conditions Checked During a Task Switch". */
 function loadTaskSegments(cpu: Cpu, task: TaskState, ext: 0 | 1): void {
   const { state } = cpu;
-  loadTaskLdt(cpu, task.ldt, ext);
+  const loadLdt = findTaskLdt(cpu, task.ldt, ext);
   if (task.eflags & EFLAGS.VM) {
+    loadLdt();
     task.selectors.forEach((selector, i) => {
       loadVirtual8086Segment(state, i, selector);
     });
     return;
   }
-  loadTaskCode(cpu, task.selectors[CS]!, ext);
+  const loadCode = findTaskCode(cpu, task.selectors[CS]!, ext);
   loadTaskStack(cpu, task.selectors[SS]!, ext);
+  loadLdt();
+  loadCode();
   for (const data of [DS, ES, FS, GS]) loadTaskData(cpu, data, task.selectors[data]!, ext);
 }
 
@@ -283,23 +287,30 @@ const invalid = (what: string, selector: number, ext: 0 | 1, descriptor?: Descri
     on: about(selector, descriptor),
   });
 
-function loadTaskLdt(cpu: Cpu, selector: number, ext: 0 | 1): void {
-  if (isNullSelector(selector)) return;
+/** Checks the LDT but for its presence; the result checks that and loads it. */
+function findTaskLdt(cpu: Cpu, selector: number, ext: 0 | 1): () => void {
+  if (isNullSelector(selector)) return () => {};
   const descriptor = selector & 4 ? undefined : readDescriptor(cpu, selector);
   if (!descriptor?.isSystemType(SYSTEM_TYPE.LDT)) throw invalid('no valid LDT', selector, ext, descriptor);
-  if (!descriptor.present) throw invalid('LDT not present', selector, ext, descriptor);
-  loadSegmentCache(cpu.state.segments[LDTR]!, selector, descriptor);
+  // Segments of the LDT are looked up through it from now on.
+  if (descriptor.present) loadSegmentCache(cpu.state.segments[LDTR]!, selector, descriptor);
+  return () => {
+    if (!descriptor.present) throw invalid('LDT not present', selector, ext, descriptor);
+  };
 }
 
-function loadTaskCode(cpu: Cpu, selector: number, ext: 0 | 1): void {
+/** Checks the DPL of the code segment; the result checks the rest and loads CS. */
+function findTaskCode(cpu: Cpu, selector: number, ext: 0 | 1): () => void {
   const descriptor = isNullSelector(selector) ? undefined : readDescriptor(cpu, selector);
-  if (!descriptor?.isCode) throw invalid('CS is no valid code segment', selector, ext, descriptor);
   const rpl = selector & 3;
-  if (descriptor.isConformingCode ? descriptor.dpl > rpl : descriptor.dpl !== rpl) {
+  if (descriptor?.isCode && (descriptor.isConformingCode ? descriptor.dpl > rpl : descriptor.dpl !== rpl)) {
     throw invalid('DPL of the code segment does not fit its RPL', selector, ext, descriptor);
   }
-  requirePresent(selector, descriptor, ext);
-  loadSegmentCache(cpu.state.segments[CS]!, selector, markAccessed(cpu, descriptor));
+  return () => {
+    if (!descriptor?.isCode) throw invalid('CS is no valid code segment', selector, ext, descriptor);
+    requirePresent(selector, descriptor, ext);
+    loadSegmentCache(cpu.state.segments[CS]!, selector, markAccessed(cpu, descriptor));
+  };
 }
 
 function loadTaskStack(cpu: Cpu, selector: number, ext: 0 | 1): void {
