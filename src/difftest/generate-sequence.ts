@@ -6,6 +6,7 @@
 import { encodePattern, type PatternFields } from '../isa/encode-instruction.ts';
 import type { EncodingPattern } from '../isa/encoding.ts';
 import { SEGMENT } from '../isa/semantics.ts';
+import { dataBase, registerWidth, type VectorMode } from './address-space.ts';
 import { edgeInteger } from './edge-values.ts';
 import { HARNESS_MAP } from './host/harness.ts';
 import type { Random } from './random.ts';
@@ -28,18 +29,19 @@ export interface Sequence extends Vector {
 
 export class SequenceGenerator {
   readonly #random: Random;
-  readonly #mode: 32 | 64;
+  readonly #mode: VectorMode;
   readonly #plain: readonly TestForm[];
   readonly #branches: readonly TestForm[];
 
   /** @param forms all forms; those that suit are taken */
-  constructor(forms: readonly TestForm[], mode: 32 | 64, random: Random) {
+  constructor(forms: readonly TestForm[], mode: VectorMode, random: Random) {
     this.#random = random;
     this.#mode = mode;
     const ours = forms.filter((form) => form.mode === mode && form.repeat === 'none');
     this.#plain = ours.filter(isPlain);
     this.#branches = ours.filter(
-      ({ pattern, operandSize }) => pattern.row.mnemonic === 'jcc' && pattern.opcode === 0x70 && operandSize !== 16,
+      ({ pattern, operandSize }) =>
+        pattern.row.mnemonic === 'jcc' && pattern.opcode === 0x70 && (operandSize !== 16 || mode === 16),
     );
   }
 
@@ -68,7 +70,9 @@ export class SequenceGenerator {
       instructions,
       window: WINDOW,
       initial: {
-        registers: Array.from({ length: this.#mode === 64 ? 16 : 8 }, () => edgeInteger(random, this.#mode)),
+        registers: Array.from({ length: this.#mode === 64 ? 16 : 8 }, () =>
+          edgeInteger(random, registerWidth(this.#mode)),
+        ),
         flags: FLAGS_BASE | (Number(random.bits(12)) & STATUS_FLAGS),
         memory,
       },
@@ -78,7 +82,7 @@ export class SequenceGenerator {
   #encode({ pattern, operandSize, memory, condition, mode }: TestForm, branch: boolean): number[] | undefined {
     const random = this.#random;
     const register = () => random.below(mode === 64 && pattern.modrm !== 'byteWithRegister' ? 16 : 8);
-    const displacement = WINDOW + random.below(WINDOW_SIZE - 16);
+    const displacement = WINDOW + random.below(WINDOW_SIZE - 16) - dataBase(mode);
     const fields: PatternFields = {
       mode,
       operandSize,

@@ -2,8 +2,9 @@
 import type { MemoryOperand } from '../isa/decoded-instruction.ts';
 import { encodePattern, type PatternFields } from '../isa/encode-instruction.ts';
 import { GPR, SEGMENT } from '../isa/semantics.ts';
+import { dataBase, registerWidth } from './address-space.ts';
 import { edgeDecimal, edgeFloat, edgeInteger } from './edge-values.ts';
-import { FS_BASE, HARNESS_MAP } from './host/harness.ts';
+import { HARNESS_MAP } from './host/harness.ts';
 import type { Random } from './random.ts';
 import { type StatementFacts, statementFacts } from './statement-facts.ts';
 import type { TestForm } from './test-form.ts';
@@ -46,14 +47,16 @@ export class VectorGenerator {
     const random = this.#random;
     const { mode, pattern } = this.#form;
     const { row } = pattern;
-    const registers = Array.from({ length: mode === 64 ? 16 : 8 }, () => this.#value(mode));
+    const width = registerWidth(mode);
+    const registers = Array.from({ length: mode === 64 ? 16 : 8 }, () => this.#value(width));
+    const base = dataBase(mode);
     const memory = new Uint8Array(this.#windowSize);
     const window = this.#placeWindow();
     const memoryView = new DataView(memory.buffer);
     this.#fillWindow(memoryView);
 
     // Registers that the semantics use as addresses point into the window.
-    for (const register of this.#facts.pointers) registers[register] = BigInt(this.#target(window, 16));
+    for (const register of this.#facts.pointers) registers[register] = BigInt(this.#target(window, 16) - base);
     for (const register of this.#facts.byteIndexes) {
       registers[register] = (registers[register]! & ~0xffn) | BigInt(random.below(24));
     }
@@ -74,7 +77,7 @@ export class VectorGenerator {
     };
     for (const field of this.#facts.indexFields) {
       const register = fields[field]!;
-      registers[register] = BigInt.asUintN(mode, BigInt(random.below(random.oneIn(16) ? 1 << 20 : 256) - 128));
+      registers[register] = BigInt.asUintN(width, BigInt(random.below(random.oneIn(16) ? 1 << 20 : 256) - 128));
     }
     if (this.#form.repeat !== 'none') {
       registers[GPR.rCX] = this.#withLow(registers[GPR.rCX]!, addressSize, BigInt(random.below(9)));
@@ -83,7 +86,7 @@ export class VectorGenerator {
     }
     const withMemory = this.#memoryOperand(fields, { registers, memory, window });
     if (withMemory === undefined) return undefined;
-    if (row.mnemonic === 'popf') this.#maskFlagsImage(memoryView, Number(registers[GPR.rSP]! - BigInt(window)));
+    if (row.mnemonic === 'popf') this.#maskFlagsImage(memoryView, Number(registers[GPR.rSP]!) + base - window);
 
     const bytes = encodePattern(pattern, withMemory);
     if (typeof bytes === 'string' || bytes.length > 15) return undefined;
@@ -175,6 +178,7 @@ export class VectorGenerator {
   /** Where a jump may go: breakpoints around the slot, or addresses at which nothing is mapped. */
   #landing(): number {
     const random = this.#random;
+    if (this.#form.mode === 16) return random.below(0x1_0000);
     switch (random.below(6)) {
       case 0:
         return 0x1_0000 + random.below(0x3e_0000);
@@ -191,7 +195,7 @@ export class VectorGenerator {
     const random = this.#random;
     const { mode, operandSize, pattern } = this.#form;
     // A branch beyond the limit is only tried where nothing is pushed or popped: jumps are checked after what was pushed.
-    const mayMiss = mode === 32 || !this.#facts.pointers.has(GPR.rSP);
+    const mayMiss = mode !== 64 || !this.#facts.pointers.has(GPR.rSP);
     if (this.#facts.jumps && !(mayMiss && random.oneIn(8))) {
       for (let register = 0; register < registers.length; register++) {
         if (!this.#facts.pointers.has(register)) registers[register] = BigInt(this.#landing());
@@ -204,7 +208,10 @@ export class VectorGenerator {
       const width = byte ? 8 : operandSize;
       const high = BigInt(random.pick([0, 0, -1, 1, 2, 7]));
       if (byte)
-        registers[GPR.rAX] = BigInt.asUintN(mode, (registers[GPR.rAX]! & 0xffn) | BigInt.asUintN(16, high << 8n));
+        registers[GPR.rAX] = BigInt.asUintN(
+          registerWidth(mode),
+          (registers[GPR.rAX]! & 0xffn) | BigInt.asUintN(16, high << 8n),
+        );
       else registers[GPR.rDX] = BigInt.asUintN(width, high);
     }
   }
@@ -217,7 +224,7 @@ export class VectorGenerator {
     const byte = BigInt(random.pick([0, 0xff, 0x80, random.below(256)]));
     memory.fill(Number(byte));
     if (random.oneIn(4)) memory[random.below(memory.length)] = random.below(256);
-    const value = BigInt.asUintN(this.#form.mode, byte * 0x0101_0101_0101_0101n);
+    const value = BigInt.asUintN(registerWidth(this.#form.mode), byte * 0x0101_0101_0101_0101n);
     registers[GPR.rAX] = value;
     if (/8b|16b/.test(mnemonic)) registers[GPR.rDX] = value;
   }
@@ -289,10 +296,13 @@ export class VectorGenerator {
     const segment = this.#segment(addressSize);
     if (strings) {
       const pointer = this.#facts.pointers.has(GPR.rSI) ? GPR.rSI : GPR.rBX; // rBX: XLAT
-      if (segment === SEGMENT.FS) registers[pointer] = BigInt.asUintN(mode, registers[pointer]! - BigInt(FS_BASE));
+      if (segment === SEGMENT.FS) {
+        const distance = dataBase(mode, SEGMENT.FS) - dataBase(mode);
+        registers[pointer] = BigInt.asUintN(registerWidth(mode), registers[pointer]! - BigInt(distance));
+      }
       return segment === undefined ? fields : { ...fields, segmentOverride: segment };
     }
-    const base = segment === SEGMENT.FS ? FS_BASE : 0;
+    const base = dataBase(mode, segment);
     const target = this.#target(window, 16);
     if (pattern.row.mnemonic === 'fxrstor' && !random.oneIn(8)) this.#putMxcsr(memory, target - window);
     const at = target - base;
@@ -307,7 +317,7 @@ export class VectorGenerator {
     if (index !== undefined) {
       if (!this.#facts.pointers.has(index)) {
         const small = baseRegister === undefined || baseRegister === index;
-        registers[index] = small ? BigInt(random.below(1 << 20)) : this.#value(mode);
+        registers[index] = small ? BigInt(random.below(1 << 20)) : this.#value(registerWidth(mode));
       }
       rest -= registers[index]! << BigInt(scale);
     }
@@ -348,7 +358,7 @@ export class VectorGenerator {
   /** Segment override: mostly none; FS often with 16-bit addresses, since only it brings them to the scratch pages. */
   #segment(addressSize: number): number | undefined {
     const random = this.#random;
-    if (addressSize === 16) return random.oneIn(8) ? undefined : SEGMENT.FS;
+    if (addressSize === 16 && this.#form.mode === 32) return random.oneIn(8) ? undefined : SEGMENT.FS;
     if (random.oneIn(10)) return SEGMENT.FS;
     return random.oneIn(16) ? random.below(6) : undefined;
   }

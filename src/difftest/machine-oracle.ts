@@ -2,13 +2,16 @@
 import { VirtualClock } from '../base/virtual-clock.ts';
 import { createCodeSpace } from '../engine/code-space.ts';
 import { type EngineName, Processor } from '../engine/processor.ts';
+import { MAX_INSTRUCTION_LENGTH } from '../isa/decoder.ts';
 import { GuestMemory } from '../memory/guest-memory.ts';
 import { Pool } from '../memory/pool.ts';
+import { slotOffset, type VectorMode } from './address-space.ts';
 import { HARNESS_MAP } from './host/harness.ts';
 import type { Ending, Outcome, Vector } from './vector.ts';
 import { enterUserMode, loadState, readState } from './vector-state.ts';
 
 const PAGE = 0x1000;
+const BREAKPOINT = 0xcc;
 const TABLES = 0x1000;
 const USER_PAGE = 7; // present, writable, user
 /** More iterations than any vector's count register asks for. */
@@ -16,7 +19,7 @@ const MAXIMUM_ITERATIONS = 64;
 
 export class MachineOracle {
   readonly #engine: EngineName;
-  readonly #machines: { 32?: Processor; 64?: Processor } = {};
+  readonly #machines: { 16?: Processor; 32?: Processor; 64?: Processor } = {};
 
   constructor(engine: EngineName) {
     this.#engine = engine;
@@ -25,10 +28,11 @@ export class MachineOracle {
   /** One instruction, all its iterations included. */
   run(vector: Vector): Outcome {
     const processor = this.#prepare(vector);
-    let result = this.#step(processor, 1);
+    const start = slotOffset(vector.mode);
+    let result = this.#step(processor, { budget: 1, start });
     for (let iteration = 1; result.ending === undefined && iteration < MAXIMUM_ITERATIONS; iteration++) {
       const { broken } = result;
-      result = this.#step(processor, 1);
+      result = this.#step(processor, { budget: 1, start });
       if (broken !== undefined) result.broken = broken;
     }
     return this.#outcome(processor, vector, result);
@@ -39,7 +43,7 @@ export class MachineOracle {
     const processor = this.#prepare(vector);
     let result: StepResult = {};
     for (const budget of parts) {
-      result = this.#step(processor, budget);
+      result = this.#step(processor, { budget, start: slotOffset(vector.mode) });
       if (result.ending?.kind === 'fault') break;
     }
     return this.#outcome(processor, vector, result);
@@ -48,16 +52,18 @@ export class MachineOracle {
   #prepare(vector: Vector): Processor {
     const processor = (this.#machines[vector.mode] ??= createMachine(this.#engine, vector.mode));
     const { state, memory } = processor;
-    memory.copyIn(HARNESS_MAP.slot, vector.code);
+    const slot = new Uint8Array(Math.max(vector.code.length, MAX_INSTRUCTION_LENGTH)).fill(BREAKPOINT);
+    slot.set(vector.code);
+    memory.copyIn(HARNESS_MAP.slot, slot);
     memory.copyIn(vector.window, vector.initial.memory);
     loadState(state, vector.initial);
-    state.ip = HARNESS_MAP.slot;
+    state.ip = slotOffset(vector.mode);
     state.attention = 0;
     return processor;
   }
 
   /** One run of the engine. No ending: it is still at the slot. */
-  #step(processor: Processor, budget: number): StepResult {
+  #step(processor: Processor, { budget, start }: { budget: number; start: number }): StepResult {
     const { state } = processor;
     const exit = processor.engine.run(budget);
     const fault = processor.pendingFault;
@@ -70,7 +76,7 @@ export class MachineOracle {
     }
     const broken =
       exit === 'budget' && state.budget !== 0 ? `${state.budget} of ${budget} instructions left` : undefined;
-    const ending = state.ip === HARNESS_MAP.slot ? undefined : ({ kind: 'next', ip: BigInt(state.ip) } as const);
+    const ending = state.ip === start ? undefined : ({ kind: 'next', ip: BigInt(state.ip) } as const);
     return { ending, left: state.budget, broken };
   }
 
@@ -90,7 +96,7 @@ interface StepResult {
   broken?: string | undefined;
 }
 
-function createMachine(engine: EngineName, mode: 32 | 64): Processor {
+function createMachine(engine: EngineName, mode: VectorMode): Processor {
   const pool = Pool.create();
   const memory = new GuestMemory(pool, { size: 1 << 24 });
   const processor = new Processor({
@@ -105,6 +111,7 @@ function createMachine(engine: EngineName, mode: 32 | 64): Processor {
   });
   const { state } = processor;
   mapUserPages(memory, mode);
+  memory.copyIn(HARNESS_MAP.slotPage, new Uint8Array(PAGE).fill(BREAKPOINT));
   state.cr3 = TABLES;
   enterUserMode(state, mode);
   processor.mmu.flush('all');
@@ -113,8 +120,8 @@ function createMachine(engine: EngineName, mode: 32 | 64): Processor {
 }
 
 /** Page tables that map the slot's page and the scratch pages to themselves, and nothing else. */
-function mapUserPages(memory: GuestMemory, mode: 32 | 64): void {
-  const entrySize = mode / 8;
+function mapUserPages(memory: GuestMemory, mode: VectorMode): void {
+  const entrySize = mode === 64 ? 8 : 4;
   const indexBits = mode === 64 ? 9 : 10;
   const levels = mode === 64 ? 4 : 2;
   const mask = (1 << indexBits) - 1;

@@ -10,6 +10,7 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import type { EngineName } from '../engine/processor.ts';
 import { INSTRUCTIONS } from '../isa/table.ts';
+import type { VectorMode } from './address-space.ts';
 import { compareOutcomes, describeVector } from './compare.ts';
 import { comparisonFor } from './comparison-rules.ts';
 import { HostOracle, hostOracleUnavailable } from './host/host-oracle.ts';
@@ -25,6 +26,7 @@ const { values, positionals } = parseArgs({
     record: { type: 'string' },
     coverage: { type: 'boolean' },
     show: { type: 'string', default: '1' },
+    mode: { type: 'string', multiple: true },
     engine: { type: 'string', multiple: true, default: [] },
   },
 });
@@ -37,6 +39,7 @@ const started = performance.now();
 const result = runDifftest(INSTRUCTIONS, {
   seed: Number(seed),
   vectorsPerForm: Number(vectors),
+  modes: (values.mode?.map(Number) ?? [32, 64]) as VectorMode[],
   engines: values.engine as EngineName[],
   select: ({ name }) => expression.test(name),
 });
@@ -56,7 +59,7 @@ console.log(`\n${result.vectors} vectors, ${result.mismatches.length} mismatches
 function show({ form, vector, differences, oracle }: Mismatch): void {
   const options = comparisonFor(form.pattern.row);
   const check = (candidates: readonly Vector[]) => {
-    const outcomes = host.run({ mode: vector.mode, vectors: candidates });
+    const outcomes = host.run({ mode: vector.mode as 32 | 64, vectors: candidates });
     return candidates.map((candidate, index) =>
       compareOutcomes(candidate, reference.run(candidate), outcomes[index]!, options),
     );
@@ -73,7 +76,7 @@ function show({ form, vector, differences, oracle }: Mismatch): void {
   console.log(`  ${describeVector(simple)}`);
   console.log(`  ${(oracle === 'host' ? check([simple])[0]! : differences).join('; ')}`);
   if (values.record === undefined || oracle !== 'host') return;
-  const [outcome] = host.run({ mode: simple.mode, vectors: [simple] });
+  const [outcome] = host.run({ mode: simple.mode as 32 | 64, vectors: [simple] });
   const title = form.name.replaceAll(/[^a-z0-9]+/gi, '-').toLowerCase();
   mkdirSync(values.record, { recursive: true });
   const json = regressionToJson(form.name, cpus()[0]!.model, simple, outcome!);

@@ -5,9 +5,9 @@ import { CpuContext, type UndefinedResults } from '../engine/reference/cpu-conte
 import { executeInstruction, FormCache } from '../engine/reference/execute-instruction.ts';
 import { createDecoder, type Decoder, isFailure } from '../isa/decoder.ts';
 import type { InstructionRow } from '../isa/instruction.ts';
+import { dataBase, slotOffset, type VectorMode } from './address-space.ts';
 import { FlatCpu } from './flat-cpu.ts';
-
-import { FS_BASE, HARNESS_MAP } from './host/harness.ts';
+import { HARNESS_MAP } from './host/harness.ts';
 import type { Ending, Outcome, Vector } from './vector.ts';
 import { loadState, readState } from './vector-state.ts';
 
@@ -20,7 +20,7 @@ export interface ReferenceOutcome extends Outcome {
   readonly undecided: string | undefined;
   /** Lowest address of the scratch pages that was accessed, relative to the window. */
   readonly firstAccess: number;
-  /** Scratch memory outside of the window was accessed: the vector shows less than happened. */
+  /** Memory outside of the window was accessed: the vector shows less than happened. */
   readonly outsideWindow: boolean;
 }
 
@@ -30,7 +30,7 @@ const MAXIMUM_ITERATIONS = 64;
 export class ReferenceOracle {
   readonly #decoder: Decoder;
   readonly #forms = new FormCache();
-  readonly #machines = { 32: createMachine(32), 64: createMachine(64) } as const;
+  readonly #machines = { 16: createMachine(16), 32: createMachine(32), 64: createMachine(64) } as const;
 
   constructor(rows: readonly InstructionRow[]) {
     this.#decoder = createDecoder(rows);
@@ -44,8 +44,9 @@ export class ReferenceOracle {
     const size = initial.memory.length;
     loadState(state, initial);
     cpu.scratch.set(initial.memory, at);
-    state.ip = HARNESS_MAP.slot;
-    cpu.beginVector();
+    const start = slotOffset(vector.mode);
+    state.ip = start;
+    cpu.beginVector(vector.code);
 
     const undefinedResults = new Collector(vector);
     context.listener = undefinedResults;
@@ -64,10 +65,10 @@ export class ReferenceOracle {
       try {
         let iterations = 0;
         do {
-          state.nextIp = HARNESS_MAP.slot + instruction.length;
+          state.nextIp = start + instruction.length;
           executeInstruction(cpu, context, this.#forms, instruction);
           if (++iterations > MAXIMUM_ITERATIONS) break;
-        } while (instruction.row.repeat !== undefined && state.nextIp === HARNESS_MAP.slot);
+        } while (instruction.row.repeat !== undefined && state.nextIp === start);
         ending = trap
           ? { kind: 'fault', vector: (trap as GuestFault).vector, errorCode: 0, ip: BigInt(state.nextIp) }
           : { kind: 'next', ip: context.target ?? BigInt(state.nextIp) };
@@ -90,7 +91,7 @@ export class ReferenceOracle {
       undefinedMemory: undefinedResults.bytes,
       undecided: undefinedResults.undecided,
       firstAccess: cpu.lowest - window,
-      outsideWindow: cpu.lowest < window || (cpu.highest !== 0 && cpu.highest >= window + size),
+      outsideWindow: cpu.codeWritten || cpu.lowest < window || (cpu.highest !== 0 && cpu.highest >= window + size),
     };
   }
 }
@@ -105,7 +106,7 @@ class VectorContext extends CpuContext {
   }
 }
 
-function createMachine(mode: 32 | 64): { cpu: FlatCpu; context: VectorContext } {
+function createMachine(mode: VectorMode): { cpu: FlatCpu; context: VectorContext } {
   const cpu = new FlatCpu(mode);
   return { cpu, context: new VectorContext(cpu, { ...HELPERS, ...TRAPS }) };
 }
@@ -125,11 +126,11 @@ class Collector implements UndefinedResults {
   readonly bytes: Uint8Array;
   flagMask = 0;
   undecided: string | undefined;
-  readonly #window: number;
+  readonly #vector: Vector;
 
   constructor(vector: Vector) {
     this.bytes = new Uint8Array(vector.initial.memory.length);
-    this.#window = vector.window;
+    this.#vector = vector;
   }
 
   register(number: number, mask: bigint): void {
@@ -139,7 +140,7 @@ class Collector implements UndefinedResults {
     this.flagMask |= mask;
   }
   memory(segment: number, offset: bigint, mask: bigint): void {
-    const start = Number(offset) + (segment === 4 ? FS_BASE : 0) - this.#window;
+    const start = Number(offset) + dataBase(this.#vector.mode, segment) - this.#vector.window;
     for (let index = 0; mask >> BigInt(8 * index) > 0n; index++) {
       const at = start + index;
       if (at >= 0 && at < this.bytes.length) this.bytes[at]! |= Number((mask >> BigInt(8 * index)) & 0xffn);

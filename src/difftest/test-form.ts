@@ -3,11 +3,12 @@
 import { type EncodingPattern, operandSizeOf, parseEncodings } from '../isa/encoding.ts';
 import type { InstructionRow } from '../isa/instruction.ts';
 import { type Form, traceForm } from '../isa/trace.ts';
+import type { VectorMode } from './address-space.ts';
 import type { FormStatement, FormValue } from './statement-facts.ts';
 
 export interface TestForm {
   readonly pattern: EncodingPattern;
-  readonly mode: 32 | 64;
+  readonly mode: VectorMode;
   readonly operandSize: 16 | 32 | 64;
   /** ModR/M.rm is memory. */
   readonly memory: boolean;
@@ -65,14 +66,14 @@ export function hostExclusion({ pattern }: { pattern: EncodingPattern }): string
   return undefined;
 }
 
-/** All forms of the rows in both modes. */
-export function enumerateForms(rows: readonly InstructionRow[]): TestForm[] {
+/** All forms of the rows in some modes. */
+export function enumerateForms(rows: readonly InstructionRow[], modes: readonly VectorMode[] = [32, 64]): TestForm[] {
   return parseEncodings(rows).flatMap((pattern) =>
-    ([32, 64] as const).filter((mode) => pattern.modes.includes(mode)).flatMap((mode) => formsOf(pattern, mode)),
+    modes.filter((mode) => pattern.modes.includes(mode)).flatMap((mode) => formsOf(pattern, mode)),
   );
 }
 
-function formsOf(pattern: EncodingPattern, mode: 32 | 64): TestForm[] {
+function formsOf(pattern: EncodingPattern, mode: VectorMode): TestForm[] {
   const forms: TestForm[] = [];
   if (!pattern.addressSizes.some((size) => (mode === 64 ? size !== 16 : size !== 64))) return forms;
   const seen = new Set<string>();
@@ -85,7 +86,7 @@ function formsOf(pattern: EncodingPattern, mode: 32 | 64): TestForm[] {
           encoding: pattern.encoding,
           memory: memory,
           operandSize,
-          addressSize: pattern.addressSizes.includes(mode) ? mode : mode === 64 ? 32 : 16,
+          addressSize: pattern.addressSizes.includes(mode) ? mode : mode === 32 ? 16 : 32,
           stackSize: mode,
           longMode: mode === 64,
           condition,
@@ -126,7 +127,7 @@ function memoryChoices(pattern: EncodingPattern): boolean[] {
 }
 
 /** The size without prefixes first, so that it names the form when the size does not matter. */
-function reachableSizes(pattern: EncodingPattern, mode: 32 | 64): (16 | 32 | 64)[] {
+function reachableSizes(pattern: EncodingPattern, mode: VectorMode): (16 | 32 | 64)[] {
   const prefixes =
     mode === 64
       ? [

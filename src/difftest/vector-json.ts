@@ -1,4 +1,5 @@
 /** Vectors and outcomes as JSON, for regression cases: numbers in hexadecimal. */
+import type { VectorMode } from './address-space.ts';
 import type { Ending, Outcome, Vector, VectorState, X87State } from './vector.ts';
 
 interface StateJson {
@@ -21,7 +22,7 @@ export interface RegressionJson {
   /** CPU that gave the outcome. */
   readonly host: string;
   readonly vector: {
-    readonly mode: 32 | 64;
+    readonly mode: VectorMode;
     readonly code: string;
     readonly window: string;
     readonly initial: StateJson;

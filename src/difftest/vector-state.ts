@@ -3,13 +3,21 @@ import { readEflags, writeEflags } from '../cpu/flags.ts';
 import { loadNullSegment, refreshSegmentBounds } from '../cpu/segmentation.ts';
 import { type CpuState, TR } from '../cpu/state-layout.ts';
 import { readAbridgedTags, readStack, topOfStack, writeAbridgedTags, writePhysical } from '../cpu/x87/x87-state.ts';
-import { FS_BASE } from './host/harness.ts';
+import { codeBase, dataBase, registerWidth, type VectorMode } from './address-space.ts';
 import type { Vector, VectorState, X87State } from './vector.ts';
 
 /** Linux's user segments: ES CS SS DS FS GS. FS of a 32-bit process: the first TLS entry, which the harness sets up. */
-const SELECTORS = { 32: [0x2b, 0x23, 0x2b, 0x2b, 0x63, 0], 64: [0, 0x33, 0x2b, 0, 0, 0] } as const;
-const ACCESS = { code: 0x00c0_fb00, longCode: 0x00a0_fb00, data: 0x00c0_f300 } as const;
-const SEGMENT = { CS: 1, FS: 4, GS: 5 } as const;
+const SELECTORS = {
+  16: [0x2b, 0x23, 0x2b, 0x2b, 0x2b, 0x2b],
+  32: [0x2b, 0x23, 0x2b, 0x2b, 0x63, 0],
+  64: [0, 0x33, 0x2b, 0, 0, 0],
+} as const;
+const ACCESS = {
+  16: { code: 0xfb00, data: 0xf300 },
+  32: { code: 0x00c0_fb00, data: 0x00c0_f300 },
+  64: { code: 0x00a0_fb00, data: 0x00c0_f300 },
+} as const;
+const SEGMENT = { CS: 1, GS: 5 } as const;
 const CR0_USER = 0x8005_0033; // PG, AM, WP, NE, ET, MP, PE
 const CR4_PAE = 1 << 5;
 const CR4_OSFXSR = 1 << 9;
@@ -18,7 +26,7 @@ const FLAG_IF = 0x200;
 const MXCSR_DEFAULT = 0x1f80;
 
 /** Flat segments, CPL 3, paging on (what the page tables hold is the caller's affair). */
-export function enterUserMode(state: CpuState, mode: 32 | 64): void {
+export function enterUserMode(state: CpuState, mode: VectorMode): void {
   state.cr0 = CR0_USER;
   state.cr4 = CR4_OSFXSR | (mode === 64 ? CR4_PAE : 0);
   state.efer = mode === 64 ? EFER_LONG : 0;
@@ -26,9 +34,10 @@ export function enterUserMode(state: CpuState, mode: 32 | 64): void {
   SELECTORS[mode].forEach((selector, number) => {
     const segment = state.segments[number]!;
     segment.selector = selector;
-    segment.base = number === SEGMENT.FS ? FS_BASE : 0;
-    segment.limit = 0xffff_ffff;
-    segment.access = number !== SEGMENT.CS ? ACCESS.data : mode === 64 ? ACCESS.longCode : ACCESS.code;
+    const code = number === SEGMENT.CS;
+    segment.base = code ? codeBase(mode) : dataBase(mode, number);
+    segment.limit = mode === 16 ? 0xffff : 0xffff_ffff;
+    segment.access = ACCESS[mode][code ? 'code' : 'data'];
     refreshSegmentBounds(segment);
   });
   // No TSS, so no I/O permission bit map: all ports are refused.
@@ -44,7 +53,7 @@ export function loadState(state: CpuState, { registers, flags, x87 }: VectorStat
 
 /** The state after a vector, but for memory. */
 export const readState = (state: CpuState, { mode, initial }: Vector): Omit<VectorState, 'memory'> => ({
-  registers: initial.registers.map((_, register) => BigInt.asUintN(mode, state.reg64(register))),
+  registers: initial.registers.map((_, register) => BigInt.asUintN(registerWidth(mode), state.reg64(register))),
   flags: readEflags(state),
   ...(initial.x87 && { x87: readX87(state) }),
 });

@@ -3,6 +3,8 @@
  * order of their numbers (rAX rCX rDX rBX rSP rBP rSI rDI r8 …); 32-bit mode uses the first eight.
  */
 
+import type { VectorMode } from './address-space.ts';
+
 /** x87 state as FXSAVE shows it. SDM Vol. 1, "FXSAVE Area". */
 export interface X87State {
   readonly controlWord: number;
@@ -23,7 +25,7 @@ export interface VectorState {
 }
 
 export interface Vector {
-  readonly mode: 32 | 64;
+  readonly mode: VectorMode;
   /** 1..15 bytes; they stand at `HARNESS_MAP.slot`. */
   readonly code: Uint8Array;
   readonly initial: VectorState;

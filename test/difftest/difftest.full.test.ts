@@ -23,4 +23,15 @@ describe('differential test, 1,000 vectors per form', () => {
       expectAgreement(result);
     },
   );
+
+  it('reference evaluator and interpreter agree in 16-bit code', () => {
+    const result = runDifftest(INSTRUCTIONS, {
+      seed: SEED,
+      vectorsPerForm: VECTORS_PER_FORM / 4,
+      modes: [16],
+      engines: ['interpreter'],
+      host: false,
+    });
+    expectAgreement(result);
+  });
 });

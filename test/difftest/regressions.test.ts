@@ -36,7 +36,7 @@ describe('past bugs', () => {
     const host = new HostOracle();
     for (const json of cases) {
       const { vector, outcome } = regressionFromJson(json);
-      const [again] = host.run({ mode: vector.mode, vectors: [vector] });
+      const [again] = host.run({ mode: vector.mode as 32 | 64, vectors: [vector] });
       expect(again, json.title).toEqual(outcome);
     }
   });

@@ -9,7 +9,7 @@ import { INSTRUCTIONS } from '../../src/isa/table.ts';
 
 const SEED = 99;
 const SEQUENCES = 800;
-const forms = enumerateForms(INSTRUCTIONS);
+const forms = enumerateForms(INSTRUCTIONS, [16, 32, 64]);
 
 const asText = (outcome: Outcome): string => {
   const { registers, flags, memory } = outcome.final;
@@ -23,7 +23,7 @@ const cut = (total: number, number: number): number[] => [
   total - 1 - (number % (total - 1)),
 ];
 
-describe.each([32, 64] as const)('sequences of instructions in %d-bit mode', (mode) => {
+describe.each([16, 32, 64] as const)('sequences of instructions in %d-bit mode', (mode) => {
   it('interpreter and reference engine agree, in one run and cut in two', () => {
     const generator = new SequenceGenerator(forms, mode, new Random(SEED + mode));
     const interpreter = new MachineOracle('interpreter');
