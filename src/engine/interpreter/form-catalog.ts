@@ -60,7 +60,7 @@ export class FormCatalog {
       for (const [condition, branch] of branches)
         hot.push({ name: `${producer.name}+${condition}`, statements: fuse(producer.statements, branch) });
     }
-    hot.forEach(({ name }, index) => this.#hotNumbers.set(name, PSEUDO.COUNT + index));
+    for (const [index, { name }] of hot.entries()) this.#hotNumbers.set(name, PSEUDO.COUNT + index);
     this.hotForms = hot.map(({ statements }) => statements);
     this.#next = PSEUDO.COUNT + hot.length;
   }
