@@ -5,7 +5,7 @@
 
 import { encodePattern, type PatternFields } from '../isa/encode-instruction.ts';
 import type { EncodingPattern } from '../isa/encoding.ts';
-import { SEGMENT } from '../isa/semantics.ts';
+import { GPR, SEGMENT } from '../isa/semantics.ts';
 import { dataBase, registerWidth, type VectorMode } from './address-space.ts';
 import { edgeInteger } from './edge-values.ts';
 import { HARNESS_MAP } from './host/harness.ts';
@@ -20,6 +20,7 @@ const CODE_SIZE = 160;
 const WINDOW = HARNESS_MAP.scratch + 0x1000 - 32;
 const WINDOW_SIZE = 64;
 const STATUS_FLAGS = 0x8d5;
+const FLAG_DF = 0x400;
 const FLAGS_BASE = 0x202;
 
 export interface Sequence extends Vector {
@@ -32,13 +33,17 @@ export class SequenceGenerator {
   readonly #mode: VectorMode;
   readonly #plain: readonly TestForm[];
   readonly #branches: readonly TestForm[];
+  readonly #strings: readonly TestForm[];
 
   /** @param forms all forms; those that suit are taken */
   constructor(forms: readonly TestForm[], mode: VectorMode, random: Random) {
     this.#random = random;
     this.#mode = mode;
-    const ours = forms.filter((form) => form.mode === mode && form.repeat === 'none');
+    const ours = forms.filter((form) => form.mode === mode);
     this.#plain = ours.filter(isPlain);
+    this.#strings = ours.filter(
+      ({ pattern, repeat }) => repeat !== 'none' && !/^(ins|outs)/.test(pattern.row.mnemonic),
+    );
     this.#branches = ours.filter(
       ({ pattern, operandSize }) =>
         pattern.row.mnemonic === 'jcc' && pattern.opcode === 0x70 && (operandSize !== 16 || mode === 16),
@@ -47,9 +52,22 @@ export class SequenceGenerator {
 
   next(): Sequence {
     const random = this.#random;
+    const mode = this.#mode;
     const code: number[] = [];
+    const registers = Array.from({ length: mode === 64 ? 16 : 8 }, () => edgeInteger(random, registerWidth(mode)));
     let instructions = 0;
-    const length = 2 + random.below(7);
+    if (random.oneIn(4)) {
+      // A repeated string instruction comes first, while its registers are what it needs. Every iteration counts.
+      const { pattern, operandSize, repeat } = random.pick(this.#strings);
+      code.push(...(encodePattern(pattern, { mode, operandSize, addressSize: mode, repeat }) as number[]));
+      const count = random.below(13);
+      instructions += Math.max(count, 1);
+      registers[GPR.rCX] = BigInt(count);
+      for (const register of [GPR.rSI, GPR.rDI]) {
+        registers[register] = BigInt(WINDOW + random.below(WINDOW_SIZE - 8) - dataBase(mode));
+      }
+    }
+    const length = instructions + 2 + random.below(7);
     while (instructions < length) {
       const branch = random.oneIn(3);
       const bytes = this.#encode(random.pick(branch ? this.#branches : this.#plain), branch);
@@ -70,10 +88,8 @@ export class SequenceGenerator {
       instructions,
       window: WINDOW,
       initial: {
-        registers: Array.from({ length: this.#mode === 64 ? 16 : 8 }, () =>
-          edgeInteger(random, registerWidth(this.#mode)),
-        ),
-        flags: FLAGS_BASE | (Number(random.bits(12)) & STATUS_FLAGS),
+        registers,
+        flags: FLAGS_BASE | (Number(random.bits(12)) & (STATUS_FLAGS | FLAG_DF)),
         memory,
       },
     };
