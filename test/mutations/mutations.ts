@@ -1,0 +1,392 @@
+/**
+ * Faults to plant, each by itself: kinds of mistakes that are easily made, in every part of the emulator. The suite must
+ * turn red for each. Add one for every new derivation from the table and for every check that guards a guest.
+ */
+export interface Mutation {
+  /** What is wrong then. */
+  readonly fault: string;
+  readonly file: string;
+  /** Text that is in the file exactly once, and what takes its place. */
+  readonly original: string;
+  readonly planted: string;
+  /** The test files that should notice: as few, and as fast, as will do. */
+  readonly tests: readonly string[];
+}
+
+const unit = (name: string): string => `test/unit/${name}.test.ts`;
+const system = (name: string): string => `test/conformance/system/${name}.test.ts`;
+const SEQUENCES = 'test/difftest/sequences.test.ts';
+const SELF_MODIFYING = 'test/conformance/engines/self-modifying-code.test.ts';
+
+export const MUTATIONS: readonly Mutation[] = [
+  // The table
+
+  {
+    fault: 'ADC forgets the carry',
+    file: 'src/isa/instructions/arithmetic.ts',
+    original: "const sum = b.add(b.add(left, right), b.zeroExtend(b.flag('CF'), left.width));",
+    planted: 'const sum = b.add(left, right);',
+    tests: [unit('isa/semantics-arithmetic')],
+  },
+  {
+    fault: 'SUB has its operands swapped',
+    file: 'src/isa/instructions/arithmetic.ts',
+    original:
+      'const difference = b.sub(left, right);\n    dst.write(difference);\n    b.setFlags(b.subFlags(left, right, difference));\n  },\n});\n\nconst sbb',
+    planted:
+      'const difference = b.sub(right, left);\n    dst.write(difference);\n    b.setFlags(b.subFlags(left, right, difference));\n  },\n});\n\nconst sbb',
+    tests: [unit('isa/semantics-arithmetic')],
+  },
+  {
+    fault: 'SHR by 1 has the wrong overflow flag',
+    file: 'src/isa/instructions/shift-rotate.ts',
+    original:
+      '// For a count of 1 the bit below the top is what the top was.\n        OF: overflowForOne(b, count, b.overflow(result)),',
+    planted: 'OF: overflowForOne(b, count, b.msb(result)),',
+    tests: [unit('isa/semantics-arithmetic')],
+  },
+  {
+    fault: 'a rotate through carry turns by one bit too few for a full turn',
+    file: 'src/isa/instructions/shift-rotate.ts',
+    original: 'b.urem(count, width + 1)',
+    planted: 'b.urem(count, width)',
+    tests: [unit('isa/semantics-arithmetic')],
+  },
+  {
+    fault: 'string instructions go the other way',
+    file: 'src/isa/instructions/string.ts',
+    original: 'b.select(down, b.constant(-width / 8, b.addressSize), width / 8)',
+    planted: 'b.select(down, b.constant(width / 8, b.addressSize), -width / 8)',
+    tests: [unit('isa/semantics-transfer')],
+  },
+  {
+    fault: 'CMOVcc moves when the condition does not hold',
+    file: 'src/isa/instructions/condition.ts',
+    original: 'b.select(b.conditionHolds(), value, dst.read())',
+    planted: 'b.select(b.conditionHolds(), dst.read(), value)',
+    tests: [unit('isa/semantics-transfer'), unit('isa/semantics-arithmetic')],
+  },
+
+  // Decoder, assembler
+
+  {
+    fault: 'SIB base 5 means "no base" whatever mod is',
+    file: 'src/isa/decoder.ts',
+    original: 'if ((sib & 7) === 5 && mod === 0) {',
+    planted: 'if ((sib & 7) === 5) {',
+    tests: [unit('isa/decoder'), unit('isa/round-trip')],
+  },
+  {
+    fault: 'an 8-bit displacement is not sign-extended',
+    file: 'src/isa/decoder.ts',
+    original: 'displacementSize === 8 ? signed8(this.#next8())',
+    planted: 'displacementSize === 8 ? this.#next8()',
+    tests: [unit('isa/decoder')],
+  },
+  {
+    fault: 'an 8-bit immediate is not sign-extended',
+    file: 'src/isa/decoder.ts',
+    original: 'return BigInt(signed ? signed8(value) : value);',
+    planted: 'return BigInt(value);',
+    tests: [unit('isa/decoder')],
+  },
+  {
+    fault: 'an instruction of 16 bytes is taken',
+    file: 'src/isa/decoder.ts',
+    original: 'export const MAX_INSTRUCTION_LENGTH = 15;',
+    planted: 'export const MAX_INSTRUCTION_LENGTH = 16;',
+    tests: [unit('isa/decoder')],
+  },
+  {
+    fault: 'the assembler mixes up index * 4 and index * 8',
+    file: 'src/isa/assembler-operand.ts',
+    original: '[1n, 2n, 4n, 8n].indexOf(factor)',
+    planted: '[1n, 2n, 8n, 4n].indexOf(factor)',
+    tests: [unit('isa/assembler')],
+  },
+
+  // Lowering to wasm
+
+  {
+    fault: 'the carry vector of additions is wrong',
+    file: 'src/engine/interpreter/value-lowering.ts',
+    original:
+      "case 'addCarries': // (l & r) | ((l | r) & ~sum)\n        this.value(a);\n        this.value(b);\n        simple('and');",
+    planted:
+      "case 'addCarries': // (l & r) | ((l | r) & ~sum)\n        this.value(a);\n        this.value(b);\n        simple('xor');",
+    tests: [SEQUENCES],
+  },
+  {
+    fault: 'AF is lost from carry vectors of 8 and 16 bits',
+    file: 'src/engine/interpreter/form-lowering.ts',
+    original: "if (vector.width === 64) code.op('i32.wrap_i64');\n    code.i32(FLAG_CARRIES.AF);",
+    planted: "if (vector.width === 64) code.op('i32.wrap_i64');\n    code.i32(0);",
+    tests: [SEQUENCES],
+  },
+  {
+    fault: 'compare and branch as one: "above" taken for "below or equal"',
+    file: 'src/engine/interpreter/fusion.ts',
+    original: "return operation('ult', [b, a]);",
+    planted: "return operation('ult', [a, b]);",
+    tests: [SEQUENCES, 'test/guest/demo.test.ts'],
+  },
+  {
+    fault: 'a hot access across a page border uses the first page for both',
+    file: 'src/engine/interpreter/hot-lowering.ts',
+    original: 'code.i32(width / 8 - 1);',
+    planted: 'code.i32(0);',
+    tests: [system('paging-32bit')],
+  },
+  {
+    fault: 'a cold access across a page border uses the first page for both',
+    file: 'src/engine/interpreter/memory-functions.ts',
+    original: 'push(bytes - 1);\n  op(',
+    planted: 'push(0);\n  op(',
+    tests: [system('paging-32bit')],
+  },
+  {
+    fault: 'the budget gets back an instruction too many at a taken branch',
+    file: 'src/engine/interpreter/hot-lowering.ts',
+    original: "code.memory('i32.load8_u', RECORD.count);\n    code.op('i32.sub');",
+    planted: "code.memory('i32.load8_u', RECORD.count);\n    code.op('drop');",
+    tests: [SEQUENCES],
+  },
+
+  // Block cache
+
+  {
+    fault: 'the running block does not notice that it was overwritten',
+    file: 'src/engine/interpreter/block-cache.ts',
+    original: '      this.#markStale(block.address, block.records);\n',
+    planted: '',
+    tests: [SELF_MODIFYING],
+  },
+  {
+    fault: 'writes to the second page of a block are not watched for',
+    file: 'src/engine/interpreter/block-cache.ts',
+    original: 'for (const one of crossing ? [page, crossing.page] : [page]) {\n      let blocks',
+    planted: 'for (const one of [page]) {\n      let blocks',
+    tests: [SELF_MODIFYING],
+  },
+
+  // Segmentation, paging
+
+  {
+    fault: 'the segment limit is checked for the first byte of an access only',
+    file: 'src/cpu/segmentation.ts',
+    original: 'offset < range.low || offset + size - 1 > range.high ||',
+    planted: 'offset < range.low || offset > range.high ||',
+    tests: [unit('cpu/segmentation')],
+  },
+  {
+    fault: 'an expand-down segment begins one byte too early',
+    file: 'src/cpu/segmentation.ts',
+    original: '{ low: limit + 1, high }',
+    planted: '{ low: limit, high }',
+    tests: [unit('cpu/segmentation')],
+  },
+  {
+    fault: 'CR0.WP does nothing',
+    file: 'src/cpu/paging/page-walk.ts',
+    original: "if (paging.writeProtect) return 'supervisor write",
+    planted: "if (paging.writeProtect && byUser) return 'supervisor write",
+    tests: [unit('cpu/paging-walk')],
+  },
+  {
+    fault: 'the accessed bit is set by writes only',
+    file: 'src/cpu/paging/page-walk.ts',
+    original: '? ENTRY.A | ENTRY.D : ENTRY.A;',
+    planted: '? ENTRY.A | ENTRY.D : 0;',
+    tests: [unit('cpu/paging-walk')],
+  },
+  {
+    fault: 'the page-fault error code does not say that it was user code',
+    file: 'src/cpu/paging/page-walk.ts',
+    original: "if (privilege === 'user') errorCode |= PAGE_FAULT.US;",
+    planted: '',
+    tests: [unit('cpu/paging-walk')],
+  },
+  {
+    fault: 'INVLPG leaves the translations for writing',
+    file: 'src/cpu/tlb-mmu.ts',
+    original: 'for (let table = 0; table < 4; table++) this.#invalidate(',
+    planted: 'for (let table = 0; table < 4; table += 2) this.#invalidate(',
+    tests: [system('paging-invalidation')],
+  },
+  {
+    fault: 'MOV to CR3 drops nothing',
+    file: 'src/cpu/control-registers.ts',
+    original: "cpu.mmu.flush('nonGlobal');",
+    planted: '',
+    tests: [system('paging-invalidation')],
+  },
+  {
+    fault: 'MOV to CR3 drops global pages, too',
+    file: 'src/cpu/tlb-mmu.ts',
+    original: "if (scope === 'nonGlobal' && this.#global[slot]) kept.push(slot);\n      else ",
+    planted: '',
+    tests: [system('paging-invalidation')],
+  },
+
+  // Interrupts, tasks, I/O
+
+  {
+    fault: 'a fault in the IDT has an error code without the IDT bit',
+    file: 'src/cpu/interrupt-delivery.ts',
+    original: 'const idtError = (vector << 3) | 2;',
+    planted: 'const idtError = vector << 3;',
+    tests: [unit('cpu/interrupt-delivery')],
+  },
+  {
+    fault: 'INT n may use any gate',
+    file: 'src/cpu/interrupt-delivery.ts',
+    original: "if (kind === 'software' && gate.dpl < state.cpl) {",
+    planted: "if (kind === 'software' && gate.dpl < 0) {",
+    tests: [unit('cpu/interrupt-delivery')],
+  },
+  {
+    fault: 'a segment not present during delivery makes no double fault',
+    file: 'src/cpu/interrupt-delivery.ts',
+    original: '[VECTOR.DE, VECTOR.TS, VECTOR.NP, VECTOR.SS, VECTOR.GP]',
+    planted: '[VECTOR.DE, VECTOR.TS, VECTOR.SS, VECTOR.GP]',
+    tests: [unit('cpu/interrupt-delivery'), system('double-fault')],
+  },
+  {
+    fault: 'STI has no interrupt shadow',
+    file: 'src/engine/processor.ts',
+    original: 'if (this.#intr === 1 && this.interruptsEnabled && !shadowed) {',
+    planted: 'if (this.#intr === 1 && this.interruptsEnabled) {',
+    tests: [system('interrupt-shadow')],
+  },
+  {
+    fault: 'a nested task switch does not write the link',
+    file: 'src/cpu/task-switch.ts',
+    original: "if (nested) mmu.write(descriptor.base, old.selector, 2, 'supervisor');",
+    planted: '',
+    tests: [unit('cpu/task-switch')],
+  },
+  {
+    fault: 'a port at the very end of the I/O permission bit map is let through',
+    file: 'src/cpu/port-permission.ts',
+    original: 'if (offset + 1 > tss.limit)',
+    planted: 'if (offset > tss.limit)',
+    tests: [unit('cpu/port-permission')],
+  },
+  {
+    fault: 'CPL 3 may change IF with POPF',
+    file: 'src/cpu/flag-helpers.ts',
+    original: 'if (state.cpl <= ioPrivilegeLevel(state)) mask |= EFLAGS.IF;',
+    planted: 'mask |= EFLAGS.IF;',
+    tests: [unit('cpu/flag-helpers')],
+  },
+
+  // x87
+
+  {
+    fault: 'rounding to nearest does not go to even',
+    file: 'src/cpu/x87/round.ts',
+    original: '(sticky || (kept & 1n) === 1n)',
+    planted: '(sticky || (kept & 1n) === 0n)',
+    tests: [unit('cpu/x87/hardware')],
+  },
+  {
+    fault: 'tininess is detected one exponent too late',
+    file: 'src/cpu/x87/round.ts',
+    original: "if (top >= minExponent) return { kind: 'normal', unbounded };",
+    planted: "if (top >= minExponent - 1) return { kind: 'normal', unbounded };",
+    tests: [unit('cpu/x87/hardware')],
+  },
+
+  // Memory, clock
+
+  {
+    fault: 'writes to decoded code are not reported',
+    file: 'src/memory/guest-memory.ts',
+    original: 'if (this.#isRam(page)) this.#attributes[page]! |= WATCHED;',
+    planted: '',
+    tests: [unit('memory/guest-memory'), SELF_MODIFYING],
+  },
+  {
+    fault: 'alarms at the same time fire in reverse order',
+    file: 'src/base/virtual-clock.ts',
+    original: 'this.#alarms[index - 1]!.at > at) index--;',
+    planted: 'this.#alarms[index - 1]!.at >= at) index--;',
+    tests: [unit('base/virtual-clock')],
+  },
+
+  // Devices
+
+  {
+    fault: 'the interrupt controller prefers the lowest priority',
+    file: 'src/devices/pic8259.ts',
+    original: 'const level = (this.state.lowest + rank) & 7;',
+    planted: 'const level = (this.state.lowest + 9 - rank) & 7;',
+    tests: [unit('devices/pic8259')],
+  },
+  {
+    fault: 'automatic end of interrupt leaves the level in service',
+    file: 'src/devices/pic8259.ts',
+    original: '} else state.isr |= 1 << level;\n    this.#int.set(0);',
+    planted: '}\n    state.isr |= 1 << level;\n    this.#int.set(0);',
+    tests: [unit('devices/pic8259')],
+  },
+  {
+    fault: 'timer mode 2 has its pulse one clock too late',
+    file: 'src/devices/pit8254.ts',
+    original: 'age % run.count === run.count - 1 ? 0 : 1',
+    planted: 'age % run.count === 0 ? 0 : 1',
+    tests: [unit('devices/pit8254')],
+  },
+  {
+    fault: 'a timer count of 0 counts nothing',
+    file: 'src/devices/pit8254.ts',
+    original: 'count === 0 ? (bcd ? 10_000 : 65_536) : count',
+    planted: 'count === 0 ? (bcd ? 10_000 : 65_535) : count',
+    tests: [unit('devices/pit8254')],
+  },
+  {
+    fault: 'the FIFO of the serial port holds 15 characters',
+    file: 'src/devices/uart16550.ts',
+    original: 'const FIFO_SIZE = 16;',
+    planted: 'const FIFO_SIZE = 15;',
+    tests: [unit('devices/uart16550')],
+  },
+  {
+    fault: 'the serial port interrupts without OUT2',
+    file: 'src/devices/uart16550.ts',
+    original: 'const gateOpen = this.state.mcr & MCR.OUT2 && !this.#loopback;',
+    planted: 'const gateOpen = !this.#loopback;',
+    tests: [unit('devices/uart16550')],
+  },
+
+  // Hypervisor, boot
+
+  {
+    fault: 'a guest of weight 3 gets a third',
+    file: 'src/hypervisor/stride-scheduler.ts',
+    original: 'entry.pass += instructions / entry.weight;',
+    planted: 'entry.pass += instructions * entry.weight;',
+    tests: [unit('hypervisor/stride-scheduler')],
+  },
+  {
+    fault: 'a guest that slept catches up on what it missed',
+    file: 'src/hypervisor/stride-scheduler.ts',
+    original: 'entry.pass = Math.max(entry.pass, this.#currentPass);',
+    planted: 'entry.pass = Math.min(entry.pass, this.#currentPass);',
+    tests: [unit('hypervisor/stride-scheduler')],
+  },
+  {
+    fault: 'files in a cpio archive are not padded',
+    file: 'src/machine/cpio.ts',
+    original: 'new Uint8Array(dataAt + align4(data.length))',
+    planted: 'new Uint8Array(dataAt + data.length)',
+    tests: [unit('machine/cpio')],
+  },
+  {
+    fault: 'an initrd may end beyond what the kernel can reach',
+    file: 'src/machine/linux-boot.ts',
+    original: 'Math.min(header.initrdMaximum + 1, memoryBytes)',
+    planted: 'memoryBytes',
+    tests: [unit('machine/linux-boot')],
+  },
+];
