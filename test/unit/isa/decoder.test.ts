@@ -77,6 +77,11 @@ describe('ModR/M and SIB', () => {
       memory: { base: 3, index: 1, scale: 2, displacement: 0x10 - 0x8000_0000, segment: 3 },
     });
   });
+  it('extends the sign of an 8-bit displacement', () => {
+    expect(decode('01 45 80', 32).memory).toMatchObject({ base: 5, displacement: -128 });
+    expect(decode('01 44 88 7F', 32).memory).toMatchObject({ base: 0, index: 1, displacement: 127 });
+    expect(decode('01 44 24 FF', 64).memory).toMatchObject({ base: 4, displacement: -1 });
+  });
   it('uses SS by default when the base is rSP or rBP, but not R12 or R13', () => {
     expect(decode('01 04 24', 32).memory).toMatchObject({ base: 4, index: undefined, segment: 2 });
     expect(decode('01 45 00', 32).memory).toMatchObject({ base: 5, segment: 2 });
