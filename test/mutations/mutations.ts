@@ -16,6 +16,7 @@ export interface Mutation {
 const unit = (name: string): string => `test/unit/${name}.test.ts`;
 const system = (name: string): string => `test/conformance/system/${name}.test.ts`;
 const SEQUENCES = 'test/difftest/sequences.test.ts';
+const BLOCK_IDENTITY = 'test/conformance/engines/block-identity.test.ts';
 const SELF_MODIFYING = 'test/conformance/engines/self-modifying-code.test.ts';
 
 export const MUTATIONS: readonly Mutation[] = [
@@ -169,6 +170,50 @@ export const MUTATIONS: readonly Mutation[] = [
     tests: [SELF_MODIFYING],
   },
 
+  {
+    fault: 'a block is taken for any code size',
+    file: 'src/engine/interpreter/block-cache.ts',
+    original: 'const key = address * 16 + (modeKey & MODE.BLOCK_MASK);',
+    planted: 'const key = address * 16;',
+    tests: [BLOCK_IDENTITY],
+  },
+  {
+    fault: 'a block stays good when the code segment becomes shorter than it',
+    file: 'src/engine/interpreter/block-cache.ts',
+    original: 'return block.end - block.start + (block.crossing?.end ?? 0) <= source.limit;',
+    planted: 'return block.end > 0 && source.limit > 0;',
+    tests: [BLOCK_IDENTITY],
+  },
+  {
+    fault: 'branches are linked across pages for good',
+    file: 'src/engine/interpreter/run-module.ts',
+    original: "code.op(wide ? 'i64.eq' : 'i32.eq');\n    code.if();\n    code.get(linkFrom);",
+    planted:
+      "code.op(wide ? 'i64.eq' : 'i32.eq');\n    code.op('drop');\n    code.i32(1);\n    code.if();\n    code.get(linkFrom);",
+    tests: [system('paging-invalidation'), SELF_MODIFYING],
+  },
+  {
+    fault: 'a stale block gives nothing back to the budget',
+    file: 'src/engine/interpreter/run-module.ts',
+    original: "    this.refund('record');\n    code.i32(0);\n    code.set(this.locals.linkFrom);",
+    planted: '    code.i32(0);\n    code.set(this.locals.linkFrom);',
+    tests: [BLOCK_IDENTITY],
+  },
+  {
+    fault: 'REP stops one element too late when the budget is used up',
+    file: 'src/engine/interpreter/cold-lowering.ts',
+    original: "code.i32(1);\n    code.op('i32.sub');\n    code.memory('i32.store', STATE.fields.budget);",
+    planted: "code.i32(0);\n    code.op('i32.sub');\n    code.memory('i32.store', STATE.fields.budget);",
+    tests: ['test/conformance/engines/repeat.test.ts'],
+  },
+  {
+    fault: 'REPE goes on while elements differ',
+    file: 'src/engine/interpreter/cold-lowering.ts',
+    original: "if (form.repeat === 'repe') code.op('i32.eqz');",
+    planted: "if (form.repeat === 'repne') code.op('i32.eqz');",
+    tests: ['test/conformance/engines/repeat.test.ts', SEQUENCES],
+  },
+
   // Segmentation, paging
 
   {
@@ -228,6 +273,41 @@ export const MUTATIONS: readonly Mutation[] = [
     tests: [system('paging-invalidation')],
   },
 
+  {
+    fault: 'jumps go on to where a page lay before INVLPG or MOV to CR3',
+    file: 'src/engine/processor.ts',
+    original: '  #newGeneration(): void {\n    this.#generation++;',
+    planted: '  #newGeneration(): void {',
+    tests: [system('paging-invalidation')],
+  },
+  {
+    fault: 'the A20 gate leaves old translations',
+    file: 'src/engine/processor.ts',
+    original: "this.state.a20Mask = mask;\n    this.mmu.flush('all');",
+    planted: 'this.state.a20Mask = mask;',
+    tests: [system('a20')],
+  },
+  {
+    fault: 'a page read before its first write goes on to read as zero',
+    file: 'src/cpu/tlb-mmu.ts',
+    original: 'cpu.memory.onFrameMoved = () => this.#dropZeroFrame();',
+    planted: 'cpu.memory.onFrameMoved = () => {};',
+    tests: [BLOCK_IDENTITY],
+  },
+  {
+    fault: 'a data segment may be loaded from any privilege level',
+    file: 'src/cpu/segment-load.ts',
+    original: 'Math.max(selector & 3, state.cpl) > descriptor.dpl) {\n    throw fail(',
+    planted: '(selector & 3) > descriptor.dpl) {\n    throw fail(',
+    tests: [unit('cpu/segment-load')],
+  },
+  {
+    fault: 'data segments of the inner level stay usable after a return',
+    file: 'src/cpu/far-return.ts',
+    original: 'if (((access >>> 13) & 3) < state.cpl) loadNullSegment(cache, 0);',
+    planted: '',
+    tests: [unit('cpu/far-transfer'), unit('cpu/interrupt-return')],
+  },
   // Interrupts, tasks, I/O
 
   {
@@ -357,6 +437,21 @@ export const MUTATIONS: readonly Mutation[] = [
     original: 'const gateOpen = this.state.mcr & MCR.OUT2 && !this.#loopback;',
     planted: 'const gateOpen = !this.#loopback;',
     tests: [unit('devices/uart16550')],
+  },
+
+  {
+    fault: 'the clock chip forgets that 12 hours begin with 12',
+    file: 'src/devices/rtc146818.ts',
+    original: 'this.#encode(hours % 12 || 12)',
+    planted: 'this.#encode(hours % 12)',
+    tests: [unit('devices/rtc146818')],
+  },
+  {
+    fault: 'the keyboard controller resets the machine on the wrong pulse',
+    file: 'src/devices/i8042.ts',
+    original: 'if (!bit(command, OUTPUT_PORT.NOT_RESET)) this.#wiring.reset();',
+    planted: 'if (bit(command, OUTPUT_PORT.NOT_RESET)) this.#wiring.reset();',
+    tests: [unit('devices/i8042')],
   },
 
   // Hypervisor, boot
