@@ -5,7 +5,7 @@ import type { Guest, GuestBoot } from '../../src/index.ts';
 
 export { READY_MARKER } from '../../src/cli/fetch/initramfs.ts';
 
-export const COMMAND_LINE = 'console=ttyS0';
+export const COMMAND_LINE = 'console=ttyS0 cryptomgr.notests';
 
 /** `reason` is given when the machine has neither apt with i386 packages nor a filled cache. */
 export async function debianBoot(name: SystemName): Promise<{ boot?: GuestBoot; reason?: string }> {
