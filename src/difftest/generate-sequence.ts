@@ -14,9 +14,11 @@ import { statementFacts } from './statement-facts.ts';
 import type { TestForm } from './test-form.ts';
 import type { Vector } from './vector.ts';
 
-const NOP = 0x90;
-/** More than ten instructions need. */
-const CODE_SIZE = 160;
+/** NOT of a byte register: seen in the end, and leaves the flags alone. */
+const NOT_RM8 = 0xf6;
+/** JMP to itself. */
+const SELF_LOOP = [0xeb, 0xfe];
+const SLACK = 16;
 const WINDOW = HARNESS_MAP.scratch + 0x1000 - 32;
 const WINDOW_SIZE = 64;
 const STATUS_FLAGS = 0x8d5;
@@ -24,7 +26,7 @@ const FLAG_DF = 0x400;
 const FLAGS_BASE = 0x202;
 
 export interface Sequence extends Vector {
-  /** Instructions, if no branch is taken. */
+  /** Instructions to run: all of them, and some rounds of the loop at the end. */
   readonly instructions: number;
 }
 
@@ -32,6 +34,7 @@ export class SequenceGenerator {
   readonly #random: Random;
   readonly #mode: VectorMode;
   readonly #plain: readonly TestForm[];
+  readonly #compares: readonly TestForm[];
   readonly #branches: readonly TestForm[];
   readonly #strings: readonly TestForm[];
 
@@ -41,6 +44,7 @@ export class SequenceGenerator {
     this.#mode = mode;
     const ours = forms.filter((form) => form.mode === mode);
     this.#plain = ours.filter(isPlain);
+    this.#compares = this.#plain.filter(({ pattern }) => /^(cmp|test|sub|dec|and)$/.test(pattern.row.mnemonic));
     this.#strings = ours.filter(
       ({ pattern, repeat }) => repeat !== 'none' && !/^(ins|outs)/.test(pattern.row.mnemonic),
     );
@@ -54,7 +58,11 @@ export class SequenceGenerator {
     const random = this.#random;
     const mode = this.#mode;
     const code: number[] = [];
-    const registers = Array.from({ length: mode === 64 ? 16 : 8 }, () => edgeInteger(random, registerWidth(mode)));
+    // Two values fill most registers, so that comparisons often meet equal ones.
+    const common = [edgeInteger(random, registerWidth(mode)), edgeInteger(random, registerWidth(mode))] as const;
+    const registers = Array.from({ length: mode === 64 ? 16 : 8 }, () =>
+      random.oneIn(3) ? edgeInteger(random, registerWidth(mode)) : random.pick(common),
+    );
     let instructions = 0;
     if (random.oneIn(4)) {
       // A repeated string instruction comes first, while its registers are what it needs. Every iteration counts.
@@ -69,17 +77,21 @@ export class SequenceGenerator {
     }
     const length = instructions + 2 + random.below(7);
     while (instructions < length) {
-      const branch = random.oneIn(3);
-      const bytes = this.#encode(random.pick(branch ? this.#branches : this.#plain), branch);
+      const compare = random.oneIn(3);
+      const bytes = this.#encode(random.pick(compare ? this.#compares : this.#plain), false);
       if (bytes === undefined) continue;
       code.push(...bytes);
       instructions++;
-      if (!branch) continue;
-      code.push(NOP); // skipped if the branch is taken
+      // After a comparison always a branch: the pair may be one handler.
+      if (!compare && !random.oneIn(4)) continue;
+      code.push(...this.#encode(random.pick(this.#branches), true)!);
+      instructions++;
+      code.push(NOT_RM8, 0xd0 | random.below(4)); // skipped if the branch is taken
       instructions++;
     }
-    // Taken branches leave instructions over: what follows does nothing.
-    while (code.length < CODE_SIZE) code.push(NOP);
+    // What is left of the budget is spent in a loop, in which the block ends: whole blocks run only if they fit.
+    code.push(...SELF_LOOP);
+    instructions += SLACK;
     const memory = new Uint8Array(WINDOW_SIZE);
     random.fill(memory);
     return {
@@ -106,7 +118,7 @@ export class SequenceGenerator {
       condition,
       reg: register(),
       rm: register(),
-      immediates: branch ? [1n] : immediates(pattern, operandSize, random),
+      immediates: branch ? [2n] : immediates(pattern, operandSize, random),
       ...(memory && { memory: { base: undefined, index: undefined, scale: 0, displacement, segment: SEGMENT.DS } }),
     };
     const bytes = encodePattern(pattern, fields);
