@@ -1,7 +1,8 @@
 /**
  * The differential test by hand:
  * `node .ci/ts.js src/difftest/main.ts [forms, as a regular expression] [vectors per form] [seed]`
- * prints coverage and, per row, the first mismatch, shrunk; `--record folder` writes each of those as a regression case,
+ * prints, per row, the first mismatch, shrunk; exit status 1 if there is one, or too little coverage. `--coverage` prints
+ * that, too; `--mode 64` runs 64-bit code only; `--record folder` writes each of those as a regression case,
  * `--engine interpreter` and `--engine reference` compare these engines too.
  */
 import { mkdirSync, writeFileSync } from 'node:fs';
@@ -13,6 +14,7 @@ import { INSTRUCTIONS } from '../isa/table.ts';
 import type { VectorMode } from './address-space.ts';
 import { compareOutcomes, describeVector } from './compare.ts';
 import { comparisonFor } from './comparison-rules.ts';
+import { FLAG_SHARE } from './coverage.ts';
 import { HostOracle, hostOracleUnavailable } from './host/host-oracle.ts';
 import { ReferenceOracle } from './reference-oracle.ts';
 import { isRunnable, type Mismatch, runDifftest } from './run-difftest.ts';
@@ -44,7 +46,8 @@ const result = runDifftest(INSTRUCTIONS, {
   select: ({ name }) => expression.test(name),
 });
 if (values.coverage) console.log(result.coverage.report());
-console.log(result.coverage.shortfalls({ share: 0.002 }).join('\n'));
+const shortfalls = result.coverage.shortfalls({ share: FLAG_SHARE });
+for (const shortfall of shortfalls) console.log(`too little: ${shortfall}`);
 
 const host = new HostOracle();
 const reference = new ReferenceOracle(INSTRUCTIONS);
@@ -55,6 +58,7 @@ for (const mnemonic of new Set(result.mismatches.map(({ form }) => form.pattern.
 }
 const seconds = ((performance.now() - started) / 1000).toFixed(1);
 console.log(`\n${result.vectors} vectors, ${result.mismatches.length} mismatches, ${seconds} s`);
+if (result.mismatches.length + shortfalls.length > 0) process.exitCode = 1;
 
 function show({ form, vector, differences, oracle }: Mismatch): void {
   const options = comparisonFor(form.pattern.row);

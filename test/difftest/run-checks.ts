@@ -1,12 +1,10 @@
 /** What both runs of the differential test, the short and the full one, ask of their result. */
 import { expect } from 'vitest';
 import { describeVector } from '../../src/difftest/compare.ts';
+import { FLAG_SHARE } from '../../src/difftest/coverage.ts';
 import type { DifftestResult } from '../../src/difftest/run-difftest.ts';
 
 const SHOWN = 5;
-
-/** In this share of a row's vectors at least, each flag that it writes comes out 0, and 1. */
-const FLAG_SHARE = 0.002;
 
 export function expectAgreement({ mismatches, coverage }: DifftestResult): void {
   const shown = mismatches
