@@ -34,8 +34,7 @@ const LEGEND = [
   '',
   'In an operation, `a`, `b`, … are what was read, `v1`, `v2`, … values used more than once; `:=` changes the state. Numbers',
   'wrap at their width. `carries` and `borrows` are the carries out of all bits, `overflow` the two top bits xored,',
-  '`choose(c, x, y)` is x if c holds, else y. A name with brackets alone on its line, or on the right of a `:=` with a',
-  'result, is a function of `src/cpu`.',
+  '`choose(c, x, y)` is x if c holds, else y. Other functions (`loadSegment(…)`, `x87Check(…)`) are those of `src/cpu`.',
 ];
 
 function section(row: InstructionRow): string {
