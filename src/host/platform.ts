@@ -44,15 +44,17 @@ function nextTurn(): () => Promise<void> {
 
 /**
  * V8 compiles WebAssembly twice: quickly at first, well once it has run for a while; a loop that is entered once would
- * stay with the quick code for long. Node can be told to leave the first step out, for this one module.
+ * stay with the quick code for long. Node can be told to leave the first step out, for this one module; and the check
+ * for interrupts by the host in each turn of the loop (a tenth of its time): the loop ends by itself with its budget.
  */
 function compileOptimised(bytes: Uint8Array<ArrayBuffer>): WebAssembly.Module {
   const v8 = (globalThis as NodeGlobals).process?.getBuiltinModule?.('node:v8');
-  v8?.setFlagsFromString('--no-liftoff');
+  const flags = ['liftoff', 'wasm-lazy-compilation', 'wasm-stack-checks'];
+  for (const flag of flags) v8?.setFlagsFromString(`--no-${flag}`);
   try {
     return new WebAssembly.Module(bytes);
   } finally {
-    v8?.setFlagsFromString('--liftoff');
+    for (const flag of flags) v8?.setFlagsFromString(`--${flag}`);
   }
 }
 

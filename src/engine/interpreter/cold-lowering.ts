@@ -7,6 +7,7 @@ import type { Value, Width } from '../../ir/value.ts';
 import type { SegmentRef } from '../../isa/operand.ts';
 import { GPR, SEGMENT } from '../../isa/semantics.ts';
 import { CodeWriter, I32, I64, type Label } from '../../wasm/code-writer.ts';
+import { BULK } from './bulk-function.ts';
 import { FormLowering, type FormStatement } from './form-lowering.ts';
 import { RECORD } from './record-layout.ts';
 import { LocalPool, typeOf } from './value-lowering.ts';
@@ -31,7 +32,7 @@ export interface ColdImports {
   /** (state, helper number) → 1 if it faulted */
   readonly helper: number;
   /** (state, record, bulk code) → 1 if it did iterations and counted them in rCX and the budget */
-  readonly bulk: number;
+  readonly bulk: number | undefined;
   /** (state, vector, error code or −1, cause number) */
   readonly raise: number;
 }
@@ -60,11 +61,10 @@ export function lowerCold(form: ColdForm, environment: ColdEnvironment, options:
   return code;
 }
 
-/** Argument of `bulk`: bytes of an element, and whether elements are copied or filled in from rAX. */
-export const BULK_FILL = 0x100;
+/** Argument of `bulk` for a form: see `BULK`. */
 function bulkCode(bulk: 'copy' | 'fill', statements: readonly FormStatement[]): number {
   const store = statements.find((statement) => statement.kind === 'store');
-  return store!.value.width / 8 + (bulk === 'fill' ? BULK_FILL : 0);
+  return Math.log2(store!.value.width / 8) | (bulk === 'fill' ? BULK.FILL : 0);
 }
 
 const containsCall = (statements: readonly FormStatement[]): boolean =>
@@ -124,7 +124,7 @@ class ColdLowering extends FormLowering {
     code.brIf(done);
     const again = code.loop();
     const counted = code.block();
-    if (form.bulk) {
+    if (form.bulk && this.#environment.imports.bulk !== undefined) {
       code.get(locals.state);
       code.get(locals.record);
       code.i32(bulkCode(form.bulk, form.statements));

@@ -8,7 +8,7 @@ import { OPERAND_KINDS, type OperandKind } from '../../isa/operand-kind.ts';
 import { type FormKey, traceForm } from '../../isa/trace.ts';
 import type { ColdForm } from './cold-lowering.ts';
 import type { FormStatement } from './form-lowering.ts';
-import { fuse, isFlagBranch, isFusable } from './fusion.ts';
+import { fusableConditions, fuse, isFlagBranch } from './fusion.ts';
 import { isHot } from './hot-lowering.ts';
 import { PSEUDO } from './run-module.ts';
 
@@ -24,9 +24,6 @@ export interface CatalogForm extends ColdForm {
   /** The function is in the table. */
   compiled: boolean;
 }
-
-/** Conditions worth a fused handler: all but overflow and parity. */
-const FUSED_CONDITIONS = [2, 3, 4, 5, 6, 7, 8, 9, 12, 13, 14, 15];
 
 const SIZE_CODE = { 16: 0, 32: 1, 64: 2 } as const;
 const REPEAT_CODE = { none: 0, repe: 1, repne: 2 } as const;
@@ -53,12 +50,13 @@ export class FormCatalog {
       if (!isHot(statements)) continue;
       const name = this.#name(key, 'none');
       hot.push({ name, statements });
-      if (isFusable(statements)) producers.push({ name, statements });
-      if (isFlagBranch(statements) && FUSED_CONDITIONS.includes(key.condition)) branches.set(key.condition, statements);
+      producers.push({ name, statements });
+      if (isFlagBranch(statements)) branches.set(key.condition, statements);
     }
-    for (const producer of producers) {
-      for (const [condition, branch] of branches)
-        hot.push({ name: `${producer.name}+${condition}`, statements: fuse(producer.statements, branch) });
+    for (const { name, statements } of producers) {
+      for (const condition of fusableConditions(statements)) {
+        hot.push({ name: `${name}+${condition}`, statements: fuse(statements, branches.get(condition)!) });
+      }
     }
     for (const [index, { name }] of hot.entries()) this.#hotNumbers.set(name, PSEUDO.COUNT + index);
     this.hotForms = hot.map(({ statements }) => statements);

@@ -6,14 +6,25 @@ import { fold } from '../../ir/fold.ts';
 import { isOperation, type Operation, type Value } from '../../ir/value.ts';
 import type { FormStatement } from './form-lowering.ts';
 
-/** A form that does nothing but set flags, from registers and immediates, or from memory and an immediate. */
-export function isFusable(statements: readonly FormStatement[]): boolean {
+/** Conditions after a compare that get a fused form: all but overflow and parity. */
+const AFTER_COMPARE = [2, 3, 4, 5, 6, 7, 8, 9, 12, 13, 14, 15];
+/** And after an operation on a 32-bit register: carry, zero, sign. */
+const AFTER_OPERATION = [2, 3, 4, 5, 8, 9];
+
+/**
+ * Conditions on which a branch can be fused to a form. The form sets flags, and else writes nothing (a compare) or one
+ * 32-bit register that it combines with an immediate or nothing (`dec ecx`, `sub esp, 8`).
+ */
+export function fusableConditions(statements: readonly FormStatement[]): readonly number[] {
   const last = statements.at(-1);
-  return (
-    last?.kind === 'flags' &&
-    ['CF', 'OF', 'SF', 'ZF'].every((flag) => flag in last.values) &&
-    statements.slice(0, -1).every(({ kind }) => kind === 'read' || kind === 'load')
-  );
+  if (last?.kind !== 'flags' || !['OF', 'SF', 'ZF'].every((flag) => flag in last.values)) return [];
+  const before = statements.slice(0, -1).filter(({ kind }) => kind !== 'read');
+  if ('CF' in last.values && before.every(({ kind }) => kind === 'load')) return AFTER_COMPARE;
+  const [write, ...others] = before;
+  if (others.length > 0 || write?.kind !== 'write' || write.value.width !== 32) return [];
+  const registers = statements.filter(({ kind }) => kind === 'read').length;
+  if (registers > 1) return [];
+  return 'CF' in last.values ? AFTER_OPERATION : AFTER_OPERATION.filter((condition) => condition >= 4);
 }
 
 /** A branch on flags alone. */

@@ -7,23 +7,17 @@
  */
 import { PAGE_SIZE } from '../../base/address.ts';
 import { GuestFault, raise } from '../../cpu/fault.ts';
-import { EFLAGS } from '../../cpu/flags.ts';
 import { MODE } from '../../cpu/mode-key.ts';
 import { translateLogical } from '../../cpu/segmentation.ts';
-import { SEGMENT_STRIDE, STATE } from '../../cpu/state-layout.ts';
+import { STATE } from '../../cpu/state-layout.ts';
 import { JUMP_CACHE } from '../../cpu/tlb-layout.ts';
 import type { Decoder } from '../../isa/decoder.ts';
-import { GPR, SEGMENT } from '../../isa/semantics.ts';
+import { SEGMENT } from '../../isa/semantics.ts';
 import type { DispatchedCpu, Engine, EngineExit } from '../engine.ts';
 import { BlockCache, type CodeSource } from './block-cache.ts';
-import { BULK_FILL } from './cold-lowering.ts';
 import { ACCESS_CODE } from './memory-functions.ts';
-import { RECORD } from './record-layout.ts';
 import { EXIT } from './run-module.ts';
 import type { EmittedCodeHost, HelperCall, InterpreterRuntime } from './runtime.ts';
-
-/** Fewer iterations than this are not worth the way out of wasm. */
-const BULK_MINIMUM = 8;
 
 const EXITS: Readonly<Record<number, EngineExit>> = {
   [EXIT.BUDGET]: 'budget',
@@ -134,52 +128,6 @@ export class Interpreter implements Engine, EmittedCodeHost {
 
   raise(vector: number, errorCode: number, cause: string): void {
     this.#fault(new GuestFault({ vector, ...(errorCode >= 0 && { errorCode }), cause: { check: cause } }));
-  }
-
-  /**
-   * Iterations of a repeated MOVS or STOS at once, as many as lie within the pages and the budget. Anything out of the
-   * ordinary (a TLB miss, DF = 1, an overlap) is left to the single step. @returns whether any were done
-   */
-  bulk(record: number, code: number): boolean {
-    const { state, mmu, pool } = this.#cpu;
-    const size = code & 0xff;
-    const count = Math.min(state.reg32(GPR.rCX), state.budget + 1);
-    if (count < BULK_MINIMUM || (state.flagsOther & EFLAGS.DF) !== 0) return false;
-    const filling = (code & BULK_FILL) !== 0;
-    const segment = (pool.views.u16[(record + RECORD.segment) >>> 1]! - STATE.segments) / SEGMENT_STRIDE;
-    const to = this.#span(SEGMENT.ES, state.reg32(GPR.rDI), size, 'write');
-    const from = filling ? undefined : this.#span(segment, state.reg32(GPR.rSI), size, 'read');
-    const elements = Math.min(count, to.elements, from?.elements ?? count);
-    if (elements < BULK_MINIMUM) return false;
-    const bytes = elements * size;
-    const target = mmu.hostAddress(to.linear, bytes, 'write');
-    if (target === 0) return false;
-    const { u8 } = pool.views;
-    if (from) {
-      const source = mmu.hostAddress(from.linear, bytes, 'read');
-      // A copy onto what is still to be read repeats it: one by one.
-      if (source === 0 || (source < target && target < source + bytes)) return false;
-      u8.copyWithin(target, source, source + bytes);
-      state.setReg32(GPR.rSI, state.reg32(GPR.rSI) + bytes);
-    } else {
-      const value = state.reg32(GPR.rAX);
-      for (let index = 0; index < size; index++) u8[target + index] = value >>> (8 * index);
-      for (let done = size; done < bytes; done *= 2)
-        u8.copyWithin(target + done, target, target + Math.min(done, bytes - done));
-    }
-    state.setReg32(GPR.rDI, state.reg32(GPR.rDI) + bytes);
-    state.setReg32(GPR.rCX, state.reg32(GPR.rCX) - elements);
-    state.budget -= elements - 1;
-    return true;
-  }
-
-  /** Linear address of an offset, and how many elements from there on lie within its page and segment. */
-  #span(segment: number, offset: number, size: number, access: 'read' | 'write'): { linear: number; elements: number } {
-    const { base, low, highRead, highWrite } = this.#cpu.state.segments[segment]!;
-    const high = access === 'read' ? highRead : highWrite;
-    const linear = (base + offset) >>> 0;
-    const room = offset < low ? 0 : Math.min(PAGE_SIZE - (linear % PAGE_SIZE), high - offset + 1);
-    return { linear, elements: Math.max(0, Math.floor(room / size)) };
   }
 
   /** @returns whether it faulted */

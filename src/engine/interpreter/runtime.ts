@@ -10,7 +10,14 @@ import { I32 } from '../../wasm/code-writer.ts';
 import { ModuleBuilder } from '../../wasm/module-builder.ts';
 import { COLD_PARAMETERS, lowerCold } from './cold-lowering.ts';
 import { type CatalogForm, FormCatalog } from './form-catalog.ts';
-import { ACCESS_KINDS, ACCESS_WIDTHS, accessName, accessType, buildMemoryFunctions } from './memory-functions.ts';
+import {
+  ACCESS_KINDS,
+  ACCESS_WIDTHS,
+  accessName,
+  accessType,
+  BULK_TYPE,
+  buildMemoryFunctions,
+} from './memory-functions.ts';
 import { buildRunModule } from './run-module.ts';
 
 /** What emitted code calls back: the interpreter of the CPU that runs. */
@@ -21,7 +28,6 @@ export interface EmittedCodeHost {
   slowSegment(segment: number, offset: number, access: number): void;
   raise(vector: number, errorCode: number, cause: string): void;
   callHelper(call: HelperCall): boolean;
-  bulk(record: number, code: number): boolean;
 }
 
 /** A call site's helper with the widths of what it passes. */
@@ -128,7 +134,7 @@ export class InterpreterRuntime {
       modify: accesses.modify!,
       store: accesses.store!,
       helper: module.importFunction('helper', { parameters: [I32, I32], results: [I32] }),
-      bulk: module.importFunction('bulk', { parameters: [I32, I32, I32], results: [I32] }),
+      bulk: wide ? undefined : module.importFunction('bulk', BULK_TYPE),
       raise: module.importFunction('raise', { parameters: [I32, I32, I32, I32], results: [] }),
     };
     const environment = {
@@ -147,7 +153,6 @@ export class InterpreterRuntime {
         memory: this.#pool.memory,
         ...this.#accessFunctions(wide),
         helper: (_state: number, number: number) => (this.active.callHelper(this.#helperCalls[number]!) ? 1 : 0),
-        bulk: (_state: number, record: number, code: number) => (this.active.bulk(record >>> 0, code) ? 1 : 0),
         raise: (_state: number, vector: number, errorCode: number, cause: number) =>
           this.active.raise(vector, errorCode, this.#causes[cause]!),
       },
