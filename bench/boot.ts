@@ -31,6 +31,7 @@ export interface BootOptions {
 }
 
 const COMPETITORS: readonly EmulatorName[] = ['vetro', 'vetro-host-clock', 'v86', 'v86-jit', 'qemu'];
+const SLOW: readonly EmulatorName[] = ['v86', 'v86-jit'];
 const GOAL = 4;
 const MEMORY_GOAL = 120;
 const MIB = 2 ** 20;
@@ -46,10 +47,9 @@ export async function compareBoot(options: BootOptions): Promise<string> {
   const results = new Map<EmulatorName, BootResult[]>(present.map((emulator) => [emulator, []]));
   for (let run = 1; run <= options.runs; run++) {
     for (const emulator of present) {
-      if (emulator === 'v86' && run > options.slowRuns) continue;
-      options.onProgress(
-        `boot, ${TITLES[emulator]}, ${run} of ${emulator === 'v86' ? options.slowRuns : options.runs}`,
-      );
+      const runs = SLOW.includes(emulator) ? options.slowRuns : options.runs;
+      if (run > runs) continue;
+      options.onProgress(`boot, ${TITLES[emulator]}, ${run} of ${runs}`);
       const result = await runBoot({ kind: 'boot', emulator, boot: files }, limit);
       if (result) results.get(emulator)!.push(result);
       else remarks.push(`${TITLES[emulator]}: run ${run} did not reach the prompt in ${number(limit / 1000)} s`);

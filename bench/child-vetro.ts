@@ -16,7 +16,8 @@ export async function runVetro(task: Task, send: (message: Message) => void): Pr
   else await boot(task, send);
 }
 
-function runRounds({ image, rounds }: Task & { kind: 'program' }, send: (message: Message) => void): void {
+/** Rounds until this process is ended from outside. */
+function runRounds({ image }: Task & { kind: 'program' }, send: (message: Message) => void): void {
   const machine = new Pc({
     name: 'bench',
     memoryBytes: PROGRAM_MEMORY * MIB,
@@ -27,13 +28,11 @@ function runRounds({ image, rounds }: Task & { kind: 'program' }, send: (message
     compileLoop: createPlatform().compile,
   });
   send({ kind: 'started' });
-  let done = 0;
   let start = 0;
   let executed = 0;
   let marker: string | undefined;
   const reader = new RoundReader((span, checksum) => {
     send({ kind: 'round', round: { span, checksum, instructions: executed } });
-    done++;
   });
   // The machine hands output over when a run ends; here the moment counts. After a marker the run ends at once, for
   // then the number of instructions is known.
@@ -42,9 +41,9 @@ function runRounds({ image, rounds }: Task & { kind: 'program' }, send: (message
     marker = String.fromCharCode(byte);
     if (marker === 'S' || marker === 'E') machine.processor.stop();
   };
-  while (done < rounds) {
+  for (;;) {
     const exit = machine.run({ instructions: SLICE });
-    if (exit.reason !== 'budget' && done < rounds) throw new Error(`the program ended early: ${exit.reason}`);
+    if (exit.reason !== 'budget') throw new Error(`the program ended early: ${exit.reason}`);
     if (marker === 'S') start = machine.instructions;
     if (marker === 'E') executed = machine.instructions - start;
     marker = undefined;

@@ -33,7 +33,7 @@ const QEMU = 'qemu-system-i386';
 
 /** What a child process is to do: its arguments, as JSON. */
 export type Task =
-  | { readonly emulator: EmulatorName; readonly kind: 'program'; readonly image: string; readonly rounds: number }
+  | { readonly emulator: EmulatorName; readonly kind: 'program'; readonly image: string }
   | { readonly emulator: EmulatorName; readonly kind: 'boot'; readonly boot: BootFiles };
 
 /** Why an emulator cannot take part; undefined if it can. */
@@ -56,27 +56,41 @@ export interface BootResult {
   readonly prompt: Prompt;
 }
 
-/** Rounds of a program in a process of its own. Fewer than asked for if the time limit, in ms, is over first. */
-export async function runProgram(task: Task & { kind: 'program' }, limit: number): Promise<Round[]> {
+export interface ProgramLimits {
+  /** Rounds that count, at most. */
+  readonly rounds: number;
+  /** Rounds before this time, in ms since the first began, do not count, nor does the first: compilers are at work. */
+  readonly warmUp: number;
+  /** Time limit for all of it, in ms. */
+  readonly limit: number;
+}
+
+/** Rounds of a program, in a process of its own, that count. Fewer than asked for if the time limit is over first. */
+export async function runProgram(task: Task & { kind: 'program' }, limits: ProgramLimits): Promise<Round[]> {
   const rounds: Round[] = [];
+  let warm = 0;
+  let first = true;
+  const add = (round: Round, child: ChildProcess) => {
+    if (first || warm < limits.warmUp) warm += round.span.wall;
+    else if (rounds.length < limits.rounds) rounds.push(round);
+    first = false;
+    if (rounds.length === limits.rounds) child.kill('SIGKILL');
+  };
   if (task.emulator === 'qemu') {
     const child = startQemu([
       ...['-m', String(PROGRAM_MEMORY), '-kernel', task.image],
       ...['-serial', 'none', '-debugcon', 'stdio'],
     ]);
     const clock = (): Span => ({ wall: performance.now(), cpu: cpuTimeOf(child.pid!) });
-    const reader = new RoundReader((span, checksum) => {
-      rounds.push({ span, checksum });
-      if (rounds.length === task.rounds) child.kill('SIGKILL');
-    }, clock);
+    const reader = new RoundReader((span, checksum) => add({ span, checksum }, child), clock);
     child.stdout!.on('data', (bytes: Buffer) => {
       for (const byte of bytes) reader.put(byte);
     });
-    await ended(child, limit);
+    await ended(child, limits.limit);
     return rounds;
   }
-  await runChild(task, limit, (message) => {
-    if (message.kind === 'round') rounds.push(message.round);
+  await runChild(task, limits.limit, (message, child) => {
+    if (message.kind === 'round') add(message.round, child);
   });
   return rounds;
 }

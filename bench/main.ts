@@ -2,7 +2,7 @@
  * `npm run bench`: Vetro beside v86 and QEMU, in one run, with medians.
  *
  *   npm run bench                     everything
- *   npm run bench -- --quick          fewer repeats; no v86 without JIT in the boot
+ *   npm run bench -- --quick          fewer repeats; v86 does not boot
  *   npm run bench -- alu sort boot    only these
  *   npm run bench -- --help           all options
  */
@@ -30,11 +30,12 @@ Names: ${BOOT}, programs (all programs), or single programs:
 ${PROGRAM_NAMES.map((name) => `  ${name.padEnd(10)} ${PROGRAMS[name]}`).join('\n')}
 
 Options:
-  --quick             1 process of each emulator per program, 1 boot, v86 without JIT not booted
+  --quick             1 process of each emulator per program, 1 boot, v86 not booted
   --repeats <n>       processes of each emulator per program (3)
   --rounds <n>        rounds counted in each process (3)
+  --warm-up <ms>      time that each process runs before rounds count (2000)
   --boots <n>         boots of each emulator, an odd number (3)
-  --slow-boots <n>    boots of v86 without JIT (1)
+  --slow-boots <n>    boots of v86, with and without JIT (1)
   --limit <seconds>   time limit of one process (600)
   --time wall|cpu     what is compared: the wall clock, or processor time, which a busy machine disturbs less (wall)
   --system <name>     which Debian boots: debian-686 or debian-686-pae (debian-686)
@@ -50,6 +51,7 @@ async function main(): Promise<void> {
       quick: { type: 'boolean', default: false },
       repeats: { type: 'string' },
       rounds: { type: 'string' },
+      'warm-up': { type: 'string', default: '2000' },
       boots: { type: 'string' },
       'slow-boots': { type: 'string' },
       limit: { type: 'string', default: '600' },
@@ -77,8 +79,9 @@ async function main(): Promise<void> {
   console.log(describeRun(args, basis));
   const programs = PROGRAM_NAMES.filter((name) => names.has(name));
   if (programs.length > 0) {
+    const warmUp = wholeNumber('warm-up', values['warm-up']);
     const [repeats, rounds] = [choose('repeats', 3, 1), choose('rounds', 3, 3)];
-    report(await compareSpeed(programs, { repeats, rounds, basis, limit, onProgress }));
+    report(await compareSpeed(programs, { repeats, rounds, warmUp, basis, limit, onProgress }));
   }
   if (names.has(BOOT)) {
     const { kernel, initrd } = await fetchSystem(values.system, { onProgress });

@@ -26,10 +26,10 @@ export const PROGRAM_NAMES = Object.keys(PROGRAMS) as ProgramName[];
 /** RAM that the programs run in, in MiB. */
 export const PROGRAM_MEMORY = 64;
 
-/** Bytes of the program as a Multiboot file, reporting `rounds` rounds and then halting. */
-export function assembleProgram(name: ProgramName, rounds: number): Uint8Array {
+/** Bytes of the program as a Multiboot file. */
+export function assembleProgram(name: ProgramName): Uint8Array {
   const read = (file: string) => readFileSync(join(import.meta.dirname, 'programs', `${file}.asm`), 'utf8');
-  return assemble(`ROUNDS equ ${rounds}\n${read('frame')}\n${read(name)}\n  align 4\nimage_end:\n`).bytes;
+  return assemble(`${read('frame')}\n${read(name)}\n  align 4\nimage_end:\n`).bytes;
 }
 
 /** Offsets in the Multiboot header, which comes first in the file. */

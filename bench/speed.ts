@@ -1,8 +1,8 @@
 /**
  * Guest programs, the same bytes in every emulator: millions of instructions a second, and ratios of the times.
  *
- * Each emulator runs a program in a process of its own, several rounds of it; the first round warms up. Processes of
- * the emulators alternate (A B C A B C …), so that a slow minute of the machine strikes all of them.
+ * Each emulator runs a program in a process of its own, several rounds of it after a time to warm up. Processes of the
+ * emulators alternate (A B C A B C …), so that a slow minute of the machine strikes all of them.
  */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -16,9 +16,11 @@ import { number, table, times } from './table.ts';
 export interface SpeedOptions {
   /** Processes of each emulator per program. */
   readonly repeats: number;
-  /** Rounds counted in each process, after one that is not. */
+  /** Rounds counted in each process. */
   readonly rounds: number;
   readonly basis: TimeBasis;
+  /** Time before the first round that counts, in ms. */
+  readonly warmUp: number;
   /** Time limit of a process in ms. */
   readonly limit: number;
   readonly onProgress: (text: string) => void;
@@ -47,7 +49,7 @@ export async function compareSpeed(names: readonly ProgramName[], options: Speed
   try {
     for (const name of names) {
       const image = join(folder, `${name}.elf`);
-      writeFileSync(image, assembleProgram(name, options.rounds + 1));
+      writeFileSync(image, assembleProgram(name));
       const measured = await measure(name, image, present, options);
       const { instructions, outcomes } = digest(name, measured, options.basis, remarks);
       const own = outcomes.get('vetro')!.middle;
@@ -70,7 +72,8 @@ export async function compareSpeed(names: readonly ProgramName[], options: Speed
   speeds.push(['geometric mean', '', ...present.map(() => ''), ...means.map(times), '']);
   const [mean] = means;
   return [
-    `Interpreter speed: ${names.length} guest programs, medians of ${options.repeats} × ${options.rounds} rounds`,
+    `Interpreter speed: ${names.length} guest programs, medians of ${options.repeats} × ${options.rounds} rounds, ` +
+      `after ${options.warmUp / 1000} s of warm-up`,
     '',
     table(
       [
@@ -100,9 +103,7 @@ async function measure(
   for (let repeat = 1; repeat <= options.repeats; repeat++) {
     for (const emulator of emulators) {
       options.onProgress(`${name}, ${TITLES[emulator]}, ${repeat} of ${options.repeats}`);
-      const task = { kind: 'program', emulator, image, rounds: options.rounds + 1 } as const;
-      const rounds = await runProgram(task, options.limit);
-      measured.get(emulator)!.push(...rounds.slice(1));
+      measured.get(emulator)!.push(...(await runProgram({ kind: 'program', emulator, image }, options)));
     }
   }
   return measured;
@@ -123,10 +124,8 @@ function digest(
       remarks.push(`${name}: ${TITLES[emulator]} finished no round in time`);
       continue;
     }
-    const expected = new Set(own.map(({ checksum }) => checksum));
-    if (rounds.some(({ checksum }) => !expected.has(checksum))) {
-      throw new Error(`${name}: ${TITLES[emulator]} computes ${rounds[0]!.checksum}, Vetro ${own[0]!.checksum}`);
-    }
+    const wrong = rounds.find(({ checksum }) => checksum !== own[0]!.checksum);
+    if (wrong) throw new Error(`${name}: ${TITLES[emulator]} computes ${wrong.checksum}, Vetro ${own[0]!.checksum}`);
     const spans = rounds.map(({ span }) => span[basis]);
     outcomes.set(emulator, { middle: median(spans), least: Math.min(...spans), greatest: Math.max(...spans) });
   }

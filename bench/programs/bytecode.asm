@@ -8,6 +8,7 @@ setup:
   align 16
 work:
   mov dword [COUNT], 700000
+  mov dword [VARIABLE], 0
   mov esi, program
   mov ebp, DATA + 0x1000
   xor eax, eax

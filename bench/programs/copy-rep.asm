@@ -17,6 +17,7 @@ setup:
 
   align 16
 work:
+  mov dword [SOURCE], 1
   mov ebx, 1000
 .pass:
   mov esi, SOURCE

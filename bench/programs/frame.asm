@@ -1,5 +1,5 @@
 ; What every program is put into: a Multiboot image for 32-bit protected mode with flat segments, paging off.
-; The program gives `setup` (once) and `work` (each round); `work` leaves a checksum in EAX.
+; The program gives `setup` (once) and `work` (each round, without end); `work` leaves a checksum in EAX.
 ; A round is reported as 'S', the work, 'E', the checksum as eight hex digits; to COM1 and to debug port E9h.
 
 COM1 equ 0x3f8
@@ -9,8 +9,7 @@ ADDRESSES_VALID equ 0x10000
 LOAD_ADDRESS equ 0x100000
 ; Memory to write, in no page with code. A program uses DATA and what follows as it likes.
 STACK_TOP equ 0x200000
-ROUNDS_LEFT equ 0x300000
-VARIABLES equ 0x300010
+VARIABLES equ 0x300000
 DATA equ 0x400000
 
 bits 32
@@ -24,7 +23,6 @@ entry:
   mov esp, STACK_TOP
   cld
   call setup
-  mov dword [ROUNDS_LEFT], ROUNDS
 .round:
   mov al, 'S'
   call emit
@@ -34,12 +32,7 @@ entry:
   call emit
   pop eax
   call emit_hex
-  dec dword [ROUNDS_LEFT]
-  jnz .round
-  cli
-.halt:
-  hlt
-  jmp .halt
+  jmp .round
 
 emit: ; AL
   mov dx, COM1
