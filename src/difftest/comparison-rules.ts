@@ -21,10 +21,24 @@ const TRANSCENDENTAL = /^(f2xm1|fyl2x|fyl2xp1|fptan|fpatan|fsin|fcos|fsincos)$/;
 /** Which byte of a large operand, or which of two operands, is found missing first is the CPU's affair. */
 const SEVERAL_ADDRESSES = /^(cmps[bw]|fn?save|frstor|fxsave|fxrstor|fn?stenv|fldenv)$/;
 
-export function comparisonFor({ mnemonic }: InstructionRow): ComparisonOptions {
+/**
+ * Where the manual leaves a choice, or CPUs differ from it, our rows do what AMD CPUs do, which is what they were tested
+ * on. On another make of CPU these rows are compared less, or not at all:
+ * the condition codes of x87 (which of them an instruction leaves alone), and
+ * - ARPL that changes nothing: whether it asks for write permission;
+ * - PUSH of a segment register: whether the upper half of the stack slot is written;
+ * - undocumented x87 opcodes; the instruction and data pointers in FXSAVE images.
+ */
+const AS_ON_AMD = /^(arpl|push|fstpnce|ffreep|fxsave|fxrstor)$/;
+const CONDITION_CODES = C0 | C1 | C2 | C3;
+
+/** @param make who made the CPU to compare with: 'amd' for the engines among themselves, too */
+export function comparisonFor({ mnemonic, x87 }: InstructionRow, make: 'amd' | 'other' = 'amd'): ComparisonOptions {
+  if (make === 'other' && AS_ON_AMD.test(mnemonic)) return { undefinedResult: () => true };
   const ignored = IGNORED_STATUS.filter(([rows]) => rows.test(mnemonic)).reduce((mask, [, bits]) => mask | bits, 0);
+  const anyCodes = make === 'other' && x87 !== undefined ? CONDITION_CODES : 0;
   return {
-    ...(ignored !== 0 && { ignoredStatus: ignored }),
+    ...((anyCodes | ignored) !== 0 && { ignoredStatus: anyCodes | ignored }),
     ...(TRANSCENDENTAL.test(mnemonic) && { ulps: 2 }),
     ...(SEVERAL_ADDRESSES.test(mnemonic) && { anyFaultAddress: true }),
     // MXCSR_MASK tells which bits this CPU has.

@@ -15,7 +15,7 @@ import type { VectorMode } from './address-space.ts';
 import { compareOutcomes, describeVector } from './compare.ts';
 import { comparisonFor } from './comparison-rules.ts';
 import { FLAG_SHARE } from './coverage.ts';
-import { HostOracle, hostOracleUnavailable } from './host/host-oracle.ts';
+import { HostOracle, hostMake, hostOracleUnavailable } from './host/host-oracle.ts';
 import { ReferenceOracle } from './reference-oracle.ts';
 import { isRunnable, type Mismatch, runDifftest } from './run-difftest.ts';
 import { shrink } from './shrink.ts';
@@ -61,7 +61,7 @@ console.log(`\n${result.vectors} vectors, ${result.mismatches.length} mismatches
 if (result.mismatches.length + shortfalls.length > 0) process.exitCode = 1;
 
 function show({ form, vector, differences, oracle }: Mismatch): void {
-  const options = comparisonFor(form.pattern.row);
+  const options = comparisonFor(form.pattern.row, hostMake());
   const check = (candidates: readonly Vector[]) => {
     const outcomes = host.run({ mode: vector.mode as 32 | 64, vectors: candidates });
     return candidates.map((candidate, index) =>

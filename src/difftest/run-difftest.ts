@@ -14,7 +14,7 @@ import { comparisonFor } from './comparison-rules.ts';
 import { Coverage } from './coverage.ts';
 import { VectorGenerator } from './generate-vector.ts';
 import { HARNESS_MAP } from './host/harness.ts';
-import { HostOracle } from './host/host-oracle.ts';
+import { HostOracle, hostMake } from './host/host-oracle.ts';
 import { MachineOracle } from './machine-oracle.ts';
 import { Random } from './random.ts';
 import { ReferenceOracle, type ReferenceOutcome } from './reference-oracle.ts';
@@ -64,6 +64,7 @@ interface Prepared {
 export function runDifftest(rows: readonly InstructionRow[], options: DifftestOptions): DifftestResult {
   const reference = new ReferenceOracle(rows);
   const host = options.host === false ? undefined : new HostOracle();
+  const make = hostMake();
   const mismatches: Mismatch[] = [];
   const coverage = new Coverage();
   let count = 0;
@@ -72,7 +73,7 @@ export function runDifftest(rows: readonly InstructionRow[], options: DifftestOp
     if (host === undefined || batch.length === 0) return;
     const outcomes = host.run({ mode: batch[0]!.vector.mode as 32 | 64, vectors: batch.map(({ vector }) => vector) });
     batch.forEach(({ form, vector, expected }, index) => {
-      const differences = compareOutcomes(vector, expected, outcomes[index]!, comparisonFor(form.pattern.row));
+      const differences = compareOutcomes(vector, expected, outcomes[index]!, comparisonFor(form.pattern.row, make));
       if (differences.length > 0) mismatches.push({ form, vector, oracle: 'host', differences });
     });
   };

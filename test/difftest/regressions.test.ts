@@ -1,4 +1,5 @@
 import { readdirSync, readFileSync } from 'node:fs';
+import { cpus } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { compareOutcomes } from '../../src/difftest/compare.ts';
@@ -32,9 +33,11 @@ describe('past bugs', () => {
     for (const machine of machines) expect(compareOutcomes(vector, expected, machine.run(vector), options)).toEqual([]);
   });
 
-  it.skipIf(hostOracleUnavailable())('this host does what the recorded CPU did', () => {
+  const here = cases.filter(({ host }) => host === cpus()[0]?.model);
+  const reason = hostOracleUnavailable() ?? (here.length === 0 ? 'the cases were recorded on other CPUs' : undefined);
+  it.skipIf(reason)(`this host does what the recorded CPU did${reason ? `: skipped, ${reason}` : ''}`, () => {
     const host = new HostOracle();
-    for (const json of cases) {
+    for (const json of here) {
       const { vector, outcome } = regressionFromJson(json);
       const [again] = host.run({ mode: vector.mode as 32 | 64, vectors: [vector] });
       expect(again, json.title).toEqual(outcome);

@@ -1,7 +1,7 @@
 /** The host CPU as an oracle: runs vectors natively, thousands in one process, through a static executable of ours. */
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { arch, platform, tmpdir } from 'node:os';
+import { arch, cpus, platform, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { assemble } from '../../isa/assemble.ts';
 import type { Ending, Outcome, Vector, X87State } from '../vector.ts';
@@ -14,6 +14,9 @@ export function hostOracleUnavailable(): string | undefined {
   if (arch() !== 'x64') return `the host CPU is ${arch()}, not x86-64`;
   return undefined;
 }
+
+/** Who made the host's CPU. */
+export const hostMake = (): 'amd' | 'other' => (cpus()[0]?.model.startsWith('AMD') ? 'amd' : 'other');
 
 const X87_QUADS = 20; // the part of an FXSAVE image up to ST(7)
 const FSAVE_BYTES = 112; // 108, rounded up
