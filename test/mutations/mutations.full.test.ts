@@ -4,6 +4,11 @@ import { tryMutations } from './try-mutations.ts';
 
 it('the suite notices every planted fault', async () => {
   expect(MUTATIONS.length).toBeGreaterThanOrEqual(20);
-  const missed = await tryMutations(MUTATIONS, ({ fault }, { result }) => console.log(`${result.padEnd(8)}  ${fault}`));
-  expect(missed.map(({ file, fault }) => `${file}: ${fault}`)).toEqual([]);
+  const missed: string[] = [];
+  await tryMutations(MUTATIONS, ({ fault, file }, outcome) => {
+    console.log(`${outcome.result.padEnd(8)}  ${fault}`);
+    if (outcome.result === 'survived') missed.push(`survived: ${file}: ${fault}`);
+    if (outcome.result === 'invalid') missed.push(`${outcome.reason}: ${file}: ${fault}`);
+  });
+  expect(missed).toEqual([]);
 });

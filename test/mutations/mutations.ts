@@ -129,7 +129,7 @@ export const MUTATIONS: readonly Mutation[] = [
     file: 'src/engine/interpreter/fusion.ts',
     original: "return operation('ult', [b, a]);",
     planted: "return operation('ult', [a, b]);",
-    tests: [SEQUENCES, 'test/guest/demo.test.ts'],
+    tests: [SEQUENCES],
   },
   {
     fault: 'a hot access across a page border uses the first page for both',

@@ -46,11 +46,9 @@ async function findFailing(
 ): Promise<ReadonlySet<string>> {
   const files = [...new Set(mutations.flatMap(({ tests }) => tests))];
   const failing = await Promise.all(
-    workspaces.map(async (workspace, index) => {
+    workspaces.map((workspace, index) => {
       const own = files.filter((_, number) => number % workspaces.length === index);
-      if (own.length === 0) return [];
-      const result = await workspace.run(own, { untilFailure: false });
-      return result === 'timeout' ? own : result.failed.map(({ file }) => file);
+      return own.length === 0 ? [] : workspace.findFailing(own);
     }),
   );
   return new Set(failing.flat());

@@ -7,8 +7,8 @@ import type { Mutation } from './mutations.ts';
 
 const ROOT = resolve(import.meta.dirname, '../..');
 const COPIED = ['package.json', 'tsconfig.json', '.ci', 'src', 'test', 'roms'];
-/** A fault may make a loop endless: a run that takes longer counts as one that fails. */
-const TIME_LIMIT = 90_000;
+/** In ms. A fault may make a loop endless: a run that takes longer counts as one that fails. */
+const TIME_LIMIT = { WITH_FAULT: 120_000, WITHOUT: 900_000 } as const;
 
 export type Outcome =
   /** `by`: the first test that failed. */
@@ -36,7 +36,7 @@ export class Workspace {
       source.replace(mutation.original, () => mutation.planted),
     );
     try {
-      const report = await this.run(mutation.tests, { untilFailure: true });
+      const report = await this.#run(mutation.tests, { hasFault: true });
       if (report === 'timeout') return { result: 'killed', by: 'the time limit' };
       if (report.failed.length > 0) return { result: 'killed', by: report.failed[0]!.test };
       if (report.passed === 0) return { result: 'invalid', reason: 'no test ran' };
@@ -46,7 +46,13 @@ export class Workspace {
     }
   }
 
-  async run(files: readonly string[], { untilFailure }: { untilFailure: boolean }): Promise<TestRun | 'timeout'> {
+  /** The test files that fail as they are. */
+  async findFailing(files: readonly string[]): Promise<readonly string[]> {
+    const report = await this.#run(files, { hasFault: false });
+    return report === 'timeout' ? files : report.failed.map(({ file }) => file);
+  }
+
+  async #run(files: readonly string[], { hasFault }: { hasFault: boolean }): Promise<TestRun | 'timeout'> {
     const reportFile = join(this.#folder, 'report.json');
     rmSync(reportFile, { force: true });
     const child = spawn(
@@ -55,13 +61,14 @@ export class Workspace {
         'node_modules/vitest/vitest.mjs',
         ...['run', '--config', '.ci/test.config.ts', '--no-file-parallelism'],
         ...['--reporter', 'json', '--outputFile', reportFile],
-        ...(untilFailure ? ['--bail', '1'] : []),
+        ...(hasFault ? ['--bail', '1'] : []),
         ...files,
       ],
       // A process group of its own: vitest runs tests in further processes.
       { cwd: this.#folder, stdio: 'ignore', detached: true },
     );
-    const timer = setTimeout(() => process.kill(-child.pid!, 'SIGKILL'), TIME_LIMIT);
+    const limit = hasFault ? TIME_LIMIT.WITH_FAULT : TIME_LIMIT.WITHOUT;
+    const timer = setTimeout(() => process.kill(-child.pid!, 'SIGKILL'), limit);
     const signal = await new Promise((done) => child.on('close', (_, signal) => done(signal)));
     clearTimeout(timer);
     if (signal === 'SIGKILL') return 'timeout';
@@ -80,7 +87,7 @@ export class Workspace {
   }
 }
 
-export interface TestRun {
+interface TestRun {
   readonly passed: number;
   readonly failed: readonly { readonly file: string; readonly test: string }[];
 }
