@@ -103,13 +103,15 @@ export class Host {
   #giveSlice(guest: Guest): void {
     const resident = this.#residents.get(guest)!;
     const limit = guest.clock === 'host' ? this.#timeLimit(guest, resident) : undefined;
-    if (limit !== undefined && guest.machine.time >= limit) return this.#sleepUntilDue(guest, resident, limit);
     const start = this.#platform.now();
     const executed = guest.runSlice(resident.slice, limit);
     // At least one, so that a guest that only halts still loses its turn.
     this.#scheduler.charge(guest, Math.max(executed, 1));
     const took = this.#platform.now() - start;
     if (executed >= resident.slice) resident.slice = nextSlice(resident.slice, this.#sliceMilliseconds / took);
+    // Now, not at its next turn: until then the wall clock moves on a little, and an idle guest would never sleep.
+    if (limit !== undefined && guest.runnable && guest.machine.time >= limit)
+      this.#sleepUntilDue(guest, resident, limit);
   }
 
   /** Guest time that the wall clock allows now. It starts at the guest's own time whenever the guest starts to run. */

@@ -189,6 +189,25 @@ describe('clock host', () => {
     expect(platform.timers).toEqual([]);
   });
 
+  it('an idle guest takes one slice per alarm, though the wall clock moves on meanwhile', async () => {
+    const machine = new FakeMachine();
+    machine.halted = true;
+    machine.nextAlarm = 10_000_000;
+    const { platform, guests } = createHost([machine, { clock: 'host' }]);
+    platform.step = 0.001;
+    let slices = 0;
+    const run = machine.run.bind(machine);
+    machine.run = (limits) => {
+      slices++;
+      return run(limits);
+    };
+    void guests[0]!.run();
+    await settle();
+    expect(slices).toBe(1);
+    expect(platform.timers).toHaveLength(1);
+    guests[0]!.stop();
+  });
+
   it('input wakes it before the alarm', async () => {
     const machine = new FakeMachine();
     machine.halted = true;
