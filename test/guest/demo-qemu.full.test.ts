@@ -109,6 +109,6 @@ describe('the demo from a floppy disk under QEMU', () => {
     expect(image.length).toBeLessThanOrEqual(DEMO_SECTORS * SECTOR);
     const expected = answersOf(await runUnderQemu());
     expect(answersOf(runHere())).toBe(expected);
-    expect(expected.match(/^exception #PF/gm)).toHaveLength(2);
+    expect(expected.match(/^exception #PF/gm)).toHaveLength(3);
   });
 });
