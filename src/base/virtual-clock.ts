@@ -16,6 +16,8 @@ export class VirtualClock {
   #idle = 0;
   #alarms: { at: number; sequence: number; fire: () => void }[] = [];
   #sequence = 0;
+  /** Called when an alarm is set that comes before all others: who runs up to the next one has to look again. */
+  onEarlierAlarm: () => void = () => {};
 
   /** Guest time now, in nanoseconds since power-on (an integer). */
   get now(): number {
@@ -33,6 +35,7 @@ export class VirtualClock {
     let index = this.#alarms.length;
     while (index > 0 && this.#alarms[index - 1]!.at > at) index--;
     this.#alarms.splice(index, 0, entry);
+    if (index === 0) this.onEarlierAlarm();
     return {
       at,
       cancel: () => {

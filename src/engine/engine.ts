@@ -9,7 +9,7 @@ import type { TlbMmu } from '../cpu/tlb-mmu.ts';
 export type EngineExit =
   /** The budget is used up. */
   | 'budget'
-  /** `state.attention` is set: the dispatcher must look. */
+  /** `state.attention` was set by the instruction before `state.ip`: the dispatcher must look. */
   | 'attention'
   /** `cpu.pendingFault` is set: the instruction at `state.ip` was abandoned (or, for a trap, has retired). */
   | 'fault';

@@ -125,6 +125,7 @@ export class Processor implements Cpu {
       options.engine === 'reference'
         ? new ReferenceEngine(this, options.code.decoder)
         : new Interpreter(this, options.code.runtime, options.code.decoder);
+    this.clock.onEarlierAlarm = () => this.attend();
     this.clock.setSource(() => this.retired * NANOSECONDS_PER_INSTRUCTION + this.#idle);
     this.reset();
   }

@@ -16,6 +16,7 @@ import { SEGMENT } from '../../isa/semantics.ts';
 import type { DispatchedCpu, Engine, EngineExit } from '../engine.ts';
 import { BlockCache, type CodeSource } from './block-cache.ts';
 import { ACCESS_CODE } from './memory-functions.ts';
+import { RECORD } from './record-layout.ts';
 import { EXIT } from './run-module.ts';
 import type { EmittedCodeHost, HelperCall, InterpreterRuntime } from './runtime.ts';
 
@@ -33,6 +34,8 @@ export class Interpreter implements Engine, EmittedCodeHost {
   readonly #source: CodeSource & { linear: number; limit: number };
   /** `state.ip` when a helper faulted: a task switch that faults does so in the new task, at its instruction pointer. */
   #faultIp: number | undefined;
+  /** The instruction at `state.ip` was abandoned: it must not run fused with the next. */
+  #alone = false;
 
   constructor(cpu: DispatchedCpu, runtime: InterpreterRuntime, decoder: Decoder) {
     this.#cpu = cpu;
@@ -64,10 +67,27 @@ export class Interpreter implements Engine, EmittedCodeHost {
     state.budget = budget;
     state.faulted = 0;
     this.#faultIp = undefined;
-    const exit = this.#runtime.run(state.address, { wide: (state.modeKey & MODE.CODE64) !== 0 });
+    const wide = (state.modeKey & MODE.CODE64) !== 0;
+    let exit = this.#runtime.run(state.address, { wide });
+    while (this.#alone) exit = this.#runAlone(wide);
     if (exit === EXIT.FAULT && this.#faultIp !== undefined) state.ip = this.#faultIp;
     state.record = 0;
     return EXITS[exit]!;
+  }
+
+  /**
+   * A compare that reads a device was about to run fused with a branch. Now by itself: the device must see the time of
+   * this instruction, and may ask for an interrupt behind it. Then the rest of the budget.
+   */
+  #runAlone(wide: boolean): number {
+    const { state } = this.#cpu;
+    this.#alone = false;
+    const rest = state.budget - 1;
+    state.budget = 1;
+    state.faulted = 0;
+    const exit = this.#runtime.run(state.address, { wide });
+    state.budget += rest;
+    return exit === EXIT.BUDGET && rest > 0 ? this.#runtime.run(state.address, { wide }) : exit;
   }
 
   invalidateCode(firstPage: number, pages: number): void {
@@ -109,6 +129,11 @@ export class Interpreter implements Engine, EmittedCodeHost {
   slow(access: number): void {
     const { state } = this.#cpu;
     try {
+      if (this.#isFusedWithDevice(state.scratchAddress, access & 0xff)) {
+        this.#alone = true;
+        state.faulted = 1;
+        return;
+      }
       this.#access(state.scratchAddress, access);
     } catch (thrown) {
       this.#fault(thrown);
@@ -177,6 +202,15 @@ export class Interpreter implements Engine, EmittedCodeHost {
     }
     if (access & ACCESS_CODE.modify) mmu.probeWrite(address, size, 'current');
     state.scratch = size === 8 ? mmu.read64(address, 'current') : BigInt(mmu.read(address, size, 'current'));
+  }
+
+  /** Whether the running record is two instructions of which the first reads what no frame backs. */
+  #isFusedWithDevice(address: number, size: number): boolean {
+    const { state, mmu, pool } = this.#cpu;
+    if (pool.views.u8[state.record + RECORD.count]! !== 2) return false;
+    mmu.probeRead(address, size, 'current');
+    const last = state.modeKey & MODE.CODE64 ? address + size - 1 : (address + size - 1) >>> 0;
+    return mmu.hostAddress(address, 1, 'read') === 0 || mmu.hostAddress(last, 1, 'read') === 0;
   }
 
   /** Keeps a guest's fault for the dispatcher; anything else is a bug of ours and goes on. @returns true: it faulted */

@@ -36,7 +36,7 @@ export class ReferenceEngine implements Engine {
         const next = state.ip + instruction.length;
         state.nextIp = state.modeKey & MODE.CODE64 ? next : next >>> 0;
         this.#retire(instruction);
-        if (state.attention && (instruction.row.endsBlock || instruction.repeat !== 'none')) return 'attention';
+        if (state.attention) return 'attention';
       } catch (fault) {
         if (!(fault instanceof GuestFault)) throw fault;
         this.#cpu.pendingFault = fault;
