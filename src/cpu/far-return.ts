@@ -59,7 +59,8 @@ export function farReturn(cpu: Cpu, bytes: number, operandSize: number): void {
       stackSelector: stack.pop() & 0xffff,
       pointer: pointer + bytes,
       manual: MANUAL,
-    };
+      absentStack: 'SS',
+    } as const;
     returnToOuterLevel(cpu, outer);
   }
   cpu.modeChanged();
@@ -96,27 +97,30 @@ export interface OuterReturn {
   /** ESP of the outer level. */
   readonly pointer: number;
   readonly manual: string;
+  /** What is raised when the stack segment is not present: #SS by RET, #NP by IRET. */
+  readonly absentStack: 'SS' | 'NP';
 }
 
 /** Return to a less privileged level. `beforeLoad` runs when nothing can fault any more, at the old CPL. */
 export function returnToOuterLevel(cpu: Cpu, to: OuterReturn, beforeLoad?: () => void): void {
   const { state } = cpu;
-  const { selector, stackSelector, manual } = to;
+  const { selector, manual } = to;
   const level = selector & 3;
-  const stack = checkOuterStack(cpu, stackSelector, level, manual);
+  const stack = checkOuterStack(cpu, to, level);
   checkInstructionPointer(to.offset, to.target.limit, manual);
   const outerStack = markAccessed(cpu, stack);
   const code = markAccessed(cpu, to.target);
   beforeLoad?.();
   loadCodeSegment(cpu, selector, code, level);
-  loadSegmentCache(state.segments[SS]!, stackSelector, outerStack);
+  loadSegmentCache(state.segments[SS]!, to.stackSelector, outerStack);
   // On a 16-bit stack SP alone is written: the upper half of ESP stays what the inner level had, as on real CPUs.
   setStackPointer(cpu, to.pointer);
   dropInnerDataSegments(cpu);
   state.nextIp = to.offset;
 }
 
-function checkOuterStack(cpu: Cpu, selector: number, level: number, manual: string): Descriptor {
+function checkOuterStack(cpu: Cpu, to: OuterReturn, level: number): Descriptor {
+  const { stackSelector: selector, manual } = to;
   if (isNullSelector(selector))
     throw raise.GP(0, { check: 'return to a null stack selector', manual, on: { selector } });
   const descriptor = descriptorForLoad(cpu, selector);
@@ -125,7 +129,7 @@ function checkOuterStack(cpu: Cpu, selector: number, level: number, manual: stri
   if (!descriptor.isWritableData) throw fail('the outer stack segment is not writable data');
   if (descriptor.dpl !== level) throw fail('DPL of the stack segment differs from the RPL of the code segment');
   if (!descriptor.present) {
-    throw raise.SS(selectorError(selector), {
+    throw raise[to.absentStack](selectorError(selector), {
       check: 'outer stack segment not present',
       manual,
       on: about(selector, descriptor),

@@ -82,7 +82,8 @@ function returnProtected(cpu: Cpu, operandSize: number): void {
     stack.require(2);
     const pointer = stack.pop();
     const stackSelector = stack.pop() & 0xffff;
-    return returnToOuterLevel(cpu, { selector, target, offset, stackSelector, pointer, manual: MANUAL }, restore);
+    const outer = { selector, target, offset, stackSelector, pointer, manual: MANUAL, absentStack: 'NP' } as const;
+    return returnToOuterLevel(cpu, outer, restore);
   }
   checkInstructionPointer(offset, target.limit, MANUAL);
   const code = markAccessed(cpu, target);

@@ -278,7 +278,8 @@ function handlers(): Uint8Array {
     handle:
       cmp dword [ss:esp], ${RETURN_VECTOR}
       je go_on
-      push ds
+      lea esp, [esp-4] ; PUSH DS, but what lies in the upper half is not up to the processor
+      mov [ss:esp], ds
       push eax
       push ebx
       mov ax, ${SELECTOR.DATA}

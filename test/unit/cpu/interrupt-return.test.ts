@@ -129,10 +129,10 @@ describe('IRET to an outer level', () => {
     expect(iret(returning(0, selector, 0xb000, 2, SEL.code3, 0x777))).toBe(expected);
   });
 
-  it('#SS(selector) if the stack segment is not present', () => {
+  it('#NP(selector) if the stack segment is not present', () => {
     const machine = returning(0, FREE | 3, 0xb000, 2, SEL.code3, 0x777);
     machine.describe(FREE, { access: 0x72 });
-    expect(iret(machine)).toBe('#SS(80)');
+    expect(iret(machine)).toBe('#NP(80)');
   });
 
   it('to a 16-bit stack the upper half of ESP stays, as on real processors', () => {
