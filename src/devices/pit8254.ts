@@ -127,6 +127,16 @@ function countAt(counter: Counter, tick: number): number {
   return isBcd(counter) ? toBcd(value) : value;
 }
 
+/**
+ * What a read without a latch finds. The first count is there already: accesses to an ISA bus take about 1 µs each,
+ * longer than a CLK pulse, and Linux's quick calibration of the TSC waits for it by reading once.
+ */
+function unlatchedCount(counter: Counter, tick: number): number {
+  const { run, loadAt, countRegister } = counter;
+  if (run !== null || loadAt !== tick + 1 || countRegister === null) return countAt(counter, tick);
+  return countAt({ ...counter, run: { start: tick, count: countRegister, startsLow: false, spent: false } }, tick);
+}
+
 /** OUT at `tick`, provided that no load lies between. */
 function outAt(counter: Counter, tick: number): 0 | 1 {
   const { run, heldAt } = counter;
@@ -274,7 +284,7 @@ export class Pit8254 implements PortDevice, Device {
       counter.latchedStatus = null;
       return status;
     }
-    const count = counter.latchedCount ?? countAt(counter, this.#tick);
+    const count = counter.latchedCount ?? unlatchedCount(counter, this.#tick);
     const rw = rwOf(counter);
     const isMsb = rw === RW.MSB || (rw === RW.WORD && counter.readsMsb);
     if (rw === RW.WORD) counter.readsMsb = !counter.readsMsb;

@@ -31,6 +31,7 @@ export const PORTS = {
   SYSTEM_CONTROL_A: [0x92, 1],
   PIC2: [0xa0, 2],
   DEBUG_CONSOLE: [0xe9, 1],
+  COPROCESSOR_ERROR: [0xf0, 1],
   DEBUG_EXIT: [0xf4, 1],
   VGA: [0x3c0, 32],
   COM1: [0x3f8, 8],
@@ -38,7 +39,7 @@ export const PORTS = {
   ELCR: [0x4d0, 2],
 } as const satisfies Record<string, PortRange>;
 
-export const ISA_IRQ = { PIT: 0, KEYBOARD: 1, CASCADE: 2, COM1: 4, RTC: 8, MOUSE: 12 } as const;
+export const ISA_IRQ = { PIT: 0, KEYBOARD: 1, CASCADE: 2, COM1: 4, RTC: 8, MOUSE: 12, COPROCESSOR: 13 } as const;
 
 /** What `int 15h, ax=e820h` would report. */
 export type MemoryKind = 'usable' | 'reserved';

@@ -6,6 +6,7 @@ import { InternalError } from '../base/errors.ts';
 import { VirtualClock } from '../base/virtual-clock.ts';
 import type { Device } from '../bus/device.ts';
 import { PortBus } from '../bus/port-bus.ts';
+import { CoprocessorError } from '../devices/coprocessor-error.ts';
 import { bochsConsole, DebugExit, PostCode, seabiosConsole } from '../devices/debug-ports.ts';
 import { I8042 } from '../devices/i8042.ts';
 import { PicPair } from '../devices/pic8259.ts';
@@ -89,6 +90,7 @@ export class Pc implements Machine {
       model: options.cpu,
       engine: options.engine,
       interrupts: { acknowledge: () => this.#pic.acknowledge() },
+      x87Error: () => coprocessorError.raise(),
     });
 
     const pic = new PicPair({ intr: this.processor.intr });
@@ -111,6 +113,7 @@ export class Pc implements Machine {
     const vga = new VgaText({ clock });
     const port61 = new Port61({ clock, timer: pit });
     const port92 = new Port92({ a20: a20.input(0), init: reset });
+    const coprocessorError = new CoprocessorError({ irq: pic.line(ISA_IRQ.COPROCESSOR) });
     const postCode = new PostCode();
     const debugExit = new DebugExit({ exit: (status) => this.#ask({ reason: 'debug-exit', status }) });
     const writeDebug = (byte: number) => this.debugConsole.put(byte);
@@ -126,6 +129,7 @@ export class Pc implements Machine {
     ports.attach(PORTS.POST, postCode);
     ports.attach(PORTS.SYSTEM_CONTROL_A, port92);
     ports.attach(PORTS.DEBUG_CONSOLE, bochsConsole(writeDebug));
+    ports.attach(PORTS.COPROCESSOR_ERROR, coprocessorError);
     ports.attach(PORTS.DEBUG_EXIT, debugExit);
     ports.attach(PORTS.VGA, vga);
     ports.attach(PORTS.COM1, uart);
@@ -141,7 +145,10 @@ export class Pc implements Machine {
     this.#port92 = port92;
     this.keyboard = keyboard;
     this.vga = vga;
-    this.#devices = [pic.primary, pic.secondary, pit, rtc, uart, i8042, keyboard, vga, port61, port92, postCode];
+    this.#devices = [
+      ...[pic.primary, pic.secondary, pit, rtc, uart, i8042, keyboard, vga],
+      ...[port61, port92, coprocessorError, postCode],
+    ];
     writeMemorySize(rtc, options.memoryBytes);
     this.#bootUp();
   }

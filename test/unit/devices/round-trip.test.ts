@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import type { VirtualClock } from '../../../src/base/virtual-clock.ts';
 import type { Device } from '../../../src/bus/device.ts';
 import type { PortDevice } from '../../../src/bus/port-bus.ts';
+import { CoprocessorError } from '../../../src/devices/coprocessor-error.ts';
 import { bochsConsole, DebugExit, PostCode } from '../../../src/devices/debug-ports.ts';
 import { Port92 } from '../../../src/devices/port92.ts';
 import {
@@ -224,6 +225,14 @@ const CASES: Record<string, Case> = {
     },
     prepare: (bench) => write(bench, 0, 0x02),
     play: (bench) => read(bench, 0),
+  },
+  'coprocessor error': {
+    create() {
+      const irq = new RecordingLine();
+      return { devices: [new CoprocessorError({ irq })], lines: [irq] };
+    },
+    prepare: (bench) => (bench.devices[0] as CoprocessorError).raise(),
+    play: (bench) => write(bench, 0, 0),
   },
   'debug ports': {
     create: () => ({
