@@ -1,0 +1,246 @@
+import { describe, expect, it } from 'vitest';
+import { assemble } from '../../../src/isa/assemble.ts';
+import type { BootImage } from '../../../src/machine/boot.ts';
+import { OrLine } from '../../../src/machine/or-line.ts';
+import { Pc } from '../../../src/machine/pc.ts';
+import { memoryMap } from '../../../src/machine/pc-map.ts';
+
+const MIB = 2 ** 20;
+/** The UART powers on with five-bit characters. */
+const EIGHT_BITS = 'mov dx, 0x3fb\nmov al, 3\nout dx, al\n';
+const ENGINES = ['interpreter', 'reference'] as const;
+type Engine = (typeof ENGINES)[number];
+
+const bootSector = (source: string): BootImage => ({
+  pieces: [{ address: 0x7c00, bytes: assemble(`bits 16\norg 0x7c00\n${source}\n`).bytes }],
+  entry: { mode: 'real', ip: 0x7c00 },
+});
+
+function createPc(source: string, engine: Engine = 'interpreter', boot = bootSector(source)) {
+  const pc = new Pc({
+    name: 'test',
+    memoryBytes: 4 * MIB,
+    cpu: 'i686',
+    engine,
+    boot,
+    powerOnTime: Date.UTC(2001, 1, 3),
+  });
+  const output: string[] = [];
+  pc.serial.onOutput = (bytes) => output.push(new TextDecoder().decode(bytes));
+  return { pc, output };
+}
+
+describe.each(ENGINES)('a PC on the %s', (engine) => {
+  it('starts a boot image in real-address mode at 0000:7C00, all registers zero', () => {
+    const { pc } = createPc('mov ax, 0x1234\nhlt', engine);
+    const { state } = pc.processor;
+    expect([state.ip, state.reg32(4), state.segments.slice(0, 6).map(({ selector }) => selector)]).toEqual([
+      0x7c00,
+      0x7c00,
+      [0, 0, 0, 0, 0, 0],
+    ]);
+    expect(pc.run({ instructions: 1 })).toEqual({ reason: 'budget', executed: 1 });
+    expect(pc.processor.state.reg32(0)).toBe(0x1234);
+  });
+
+  it('starts a boot image in protected mode: flat segments, ESI as given, paging and interrupts off', () => {
+    const code = assemble('bits 32\nmov eax, [esi]\nmov bx, cs\nmov cx, ss\nhlt').bytes;
+    const { pc } = createPc('', engine, {
+      pieces: [
+        { address: 0x10_0000, bytes: code },
+        { address: 0x9_0000, bytes: Uint8Array.of(0x78, 0x56, 0x34, 0x12) },
+      ],
+      entry: {
+        mode: 'protected',
+        eip: 0x10_0000,
+        esi: 0x9_0000,
+        codeSelector: 0x10,
+        dataSelector: 0x18,
+        gdt: { address: 0x9_1000, limit: 31 },
+      },
+    });
+    expect(pc.run({ instructions: 100 })).toEqual({ reason: 'halted', executed: 4 });
+    const { state } = pc.processor;
+    expect([0, 3, 1].map((register) => state.reg32(register))).toEqual([0x1234_5678, 0x10, 0x18]);
+    expect(state.segments[3]).toMatchObject({ base: 0, limit: 0xffff_ffff });
+    expect(pc.processor.interruptsEnabled).toBe(false);
+  });
+
+  it('COM1 sends, in order, when the run is over', () => {
+    const { pc, output } = createPc(
+      `${EIGHT_BITS}mov dx, 0x3f8\nmov al, 'H'\nout dx, al\nmov al, 'i'\nout dx, al\nhlt`,
+      engine,
+    );
+    pc.run({ instructions: 100 });
+    expect(output).toEqual(['Hi']);
+  });
+
+  it('COM1 receives: what is sent is taken at the guest’s pace and none is lost', () => {
+    const echo = `
+      ${EIGHT_BITS}
+      mov bx, 20
+    next: mov dx, 0x3fd
+    wait: in al, dx
+      test al, 1
+      jz wait
+      mov dx, 0x3f8
+      in al, dx
+      out dx, al
+      dec bx
+      jnz next
+      hlt`;
+    const { pc, output } = createPc(echo.replaceAll('wait', 'poll'), engine);
+    const text = 'twenty characters ok';
+    pc.run({ instructions: 3 }); // until characters have eight bits
+    pc.serial.send(new TextEncoder().encode(text));
+    expect(pc.serial.pending).toBeGreaterThan(0);
+    const exit = pc.run({ instructions: 5_000_000 });
+    expect(exit.reason).toBe('halted');
+    expect(output.join('')).toBe(text);
+    expect(pc.serial.pending).toBe(0);
+  });
+
+  it('halts for good with interrupts off, for input with interrupts on', () => {
+    expect(createPc('cli\nhlt', engine).pc.run({ instructions: 10 }).reason).toBe('halted');
+    expect(createPc('sti\nhlt', engine).pc.run({ instructions: 10 }).reason).toBe('idle');
+  });
+
+  it('the debug-exit port ends the run with value × 2 + 1', () => {
+    const { pc } = createPc('mov al, 21\nout 0xf4, al\nnop\nhlt', engine);
+    expect(pc.run({ instructions: 100 })).toEqual({ reason: 'debug-exit', status: 43, executed: 2 });
+  });
+
+  it('port 92h, the keyboard controller and a triple fault ask for a reset', () => {
+    const port92 = createPc('mov al, 3\nout 0x92, al\nx: jmp x', engine).pc;
+    expect(port92.run({ instructions: 100 })).toEqual({ reason: 'reset', executed: 2 });
+    const controller = createPc('mov al, 0xfe\nout 0x64, al\nx: jmp x', engine).pc;
+    expect(controller.run({ instructions: 100 })).toEqual({ reason: 'reset', executed: 2 });
+    const crash = createPc('lidt [nothing]\nint3\nnothing: dd 0, 0', engine).pc;
+    expect(crash.run({ instructions: 100 }).reason).toBe('triple-fault');
+  });
+
+  it('after a reset it boots again; instructions and time go on', () => {
+    const { pc, output } = createPc(
+      `${EIGHT_BITS}mov byte [0x7c00], 0xf4\nmov dx, 0x3f8\nmov al, 'A'\nout dx, al\nhlt`,
+      engine,
+    );
+    pc.run({ instructions: 100 });
+    const { instructions, time } = pc;
+    pc.reset();
+    expect([pc.instructions, pc.time]).toEqual([instructions, time]);
+    pc.run({ instructions: 100 });
+    expect(output.join('')).toBe('AA');
+    expect(pc.instructions).toBe(2 * instructions);
+  });
+
+  it('comes back when guest time reaches the limit given', () => {
+    const { pc } = createPc('x: jmp x', engine);
+    const exit = pc.run({ instructions: 1_000_000, time: 4000 });
+    expect(exit.reason).toBe('time');
+    expect(pc.time).toBeGreaterThanOrEqual(4000);
+    expect(pc.time).toBeLessThan(4100);
+  });
+
+  it('a halted guest sleeps to the limit, not beyond', () => {
+    // RTC periodic interrupts are off: nothing else wakes it.
+    const { pc } = createPc('sti\nx: hlt\njmp x', engine);
+    expect(pc.run({ instructions: 1000, time: 1_000_000 }).reason).toBe('time');
+    expect(pc.time).toBe(1_000_000);
+  });
+
+  it('the real-time clock starts at the time of power-on', () => {
+    const { pc } = createPc(
+      'mov al, 9\nout 0x70, al\nin al, 0x71\nmov bl, al\nmov al, 8\nout 0x70, al\nin al, 0x71\nhlt',
+      engine,
+    );
+    pc.run({ instructions: 100 });
+    expect([pc.processor.state.reg8(3), pc.processor.state.reg8(0)]).toEqual([0x01, 0x02]); // BCD
+  });
+
+  it('a device’s bug becomes an error of this machine, with its name', () => {
+    const { pc } = createPc('out 0x80, al\nhlt', engine);
+    pc.processor.ports.write = () => {
+      throw new TypeError('planted');
+    };
+    expect(pc.run({ instructions: 100 })).toMatchObject({
+      reason: 'error',
+      error: { name: 'InternalError', message: expect.stringMatching(/^test: .*planted/) },
+    });
+  });
+});
+
+describe('determinism', () => {
+  // The timer interrupts a counting loop; what is counted when depends on every instruction before.
+  const SOURCE = `
+      cli
+      mov word [0x20], tick
+      mov word [0x22], 0
+      mov al, 0x11
+      out 0x20, al
+      mov al, 8
+      out 0x21, al
+      mov al, 4
+      out 0x21, al
+      mov al, 1
+      out 0x21, al
+      mov al, 0xfe
+      out 0x21, al
+      mov al, 0x34
+      out 0x43, al
+      mov al, 0x40
+      out 0x40, al
+      mov al, 0
+      out 0x40, al
+      sti
+    again: inc dword [0x500]
+      rdtsc
+      xor [0x504], eax
+      jmp again
+    tick: push ax
+      mov ax, [0x500]
+      xor [0x508], ax
+      mov al, 0x20
+      out 0x20, al
+      pop ax
+      iret`;
+  const hashes = (engine: Engine, slice: (index: number) => number) => {
+    const { pc } = createPc(SOURCE, engine);
+    const result: string[] = [];
+    for (const stop of [777, 10_000, 40_001]) {
+      for (let index = 0; pc.instructions < stop; index++) {
+        pc.run({ instructions: Math.min(slice(index), stop - pc.instructions) });
+      }
+      result.push(pc.stateHash());
+    }
+    return result;
+  };
+
+  it('the same states in both engines, and however the run is cut', () => {
+    const whole = hashes('interpreter', () => 1_000_000);
+    expect(new Set(whole).size).toBe(3);
+    expect(hashes('interpreter', () => 1)).toEqual(whole);
+    expect(hashes('interpreter', (index) => 1 + ((index * 7919) % 997))).toEqual(whole);
+    expect(hashes('reference', (index) => 1 + ((index * 31) % 1009))).toEqual(whole);
+  });
+});
+
+describe('the map', () => {
+  it('memory ends where it ends; the hole for video and BIOS is not usable', () => {
+    const usable = memoryMap(16 * MIB).filter(({ kind }) => kind === 'usable');
+    expect(usable).toEqual([
+      { first: 0, length: 639 * 1024, kind: 'usable' },
+      { first: MIB, length: 15 * MIB, kind: 'usable' },
+    ]);
+    expect(memoryMap(MIB).filter(({ kind }) => kind === 'usable')).toHaveLength(1);
+  });
+
+  it('an OR of lines is high as long as one source is', () => {
+    const levels: number[] = [];
+    const line = new OrLine({ set: (level) => levels.push(level) }, 2);
+    line.input(0).set(1);
+    line.input(1).set(1);
+    line.input(0).set(0);
+    line.input(1).set(0);
+    expect(levels).toEqual([1, 1, 1, 0]);
+  });
+});
