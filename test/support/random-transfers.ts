@@ -123,7 +123,7 @@ function randomTables(random: Random): Tables {
     return gate(selectorOf(random, half, isCode), landing(random, bits), access);
   });
   const stack = (usual: number, level: number) =>
-    random.chance(75) ? usual | level : selectorOf(random, half, (high) => isData(high) && dpl(high) === level);
+    random.chance(50) ? usual | level : selectorOf(random, half, (high) => isData(high) && dpl(high) === level);
   return { gdt, ldt, idt, stacks: [0xb000, stack(STACK1, 1), 0xb800, stack(STACK2, 2)] };
 }
 
@@ -157,11 +157,17 @@ function attempt(random: Random, tables: Tables): string {
         )
       : selectorOf(random, tables, isCode);
     const level = selector & 3;
+    const absent = random.chance(25);
     const stack = random.chance(75)
       ? selectorOf(
           random,
           tables,
-          (high, one) => isData(high) && (high & 0x200) !== 0 && dpl(high) === level && (one & 3) === level,
+          (high, one) =>
+            isData(high) &&
+            absent === !(high & 0x8000) &&
+            (high & 0x200) !== 0 &&
+            dpl(high) === level &&
+            (one & 3) === level,
         )
       : anySelector(random);
     return [selector, stack];

@@ -50,7 +50,7 @@ function runBochs(memory: Uint8Array, rom: Uint8Array, end: number): Uint8Array 
   return readFileSync(dump);
 }
 
-const programs = Number(process.argv[2] ?? 16);
+const programs = Number(process.argv[2] ?? 10);
 const images: SystemImage[] = [];
 for (let seed = 1; seed <= programs; seed++) {
   const { source, prepare } = randomTransfers(seed, ATTEMPTS);
