@@ -287,8 +287,7 @@ export class Processor implements Cpu {
     }
     // RF lasts for one instruction; that instruction may set it anew (IRET).
     if (flags & EFLAGS.RF) state.flagsOther = (flags & ~EFLAGS.RF) >>> 0;
-    const single =
-      stepping || watching || hasDataBreakpoints(state) || (flags & EFLAGS.RF) !== 0 || this.#shadowMatters();
+    const single = stepping || watching || hasDataBreakpoints(state) || (flags & EFLAGS.RF) !== 0 || this.#eventWaits();
     this.#runBudget = single ? 1 : budget;
     this.#running = true;
     this.#entered = false;
@@ -317,9 +316,14 @@ export class Processor implements Cpu {
     return raiseException(this, fault) === 'delivered';
   }
 
-  /** A shadow is in force and hides something. */
-  #shadowMatters(): boolean {
-    return this.#shadowAt === this.#retired && (this.#intr === 1 || this.#nmiPending || this.state.pendingDebug !== 0);
+  /**
+   * An event is due but was not taken: a shadow hides it, or another event came first at this boundary. Its turn comes
+   * after one instruction, so that a storm of events cannot stop the machine from getting on.
+   */
+  #eventWaits(): boolean {
+    const { state } = this;
+    const interrupt = this.#intr === 1 && this.interruptsEnabled;
+    return interrupt || (this.#nmiPending && state.nmiBlocked === 0) || state.pendingDebug !== 0;
   }
 
   /** Traps, NMI, interrupts, in the order of their priority. @returns false after a triple fault */

@@ -317,14 +317,14 @@ export class BlockCache {
   ): void {
     const { u8, u16, u32 } = this.#pool.views;
     u32.fill(0, at >>> 2, (at + (forms.length + 1) * RECORD_SIZE) >>> 2);
+    const handlers = this.#handlers(forms, instructions, modeKey);
     let remaining = 0;
     for (let index = forms.length - 1; index >= 0; index--) {
       const form = forms[index]!;
       const record = instructions[index]!;
       const address = at + index * RECORD_SIZE;
       remaining += form.count;
-      const inline = form.hotNumber !== undefined && isPlain(record, modeKey);
-      u16[(address + RECORD.handler) >>> 1] = inline ? form.hotNumber! : form.number;
+      u16[(address + RECORD.handler) >>> 1] = handlers[index]!;
       u8[address + RECORD.length] = record.length;
       u8[address + RECORD.remaining] = remaining;
       u16[(address + RECORD.pageOffset) >>> 1] = record.offset;
@@ -336,6 +336,18 @@ export class BlockCache {
     const last = instructions.at(-1);
     u16[(address + RECORD.handler) >>> 1] = tail;
     u16[(address + RECORD.pageOffset) >>> 1] = last ? last.offset + last.length : start;
+  }
+
+  /** Handler numbers of a block's records: hot ones where they may be, two at a time where there is one for the pair. */
+  #handlers(forms: readonly CatalogForm[], instructions: readonly DecodedRecord[], modeKey: number): number[] {
+    const numbers = forms.map((form, index) =>
+      form.hotNumber !== undefined && isPlain(instructions[index]!, modeKey) ? form.hotNumber : form.number,
+    );
+    for (let index = 0; index + 1 < numbers.length; index++) {
+      const pair = this.#runtime.pairHandler(forms[index]!, numbers[index]!, numbers[index + 1]!);
+      if (pair !== undefined) numbers[index++] = pair;
+    }
+    return numbers;
   }
 
   #fields(address: number, instruction: DecodedInstruction, branch: DecodedInstruction | undefined): void {

@@ -3,6 +3,7 @@
  * to a repeat prefix and a condition. Forms are traced when they are first met.
  */
 import type { DecodedInstruction } from '../../isa/decoded-instruction.ts';
+import { FREQUENT_PAIRS } from '../../isa/frequent-pairs.ts';
 import type { Encoding, InstructionRow } from '../../isa/instruction.ts';
 import { OPERAND_KINDS, type OperandKind } from '../../isa/operand-kind.ts';
 import { type FormKey, traceForm } from '../../isa/trace.ts';
@@ -11,6 +12,9 @@ import type { FormStatement } from './form-lowering.ts';
 import { fusableConditions, fuse, isFlagBranch } from './fusion.ts';
 import { isHot } from './hot-lowering.ts';
 import { PSEUDO } from './run-module.ts';
+
+/** Statements of one form, or of two. */
+export type HotHandler = readonly (readonly FormStatement[])[];
 
 export interface CatalogForm extends ColdForm {
   readonly key: FormKey | undefined;
@@ -25,15 +29,21 @@ export interface CatalogForm extends ColdForm {
   compiled: boolean;
 }
 
+/** Handler numbers are below it. */
+const PAIR_KEY = 1 << 16;
+
 const SIZE_CODE = { 16: 0, 32: 1, 64: 2 } as const;
 const REPEAT_CODE = { none: 0, repe: 1, repne: 2 } as const;
 
 export class FormCatalog {
-  readonly hotForms: readonly (readonly FormStatement[])[];
+  /** Handlers of the loop, in the order of their numbers: one form, or two that follow each other. */
+  readonly hotHandlers: readonly HotHandler[];
   readonly #encodingNumbers = new Map<Encoding, number>();
   readonly #byVariant = new Map<number, CatalogForm>();
   readonly #byKey = new Map<string, CatalogForm>();
   readonly #hotNumbers = new Map<string, number>();
+  /** Handlers of pairs, by the numbers of the two. */
+  readonly #pairs = new Map<number, number>();
   readonly #fused = new Map<string, CatalogForm>();
   readonly #forms: CatalogForm[] = [];
   #next: number;
@@ -41,31 +51,56 @@ export class FormCatalog {
   constructor(rows: readonly InstructionRow[]) {
     for (const row of rows)
       for (const encoding of row.encodings) this.#encodingNumbers.set(encoding, this.#encodingNumbers.size);
-    const hot: { name: string; statements: readonly FormStatement[] }[] = [];
-    const producers: { name: string; statements: readonly FormStatement[] }[] = [];
+    const hot: { name: string; label: string; statements: readonly FormStatement[] }[] = [];
+    const producers: typeof hot = [];
     const branches = new Map<number, readonly FormStatement[]>();
     for (const { row, key } of hotKeys(rows)) {
       const { statements } = traceForm(key);
       if (row.repeat || (row.endsBlock === true && !statements.some(({ kind }) => kind === 'jump'))) continue;
       if (!isHot(statements)) continue;
       const name = this.#name(key, 'none');
-      hot.push({ name, statements });
-      producers.push({ name, statements });
+      const condition = key.encoding[0].includes('+cc') ? `|${key.condition}` : '';
+      const form = { name, label: `${key.encoding.join(' ')}|${key.memory ? 'm' : 'r'}${condition}`, statements };
+      hot.push(form);
+      producers.push(form);
       if (isFlagBranch(statements)) branches.set(key.condition, statements);
     }
-    for (const { name, statements } of producers) {
+    for (const { name, label, statements } of producers) {
       for (const condition of fusableConditions(statements)) {
-        hot.push({ name: `${name}+${condition}`, statements: fuse(statements, branches.get(condition)!) });
+        const fused = fuse(statements, branches.get(condition)!);
+        hot.push({ name: `${name}+${condition}`, label: `${label}+${condition}`, statements: fused });
       }
     }
     for (const [index, { name }] of hot.entries()) this.#hotNumbers.set(name, PSEUDO.COUNT + index);
-    this.hotForms = hot.map(({ statements }) => statements);
-    this.#next = PSEUDO.COUNT + hot.length;
+    const handlers: HotHandler[] = hot.map(({ statements }) => [statements]);
+    const byLabel = new Map(hot.map((form, index) => [form.label, { ...form, number: PSEUDO.COUNT + index }]));
+    for (const [label, followers] of Object.entries(FREQUENT_PAIRS)) {
+      const first = byLabel.get(label);
+      if (!first) continue;
+      for (const follower of followers) {
+        const second = byLabel.get(follower);
+        if (!second) continue;
+        handlers.push([first.statements, second.statements]);
+        this.#pairs.set(first.number * PAIR_KEY + second.number, PSEUDO.COUNT + handlers.length - 1);
+      }
+    }
+    this.hotHandlers = handlers;
+    this.#next = PSEUDO.COUNT + handlers.length;
   }
 
   /** Forms numbered so far, from `firstNumber` on. */
   get size(): number {
     return this.#next;
+  }
+
+  /** The handler that does the work of two that follow each other in a block. */
+  pairOf(first: number, second: number): number | undefined {
+    return this.#pairs.get(first * PAIR_KEY + second);
+  }
+
+  /** How many of the pairs listed in `FREQUENT_PAIRS` have a handler. */
+  get pairCount(): number {
+    return this.#pairs.size;
   }
 
   /** The form of a decoded instruction in a mode. */

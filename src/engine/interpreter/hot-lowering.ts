@@ -7,7 +7,7 @@ import { TLB } from '../../cpu/tlb-layout.ts';
 import { isOperation, type Value } from '../../ir/value.ts';
 import { type CodeWriter, I32, type Label } from '../../wasm/code-writer.ts';
 import { FormLowering, type FormStatement, loadOpcode, storeOpcode } from './form-lowering.ts';
-import { RECORD, RECORD_SIZE } from './record-layout.ts';
+import { RECORD } from './record-layout.ts';
 import type { RunLocals } from './run-module.ts';
 import type { LocalPool } from './value-lowering.ts';
 
@@ -63,17 +63,10 @@ export class HotLowering extends FormLowering {
     this.#labels = labels;
   }
 
+  /** Ends with the record still on the form; control falls through unless the form ends in a jump. */
   handler(statements: readonly FormStatement[]): void {
     this.prepare(statements);
     this.statements(statements);
-    const last = statements.at(-1);
-    if (last?.kind === 'jump' && !last.condition) return;
-    const { code } = this;
-    code.get(this.#run.record);
-    code.i32(RECORD_SIZE);
-    code.op('i32.add');
-    code.set(this.#run.record);
-    code.br(this.#labels.again);
   }
 
   /** Leaves the host address of `width` bits at `offset` in a local; goes to the cold function on a TLB miss. */

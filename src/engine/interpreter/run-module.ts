@@ -37,8 +37,8 @@ export interface RunModuleOptions {
   readonly wide: boolean;
   readonly maximumPages: number;
   readonly tableSize: number;
-  /** Hot forms, by form number from PSEUDO.COUNT on. */
-  readonly hotForms: readonly (readonly FormStatement[])[];
+  /** Handlers by number from PSEUDO.COUNT on: the statements of one form, or of two that follow each other. */
+  readonly hotHandlers: readonly (readonly (readonly FormStatement[])[])[];
   /** Offset of the jump cache from the state block. */
   readonly jumpCache: number;
 }
@@ -233,11 +233,17 @@ abstract class LoopFunction {
 type PointerField = 'ip' | 'nextIp' | 'base';
 type WordField = 'budget' | 'record' | 'linkFrom' | 'attention' | 'faulted';
 
+/** Whether control can reach the record behind a form. */
+function fallsThrough(statements: readonly FormStatement[]): boolean {
+  const last = statements.at(-1);
+  return last?.kind !== 'jump' || last.condition !== undefined;
+}
+
 /** The inner function: starts with the record and base in the state block. */
 class StepFunction extends LoopFunction {
   write(): CodeWriter {
     const { code, locals } = this;
-    const { hotForms } = this.options;
+    const { hotHandlers } = this.options;
     this.pushWord('record');
     code.set(locals.record);
 
@@ -245,7 +251,7 @@ class StepFunction extends LoopFunction {
     const enter = code.block();
     const resolve = code.block();
     const cold = code.block();
-    const handlers: Label[] = Array.from({ length: PSEUDO.COUNT + hotForms.length }, () => code.block()).reverse();
+    const handlers: Label[] = Array.from({ length: PSEUDO.COUNT + hotHandlers.length }, () => code.block()).reverse();
     code.get(locals.record);
     code.memory('i32.load16_u', RECORD.handler);
     code.brTable(handlers, cold);
@@ -258,10 +264,18 @@ class StepFunction extends LoopFunction {
     code.end();
     this.#fallThrough(resolve, enter);
     const pool = new LocalPool(code);
-    for (const statements of hotForms) {
+    for (const forms of hotHandlers) {
       code.end();
-      new HotLowering(code, pool, locals, { again, enter, resolve, cold }).handler(statements);
-      pool.releaseAll();
+      forms.forEach((statements, index) => {
+        // Between the two of a pair the record is the second's own: whoever leaves from there leaves from it.
+        if (index > 0) this.#nextRecord();
+        new HotLowering(code, pool, locals, { again, enter, resolve, cold }).handler(statements);
+        pool.releaseAll();
+      });
+      if (fallsThrough(forms.at(-1)!)) {
+        this.#nextRecord();
+        code.br(again);
+      }
     }
     code.end(); // cold
     this.#leave(NEED.COLD);
@@ -277,6 +291,14 @@ class StepFunction extends LoopFunction {
     code.end(); // again
     code.op('unreachable');
     return code;
+  }
+
+  #nextRecord(): void {
+    const { code } = this;
+    code.get(this.locals.record);
+    code.i32(RECORD_SIZE);
+    code.op('i32.add');
+    code.set(this.locals.record);
   }
 
   #stale(resolve: Label): void {
@@ -384,6 +406,17 @@ class RunFunction extends LoopFunction {
     code.get(status);
     code.op('i32.eqz');
     code.if();
+    // A device that was read or written may have asked for something.
+    this.pushWord('attention');
+    code.if();
+    this.refund('next');
+    code.get(record);
+    code.i32(RECORD_SIZE);
+    code.op('i32.add');
+    code.set(record);
+    this.storePointer('ip', () => this.pushIp());
+    this.#leave(EXIT.ATTENTION);
+    code.end();
     code.get(record);
     code.i32(RECORD_SIZE);
     code.op('i32.add');

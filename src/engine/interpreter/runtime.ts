@@ -84,12 +84,19 @@ export class InterpreterRuntime {
     }
   }
 
+  /** The handler for two records in a row, if there is one; where it can't go on, the function of the first does. */
+  pairHandler(form: CatalogForm, first: number, second: number): number | undefined {
+    const pair = this.catalog.pairOf(first, second);
+    if (pair !== undefined && this.#table.get(pair) === null) this.#table.set(pair, this.#table.get(form.number));
+    return pair;
+  }
+
   #buildRun(wide: boolean): RunFunction {
     const bytes = buildRunModule({
       wide,
       maximumPages: MAXIMUM_PAGES,
       tableSize: TABLE_SIZE,
-      hotForms: wide ? [] : this.catalog.hotForms,
+      hotHandlers: wide ? [] : this.catalog.hotHandlers,
       jumpCache: JUMP_CACHE_OFFSET,
     });
     const compile = this.#options.compileLoop ?? ((code) => new WebAssembly.Module(code));
