@@ -40,6 +40,8 @@ export async function runGuests(options: RunArguments): Promise<void> {
 }
 
 async function runToTheEnd(guests: readonly Guest[], options: RunArguments): Promise<number> {
+  // Before the serial port is connected: the line must be gone when output appears.
+  if (options.serial === 'stdio') showWait(guests);
   const closeSerial = await connectSerial(guests, options.serial);
   const console = new Console({
     guests,
@@ -66,6 +68,29 @@ async function runToTheEnd(guests: readonly Guest[], options: RunArguments): Pro
   } finally {
     console.close();
     await closeSerial();
+  }
+}
+
+/**
+ * A kernel unpacks itself for seconds before it says a word. Meanwhile a terminal shows that something happens; the line
+ * goes away with the first output.
+ */
+function showWait(guests: readonly Guest[]): void {
+  const progress = createProgress();
+  const show = (): void => {
+    const instructions = guests.reduce((sum, guest) => sum + guest.instructions, 0);
+    progress.show(`starting, ${Math.floor(instructions / 1e6)} million instructions`);
+  };
+  const timer = setInterval(show, 250);
+  let shown = true;
+  const end = (): void => {
+    clearInterval(timer);
+    if (shown) progress.end();
+    shown = false;
+  };
+  for (const guest of guests) {
+    guest.serial.on('data', end);
+    guest.on('exit', end);
   }
 }
 
