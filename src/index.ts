@@ -12,7 +12,7 @@
  * No terminal, no files, no global state; nothing happens by itself.
  */
 import { createPlatform } from './host/platform.ts';
-import { Host as Hypervisor, type HostOptions } from './hypervisor/host.ts';
+import { type HostOptions, Host as Hypervisor } from './hypervisor/host.ts';
 
 export { InternalError, UserError } from './base/errors.ts';
 export type { GuestBoot, GuestOptions, PcGuest as Guest } from './hypervisor/create-guest.ts';

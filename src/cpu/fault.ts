@@ -2,7 +2,24 @@
 
 /** Vectors. SDM Vol. 3A, "Exception and Interrupt Reference". */
 export const VECTOR = {
-  DE: 0, DB: 1, NMI: 2, BP: 3, OF: 4, BR: 5, UD: 6, NM: 7, DF: 8, TS: 10, NP: 11, SS: 12, GP: 13, PF: 14, MF: 16, AC: 17, MC: 18, XM: 19,
+  DE: 0,
+  DB: 1,
+  NMI: 2,
+  BP: 3,
+  OF: 4,
+  BR: 5,
+  UD: 6,
+  NM: 7,
+  DF: 8,
+  TS: 10,
+  NP: 11,
+  SS: 12,
+  GP: 13,
+  PF: 14,
+  MF: 16,
+  AC: 17,
+  MC: 18,
+  XM: 19,
 } as const;
 
 /** Why a fault was raised. It is built only when one is. */
@@ -44,7 +61,8 @@ export const raise = {
   NP: (errorCode: number, cause: Cause) => new GuestFault({ vector: VECTOR.NP, errorCode, cause }),
   SS: (errorCode: number, cause: Cause) => new GuestFault({ vector: VECTOR.SS, errorCode, cause }),
   GP: (errorCode: number, cause: Cause) => new GuestFault({ vector: VECTOR.GP, errorCode, cause }),
-  PF: (address: number, errorCode: number, cause: Cause) => new GuestFault({ vector: VECTOR.PF, errorCode, cause, address }),
+  PF: (address: number, errorCode: number, cause: Cause) =>
+    new GuestFault({ vector: VECTOR.PF, errorCode, cause, address }),
   MF: (cause: Cause) => new GuestFault({ vector: VECTOR.MF, cause }),
   AC: (cause: Cause) => new GuestFault({ vector: VECTOR.AC, errorCode: 0, cause }),
 };

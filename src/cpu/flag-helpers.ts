@@ -94,9 +94,7 @@ function enterFrame(cpu: Cpu, localBytes: number, nesting: number, operandSize: 
     pointer = next;
   };
   const read = (offset: bigint): bigint =>
-    size === 8
-      ? mmu.readSegment64(SS, Number(offset))
-      : BigInt(mmu.readSegment(SS, Number(offset), size as 2 | 4));
+    size === 8 ? mmu.readSegment64(SS, Number(offset)) : BigInt(mmu.readSegment(SS, Number(offset), size as 2 | 4));
   let frame = state.reg64(RBP);
   push(frame);
   const frameTop = pointer;

@@ -25,7 +25,15 @@ export const TR = 7;
  * `low`, `highRead`, `highWrite` bound the valid offsets: an access of n bytes at o is within the limit, and allowed by
  * the type, if o ≥ low and o + n − 1 ≤ high without wrap. They are derived from the rest by `refreshSegmentBounds`.
  */
-export const SEGMENT_FIELDS = { base: 0, limit: 8, access: 12, selector: 16, low: 20, highRead: 24, highWrite: 28 } as const;
+export const SEGMENT_FIELDS = {
+  base: 0,
+  limit: 8,
+  access: 12,
+  selector: 16,
+  low: 20,
+  highRead: 24,
+  highWrite: 28,
+} as const;
 export const SEGMENT_STRIDE = 32;
 export const NULL_SEGMENT = 1 << 16;
 
@@ -177,7 +185,10 @@ class CpuStateBase {
   constructor(pool: Pool, address: number) {
     this.pool = pool;
     this.address = address;
-    this.segments = Array.from({ length: SEGMENT_COUNT }, (_, index) => new SegmentView(pool, address + STATE.segments + index * SEGMENT_STRIDE));
+    this.segments = Array.from(
+      { length: SEGMENT_COUNT },
+      (_, index) => new SegmentView(pool, address + STATE.segments + index * SEGMENT_STRIDE),
+    );
   }
 
   reg8(index: number): number {

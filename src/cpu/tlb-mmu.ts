@@ -22,10 +22,8 @@ const FETCH_ENTRIES = 1024;
 /** Which of the four tables. */
 const TABLE = { userRead: 0, userWrite: 1, supervisorRead: 2, supervisorWrite: 3 } as const;
 
-export interface DataWatch {
-  /** Called for every data access while it is installed. */
-  (address: number, size: number, access: 'read' | 'write'): void;
-}
+/** Called for every data access while it is installed. */
+export type DataWatch = (address: number, size: number, access: 'read' | 'write') => void;
 
 export class TlbMmu implements Mmu {
   readonly #cpu: Cpu;

@@ -100,6 +100,7 @@ export class IrBuilder<P = unknown, S = unknown> {
       body();
       return block;
     };
+    // biome-ignore lint/suspicious/noThenProperty: a statement's branch; nobody awaits a statement
     const statement = { kind: 'when', condition, then: branch(then), otherwise: branch(otherwise) } as const;
     this.#block = outer;
     this.emit(statement);

@@ -6,12 +6,17 @@ export interface FunctionType {
   readonly results: readonly ValueType[];
 }
 
+/** Kinds of imports, the element type of tables, and the flag of limits with a maximum. */
+const KIND = { function: 0, table: 1, memory: 2 } as const;
+const FUNCREF = 0x70;
+const HAS_MAXIMUM = 1;
 const SECTION = { type: 1, import: 2, function: 3, export: 7, element: 9, code: 10 } as const;
 
 export class ModuleBuilder {
   readonly #types: string[] = [];
   readonly #typeList: FunctionType[] = [];
-  readonly #imports: { name: string; write(out: ByteWriter): void }[] = [];
+  /** Name, and the unsigned numbers that describe what is imported (kind first). */
+  readonly #imports: { readonly name: string; readonly description: readonly number[] }[] = [];
   readonly #functions: { type: number; body?: Uint8Array }[] = [];
   readonly #exports: { name: string; index: number }[] = [];
   readonly #elements: { at: number; functions: number[] }[] = [];
@@ -30,17 +35,14 @@ export class ModuleBuilder {
   importFunction(name: string, type: FunctionType): number {
     if (this.#functions.length > 0) throw new Error('functions are imported before any is defined');
     const index = this.type(type);
-    this.#imports.push({ name, write: (out) => (out.byte(0), out.unsigned(index)) });
+    this.#imports.push({ name, description: [KIND.function, index] });
     return this.#importedFunctions++;
   }
   importMemory(name: string, limits: { minimumPages: number; maximumPages: number }): void {
-    this.#imports.push({
-      name,
-      write: (out) => (out.byte(2), out.byte(1), out.unsigned(limits.minimumPages), out.unsigned(limits.maximumPages)),
-    });
+    this.#imports.push({ name, description: [KIND.memory, HAS_MAXIMUM, limits.minimumPages, limits.maximumPages] });
   }
   importTable(name: string, size: number): void {
-    this.#imports.push({ name, write: (out) => (out.byte(1), out.byte(0x70), out.byte(0), out.unsigned(size)) });
+    this.#imports.push({ name, description: [KIND.table, FUNCREF, 0, size] });
   }
 
   /** Reserves a function index; `define` gives the body. */
@@ -81,7 +83,7 @@ export class ModuleBuilder {
     section(SECTION.import, this.#imports, (body, entry) => {
       body.name('host');
       body.name(entry.name);
-      entry.write(body);
+      for (const number of entry.description) body.unsigned(number);
     });
     section(SECTION.function, this.#functions, (body, { type }) => body.unsigned(type));
     section(SECTION.export, this.#exports, (body, { name, index }) => {

@@ -61,15 +61,7 @@ describe('images of the FPU', () => {
     const { state } = machine;
     Object.assign(state, { fcs: 0xf000, fip: 0x1234, fds: 0x2000, fdp: 0xabcd });
     machine.execute(FNSTENV);
-    expect(words(7, 4)).toEqual([
-      0xffff_127f,
-      0xffff_6900,
-      0xffff_c3ff,
-      0xffff_1234,
-      0xf5a5,
-      0xffff_abcd,
-      0x2000,
-    ]);
+    expect(words(7, 4)).toEqual([0xffff_127f, 0xffff_6900, 0xffff_c3ff, 0xffff_1234, 0xf5a5, 0xffff_abcd, 0x2000]);
     machine.load({ control: 0x127f, status: 0x6900, tags: 0xc3ff, stack: VALUES });
     Object.assign(state, { fcs: 0xf000, fip: 0x1234, fds: 0x2000, fdp: 0xabcd, fop: 0x5a5 });
     machine.execute(otherSize(FNSTENV));
