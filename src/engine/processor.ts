@@ -49,7 +49,7 @@ export interface ProcessorOptions {
 }
 
 export interface RunResult {
-  /** Instructions retired in this run. */
+  /** Instructions retired in this run. A fault counts as one. */
   readonly executed: number;
   /**
    * 'budget': all were retired, or `stop` was called. 'halted': HLT, and nothing inside can wake it.
@@ -280,7 +280,7 @@ export class Processor implements Cpu {
       const met = matchExecute(state, this.#linearIp());
       if (met !== 0) {
         state.dr6 = (state.dr6 | met) >>> 0;
-        return this.#raise(
+        return this.#raiseFault(
           new GuestFault({ vector: VECTOR.DB, cause: { check: 'instruction breakpoint', on: { dr6: met } } }),
         );
       }
@@ -297,7 +297,7 @@ export class Processor implements Cpu {
     if (exit === 'fault') {
       const fault = this.pendingFault!;
       this.pendingFault = undefined;
-      return this.#raise(fault);
+      return this.#raiseFault(fault);
     }
     // Entering a handler (INT n) clears TF and with it the trap.
     if (stepping && !this.#entered) state.pendingDebug |= DR6.BS;
@@ -309,6 +309,12 @@ export class Processor implements Cpu {
     this.#running = false;
     this.state.budget = 0;
     this.#runBudget = 0;
+  }
+
+  /** Raises what the instruction at `state.ip` has met. It counts as an instruction: a handler that faults at once must not stop time. */
+  #raiseFault(fault: GuestFault): boolean {
+    this.#retired++;
+    return this.#raise(fault);
   }
 
   #raise(fault: GuestFault): boolean {

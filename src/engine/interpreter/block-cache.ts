@@ -37,6 +37,8 @@ export interface Block {
   readonly key: number;
   /** Bytes to the end of the code segment when it was decoded. */
   readonly limit: number;
+  /** It only faults, because its instruction ends beyond the code segment. */
+  readonly cutOff: boolean;
   stale: boolean;
 }
 
@@ -98,7 +100,8 @@ export class BlockCache {
    * for one run.
    */
   partial(address: number, count: number, source: CodeSource): number {
-    const block = this.#byAddress.get(address)!;
+    const block = this.#byAddress.get(address);
+    if (block === undefined) return this.#staleRecord(address, count);
     const from = Math.floor(block.key / 16);
     const key = block.key % 16;
     // The block's own pages, whatever the tables say by now: it is running.
@@ -109,18 +112,28 @@ export class BlockCache {
     return this.#scratch;
   }
 
+  /** A link has led to a block that was dropped since: a record that looks the code up again, with this much budget. */
+  #staleRecord(address: number, budget: number): number {
+    const { u8, u16, u32 } = this.#pool.views;
+    const pageOffset = u16[(address + RECORD.pageOffset) >>> 1]!;
+    u32.fill(0, this.#scratch >>> 2, (this.#scratch + RECORD_SIZE) >>> 2);
+    u16[(this.#scratch + RECORD.handler) >>> 1] = PSEUDO.STALE;
+    u16[(this.#scratch + RECORD.pageOffset) >>> 1] = pageOffset;
+    u8[this.#scratch + RECORD.remaining] = budget;
+    return this.#scratch;
+  }
+
   /** Bytes of a page change: the blocks that hold them are dropped. @returns whether there were any */
   invalidate(page: number, offset: number, length: number): boolean {
     const blocks = this.#byPage.get(page);
     if (!blocks) return false;
     let found = false;
     for (const block of blocks) {
-      const [start, end] =
-        Math.floor(block.key / 16 / PAGE_SIZE) === page ? [block.start, block.end] : [0, block.crossing!.end];
-      if (offset >= end || offset + length <= start) continue;
+      if (!covers(block, page, offset, offset + length)) continue;
       this.#markStale(block.address, block.records);
       block.stale = true;
-      this.#blocks.delete(block.key);
+      if (this.#blocks.get(block.key) === block) this.#blocks.delete(block.key);
+      this.#byAddress.delete(block.address);
       this.#forget(block);
       found = true;
     }
@@ -151,8 +164,9 @@ export class BlockCache {
     this.#pool.release(this.#scratch, (MAX_INSTRUCTIONS + 2) * RECORD_SIZE);
   }
 
-  /** The code segment may have become shorter since. */
+  /** The code segment may have become shorter since, or longer. */
   #fits(block: Block, source: CodeSource): boolean {
+    if (block.cutOff) return block.limit === source.limit;
     return block.end - block.start + (block.crossing?.end ?? 0) <= source.limit;
   }
 
@@ -179,7 +193,7 @@ export class BlockCache {
   }
 
   #build(address: number, modeKey: number, key: number, source: CodeSource): Block {
-    const { forms, instructions, end, crossing } = this.#decode(address, modeKey, source, {
+    const { forms, instructions, end, crossing, cutOff } = this.#decode(address, modeKey, source, {
       limit: MAX_INSTRUCTIONS,
       fuse: true,
     });
@@ -188,8 +202,10 @@ export class BlockCache {
     const records = forms.length + 1;
     const at = this.#allocate(records * RECORD_SIZE);
     const start = address % PAGE_SIZE;
-    this.#write(at, forms, instructions, start, modeKey, PSEUDO.FALL_THROUGH);
-    const block: Block = { address: at, records, start, end, crossing, key, limit: source.limit, stale: false };
+    // The limit of a code segment is checked when a block is looked up: where there is one, no block is linked to the next.
+    const tail = modeKey & (MODE.FLAT | MODE.CODE64) ? PSEUDO.FALL_THROUGH : PSEUDO.STALE;
+    this.#write(at, forms, instructions, start, modeKey, tail);
+    const block: Block = { address: at, records, start, end, crossing, key, limit: source.limit, cutOff, stale: false };
     this.#blocks.set(key, block);
     this.#byAddress.set(at, block);
     const page = Math.floor(address / PAGE_SIZE);
@@ -227,7 +243,7 @@ export class BlockCache {
     const instructions: DecodedRecord[] = [];
     let offset = start;
     let crossing: Block['crossing'];
-    let ended = false;
+    let cutOff = false;
     let count = 0;
     while (count < options.limit && offset < available) {
       let decoded = this.#decoder.decode(bytes, offset, mode);
@@ -236,16 +252,18 @@ export class BlockCache {
         // The instruction crosses the page, or the end of its segment.
         const across = this.#acrossPage(bytes, offset, source);
         decoded = this.#decoder.decode(across.bytes, 0, mode);
-        if (!isFailure(decoded)) crossing = { page: across.page!, end: offset + decoded.length - PAGE_SIZE };
-        else if (decoded.failure === 'incomplete') {
+        // What is no instruction depends on the bytes behind the page border, too.
+        const length = isFailure(decoded) ? MAX_INSTRUCTION_LENGTH : decoded.length;
+        if (across.page !== undefined) crossing = { page: across.page, end: Math.max(1, offset + length - PAGE_SIZE) };
+        if (isFailure(decoded) && decoded.failure === 'incomplete') {
+          cutOff = true;
           forms.push(
             this.#runtime.catalog.faultForm(VECTOR.GP, 'instruction extends beyond the code segment limit', {
               wide: mode === 64,
               errorCode: 0,
             }),
           );
-          instructions.push({ first: undefined, offset, length: 1 });
-          ended = true;
+          instructions.push({ first: undefined, offset, length: crossing ? MAX_INSTRUCTION_LENGTH : 1 });
           offset = available;
           break;
         }
@@ -259,12 +277,8 @@ export class BlockCache {
             })
           : this.#runtime.catalog.faultForm(VECTOR.UD, 'no such instruction', { wide: mode === 64 });
         forms.push(form);
-        instructions.push({ first: undefined, offset, length: 1 });
-        offset = Math.min(
-          offset + (tooLong ? MAX_INSTRUCTION_LENGTH : isFailure(decoded) && 'length' in decoded ? decoded.length : 1),
-          available,
-        );
-        ended = true;
+        instructions.push({ first: undefined, offset, length: crossing ? MAX_INSTRUCTION_LENGTH : 1 });
+        offset = Math.min(offset + ('length' in decoded ? decoded.length : MAX_INSTRUCTION_LENGTH), available);
         break;
       }
       const form = this.#runtime.catalog.formOf(decoded, context);
@@ -286,19 +300,15 @@ export class BlockCache {
         instructions.push({ first: decoded, offset, length: decoded.length });
       }
       offset += decoded.length;
-      if (form.endsBlock || form.repeat !== 'none') {
-        ended = true;
-        break;
-      }
-      if (crossing) break;
+      if (form.endsBlock || form.repeat !== 'none' || crossing) break;
     }
-    return { forms, instructions, end: Math.min(offset, PAGE_SIZE), crossing, ended };
+    return { forms, instructions, end: Math.min(offset, PAGE_SIZE), crossing, cutOff };
   }
 
   /** Up to 15 bytes from `offset` on, with those of the next page. */
   #acrossPage(bytes: Uint8Array, offset: number, source: CodeSource): { bytes: Uint8Array; page: number | undefined } {
     const limited = source.limit < MAX_INSTRUCTION_LENGTH;
-    if (bytes.length < PAGE_SIZE) return { bytes: bytes.subarray(offset), page: undefined };
+    if (source.limit <= PAGE_SIZE - offset) return { bytes: bytes.subarray(offset), page: undefined };
     const page = source.nextPage();
     const joined = new Uint8Array(MAX_INSTRUCTION_LENGTH + 1);
     const first = bytes.subarray(offset);
@@ -393,6 +403,12 @@ interface DecodedRecord {
   readonly second?: DecodedInstruction;
   readonly offset: number;
   readonly length: number;
+}
+
+/** Whether a block has bytes of a page's [first, end). Both its parts may lie in the same page. */
+function covers({ key, start, end: blockEnd, crossing }: Block, page: number, first: number, end: number): boolean {
+  if (Math.floor(key / 16 / PAGE_SIZE) === page && first < blockEnd && end > start) return true;
+  return crossing !== undefined && crossing.page === page && first < crossing.end;
 }
 
 /** Whether the hot handler may run it: flat 32-bit code, and a memory operand in a flat segment. */

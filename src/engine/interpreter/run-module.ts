@@ -9,6 +9,7 @@
  * Control flows through four labels: `again` (execute the record), `cold` (its function must do it), `resolve` (find
  * the block at `target`), `enter` (take the block's instructions from the budget).
  */
+import { PAGE_SIZE } from '../../base/address.ts';
 import { STATE } from '../../cpu/state-layout.ts';
 import { JUMP_CACHE } from '../../cpu/tlb-layout.ts';
 import { CodeWriter, I32, I64, type Label } from '../../wasm/code-writer.ts';
@@ -198,6 +199,14 @@ abstract class LoopFunction {
     code.get(newBase);
     this.pushPointer('base');
     code.op(wide ? 'i64.eq' : 'i32.eq');
+    // Not to an instruction that goes on in the next page: which one that is must be looked up.
+    code.get(record);
+    code.memory('i32.load16_u', RECORD.pageOffset);
+    code.get(record);
+    code.memory('i32.load8_u', RECORD.length);
+    code.op('i32.add');
+    code.i32(PAGE_SIZE);
+    code.op('i32.le_u', 'i32.and');
     code.if();
     code.get(linkFrom);
     code.get(record);
