@@ -5,7 +5,7 @@
  * - `flagCarries`: bit 31 = CF, bit 31 xor bit 30 = OF, bit 3 = AF, and two deltas with which any combination can be
  *   expressed: bit 0 is xored to SF, bit 1 to PF. All other bits are zero.
  */
-import type { CpuState } from './state-layout.ts';
+import { type CpuState, STATE } from './state-layout.ts';
 
 export const EFLAGS = {
   CF: 1 << 0,
@@ -41,16 +41,20 @@ const evenParity = (byte: number): boolean => {
 
 /** The whole of EFLAGS, unsigned. */
 export function readEflags(state: CpuState): number {
-  const result = state.flagResult;
+  // In halves: this runs for every interrupt, and a BigInt has to be allocated.
+  const { u32 } = state.pool.views;
+  const at = (state.address + STATE.fields.flagResult) >>> 2;
+  const low = u32[at]!;
+  const high = u32[at + 1]!;
   const carries = state.flagCarries;
-  const negative = (result >> 63n) & 1n ? 1 : 0;
+  const negative = high >>> 31;
   let flags = state.flagsOther | EFLAGS_FIXED;
   if (carries & FLAG_CARRIES.CF) flags |= EFLAGS.CF;
   if (((carries >>> 31) ^ (carries >>> 30)) & 1) flags |= EFLAGS.OF;
   if (carries & FLAG_CARRIES.AF) flags |= EFLAGS.AF;
   if (negative ^ (carries & 1)) flags |= EFLAGS.SF;
-  if (result === 0n) flags |= EFLAGS.ZF;
-  if (evenParity(Number(result & 0xffn)) !== Boolean(carries & FLAG_CARRIES.PF_DELTA)) flags |= EFLAGS.PF;
+  if ((low | high) === 0) flags |= EFLAGS.ZF;
+  if (evenParity(low & 0xff) !== Boolean(carries & FLAG_CARRIES.PF_DELTA)) flags |= EFLAGS.PF;
   return flags >>> 0;
 }
 

@@ -54,7 +54,8 @@ export function deliverInterrupt(cpu: Cpu, event: InterruptEvent): Delivery {
   if (event.kind === 'nmi') state.nmiBlocked = 1;
   const resume = event.resume === true || state.suspended !== 0;
   state.suspended = 0;
-  const fault = attempt(cpu, { ...event, resume });
+  const { vector, kind, errorCode } = event;
+  const fault = attempt(cpu, { vector, kind, errorCode, resume });
   if (fault === undefined) return 'delivered';
   // An interrupt is a benign event: what its delivery raises is handled in its own right.
   return raiseException(cpu, fault);
@@ -243,13 +244,10 @@ function enterThroughGate(cpu: Cpu, gate: Descriptor, entry: Entry): void {
   if (isVirtual8086(state) && (!inner || descriptor.dpl !== 0)) {
     throw fail('the handler of an interrupt from virtual-8086 mode does not run at privilege level 0');
   }
-  pushAndEnter(cpu, {
-    ...entry,
-    gate,
-    selector,
-    descriptor,
-    stack: inner ? findInnerStack(cpu, descriptor.dpl, ext) : undefined,
-  });
+  const stack = inner ? findInnerStack(cpu, descriptor.dpl, ext) : undefined;
+  // Spelled out: this runs for every interrupt, and spreading an object is slow.
+  const { event, returnIp } = entry;
+  pushAndEnter(cpu, { event, returnIp, ext, gate, selector, descriptor, stack });
 }
 
 interface GateEntry extends Entry {

@@ -13,12 +13,6 @@ const RSP = 4;
 
 type StackSegment = Pick<SegmentState, 'selector' | 'base' | 'limit' | 'access'>;
 
-interface Push {
-  readonly address: number;
-  readonly value: number;
-  readonly size: 2 | 4;
-}
-
 export class PendingStack {
   readonly #cpu: Cpu;
   readonly #segment: StackSegment;
@@ -26,7 +20,9 @@ export class PendingStack {
   readonly #privilege: AccessPrivilege;
   /** Error code of #SS for a stack that is too small. */
   readonly #errorCode: number;
-  readonly #pushes: Push[] = [];
+  /** Linear address and value of each push; all have one size. */
+  readonly #pushes: number[] = [];
+  #size: 2 | 4 = 4;
   #pointer: number;
 
   private constructor(
@@ -65,7 +61,8 @@ export class PendingStack {
     if (!isWithinLimit(this.#segment, offset, size)) throw this.#noRoom(offset, size);
     const address = (this.#segment.base + offset) >>> 0;
     this.#cpu.mmu.probeWrite(address, size, this.#privilege);
-    this.#pushes.push({ address, value, size });
+    this.#pushes.push(address, value);
+    this.#size = size;
     this.#pointer = offset;
   }
 
@@ -80,8 +77,10 @@ export class PendingStack {
 
   /** Writes all pushes. */
   commit(): void {
-    for (const { address, value, size } of this.#pushes) {
-      this.#cpu.mmu.write(address, size === 2 ? value & 0xffff : value, size, this.#privilege);
+    const size = this.#size;
+    for (let i = 0; i < this.#pushes.length; i += 2) {
+      const value = this.#pushes[i + 1]!;
+      this.#cpu.mmu.write(this.#pushes[i]!, size === 2 ? value & 0xffff : value, size, this.#privilege);
     }
   }
 
@@ -124,6 +123,11 @@ export class StackReader {
 
   /** Faults with #SS(0) unless `count` more values lie within the limit. */
   require(count: number): void {
+    const bytes = count * this.#size;
+    if (this.pointer + bytes - 1 <= this.#mask) {
+      translateLogical(this.#cpu, SS, this.pointer, bytes, 'read');
+      return;
+    }
     for (let i = 0, at = this.pointer; i < count; i++) {
       translateLogical(this.#cpu, SS, at, this.#size, 'read');
       at = ((at + this.#size) & this.#mask) >>> 0;

@@ -18,6 +18,7 @@ import { isLongMode, isRealMode, isVirtual8086 } from './processor-mode.ts';
 import {
   CS,
   clearLdtr,
+  FS,
   GS,
   loadNullSegment,
   loadRealModeSegment,
@@ -42,12 +43,16 @@ export function loadSegment(cpu: Cpu, segment: number, selector: number): void {
   if (segment === CS || segment > GS) {
     throw raise.UD({ check: 'CS cannot be loaded, and there are six segment registers', manual: MOV, on: { segment } });
   }
+  const cache = state.segments[segment]!;
+  const { base, limit, access } = cache;
   if (isRealMode(state)) loadRealModeSegment(state, segment, selector);
   else if (isVirtual8086(state)) loadVirtual8086Segment(state, segment, selector);
   else if (segment === SS) loadStackSegment(cpu, selector);
   else loadDataSegment(cpu, segment, selector);
   if (segment === SS) cpu.shadow('all');
-  cpu.modeChanged();
+  // FS and GS are no part of the mode, and systems reload DS and ES with what they hold at every entry.
+  const same = cache.base === base && cache.limit === limit && cache.access === access;
+  if (segment === SS || (segment < FS && !same)) cpu.modeChanged();
 }
 
 function loadStackSegment(cpu: Cpu, selector: number): void {

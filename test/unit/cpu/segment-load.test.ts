@@ -28,7 +28,8 @@ describe('MOV to DS, ES, FS, GS (SDM Vol. 2B, "MOV—Move")', () => {
         access: 0xc0_9300,
       });
       expect(machine.accessByte(FREE)).toBe(0x93);
-      expect(machine.cpu.calls).toEqual(['modeChanged']);
+      // FS and GS are no part of the mode key.
+      expect(machine.cpu.calls).toEqual(segment < FS ? ['modeChanged'] : []);
     },
   );
 
