@@ -48,6 +48,8 @@ export interface ComparisonOptions {
   readonly ignoredStatus?: number;
   /** A page fault may name any byte of the operand that is missing. */
   readonly anyFaultAddress?: boolean;
+  /** #SS(0) counts as #GP(0): for an unaligned operand in SS, AMD CPUs raise the former, the manual says the latter. */
+  readonly stackFaultAsProtection?: boolean;
   /** Bytes of the operand that are not compared, by offset from its first one. */
   readonly ignoredOperandBytes?: readonly [first: number, last: number];
   /** Outcomes of this vector are undefined (an operand outside of the function's range). */
@@ -119,10 +121,11 @@ function distance(left: bigint, right: bigint): bigint {
   return difference < 0n ? -difference : difference;
 }
 
-export function describeEnding({ ending }: Outcome, { anyFaultAddress }: ComparisonOptions = {}): string {
+export function describeEnding({ ending }: Outcome, options: ComparisonOptions = {}): string {
   if (ending.kind === 'next') return `goes on at ${hex(ending.ip)}`;
-  const address = ending.address === undefined || anyFaultAddress ? '' : ` address ${hex(ending.address)}`;
-  return `exception ${ending.vector} error ${hex(ending.errorCode)}${address} at ${hex(ending.ip)}`;
+  const address = ending.address === undefined || options.anyFaultAddress ? '' : ` address ${hex(ending.address)}`;
+  const vector = options.stackFaultAsProtection && ending.vector === 12 ? 13 : ending.vector;
+  return `exception ${vector} error ${hex(ending.errorCode)}${address} at ${hex(ending.ip)}`;
 }
 
 /** A vector as text from which it can be made again. */

@@ -18,6 +18,9 @@ const IGNORED_STATUS: readonly (readonly [rows: RegExp, bits: number])[] = [
 /** Units in the last place: each side may be off by one from the true value. */
 const TRANSCENDENTAL = /^(f2xm1|fyl2x|fyl2xp1|fptan|fpatan|fsin|fcos|fsincos)$/;
 
+/** Operands that must be aligned. */
+const ALIGNED = /^(fxsave|fxrstor|cmpxchg16b)$/;
+
 /** Which byte of a large operand, or which of two operands, is found missing first is the CPU's affair. */
 const SEVERAL_ADDRESSES = /^(cmps[bw]|fn?save|frstor|fxsave|fxrstor|fn?stenv|fldenv)$/;
 
@@ -41,6 +44,7 @@ export function comparisonFor({ mnemonic, x87 }: InstructionRow, make: 'amd' | '
     ...((anyCodes | ignored) !== 0 && { ignoredStatus: anyCodes | ignored }),
     ...(TRANSCENDENTAL.test(mnemonic) && { ulps: 2 }),
     ...(SEVERAL_ADDRESSES.test(mnemonic) && { anyFaultAddress: true }),
+    ...(ALIGNED.test(mnemonic) && { stackFaultAsProtection: true }),
     // MXCSR_MASK tells which bits this CPU has.
     ...(mnemonic === 'fxsave' && { ignoredOperandBytes: [28, 31] as const }),
     ...(mnemonic === 'f2xm1' && { undefinedResult: beyond(ONE) }),

@@ -133,6 +133,9 @@ export class VectorGenerator {
     const size = this.#windowSize;
     // Pointers to jump targets are aligned, so that they meet one.
     const alignment = this.#facts.jumps ? 8 : random.pick([1, 1, 4, 8, 16]);
+    // FXSAVE images are aligned to 16 bytes, and take up most of the window.
+    if (/^fx(save|rstor)$/.test(this.#form.pattern.row.mnemonic) && !random.oneIn(8))
+      return window + 16 * random.below(9);
     const atEnd = random.oneIn(12) && !/^(ins|outs)/.test(this.#form.pattern.row.mnemonic);
     const low = atEnd ? -4 : margin + (this.#facts.pointers.size > 0 ? Math.min(64, size / 2) - margin : 0);
     const span = atEnd ? size + 4 : Math.max(size - low - 2 * margin, 1);
