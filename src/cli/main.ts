@@ -22,8 +22,9 @@ async function main(): Promise<void> {
     .version(packageVersion())
     .wrap(Math.min(100, process.stdout.columns ?? 100))
     .fail((message, error) => {
+      if (error && error.name !== 'YError') throw error;
       // yargs' own complaints come with several lines; ours are one.
-      throw error ?? new UserError(message.replaceAll(/\s*\n\s*/g, ' '));
+      throw new UserError((message ?? error?.message).replaceAll(/\s*\n\s*/g, ' '));
     })
     .parseAsync();
 }

@@ -48,6 +48,7 @@ describe('bad input gives one clear line and exit status 2', () => {
     ['--count 0', 'run --kernel @/bzImage --count 0', /^vetro: --count must be a whole number from 1 on$/],
     ['--weight 0', 'run --kernel @/bzImage --weight 0', /^vetro: --weight must be a number above 0$/],
     ['an option given twice', 'run --kernel @/bzImage --kernel @/text', /^vetro: --kernel is given twice$/],
+    ['an option without its value', 'run --append', /^vetro: Not enough arguments following: append$/],
     ['an unknown option', 'run --colour blue', /^vetro: Unknown argument.*colour/],
     ['an unknown command', 'fly', /^vetro: Unknown argument: fly$/],
     ['no command', '', /^vetro: a command is needed/],
