@@ -40,7 +40,9 @@ export class TlbMmu implements Mmu {
   /** Pages larger than 4 KiB of which the TLB may hold parts, as linear address + log2 of the size; and those sizes. */
   readonly #largePages = new Set<number>();
   readonly #largeSizes = new Set<number>();
+  /** Worked out when a walk needs it: the mode changes far more often than paging does. */
   #paging: PagingState | undefined;
+  #pagingIsStale = true;
   #wide = false;
   #watch: DataWatch | undefined;
   #checksAlignment = false;
@@ -68,8 +70,8 @@ export class TlbMmu implements Mmu {
 
   /** Control registers, CPL or code size changed: takes note, and points emitted code to the right tables. */
   refresh(): void {
-    const { state, model } = this.#cpu;
-    this.#paging = pagingState(state, model);
+    const { state } = this.#cpu;
+    this.#pagingIsStale = true;
     const wide = isLongMode(state);
     if (wide !== this.#wide) {
       // Entries change their size: all slots are cleared, whatever they held.
@@ -215,7 +217,7 @@ export class TlbMmu implements Mmu {
     } else {
       for (let slot = 0; slot < 2 * FETCH_ENTRIES; slot++) if (!this.#fetchGlobal[slot]) this.#fetchTags[slot] = 0;
     }
-    this.#paging = pagingState(this.#cpu.state, this.#cpu.model);
+    this.#pagingIsStale = true;
     this.onFlush();
   }
 
@@ -347,6 +349,10 @@ export class TlbMmu implements Mmu {
     const { memory, state } = this.#cpu;
     let page = Math.floor(address / PAGE_SIZE);
     let global = false;
+    if (this.#pagingIsStale) {
+      this.#paging = pagingState(state, this.#cpu.model);
+      this.#pagingIsStale = false;
+    }
     if (this.#paging) {
       const found = walkPages({ address, access, privilege: user ? 'user' : 'supervisor' }, this.#paging, (at) =>
         memory.read(this.#a20(at), 4),
