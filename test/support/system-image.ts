@@ -32,7 +32,6 @@ export const MEMORY_SIZE = 0x20000;
 /** One doubleword for each attempt. */
 export const RESULTS = 0x60000;
 const LOG_FIELDS = ['vector', 'error', 'eip', 'cs', 'eflags', 'cr2', 'dr6', 'esp', 'resume'] as const;
-const LOG_ENTRY = 4 * LOG_FIELDS.length;
 
 /** The exception log and the results, as they lie in memory. */
 export function readOutcome(read: (address: number, bytes: number) => Uint8Array, count: number): Uint8Array {
@@ -80,5 +79,3 @@ export function runImage(engine: EngineName, code: CodeSpace, image: SystemImage
   }
   return readOutcome((address, bytes) => memory.copyOut(address, bytes), image.count);
 }
-
-export const logEntries = (outcome: Uint8Array, count: number): number => (outcome.length - 4 * count) / LOG_ENTRY;
