@@ -97,6 +97,8 @@ export class Processor implements Cpu {
   /** Guest time that passed in HLT, in ns. */
   #idle = 0;
   #shadowAt = -1;
+  /** Count at which events were last delivered. */
+  #deliveredAt = -1;
   #shadowKind: 'interrupts' | 'all' = 'interrupts';
   #stopRequested = false;
   /** The running instruction has entered an interrupt handler. */
@@ -137,6 +139,7 @@ export class Processor implements Cpu {
     this.#pendingTrap = undefined;
     this.#nmiPending = false;
     this.#shadowAt = -1;
+    this.#deliveredAt = -1;
     this.#shutdown = false;
     this.mmu.flush('all');
     this.modeChanged();
@@ -335,11 +338,14 @@ export class Processor implements Cpu {
   /** Traps, NMI, interrupts, in the order of their priority. @returns false after a triple fault */
   #deliverPending(): boolean {
     const { state } = this;
+    // Once at each boundary, also when a run ends here and the next begins.
+    if (this.#deliveredAt === this.#retired) return true;
     const shadowed = this.#shadowAt === this.#retired;
     const shadowedAll = shadowed && this.#shadowKind === 'all';
     if (this.#pendingTrap) {
       const trap = this.#pendingTrap;
       this.#pendingTrap = undefined;
+      this.#deliveredAt = this.#retired;
       state.nextIp = state.ip;
       if (!this.#raise(trap)) return false;
     }
@@ -347,15 +353,18 @@ export class Processor implements Cpu {
       state.dr6 = (state.dr6 | state.pendingDebug) >>> 0;
       const on = { dr6: state.pendingDebug };
       state.pendingDebug = 0;
+      this.#deliveredAt = this.#retired;
       state.nextIp = state.ip;
       if (!this.#raise(new GuestFault({ vector: VECTOR.DB, kind: 'trap', cause: { check: 'debug trap', on } })))
         return false;
     }
     if (this.#nmiPending && state.nmiBlocked === 0 && !shadowedAll) {
       this.#nmiPending = false;
+      this.#deliveredAt = this.#retired;
       return deliverInterrupt(this, { vector: VECTOR.NMI, kind: 'nmi' }) === 'delivered';
     }
     if (this.#intr === 1 && this.interruptsEnabled && !shadowed) {
+      this.#deliveredAt = this.#retired;
       return deliverInterrupt(this, { vector: this.#acknowledge(), kind: 'external' }) === 'delivered';
     }
     return true;
