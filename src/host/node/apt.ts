@@ -48,9 +48,14 @@ export class PrivateApt {
     return apt;
   }
 
-  /** Fetches the indexes. One of several may fail (a mirror in mid-update); what succeeded is used. */
+  /**
+   * Fetches the indexes. One of several may fail (a mirror in mid-update); what succeeded is used.
+   * @throws UserError if none could be had
+   */
   async update(): Promise<void> {
     await this.#run('apt-get', ['update', ...STATUS_OPTIONS]);
+    const { output } = await this.#run('apt-cache', ['pkgnames']);
+    if (output === '') throw new UserError('no package list could be fetched: is this machine offline?');
   }
 
   /** Versions of a package on offer, newest first; empty if it is unknown. */

@@ -34,6 +34,7 @@ function installApt({ versions = ['6.1.2-1', '6.1.1-1'], present = '6.1.1-1' } =
   program(
     'apt-cache',
     `case "$1 $2" in
+      'pkgnames '*) echo linux-image-686;;
       'madison linux-image-686') for v in ${versions.join(' ')}; do echo " linux-image-686 | $v | somewhere"; done;;
       'madison busybox-static') echo ' busybox-static | 1:1.35 | somewhere';;
       'show linux-image-686='*) v=\${2#*=}; echo "Depends: linux-image-$v-686 (= $v), extra";;
@@ -103,6 +104,12 @@ describe('vetro fetch', () => {
     process.env.PATH = `${world}/bin`;
     await expect(fetchHere()).rejects.toThrow('apt is not available on this machine');
     expect(await isFetched('debian-686', join(world, 'cache'))).toBe(false);
+  });
+
+  it('says so when there is no network', async () => {
+    installApt();
+    program('apt-cache', 'exit 0');
+    await expect(fetchHere()).rejects.toThrow('no package list could be fetched: is this machine offline?');
   });
 
   it('says so when no version can be had, and when the package is unknown', async () => {
