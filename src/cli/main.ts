@@ -1,3 +1,4 @@
+#!/usr/bin/env node
 /** The command `vetro`. Each command declares its options, calls one function, and prints; this file joins them. */
 import yargs from 'yargs';
 import { hideBin } from 'yargs/helpers';
@@ -24,7 +25,7 @@ async function main(): Promise<void> {
     .fail((message, error) => {
       if (error && error.name !== 'YError') throw error;
       // yargs' own complaints come with several lines; ours are one.
-      throw new UserError((message ?? error?.message).replaceAll(/\s*\n\s*/g, ' '));
+      throw new UserError(String(message ?? error?.message).replaceAll(/\s*\n\s*/g, ' '));
     })
     .parseAsync();
 }
