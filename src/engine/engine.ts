@@ -11,6 +11,8 @@ export type EngineExit =
   | 'budget'
   /** `state.attention` was set by the instruction before `state.ip`: the dispatcher must look. */
   | 'attention'
+  /** Nothing is wrong, but the instruction at `state.ip` must run by itself: with a budget of 1. */
+  | 'alone'
   /** `cpu.pendingFault` is set: the instruction at `state.ip` was abandoned (or, for a trap, has retired). */
   | 'fault';
 

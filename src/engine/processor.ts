@@ -99,6 +99,8 @@ export class Processor implements Cpu {
   #shadowAt = -1;
   /** Count at which events were last delivered. */
   #deliveredAt = -1;
+  /** The engine wants to run the next instruction by itself. */
+  #alone = false;
   #shadowKind: 'interrupts' | 'all' = 'interrupts';
   #stopRequested = false;
   /** The running instruction has entered an interrupt handler. */
@@ -290,13 +292,20 @@ export class Processor implements Cpu {
     }
     // RF lasts for one instruction; that instruction may set it anew (IRET).
     if (flags & EFLAGS.RF) state.flagsOther = (flags & ~EFLAGS.RF) >>> 0;
-    const single = stepping || watching || hasDataBreakpoints(state) || (flags & EFLAGS.RF) !== 0 || this.#eventWaits();
+    const single =
+      stepping ||
+      watching ||
+      hasDataBreakpoints(state) ||
+      (flags & EFLAGS.RF) !== 0 ||
+      this.#eventWaits() ||
+      this.#alone;
     this.#runBudget = single ? 1 : budget;
     this.#running = true;
     this.#entered = false;
     state.suspended = 0;
     const exit = this.engine.run(this.#runBudget);
     this.#endRun();
+    this.#alone = exit === 'alone';
     if (exit === 'fault') {
       const fault = this.pendingFault!;
       this.pendingFault = undefined;

@@ -34,7 +34,7 @@ export class Interpreter implements Engine, EmittedCodeHost {
   readonly #source: CodeSource & { linear: number; limit: number };
   /** `state.ip` when a helper faulted: a task switch that faults does so in the new task, at its instruction pointer. */
   #faultIp: number | undefined;
-  /** The instruction at `state.ip` was abandoned: it must not run fused with the next. */
+  /** A compare that reads a device was about to run fused with a branch: the device must see the compare's own time, and may ask for an interrupt behind it. */
   #alone = false;
 
   constructor(cpu: DispatchedCpu, runtime: InterpreterRuntime, decoder: Decoder) {
@@ -67,27 +67,11 @@ export class Interpreter implements Engine, EmittedCodeHost {
     state.budget = budget;
     state.faulted = 0;
     this.#faultIp = undefined;
-    const wide = (state.modeKey & MODE.CODE64) !== 0;
-    let exit = this.#runtime.run(state.address, { wide });
-    while (this.#alone) exit = this.#runAlone(wide);
+    this.#alone = false;
+    const exit = this.#runtime.run(state.address, { wide: (state.modeKey & MODE.CODE64) !== 0 });
     if (exit === EXIT.FAULT && this.#faultIp !== undefined) state.ip = this.#faultIp;
     state.record = 0;
-    return EXITS[exit]!;
-  }
-
-  /**
-   * A compare that reads a device was about to run fused with a branch. Now by itself: the device must see the time of
-   * this instruction, and may ask for an interrupt behind it. Then the rest of the budget.
-   */
-  #runAlone(wide: boolean): number {
-    const { state } = this.#cpu;
-    this.#alone = false;
-    const rest = state.budget - 1;
-    state.budget = 1;
-    state.faulted = 0;
-    const exit = this.#runtime.run(state.address, { wide });
-    state.budget += rest;
-    return exit === EXIT.BUDGET && rest > 0 ? this.#runtime.run(state.address, { wide }) : exit;
+    return this.#alone ? 'alone' : EXITS[exit]!;
   }
 
   invalidateCode(firstPage: number, pages: number): void {

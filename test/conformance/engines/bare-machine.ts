@@ -1,0 +1,67 @@
+/** A processor with memory and ports and nothing else: no firmware, no tables but what a test writes. */
+import { VirtualClock } from '../../../src/base/virtual-clock.ts';
+import type { PortSpace } from '../../../src/cpu/cpu.ts';
+import { type CodeSpace, createCodeSpace } from '../../../src/engine/code-space.ts';
+import { type EngineName, Processor } from '../../../src/engine/processor.ts';
+import { enterBootImage } from '../../../src/machine/entry.ts';
+import { GuestMemory } from '../../../src/memory/guest-memory.ts';
+import { Pool } from '../../../src/memory/pool.ts';
+
+export interface BareMachine {
+  readonly memory: GuestMemory;
+  readonly processor: Processor;
+  write(address: number, bytes: ArrayLike<number>): void;
+  /** To flat 32-bit protected mode, CPL 0, interrupts off, ESP 8000h; the GDT lies at 1000h and is for the test to fill. */
+  enter(eip: number): void;
+  /** To real-address mode, all segments 0, SP = `ip`. */
+  enterReal(ip: number): void;
+  dispose(): void;
+}
+
+const shared: { code?: CodeSpace } = {};
+/** The pool and compiled code that the bare machines of a test file share. */
+export const sharedCode = (): CodeSpace => (shared.code ??= createCodeSpace(Pool.create()));
+
+export function createBareMachine(
+  engine: EngineName,
+  options: { memory?: number; ports?: PortSpace } = {},
+): BareMachine {
+  const code = sharedCode();
+  const memory = new GuestMemory(code.pool, { size: options.memory ?? 4 * 2 ** 20 });
+  const processor = new Processor({
+    name: 'bare',
+    code,
+    memory,
+    ports: options.ports ?? { read: (_, size) => 2 ** (8 * size) - 1, write: () => {} },
+    clock: new VirtualClock(),
+    model: 'i686',
+    engine,
+    interrupts: {
+      acknowledge: () => {
+        processor.intr.set(0);
+        return 9;
+      },
+    },
+  });
+  return {
+    memory,
+    processor,
+    write: (address, bytes) => memory.copyIn(address, Uint8Array.from(bytes)),
+    enter(eip) {
+      enterBootImage(processor, {
+        mode: 'protected',
+        gdt: { address: 0x1000, limit: 0xfff },
+        codeSelector: 0x08,
+        dataSelector: 0x10,
+        eip,
+        esi: 0,
+      });
+      processor.state.setReg32(4, 0x8000);
+    },
+    enterReal: (ip) => enterBootImage(processor, { mode: 'real', ip }),
+    dispose() {
+      processor.dispose();
+      memory.dispose();
+    },
+  };
+}
