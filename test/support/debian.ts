@@ -1,7 +1,7 @@
 /** The real kernel for tests: fetched once into the user's cache, or a reason why there is none. */
 import { readFileSync } from 'node:fs';
 import { fetchSystem, type SystemName } from '../../src/cli/fetch/debian.ts';
-import type { Guest, GuestBoot } from '../../src/index.ts';
+import type { GuestBoot } from '../../src/index.ts';
 
 export { READY_MARKER } from '../../src/cli/fetch/initramfs.ts';
 
@@ -17,15 +17,24 @@ export async function debianBoot(name: SystemName): Promise<{ boot?: GuestBoot; 
   }
 }
 
-/** Someone at a guest's serial terminal: types, and waits for what appears. */
+/** What has a serial terminal: a guest, or the command that runs one. */
+export interface Conversation {
+  readonly serial: {
+    on(name: 'data', listener: (bytes: Uint8Array) => void): unknown;
+    write(text: string): void;
+  };
+  on(name: 'exit', listener: (exit: { reason: string }) => void): () => void;
+}
+
+/** Someone at a serial terminal: types, and waits for what appears. */
 export class Typist {
-  readonly #guest: Guest;
+  readonly #guest: Conversation;
   #transcript = '';
   /** Where the search for the next expected text starts. */
   #from = 0;
   #check = (): void => {};
 
-  constructor(guest: Guest) {
+  constructor(guest: Conversation) {
     this.#guest = guest;
     const decoder = new TextDecoder();
     guest.serial.on('data', (bytes) => {
@@ -53,15 +62,20 @@ export class Typist {
         clearTimeout(timer);
         reject(new Error(`the guest ended (${exit.reason}) before ${expected} in: …${this.#transcript.slice(-2000)}`));
       });
+      // What has been looked at once is not looked at again: a command may print megabytes, a few bytes at a time.
+      let looked = this.#from;
       this.#check = () => {
-        const rest = this.#transcript.slice(this.#from);
+        const start = Math.max(this.#from, looked - LONGEST_MATCH);
+        const rest = this.#transcript.slice(start);
+        looked = this.#transcript.length;
         const match = typeof expected === 'string' ? literal(expected, rest) : expected.exec(rest);
         if (!match) return;
+        const between = this.#transcript.slice(this.#from, start + match.index);
         this.#check = () => {};
         off();
         clearTimeout(timer);
-        this.#from += match.index + match[0].length;
-        resolve(rest.slice(0, match.index));
+        this.#from = start + match.index + match[0].length;
+        resolve(between);
       };
       this.#check();
     });
@@ -74,6 +88,9 @@ export class Typist {
     return (await this.waitFor(PROMPT)).replaceAll('\r', '').replaceAll(ASK_CURSOR, '').trimEnd();
   }
 }
+
+/** Nothing that is waited for is longer. */
+const LONGEST_MATCH = 256;
 
 /** The shell's prompt, then the question for the cursor's place with which it begins to edit a line. */
 // biome-ignore lint/suspicious/noControlCharactersInRegex: an escape sequence is what is looked for
