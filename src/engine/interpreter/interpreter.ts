@@ -68,10 +68,27 @@ export class Interpreter implements Engine, EmittedCodeHost {
     state.faulted = 0;
     this.#faultIp = undefined;
     this.#alone = false;
-    const exit = this.#runtime.run(state.address, { wide: (state.modeKey & MODE.CODE64) !== 0 });
+    let exit: number;
+    try {
+      exit = this.#runtime.run(state.address, { wide: (state.modeKey & MODE.CODE64) !== 0 });
+    } catch (bug) {
+      this.#settle();
+      throw bug;
+    }
     if (exit === EXIT.FAULT && this.#faultIp !== undefined) state.ip = this.#faultIp;
     state.record = 0;
     return this.#alone ? 'alone' : EXITS[exit]!;
+  }
+
+  /** After a bug of ours in the middle of a block: points `state.ip` to the instruction and gives back what did not run. */
+  #settle(): void {
+    const { state, pool } = this.#cpu;
+    const { record } = state;
+    if (record === 0) return;
+    const ip = state.base + pool.views.u16[(record + RECORD.pageOffset) >>> 1]!;
+    state.ip = state.modeKey & MODE.CODE64 ? ip : ip >>> 0;
+    state.budget += pool.views.u8[record + RECORD.remaining]!;
+    state.record = 0;
   }
 
   invalidateCode(firstPage: number, pages: number): void {
