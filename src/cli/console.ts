@@ -109,8 +109,10 @@ export class Console {
     process.stdin.setRawMode(false);
     const answer = await this.#options.onMonitor(this.front);
     this.#inMonitor = false;
-    if (answer === 'quit') this.#options.onQuit();
-    else this.#takeTerminal();
+    if (answer === 'quit') return this.#options.onQuit();
+    this.#takeTerminal();
+    const { name, state } = this.front;
+    this.report(state === 'paused' ? `${name} stays paused; Ctrl-A c, then c, continues` : `${name} goes on`);
   }
 
   /** All guests get the same input; each at its own pace. */

@@ -13,6 +13,8 @@ const CTRL_C = '\x03';
 const CTRL_D = '\x04';
 const CTRL_Z = '\x1a';
 const MONITOR = '(vetro) ';
+// biome-ignore lint/suspicious/noControlCharactersInRegex: an escape sequence is what is looked for
+const CURSOR_AND_COLOUR = /\x1b\[[\d;]*[A-Za-z]/g;
 
 /** What the kernel says of a PC without DMI, ACPI, IOMMU and machine checks; what else it complains about is our fault. */
 const EXPECTED_COMPLAINTS = [
@@ -44,7 +46,7 @@ describe.skipIf(!boot || !hasScript)(`Debian on a terminal${missing ? ` (${missi
   const monitor = async (command: string): Promise<string> => {
     typist.type(`${command}\r`);
     await typist.waitFor('\n'); // the echo
-    return (await typist.waitFor(MONITOR)).replaceAll('\r', '');
+    return (await typist.waitFor(MONITOR)).replaceAll(CURSOR_AND_COLOUR, '').replaceAll('\r', '');
   };
 
   it('the guest’s terminal has the size of the user’s', async () => {

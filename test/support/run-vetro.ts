@@ -19,6 +19,8 @@ export interface RunOptions {
 }
 
 export interface Vetro {
+  /** What to run by other means: Node and the bundle. */
+  readonly command: readonly string[];
   run(args: readonly string[], options?: RunOptions): Promise<Result>;
   dispose(): void;
 }
@@ -38,6 +40,7 @@ export async function buildVetro(): Promise<Vetro> {
     logLevel: 'warning',
   });
   return {
+    command: [process.execPath, bundle],
     run: (args, options = {}) => runNode([bundle, ...args], options),
     dispose: () => rmSync(folder, { recursive: true, force: true }),
   };
