@@ -25,6 +25,8 @@ import type { InterpreterRuntime } from './runtime.ts';
 const MAX_INSTRUCTIONS = 64;
 const CHUNK_BYTES = 1 << 20;
 const MAX_CHUNKS = 24;
+/** A page of more blocks, as no compiler makes it, loses all of them when it is written: a search at each write would take too long. */
+const SEARCH_LIMIT = 512;
 
 export interface Block {
   /** Host address of the first record. */
@@ -127,9 +129,10 @@ export class BlockCache {
   invalidate(page: number, offset: number, length: number): boolean {
     const blocks = this.#byPage.get(page);
     if (!blocks) return false;
+    const crowded = blocks.size > SEARCH_LIMIT;
     let found = false;
     for (const block of blocks) {
-      if (!covers(block, page, offset, offset + length)) continue;
+      if (!crowded && !covers(block, page, offset, offset + length)) continue;
       this.#markStale(block.address, block.records);
       block.stale = true;
       if (this.#blocks.get(block.key) === block) this.#blocks.delete(block.key);

@@ -5,7 +5,7 @@ import { Pool } from '../../../src/memory/pool.ts';
 import { runLockstep } from './lockstep.ts';
 import { ProgramGenerator } from './random-program.ts';
 
-const SEEDS = 40;
+const SEEDS = 30;
 
 describe('random system programs', () => {
   it('are in the same state at the same count on every engine, however a run is cut', () => {

@@ -200,6 +200,31 @@ describe('interpreter', () => {
     machine.dispose();
   });
 
+  it('notices a write to a page in which code was entered at every byte', () => {
+    const machine = createBareMachine('interpreter');
+    const page = 0x20_0000;
+    machine.write(page, new Uint8Array(0x1000).fill(0x43)); // inc ebx
+    machine.write(page + 0xfff, [0xc3]);
+    machine.write(
+      START,
+      program32(`
+        mov esi, ${page + 0x900}
+        again: call esi
+        inc esi
+        cmp esi, ${page + 0xff0}
+        jb again
+        mov byte [${page + 0xfe0}], 0x4b
+        xor ebx, ebx
+        mov esi, ${page + 0x900}
+        call esi
+        jmp $`),
+    );
+    machine.enter(START);
+    machine.processor.run(3_500_000);
+    expect(machine.processor.state.reg32(3)).toBe(0x6ff - 2);
+    machine.dispose();
+  });
+
   it('goes on when the space for decoded code is full', () => {
     const machine = createBareMachine('interpreter', { memory: 4 * 2 ** 20 });
     // 300 000 blocks, a short jump each, and back to the first.
