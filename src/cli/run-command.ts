@@ -43,7 +43,11 @@ export const runCommand: CommandModule<object, RunArguments> = {
         describe: 'path of an initial RAM disk',
         requiresArg: true,
       })
-      .option('append', { type: 'string', describe: 'kernel command line', requiresArg: true })
+      .option('append', {
+        type: 'string',
+        requiresArg: true,
+        describe: 'kernel command line, instead of console=ttyS0 (Debian: console=ttyS0 cryptomgr.notests)',
+      })
       .option('system', {
         choices: SYSTEM_NAMES,
         default: 'debian-686' as const,
