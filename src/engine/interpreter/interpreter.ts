@@ -257,7 +257,11 @@ export class Interpreter implements Engine, EmittedCodeHost {
 
   #codeWritten(page: number, offset: number, length: number): void {
     // A stale block must not be found in the jump cache again: it sends whoever enters it back there.
-    if (this.#blocks.invalidate(page, offset, length)) this.#cpu.mmu.onFlush();
+    if (this.#blocks.invalidate(page, offset, length)) {
+      this.#cpu.mmu.onFlush();
+      // A repeated string instruction that overwrites itself stops between two iterations and is fetched anew.
+      this.#cpu.attend();
+    }
     if (this.#blocks.releasedPages(page)) this.#source.unwatch(page);
   }
 

@@ -222,6 +222,23 @@ describe.each(SYSTEM_ENGINES)('%s', (engine) => {
     expect(faults(result)).toEqual(['#GP(0)']);
   });
 
+  it.each([1, 3, 100])(
+    'fetches a repeated string instruction anew that overwrites itself, in slices of %i',
+    (slice) => {
+      const machine = createBareMachine(engine);
+      // REP STOSB over its own prefix: with AL = A6h there is a CMPSB then.
+      machine.write(0x7c00, [0xf3, 0xaa]);
+      machine.enterReal(0x7c00);
+      const { state } = machine.processor;
+      state.setReg32(0, 0xa6);
+      state.setReg32(1, 20);
+      state.setReg32(7, 0x7bfa);
+      for (let total = 0; total < 8; ) total += machine.processor.run(Math.min(slice, 8 - total)).executed;
+      expect([state.reg32(1), state.reg32(7), state.ip]).toEqual([13, 0x7c02, 0x7c01]);
+      machine.dispose();
+    },
+  );
+
   it('runs part of a block that was dropped since it was linked', () => {
     const machine = createBareMachine(engine);
     const [start, target] = [0x1_0000, 0x1_0ffe];
