@@ -37,6 +37,8 @@ export function hashState(cpu: Cpu, retired: number): string {
   for (let page = 0; page < memory.size / PAGE_SIZE; page++) {
     const frame = memory.frameForRead(page);
     if (frame === 0 || frame === pool.frames.zeroFrame) continue;
+    // To the guest, a page of zeros is a page that was never written.
+    if (u32.subarray(frame >>> 2, (frame + PAGE_SIZE) >>> 2).every((word) => word === 0)) continue;
     hash.add(page);
     for (let at = frame >>> 2; at < (frame + PAGE_SIZE) >>> 2; at++) hash.add(u32[at]!);
   }
