@@ -32,11 +32,13 @@ export function hashState(cpu: Cpu, retired: number): string {
   hash.add(readEflags(state));
   for (let index = 0; index < 16; index++) hash.addBig(state.reg64(index));
   for (const name of Object.keys(FIELD_KINDS) as FieldName[]) if (!HIDDEN.has(name)) hash.addBig(BigInt(state[name]));
+  // First: allocating it may replace the views.
+  const { zeroFrame } = pool.frames;
   const { u32 } = pool.views;
   for (let at = STATE.segments; at < STATE.helperArguments; at += 4) hash.add(u32[(state.address + at) >>> 2]!);
   for (let page = 0; page < memory.size / PAGE_SIZE; page++) {
     const frame = memory.frameForRead(page);
-    if (frame === 0 || frame === pool.frames.zeroFrame) continue;
+    if (frame === 0 || frame === zeroFrame) continue;
     // To the guest, a page of zeros is a page that was never written.
     if (u32.subarray(frame >>> 2, (frame + PAGE_SIZE) >>> 2).every((word) => word === 0)) continue;
     hash.add(page);
