@@ -66,3 +66,10 @@ export const raise = {
   MF: (cause: Cause) => new GuestFault({ vector: VECTOR.MF, cause }),
   AC: (cause: Cause) => new GuestFault({ vector: VECTOR.AC, errorCode: 0, cause }),
 };
+
+/** "#GP(18h): DPL of the gate less than CPL", for people. */
+export function describeFault({ vector, errorCode, cause }: GuestFault): string {
+  const name = Object.entries(VECTOR).find(([, number]) => number === vector)?.[0] ?? `vector ${vector}`;
+  const code = errorCode === undefined ? '' : `(${errorCode.toString(16)}h)`;
+  return `#${name}${code}: ${cause.check}`;
+}

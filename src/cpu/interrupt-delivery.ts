@@ -4,7 +4,7 @@
  * Handling".
  *
  * `enterHandler` makes one attempt and throws what goes wrong, with the state as it was. `deliverInterrupt` and
- * `raiseException` deliver what goes wrong, too, by the rules for double faults.
+ * `raiseException` say what follows from that, by the rules for double faults.
  *
  * Not modelled: virtual-8086 mode extensions and protected-mode virtual interrupts (no CPU model advertises VME);
  * interrupts in IA-32e mode.
@@ -41,12 +41,18 @@ export interface InterruptEvent {
   readonly resume?: boolean;
 }
 
-/** Result of a delivery: 'shutdown' after a triple fault. */
-export type Delivery = 'delivered' | 'shutdown';
+/**
+ * What one attempt at a delivery comes to: the handler is entered; or another exception, met on the way and to be
+ * delivered next, at the same instruction boundary; or a shutdown after a triple fault.
+ *
+ * One attempt at a time, because a guest can make a chain of them endless: an #AC on the push of an #AC, and again.
+ * Hardware makes no progress there either; whoever calls must be able to stop in between.
+ */
+export type Delivery = 'delivered' | 'shutdown' | GuestFault;
 
 /**
- * Delivers an interrupt between instructions: it returns to `state.ip`. Wakes from HLT. On return `state.ip` is the
- * handler's first instruction.
+ * Delivers an interrupt between instructions: it returns to `state.ip`. Wakes from HLT. Once delivered, `state.ip` is
+ * the handler's first instruction.
  */
 export function deliverInterrupt(cpu: Cpu, event: InterruptEvent): Delivery {
   const { state } = cpu;
@@ -55,15 +61,13 @@ export function deliverInterrupt(cpu: Cpu, event: InterruptEvent): Delivery {
   const resume = event.resume === true || state.suspended !== 0;
   state.suspended = 0;
   const { vector, kind, errorCode } = event;
-  const fault = attempt(cpu, { vector, kind, errorCode, resume });
-  if (fault === undefined) return 'delivered';
   // An interrupt is a benign event: what its delivery raises is handled in its own right.
-  return raiseException(cpu, fault);
+  return attempt(cpu, { vector, kind, errorCode, resume }) ?? 'delivered';
 }
 
 /**
- * Delivers an exception. A fault returns to `state.ip`, a trap to `state.nextIp`. What the delivery raises in turn is
- * delivered as well, or becomes a double fault, or a shutdown. SDM Vol. 3A, "Conditions for Generating a Double Fault".
+ * Delivers an exception. A fault returns to `state.ip`, a trap to `state.nextIp`. What the delivery raises in turn is to
+ * be delivered as well, or becomes a double fault, or a shutdown. SDM Vol. 3A, "Conditions for Generating a Double Fault".
  */
 export function raiseException(cpu: Cpu, fault: GuestFault): Delivery {
   const { state } = cpu;
@@ -71,26 +75,19 @@ export function raiseException(cpu: Cpu, fault: GuestFault): Delivery {
   state.suspended = 0;
   state.halted = 0;
   if (fault.kind === 'trap') state.ip = state.nextIp;
-  let current = fault;
-  recordAddress(cpu, current);
-  for (;;) {
-    cpu.lastFault = current;
-    const { vector, errorCode } = current;
-    const resume = current.kind === 'fault' ? vector !== VECTOR.DB : interrupted;
-    const nested = attempt(cpu, { vector, kind: 'exception', errorCode, resume });
-    if (nested === undefined) {
-      // The processor clears GD on entry to the debug handler. SDM Vol. 3B, "Debug Control Register (DR7)".
-      if (vector === VECTOR.DB) state.dr7 = state.dr7 & ~DR7.GD;
-      return 'delivered';
-    }
-    recordAddress(cpu, nested);
-    const next = combineFaults(current, nested);
-    if (next === 'shutdown') {
-      cpu.lastFault = nested;
-      return 'shutdown';
-    }
-    current = next;
+  recordAddress(cpu, fault);
+  cpu.lastFault = fault;
+  const { vector, errorCode } = fault;
+  const resume = fault.kind === 'fault' ? vector !== VECTOR.DB : interrupted;
+  const nested = attempt(cpu, { vector, kind: 'exception', errorCode, resume });
+  if (nested === undefined) {
+    // The processor clears GD on entry to the debug handler. SDM Vol. 3B, "Debug Control Register (DR7)".
+    if (vector === VECTOR.DB) state.dr7 = state.dr7 & ~DR7.GD;
+    return 'delivered';
   }
+  const next = combineFaults(fault, nested);
+  if (next === 'shutdown') cpu.lastFault = nested;
+  return next;
 }
 
 /** A page fault loads CR2 when it is met, whatever becomes of it. */
@@ -104,8 +101,9 @@ function attempt(cpu: Cpu, event: InterruptEvent): GuestFault | undefined {
   try {
     enterHandler(cpu, event, state.ip);
   } catch (error) {
-    if (error instanceof GuestFault) return error;
-    throw error;
+    if (!(error instanceof GuestFault)) throw error;
+    recordAddress(cpu, error);
+    return error;
   }
   state.ip = state.nextIp;
   return undefined;

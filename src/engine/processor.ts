@@ -10,9 +10,9 @@ import type { VirtualClock } from '../base/virtual-clock.ts';
 import type { Cpu, PortSpace } from '../cpu/cpu.ts';
 import { type CpuModel, findCpuModel } from '../cpu/cpu-model.ts';
 import { hasDataBreakpoints, hasExecuteBreakpoints, matchData, matchExecute } from '../cpu/debug-registers.ts';
-import { GuestFault, VECTOR } from '../cpu/fault.ts';
+import { describeFault, GuestFault, VECTOR } from '../cpu/fault.ts';
 import { EFLAGS } from '../cpu/flags.ts';
-import { deliverInterrupt, raiseException } from '../cpu/interrupt-delivery.ts';
+import { type Delivery, deliverInterrupt, type InterruptEvent, raiseException } from '../cpu/interrupt-delivery.ts';
 import { MODE, modeKey } from '../cpu/mode-key.ts';
 import { DR6 } from '../cpu/register-bits.ts';
 import { resetState } from '../cpu/reset.ts';
@@ -49,22 +49,43 @@ export interface ProcessorOptions {
 }
 
 export interface RunResult {
-  /** Instructions retired in this run. A fault counts as one. */
+  /** Instructions retired in this run, and what counts as one: see `Processor`. */
   readonly executed: number;
   /**
-   * 'budget': all were retired, or `stop` was called. 'halted': HLT, and nothing inside can wake it.
-   * 'shutdown': triple fault.
+   * 'budget': all were retired, or `stop` was called, or the run was overdue. 'time': guest time has reached the limit.
+   * 'halted': HLT, and nothing inside can wake it. 'shutdown': triple fault.
    */
-  readonly reason: 'budget' | 'halted' | 'shutdown' | 'error';
+  readonly reason: 'budget' | 'time' | 'halted' | 'shutdown' | 'error';
   readonly error?: InternalError;
+}
+
+export interface RunLimits {
+  /** Guest time, in ns, at which to come back. */
+  readonly time?: number | undefined;
+  /**
+   * Asked every so often, more often where the guest does what is dear to the host: true ends the run at the next
+   * instruction boundary. The guest can't tell.
+   */
+  readonly overdue?: (() => boolean) | undefined;
 }
 
 /** Guest time that one instruction takes, in ns: about what the interpreter needs on a present machine. */
 export const NANOSECONDS_PER_INSTRUCTION = 4;
-/** Halts skipped in one run before the caller gets a turn. */
-const MAX_IDLE_SKIPS = 1000;
+/** Turns between two looks at whether a run is overdue: the dearest (a delivery, an alarm) take some 10 µs. */
+const OVERDUE_INTERVAL = 32;
+/** What can happen at one instruction boundary, in the order of priority. */
+const EVENT = { TRAP: 0, DEBUG: 1, NMI: 2, INTERRUPT: 3, NONE: 4 } as const;
 const STATE_BLOCK_SIZE = STATE.size + (JUMP_CACHE.ENTRIES << JUMP_CACHE.ENTRY_SHIFT);
 
+/** How many instructions take at least this guest time, in ns. */
+const instructionsIn = (nanoseconds: number): number =>
+  Math.min(Math.max(1, Math.ceil(nanoseconds / NANOSECONDS_PER_INSTRUCTION)), 0x7fff_ffff);
+
+/**
+ * What counts as an instruction: each that retires, each iteration of a repeated string instruction, each attempt to
+ * deliver an exception or interrupt, and each alarm that a halted processor waits for. So every run comes back, whatever
+ * the guest does, and guest time moves on.
+ */
 export class Processor implements Cpu {
   readonly name: string;
   readonly pool: Pool;
@@ -97,8 +118,10 @@ export class Processor implements Cpu {
   /** Guest time that passed in HLT, in ns. */
   #idle = 0;
   #shadowAt = -1;
-  /** Count at which events were last delivered. */
-  #deliveredAt = -1;
+  /** Events before this one have had their turn at the present boundary: each is taken at most once before an instruction runs. */
+  #nextEvent: number = EVENT.TRAP;
+  /** Met while another event was delivered: delivered next, before anything else. */
+  #followUp: GuestFault | undefined;
   /** The engine wants to run the next instruction by itself. */
   #alone = false;
   #shadowKind: 'interrupts' | 'all' = 'interrupts';
@@ -110,6 +133,11 @@ export class Processor implements Cpu {
   #codeBase = -1;
   #codeLimit = -1;
   #shutdown = false;
+  /** The exception that began the present chain, and where: what a shutdown comes from. */
+  #origin: GuestFault | undefined;
+  #originSelector = 0;
+  #originIp = 0;
+  #turns = 0;
 
   /** Powered on and reset. @throws UserError for an unknown model */
   constructor(options: ProcessorOptions) {
@@ -141,7 +169,8 @@ export class Processor implements Cpu {
     this.#pendingTrap = undefined;
     this.#nmiPending = false;
     this.#shadowAt = -1;
-    this.#deliveredAt = -1;
+    this.#nextEvent = EVENT.TRAP;
+    this.#followUp = undefined;
     this.#shutdown = false;
     this.mmu.flush('all');
     this.modeChanged();
@@ -153,6 +182,25 @@ export class Processor implements Cpu {
     // Of the running block, the instructions after this one have been taken from the budget but not executed.
     const ahead = state.record === 0 ? 0 : pool.views.u8[state.record + 3]! - pool.views.u8[state.record + 11]!;
     return this.#retired + this.#runBudget - state.budget - ahead;
+  }
+
+  /** Why the processor has shut down, in a line: the exception that could not be handled, where, and what stood in the way. */
+  get shutdownCause(): string {
+    const hex = (value: number, digits: number) => value.toString(16).padStart(digits, '0');
+    const where = `${hex(this.#originSelector, 4)}:${hex(this.#originIp, 8)}`;
+    const first = this.#origin ? `${describeFault(this.#origin)}, at ${where}` : 'no exception';
+    const { lastFault } = this;
+    return lastFault && lastFault !== this.#origin
+      ? `${first}; its delivery ends in ${describeFault(lastFault)}`
+      : first;
+  }
+
+  /**
+   * Turns of the dispatcher since power-on: entries into the engine, attempts at a delivery, alarms waited for. Each but
+   * a few takes from the budget; tests hold a hostile guest's run to that.
+   */
+  get turns(): number {
+    return this.#turns;
   }
 
   get timeStampCount(): bigint {
@@ -224,11 +272,11 @@ export class Processor implements Cpu {
   }
 
   /** Runs at most `maxInstructions`. Guest code can't make it throw; a bug of ours becomes reason 'error'. */
-  run(maxInstructions: number): RunResult {
+  run(maxInstructions: number, limits: RunLimits = {}): RunResult {
     const start = this.#retired;
     this.#stopRequested = false;
     try {
-      const reason = this.#dispatch(start + maxInstructions);
+      const reason = this.#dispatch(start + maxInstructions, limits);
       return { executed: this.#retired - start, reason };
     } catch (thrown) {
       if (this.#running) this.#endRun();
@@ -246,36 +294,39 @@ export class Processor implements Cpu {
     this.pool.release(this.state.address, STATE_BLOCK_SIZE);
   }
 
-  #dispatch(end: number): 'budget' | 'halted' | 'shutdown' {
+  #dispatch(
+    end: number,
+    { time: until = Number.POSITIVE_INFINITY, overdue }: RunLimits,
+  ): Exclude<RunResult['reason'], 'error'> {
     const { state, clock } = this;
-    let idleSkips = 0;
     for (;;) {
+      this.#turns++;
       if (this.#shutdown) return 'shutdown';
       clock.fireDue();
       state.attention = 0;
-      if (!this.#deliverPending()) {
-        this.#shutdown = true;
-        return 'shutdown';
-      }
       if (this.#stopRequested || this.#retired >= end) return 'budget';
-      if (state.halted) {
-        const next = clock.nextAlarm;
-        if (!this.interruptsEnabled || next === Number.POSITIVE_INFINITY) return 'halted';
-        if (idleSkips++ === MAX_IDLE_SKIPS) return 'budget';
-        this.#idle += Math.max(0, next - clock.now);
-        continue;
-      }
-      const toAlarm = Math.ceil((clock.nextAlarm - clock.now) / NANOSECONDS_PER_INSTRUCTION);
-      const budget = Math.min(end - this.#retired, Math.max(1, toAlarm), 0x7fff_ffff);
-      if (!this.#execute(budget)) {
-        this.#shutdown = true;
-        return 'shutdown';
-      }
+      if (clock.now >= until) return 'time';
+      if (overdue && this.#turns % OVERDUE_INTERVAL === 0 && overdue()) return 'budget';
+      if (this.#deliverNext()) continue;
+      const next = Math.min(clock.nextAlarm, until);
+      if (!state.halted) this.#execute(Math.min(end - this.#retired, instructionsIn(next - clock.now)));
+      else if (!this.interruptsEnabled || next === Number.POSITIVE_INFINITY) return 'halted';
+      else this.#sleep(next);
     }
   }
 
-  /** Runs the engine once. @returns false after a triple fault */
-  #execute(budget: number): boolean {
+  /** In HLT: guest time passes up to an alarm, which counts as an instruction, or up to the end of the run, which does not. */
+  #sleep(until: number): void {
+    const { clock } = this;
+    if (until === clock.nextAlarm) {
+      this.#retired++;
+      this.#nextEvent = EVENT.TRAP;
+    }
+    this.#idle += until - clock.now;
+  }
+
+  /** Runs the engine once. */
+  #execute(budget: number): void {
     const { state } = this;
     const flags = state.flagsOther;
     const stepping = (flags & EFLAGS.TF) !== 0;
@@ -285,7 +336,7 @@ export class Processor implements Cpu {
       const met = matchExecute(state, this.#linearIp());
       if (met !== 0) {
         state.dr6 = (state.dr6 | met) >>> 0;
-        return this.#raiseFault(
+        return this.#raise(
           new GuestFault({ vector: VECTOR.DB, cause: { check: 'instruction breakpoint', on: { dr6: met } } }),
         );
       }
@@ -302,6 +353,7 @@ export class Processor implements Cpu {
     this.#runBudget = single ? 1 : budget;
     this.#running = true;
     this.#entered = false;
+    this.#nextEvent = EVENT.TRAP;
     state.suspended = 0;
     const exit = this.engine.run(this.#runBudget);
     this.#endRun();
@@ -309,11 +361,10 @@ export class Processor implements Cpu {
     if (exit === 'fault') {
       const fault = this.pendingFault!;
       this.pendingFault = undefined;
-      return this.#raiseFault(fault);
+      return this.#raise(fault);
     }
     // Entering a handler (INT n) clears TF and with it the trap.
     if (stepping && !this.#entered) state.pendingDebug |= DR6.BS;
-    return true;
   }
 
   #endRun(): void {
@@ -323,15 +374,23 @@ export class Processor implements Cpu {
     this.#runBudget = 0;
   }
 
-  /** Raises what the instruction at `state.ip` has met. It counts as an instruction: a handler that faults at once must not stop time. */
-  #raiseFault(fault: GuestFault): boolean {
-    this.#retired++;
-    return this.#raise(fault);
+  #raise(fault: GuestFault): void {
+    if (fault !== this.#followUp) {
+      const { state } = this;
+      this.#origin = fault;
+      this.#originSelector = state.segments[CS]!.selector;
+      this.#originIp = state.ip;
+    }
+    this.#deliver(() => raiseException(this, fault));
   }
 
-  #raise(fault: GuestFault): boolean {
-    this.#runBudget = 0;
-    return raiseException(this, fault) === 'delivered';
+  /** One attempt, which counts as an instruction: a handler that faults at once, or that can't be entered, must not stop time. */
+  #deliver(attempt: () => Delivery): void {
+    this.#retired++;
+    this.#followUp = undefined;
+    const result = attempt();
+    if (result === 'shutdown') this.#shutdown = true;
+    else if (result !== 'delivered') this.#followUp = result;
   }
 
   /**
@@ -344,38 +403,48 @@ export class Processor implements Cpu {
     return interrupt || (this.#nmiPending && state.nmiBlocked === 0) || state.pendingDebug !== 0;
   }
 
-  /** Traps, NMI, interrupts, in the order of their priority. @returns false after a triple fault */
-  #deliverPending(): boolean {
+  /**
+   * The first event that is due at this boundary: traps, NMI, interrupts, in the order of their priority.
+   * @returns whether there was one
+   */
+  #deliverNext(): boolean {
     const { state } = this;
-    // Once at each boundary, also when a run ends here and the next begins.
-    if (this.#deliveredAt === this.#retired) return true;
+    if (this.#followUp) {
+      this.#raise(this.#followUp);
+      return true;
+    }
     const shadowed = this.#shadowAt === this.#retired;
     const shadowedAll = shadowed && this.#shadowKind === 'all';
-    if (this.#pendingTrap) {
+    if (this.#nextEvent <= EVENT.TRAP && this.#pendingTrap) {
       const trap = this.#pendingTrap;
       this.#pendingTrap = undefined;
-      this.#deliveredAt = this.#retired;
-      state.nextIp = state.ip;
-      if (!this.#raise(trap)) return false;
+      return this.#take(EVENT.DEBUG, trap);
     }
-    if (state.pendingDebug !== 0 && !shadowedAll) {
+    if (this.#nextEvent <= EVENT.DEBUG && state.pendingDebug !== 0 && !shadowedAll) {
       state.dr6 = (state.dr6 | state.pendingDebug) >>> 0;
       const on = { dr6: state.pendingDebug };
       state.pendingDebug = 0;
-      this.#deliveredAt = this.#retired;
-      state.nextIp = state.ip;
-      if (!this.#raise(new GuestFault({ vector: VECTOR.DB, kind: 'trap', cause: { check: 'debug trap', on } })))
-        return false;
+      return this.#take(
+        EVENT.NMI,
+        new GuestFault({ vector: VECTOR.DB, kind: 'trap', cause: { check: 'debug trap', on } }),
+      );
     }
-    if (this.#nmiPending && state.nmiBlocked === 0 && !shadowedAll) {
+    if (this.#nextEvent <= EVENT.NMI && this.#nmiPending && state.nmiBlocked === 0 && !shadowedAll) {
       this.#nmiPending = false;
-      this.#deliveredAt = this.#retired;
-      return deliverInterrupt(this, { vector: VECTOR.NMI, kind: 'nmi' }) === 'delivered';
+      return this.#take(EVENT.NONE, { vector: VECTOR.NMI, kind: 'nmi' });
     }
-    if (this.#intr === 1 && this.interruptsEnabled && !shadowed) {
-      this.#deliveredAt = this.#retired;
-      return deliverInterrupt(this, { vector: this.#acknowledge(), kind: 'external' }) === 'delivered';
+    if (this.#nextEvent <= EVENT.INTERRUPT && this.#intr === 1 && this.interruptsEnabled && !shadowed) {
+      return this.#take(EVENT.NONE, { vector: this.#acknowledge(), kind: 'external' });
     }
+    return false;
+  }
+
+  /** Delivers an event of this boundary; `next` is the first that may still be taken at it. */
+  #take(next: number, event: GuestFault | InterruptEvent): true {
+    this.#nextEvent = next;
+    this.state.nextIp = this.state.ip;
+    if (event instanceof GuestFault) this.#raise(event);
+    else this.#deliver(() => deliverInterrupt(this, event));
     return true;
   }
 

@@ -9,7 +9,7 @@ export type GuestExit =
   /** `stop()` or `dispose()` was called, or it asked for a reset, with `onReset: 'stop'`. */
   | { readonly reason: 'stopped' }
   /** A triple fault, with `onTripleFault: 'stop'`. */
-  | { readonly reason: 'triple-fault' }
+  | { readonly reason: 'triple-fault' /** Which fault, in a line. */; readonly cause: string }
   /** It wrote `status` to the debug-exit port. */
   | { readonly reason: 'debug-exit'; readonly status: number }
   /** A bug of ours. Other guests are not affected. */
@@ -233,7 +233,9 @@ export class Guest<M extends Machine = Machine> {
       case 'reset':
         return this.#onReset === 'reset' ? this.#reset('guest') : this.#finish({ reason: 'stopped' });
       case 'triple-fault':
-        return this.#onTripleFault === 'reset' ? this.#reset('triple-fault') : this.#finish({ reason: 'triple-fault' });
+        return this.#onTripleFault === 'reset'
+          ? this.#reset('triple-fault')
+          : this.#finish({ reason: 'triple-fault', cause: exit.cause });
       case 'halted':
         return this.#finish({ reason: 'halted' });
       case 'debug-exit':

@@ -6,7 +6,10 @@ export type MachineExit = { /** Instructions retired in this run. */ readonly ex
   | /** Guest time has reached the limit given. */ { readonly reason: 'time' }
   | /** Halted, no alarm set: only input can wake it. */ { readonly reason: 'idle' }
   | /** Halted with interrupts disabled: for good. */ { readonly reason: 'halted' }
-  | /** A triple fault: the processor has shut down. */ { readonly reason: 'triple-fault' }
+  | /** A triple fault: the processor has shut down. `cause`: which fault, in a line. */ {
+      readonly reason: 'triple-fault';
+      readonly cause: string;
+    }
   | /** The guest asserted its reset line. */ { readonly reason: 'reset' }
   | /** The guest wrote `status` to the debug-exit port. */ { readonly reason: 'debug-exit'; readonly status: number }
   | /** A bug of ours; the machine cannot go on. */ { readonly reason: 'error'; readonly error: InternalError }
@@ -15,7 +18,9 @@ export type MachineExit = { /** Instructions retired in this run. */ readonly ex
 export interface RunLimits {
   readonly instructions: number;
   /** Guest time, in ns, at which to come back. */
-  readonly time?: number;
+  readonly time?: number | undefined;
+  /** Asked every so often; true: come back at the next instruction boundary, with reason `budget`. The guest can't tell. */
+  readonly overdue?: (() => boolean) | undefined;
 }
 
 /** A byte stream between a chip of the machine and the world. */

@@ -49,7 +49,7 @@ export interface PcOptions {
 }
 
 /** Why a run is cut short from inside. */
-type Request = { reason: 'reset' } | { reason: 'time' } | { reason: 'debug-exit'; status: number };
+type Request = { reason: 'reset' } | { reason: 'debug-exit'; status: number };
 
 /** Port 92h, bit 1: firmware leaves A20 open. */
 const FAST_A20 = 0x02;
@@ -174,17 +174,14 @@ export class Pc implements Machine {
     return (this.#uart.state.ier & 1) !== 0;
   }
 
-  run({ instructions, time }: RunLimits): MachineExit {
-    const limit = time === undefined ? undefined : this.clock.setAlarm(time, () => this.#ask({ reason: 'time' }));
+  run({ instructions, ...limits }: RunLimits): MachineExit {
     const before = this.instructions;
     let exit: MachineExit;
     try {
-      const { reason, error } = this.processor.run(instructions);
-      limit?.cancel();
+      const { reason, error } = this.processor.run(instructions, limits);
       exit = this.#exit(reason, error, this.instructions - before);
     } catch (cause) {
       // The engine catches its own bugs; this one is a device's, or the machine's.
-      limit?.cancel();
       const error = new InternalError(`${this.name}: ${(cause as Error).message}`, { cause });
       exit = { reason: 'error', error, executed: this.instructions - before };
     }
@@ -218,8 +215,7 @@ export class Pc implements Machine {
 
   /** From within a run: it ends before the next block. */
   #ask(request: Request): void {
-    // A reset is not undone by the end of a time slice in the same moment.
-    if (this.#request === undefined || this.#request.reason === 'time') this.#request = request;
+    this.#request ??= request;
     this.processor.stop();
   }
 
@@ -231,9 +227,9 @@ export class Pc implements Machine {
     const request = this.#request;
     this.#request = undefined;
     if (reason === 'error') return { reason, error: error!, executed };
-    if (reason === 'shutdown') return { reason: 'triple-fault', executed };
+    if (reason === 'shutdown') return { reason: 'triple-fault', cause: this.processor.shutdownCause, executed };
     if (request !== undefined) return { ...request, executed };
-    if (reason !== 'halted') return { reason: 'budget', executed };
+    if (reason !== 'halted') return { reason, executed };
     return { reason: this.processor.interruptsEnabled ? 'idle' : 'halted', executed };
   }
 }

@@ -68,6 +68,8 @@ function exitOf(reason: Event, executed: number): MachineExit {
       return { reason, executed, status: 42 };
     case 'error':
       return { reason, executed, error: Object.assign(new Error('planted'), { name: 'InternalError' as const }) };
+    case 'triple-fault':
+      return { reason, executed, cause: 'planted' };
     default:
       return { reason, executed };
   }

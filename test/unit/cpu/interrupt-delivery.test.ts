@@ -4,12 +4,11 @@ import { EFLAGS, writeEflags } from '../../../src/cpu/flags.ts';
 import {
   breakpoint,
   debugTrap,
-  deliverInterrupt,
   enterHandler,
   overflowTrap,
-  raiseException,
   softwareInterrupt,
 } from '../../../src/cpu/interrupt-delivery.ts';
+import { interruptToTheEnd, raiseToTheEnd } from '../../support/deliver-to-the-end.ts';
 import {
   createProtectedCpu,
   enterVirtual8086,
@@ -83,7 +82,7 @@ describe('to more privilege (INTER-PRIVILEGE-LEVEL-INTERRUPT)', () => {
 
   it('an error code is pushed last', () => {
     const machine = gated(3, 14, INTERRUPT32);
-    raiseException(machine.cpu, raise.PF(0xdead_b000, 7, cause));
+    raiseToTheEnd(machine.cpu, raise.PF(0xdead_b000, 7, cause));
     expect(machine.stack(2)).toEqual([7, 0x5000]);
     expect(machine.cpu.state.cr2).toBe(0xdead_b000);
   });
@@ -207,36 +206,36 @@ describe('what is pushed', () => {
   it('for a fault the value pushed for RF is 1, except for an instruction breakpoint', () => {
     const machine = gated(0, 13, INTERRUPT32);
     machine.interruptGate(1, { selector: SEL.code0, access: INTERRUPT32 });
-    raiseException(machine.cpu, raise.GP(0, cause));
+    raiseToTheEnd(machine.cpu, raise.GP(0, cause));
     expect(machine.stack(4)).toEqual([0, 0x5000, SEL.code0, EFLAGS.RF | IF | 2]);
     const breakpointed = gated(0, 1, INTERRUPT32);
-    raiseException(breakpointed.cpu, new GuestFault({ vector: 1, cause }));
+    raiseToTheEnd(breakpointed.cpu, new GuestFault({ vector: 1, cause }));
     expect(breakpointed.stack(3)).toEqual([0x5000, SEL.code0, IF | 2]);
   });
 
   it('a trap returns to the next instruction, with RF as it is', () => {
     const machine = gated(0, 1, INTERRUPT32);
-    raiseException(machine.cpu, new GuestFault({ vector: 1, kind: 'trap', cause }));
+    raiseToTheEnd(machine.cpu, new GuestFault({ vector: 1, kind: 'trap', cause }));
     expect(machine.stack(3)).toEqual([0x5005, SEL.code0, IF | 2]);
   });
 
   it('an interrupt in the middle of a repeated string instruction pushes RF = 1', () => {
     const machine = gated(0, 0x30, INTERRUPT32);
-    deliverInterrupt(machine.cpu, { vector: 0x30, kind: 'external', resume: true });
+    interruptToTheEnd(machine.cpu, { vector: 0x30, kind: 'external', resume: true });
     expect(machine.stack(3)[2]! & EFLAGS.RF).toBe(EFLAGS.RF);
   });
 
   it('the processor clears DR7.GD on entering the debug handler', () => {
     const machine = gated(0, 1, INTERRUPT32);
     machine.cpu.state.dr7 = 0x2400;
-    raiseException(machine.cpu, new GuestFault({ vector: 1, kind: 'trap', cause }));
+    raiseToTheEnd(machine.cpu, new GuestFault({ vector: 1, kind: 'trap', cause }));
     expect(machine.cpu.state.dr7).toBe(0x400);
   });
 
   it('an NMI blocks further NMIs; a halted processor wakes', () => {
     const machine = gated(0, 2, INTERRUPT32);
     machine.cpu.state.halted = 1;
-    deliverInterrupt(machine.cpu, { vector: 2, kind: 'nmi' });
+    interruptToTheEnd(machine.cpu, { vector: 2, kind: 'nmi' });
     expect(machine.cpu.state).toMatchObject({ nmiBlocked: 1, halted: 0, ip: HANDLER });
   });
 });
@@ -343,7 +342,7 @@ describe('real-address mode', () => {
 
   it('no error code is pushed', () => {
     const machine = real();
-    raiseException(machine.cpu, raise.GP(0, cause));
+    raiseToTheEnd(machine.cpu, raise.GP(0, cause));
     expect(machine.cpu.state.reg16(4)).toBe(0x1000 - 6);
   });
 
@@ -356,7 +355,7 @@ describe('real-address mode', () => {
   it('a stack pointer of 1 ends in shutdown: #SS, double fault, triple fault', () => {
     const machine = real();
     machine.cpu.state.setReg32(4, 1);
-    expect(raiseException(machine.cpu, raise.GP(0, cause))).toBe('shutdown');
+    expect(raiseToTheEnd(machine.cpu, raise.GP(0, cause))).toBe('shutdown');
   });
 });
 
@@ -381,7 +380,7 @@ describe('conditions for a double fault (SDM Vol. 3A, "Interrupt 8—Double Faul
       Object.assign(machine.cpu.state.segments[6]!, { base: 0x2_0000, limit: 0xffff });
       machine.missingPages.add(0x2_1000);
     }
-    const result = raiseException(machine.cpu, fault);
+    const result = raiseToTheEnd(machine.cpu, fault);
     return result === 'shutdown' ? result : machine.cpu.state.ip / 0x100;
   }
 
@@ -402,7 +401,7 @@ describe('conditions for a double fault (SDM Vol. 3A, "Interrupt 8—Double Faul
     machine.interruptGate(14, { selector: 0x100c, access: INTERRUPT32 });
     Object.assign(machine.cpu.state.segments[6]!, { base: 0x2_0000, limit: 0xffff });
     machine.missingPages.add(0x2_1000);
-    raiseException(machine.cpu, raise.PF(0x7777_7000, 4, cause));
+    raiseToTheEnd(machine.cpu, raise.PF(0x7777_7000, 4, cause));
     expect(machine.stack(2)).toEqual([0, 0x5000]);
     expect(machine.cpu.state.cr2).toBe(0x2_1008);
     expect(machine.cpu.lastFault!.cause.check).toContain('while vector 14 was being delivered');
@@ -411,15 +410,15 @@ describe('conditions for a double fault (SDM Vol. 3A, "Interrupt 8—Double Faul
   it('a contributory exception or a page fault while a double fault is delivered: shutdown', () => {
     const machine = createProtectedCpu();
     machine.cpu.state.idtrLimit = 0;
-    expect(raiseException(machine.cpu, raise.GP(0, cause))).toBe('shutdown');
+    expect(raiseToTheEnd(machine.cpu, raise.GP(0, cause))).toBe('shutdown');
     const paged = createProtectedCpu();
     paged.missingPages.add(IDT);
-    expect(raiseException(paged.cpu, raise.PF(0x1000, 0, cause))).toBe('shutdown');
+    expect(raiseToTheEnd(paged.cpu, raise.PF(0x1000, 0, cause))).toBe('shutdown');
   });
 
   it('a fault while an external interrupt is delivered is delivered on its own, with EXT = 1', () => {
     const machine = gated(0, 13, INTERRUPT32);
-    expect(deliverInterrupt(machine.cpu, { vector: 0x30, kind: 'external' })).toBe('delivered');
+    expect(interruptToTheEnd(machine.cpu, { vector: 0x30, kind: 'external' })).toBe('delivered');
     expect(machine.stack(2)).toEqual([0x30 * 8 + 3, 0x5000]);
   });
 });

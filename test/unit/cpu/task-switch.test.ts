@@ -2,9 +2,9 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import { farCall, farJump } from '../../../src/cpu/far-transfer.ts';
 import { raise } from '../../../src/cpu/fault.ts';
 import { EFLAGS } from '../../../src/cpu/flags.ts';
-import { deliverInterrupt, raiseException } from '../../../src/cpu/interrupt-delivery.ts';
 import { interruptReturn } from '../../../src/cpu/interrupt-return.ts';
 import { NULL_SEGMENT, TR } from '../../../src/cpu/state-layout.ts';
+import { interruptToTheEnd, raiseToTheEnd } from '../../support/deliver-to-the-end.ts';
 import { faultOf } from '../../support/fake-cpu.ts';
 import {
   createProtectedCpu,
@@ -200,7 +200,7 @@ describe('nested tasks (SDM Vol. 3A, "Task Linking")', () => {
 
   it('an interrupt through a task gate does not change IF of the old task, and NT links back', () => {
     machine.interruptGate(0x30, { selector: SEL.tssOther, access: TASK_GATE });
-    deliverInterrupt(machine.cpu, { vector: 0x30, kind: 'external' });
+    interruptToTheEnd(machine.cpu, { vector: 0x30, kind: 'external' });
     expect(machine.cpu.state.ip).toBe(0x4000);
     expect(machine.read32(TSS_MAIN + AT.eip)).toBe(0x5000);
     expect(machine.read32(TSS_MAIN + AT.eflags)).toBe(IF | 2);
@@ -210,7 +210,7 @@ describe('nested tasks (SDM Vol. 3A, "Task Linking")', () => {
 
   it('an exception through a task gate pushes its error code onto the stack of the new task; RF is saved', () => {
     machine.interruptGate(13, { selector: SEL.tssOther, access: TASK_GATE });
-    raiseException(machine.cpu, raise.GP(0x1230, { check: 'a test' }));
+    raiseToTheEnd(machine.cpu, raise.GP(0x1230, { check: 'a test' }));
     expect(machine.esp).toBe(0x5ffc);
     expect(machine.stack(1)).toEqual([0x1230]);
     expect(machine.read32(TSS_MAIN + AT.eflags) & EFLAGS.RF).toBe(EFLAGS.RF);
@@ -309,7 +309,7 @@ describe('exceptions in the new task (SDM Vol. 3A, Table "Exception Conditions C
     machine.interruptGate(0x30, { selector: SEL.tssOther, access: TASK_GATE });
     machine.interruptGate(10, { selector: SEL.code0, offset: 0x1010, access: 0x8e });
     fillTask(TSS_OTHER, { ds: SEL.tssMain });
-    expect(deliverInterrupt(machine.cpu, { vector: 0x30, kind: 'external' })).toBe('delivered');
+    expect(interruptToTheEnd(machine.cpu, { vector: 0x30, kind: 'external' })).toBe('delivered');
     expect(machine.cpu.state.ip).toBe(0x1010);
     expect(machine.stack(2)).toEqual([SEL.tssMain | 1, 0x4000]);
   });

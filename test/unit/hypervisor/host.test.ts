@@ -125,7 +125,10 @@ describe('the life of a guest', () => {
     const [resetting, stopping] = [new FakeMachine(script()), new FakeMachine(script())];
     const { guests } = createHost([resetting], [stopping, { onTripleFault: 'stop' }]);
     const exits = await Promise.all(guests.map((guest) => guest.run()));
-    expect(exits).toEqual([{ reason: 'debug-exit', status: 42 }, { reason: 'triple-fault' }]);
+    expect(exits).toEqual([
+      { reason: 'debug-exit', status: 42 },
+      { reason: 'triple-fault', cause: 'planted' },
+    ]);
     expect([resetting.resets, stopping.resets]).toEqual([1, 0]);
   });
 
