@@ -28,9 +28,14 @@ export interface Engine {
   invalidateCode(firstPage: number, pages: number): void;
 }
 
+/** What things cost that a guest can make an engine do out of the ordinary, in units of `DispatchedCpu.spend`. */
+export const COST = { MEMORY_CALL: 2, HELPER: 4, REFERENCE_INSTRUCTION: 40, BLOCK: 60, CODE_WRITTEN: 60 } as const;
+
 /** The CPU as engines need it. */
 export interface DispatchedCpu extends Cpu {
   readonly mmu: TlbMmu;
+  /** The guest did what is dear to the host: about `units` quarters of a microsecond, as an engine estimates it. */
+  spend(units: number): void;
   /** The running instruction has retired; this trap is to be raised after it. */
   pendTrap(trap: GuestFault): void;
 }

@@ -71,8 +71,9 @@ export interface RunLimits {
 
 /** Guest time that one instruction takes, in ns: about what the interpreter needs on a present machine. */
 export const NANOSECONDS_PER_INSTRUCTION = 4;
-/** Turns between two looks at whether a run is overdue: the dearest (a delivery, an alarm) take some 10 µs. */
-const OVERDUE_INTERVAL = 32;
+/** Units of `spend` between two looks at whether a run is overdue, about a millisecond; and what a turn of the dispatcher costs. */
+const PATIENCE = 4096;
+const TURN_COST = 16;
 /** What can happen at one instruction boundary, in the order of priority. */
 const EVENT = { TRAP: 0, DEBUG: 1, NMI: 2, INTERRUPT: 3, NONE: 4 } as const;
 const STATE_BLOCK_SIZE = STATE.size + (JUMP_CACHE.ENTRIES << JUMP_CACHE.ENTRY_SHIFT);
@@ -138,6 +139,8 @@ export class Processor implements Cpu {
   #originSelector = 0;
   #originIp = 0;
   #turns = 0;
+  /** Units spent since the last look at whether the run is overdue. */
+  #spent = 0;
 
   /** Powered on and reset. @throws UserError for an unknown model */
   constructor(options: ProcessorOptions) {
@@ -228,6 +231,11 @@ export class Processor implements Cpu {
     this.state.attention = 1;
   }
 
+  spend(units: number): void {
+    this.#spent += units;
+    if (this.#spent >= PATIENCE) this.attend();
+  }
+
   pendTrap(trap: GuestFault): void {
     this.#pendingTrap = trap;
     this.attend();
@@ -306,13 +314,20 @@ export class Processor implements Cpu {
       state.attention = 0;
       if (this.#stopRequested || this.#retired >= end) return 'budget';
       if (clock.now >= until) return 'time';
-      if (overdue && this.#turns % OVERDUE_INTERVAL === 0 && overdue()) return 'budget';
+      if (this.#isOverdue(overdue)) return 'budget';
       if (this.#deliverNext()) continue;
       const next = Math.min(clock.nextAlarm, until);
       if (!state.halted) this.#execute(Math.min(end - this.#retired, instructionsIn(next - clock.now)));
       else if (!this.interruptsEnabled || next === Number.POSITIVE_INFINITY) return 'halted';
       else this.#sleep(next);
     }
+  }
+
+  #isOverdue(overdue: RunLimits['overdue']): boolean {
+    this.#spent += TURN_COST;
+    if (this.#spent < PATIENCE) return false;
+    this.#spent = 0;
+    return overdue?.() === true;
   }
 
   /** In HLT: guest time passes up to an alarm, which counts as an instruction, or up to the end of the run, which does not. */

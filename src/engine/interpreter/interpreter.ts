@@ -13,7 +13,7 @@ import { STATE } from '../../cpu/state-layout.ts';
 import { JUMP_CACHE } from '../../cpu/tlb-layout.ts';
 import type { Decoder } from '../../isa/decoder.ts';
 import { SEGMENT } from '../../isa/semantics.ts';
-import type { DispatchedCpu, Engine, EngineExit } from '../engine.ts';
+import { COST, type DispatchedCpu, type Engine, type EngineExit } from '../engine.ts';
 import { BlockCache, type CodeSource } from './block-cache.ts';
 import { ACCESS_CODE } from './memory-functions.ts';
 import { RECORD } from './record-layout.ts';
@@ -101,11 +101,12 @@ export class Interpreter implements Engine, EmittedCodeHost {
 
   // Called by emitted code --------------------------------------------------------------------------------------
 
-  /** Records of the block at `state.nextIp`, entered in the jump cache; 0 if the fetch faults or the cache is full. */
+  /** Records of the block at `state.nextIp`, entered in the jump cache; 0 if the fetch faults, or the dispatcher must look first. */
   lookUp(): number {
     const { state } = this.#cpu;
     state.record = 0;
-    if (this.#blocks.full) return 0;
+    // Code that never calls anything is decoded without end, too: between two blocks the dispatcher may look.
+    if (this.#blocks.full || state.attention) return 0;
     const ip = state.nextIp;
     try {
       const block = this.#blocks.find(this.#locate(ip), state.modeKey, this.#source);
@@ -129,6 +130,7 @@ export class Interpreter implements Engine, EmittedCodeHost {
 
   slow(access: number): void {
     const { state } = this.#cpu;
+    this.#cpu.spend(COST.MEMORY_CALL);
     try {
       if (this.#isFusedWithDevice(state.scratchAddress, access & 0xff)) {
         this.#alone = true;
@@ -145,6 +147,7 @@ export class Interpreter implements Engine, EmittedCodeHost {
     const { state } = this.#cpu;
     const index = (segment - state.address - STATE.segments) / 32;
     const size = access & 0xff;
+    this.#cpu.spend(COST.MEMORY_CALL);
     try {
       this.#access(translateLogical(this.#cpu, index, offset, size, access & ~0xff ? 'write' : 'read'), access);
     } catch (thrown) {
@@ -160,6 +163,7 @@ export class Interpreter implements Engine, EmittedCodeHost {
   callHelper({ helper, argumentWidths, resultWidths }: HelperCall): boolean {
     const { state, pool } = this.#cpu;
     const from = state.address + STATE.helperArguments;
+    this.#cpu.spend(COST.HELPER);
     try {
       const args = argumentWidths.map((width, index): number | bigint =>
         width === 64 ? pool.views.u64[(from >>> 3) + index]! : pool.views.u32[(from >>> 2) + 2 * index]!,
@@ -247,8 +251,10 @@ export class Interpreter implements Engine, EmittedCodeHost {
     return mmu.translateFetch(source.linear);
   }
 
+  /** Each decoding of a block begins here. */
   #pageBytes(page: number): Uint8Array {
     const { memory, pool } = this.#cpu;
+    this.#cpu.spend(COST.BLOCK);
     const frame = memory.frameForRead(page);
     if (frame !== 0) return pool.views.u8.subarray(frame, frame + PAGE_SIZE);
     // Code in memory-mapped space, or where nothing answers.
@@ -258,6 +264,7 @@ export class Interpreter implements Engine, EmittedCodeHost {
   #codeWritten(page: number, offset: number, length: number): void {
     // A stale block must not be found in the jump cache again: it sends whoever enters it back there.
     if (this.#blocks.invalidate(page, offset, length)) {
+      this.#cpu.spend(COST.CODE_WRITTEN);
       this.#cpu.mmu.onFlush();
       // A repeated string instruction that overwrites itself stops between two iterations and is fetched anew.
       this.#cpu.attend();

@@ -9,7 +9,7 @@ import { codeSize, MODE } from '../../cpu/mode-key.ts';
 import type { DecodedInstruction } from '../../isa/decoded-instruction.ts';
 import { type Decoder, isFailure, MAX_INSTRUCTION_LENGTH } from '../../isa/decoder.ts';
 import { SEGMENT } from '../../isa/semantics.ts';
-import type { DispatchedCpu, Engine, EngineExit } from '../engine.ts';
+import { COST, type DispatchedCpu, type Engine, type EngineExit } from '../engine.ts';
 import { CpuContext } from './cpu-context.ts';
 import { executeInstruction, FormCache } from './execute-instruction.ts';
 
@@ -36,6 +36,7 @@ export class ReferenceEngine implements Engine {
         const next = state.ip + instruction.length;
         state.nextIp = state.modeKey & MODE.CODE64 ? next : next >>> 0;
         this.#retire(instruction);
+        this.#cpu.spend(COST.REFERENCE_INSTRUCTION);
         if (state.attention) return 'attention';
       } catch (fault) {
         if (!(fault instanceof GuestFault)) throw fault;
