@@ -1,6 +1,6 @@
 /** One guest: its life cycle around a machine. Created and run by a `Host`. */
 import { EventSource } from '../base/event-source.ts';
-import type { ByteChannel, Machine, MachineExit } from '../machine/machine.ts';
+import type { ByteChannel, Machine, MachineExit, RunLimits } from '../machine/machine.ts';
 
 /** Why a guest no longer runs. */
 export type GuestExit =
@@ -27,7 +27,7 @@ export type ClockMode = 'virtual' | 'host';
 export interface GuestSettings {
   /** Shown in messages. */
   readonly name: string;
-  /** Share of instructions relative to the host's other guests. Default 1. */
+  /** Share of processor time relative to the host's other guests. Default 1. */
   readonly weight?: number;
   /** Default `virtual`. */
   readonly clock?: ClockMode;
@@ -43,8 +43,10 @@ export interface GuestEvents {
   exit: [exit: GuestExit];
   /** Halted, and nothing but input can wake it. */
   idle: [];
-  /** It was reset: by `reset()`, by the guest itself, or because of a triple fault. */
-  reset: [cause: ResetCause];
+  /** It was reset: by `reset()`, by the guest itself, or because of a triple fault, which is explained in a line. */
+  reset: [cause: ResetCause, explanation?: string];
+  /** Something its user should know, in a line: for example, that it resets too often and has to wait. */
+  warning: [line: string];
 }
 
 /** A stream of bytes to and from a guest. */
@@ -81,6 +83,8 @@ export interface GuestKeeper {
   /** The guest may have become runnable, or have stopped being so. */
   update(guest: Guest): void;
   remove(guest: Guest): void;
+  /** The guest has reset itself, or crashed and was reset. */
+  resetItself(guest: Guest): void;
   setWeight(guest: Guest, weight: number): void;
 }
 
@@ -102,6 +106,7 @@ export class Guest<M extends Machine = Machine> {
   #idle = false;
   #stopAt = Number.POSITIVE_INFINITY;
   #exit: GuestExit | undefined;
+  #processorTime = 0;
 
   constructor(machine: M, settings: GuestSettings, keeper: GuestKeeper) {
     this.name = settings.name;
@@ -121,6 +126,11 @@ export class Guest<M extends Machine = Machine> {
   /** Instructions retired since power-on. */
   get instructions(): number {
     return this.machine.instructions;
+  }
+
+  /** Host time that it was given, in ms: what shares are counted in. */
+  get processorTime(): number {
+    return this.#processorTime;
   }
 
   /** Why the guest stopped; undefined as long as it could go on. */
@@ -176,14 +186,15 @@ export class Guest<M extends Machine = Machine> {
     this.#reset('host');
   }
 
-  #reset(cause: ResetCause): void {
+  #reset(cause: ResetCause, explanation?: string): void {
     this.#assertUsable();
     this.machine.reset();
     this.#idle = false;
     this.#exit = undefined;
     if (this.#state === 'stopped') this.#state = 'created';
-    this.#events.emit('reset', cause);
     this.#keeper.update(this as Guest);
+    if (cause !== 'host') this.#keeper.resetItself(this as Guest);
+    this.#events.emit('reset', cause, explanation);
   }
 
   /** Pulls the plug: it exits with reason `stopped`. Its memory can still be looked at. */
@@ -212,12 +223,23 @@ export class Guest<M extends Machine = Machine> {
   }
 
   /** Called by the host: one slice. @returns instructions executed. */
-  runSlice(instructions: number, time: number | undefined): number {
+  runSlice(limits: RunLimits): number {
     const before = this.machine.instructions;
-    const exit = this.machine.run({ instructions: Math.min(instructions, this.#stopAt - before), time });
+    const instructions = Math.min(limits.instructions, this.#stopAt - before);
+    const exit = this.machine.run({ ...limits, instructions });
     this.#handle(exit);
     if (this.machine.instructions >= this.#stopAt && this.#state === 'running') this.pause();
     return exit.executed;
+  }
+
+  /** Called by the host: a slice took `milliseconds` of its time. */
+  account(milliseconds: number): void {
+    this.#processorTime += milliseconds;
+  }
+
+  /** Called by the host: a line for whoever listens. */
+  warn(line: string): void {
+    this.#events.emit('warning', line);
   }
 
   #handle(exit: MachineExit): void {

@@ -1,11 +1,15 @@
 /**
  * The hypervisor: several guests in one thread, taking turns. Guests run in slices of a few milliseconds, chosen by a
  * stride scheduler; between slices the world has its turn. One guest's end is never another's.
+ *
+ * Shares are processor time: each slice is charged with what it took by the platform's clock, resets, device work and
+ * listeners included, so that a dear guest pays for itself. Which guest runs when shows in no guest's state.
  */
 import type { Machine } from '../machine/machine.ts';
 import { createPc, type GuestOptions, type PcGuest } from './create-guest.ts';
 import { Guest, type GuestKeeper, type GuestSettings } from './guest.ts';
 import type { Platform } from './platform.ts';
+import { ResetLimiter } from './reset-limiter.ts';
 import { StrideScheduler } from './stride-scheduler.ts';
 
 export interface HostOptions {
@@ -16,6 +20,10 @@ export interface HostOptions {
 
 /** Instructions a slice has at first and at the least and most: also slow engines come back in time. */
 const SLICE = { FIRST: 10_000, LEAST: 1_000, MOST: 10_000_000 } as const;
+/** A slice that takes so many times what is aimed at is cut short. */
+const PATIENCE = 1.5;
+/** The least that a slice is charged with, in ms, so that a guest that only halts still loses its turn. */
+const LEAST_CHARGE = 0.001;
 /** The world waits this long at most, in ms. */
 const TURN = 5;
 const NS_PER_MS = 1_000_000;
@@ -51,7 +59,14 @@ export class Host {
   /** Takes a machine in as a guest, ready to `run()`. */
   adopt<M extends Machine>(machine: M, settings: GuestSettings): Guest<M> {
     const guest = new Guest(machine, settings, this.#keeper);
-    this.#residents.set(guest, { slice: SLICE.FIRST, origin: undefined, cancelWakeUp: undefined });
+    this.#residents.set(guest, {
+      slice: SLICE.FIRST,
+      origin: undefined,
+      cancelWakeUp: undefined,
+      resets: new ResetLimiter(),
+      heldUntil: 0,
+      heldBefore: false,
+    });
     this.#scheduler.add(guest, settings.weight ?? 1);
     return guest;
   }
@@ -68,8 +83,19 @@ export class Host {
       resident.cancelWakeUp?.();
       resident.cancelWakeUp = undefined;
       if (guest.state !== 'running') resident.origin = undefined;
-      if (guest.runnable) this.#wake(guest);
+      if (guest.runnable) this.#admit(guest, resident);
       else this.#scheduler.sleep(guest);
+    },
+    resetItself: (guest) => {
+      const resident = this.#residents.get(guest);
+      const now = this.#platform.now();
+      const wait = resident?.resets.count(now) ?? 0;
+      if (!resident || wait === 0) return;
+      resident.heldUntil = now + wait;
+      this.#admit(guest, resident);
+      if (!resident.heldBefore)
+        guest.warn(`${guest.name} resets more than 100 times a second: it has to wait in between`);
+      resident.heldBefore = true;
     },
     remove: (guest) => {
       this.#residents.get(guest)?.cancelWakeUp?.();
@@ -78,6 +104,13 @@ export class Host {
     },
     setWeight: (guest, weight) => this.#scheduler.setWeight(guest, weight),
   };
+
+  /** Lets a runnable guest run, but for one that is held back. */
+  #admit(guest: Guest, resident: Resident): void {
+    const wait = resident.heldUntil - this.#platform.now();
+    if (wait <= 0) return this.#wake(guest);
+    this.#sleepFor(guest, resident, wait);
+  }
 
   #wake(guest: Guest): void {
     this.#scheduler.wake(guest);
@@ -104,11 +137,17 @@ export class Host {
     const resident = this.#residents.get(guest)!;
     const limit = guest.clock === 'host' ? this.#timeLimit(guest, resident) : undefined;
     const start = this.#platform.now();
-    const executed = guest.runSlice(resident.slice, limit);
-    // At least one, so that a guest that only halts still loses its turn.
-    this.#scheduler.charge(guest, Math.max(executed, 1));
+    const deadline = start + PATIENCE * this.#sliceMilliseconds;
+    const executed = guest.runSlice({
+      instructions: resident.slice,
+      time: limit,
+      overdue: () => this.#platform.now() >= deadline,
+    });
     const took = this.#platform.now() - start;
-    if (executed >= resident.slice) resident.slice = nextSlice(resident.slice, this.#sliceMilliseconds / took);
+    guest.account(took);
+    this.#scheduler.charge(guest, Math.max(took, LEAST_CHARGE));
+    if (executed >= resident.slice || took > this.#sliceMilliseconds)
+      resident.slice = nextSlice(executed, this.#sliceMilliseconds / took);
     // Now, not at its next turn: until then the wall clock moves on a little, and an idle guest would never sleep.
     if (limit !== undefined && guest.runnable && guest.machine.time >= limit)
       this.#sleepUntilDue(guest, resident, limit);
@@ -122,14 +161,20 @@ export class Host {
 
   /** The guest is as far as the wall clock: it sleeps until its next alarm, or, if it is busy, for a moment. */
   #sleepUntilDue(guest: Guest, resident: Resident, limit: number): void {
-    this.#scheduler.sleep(guest);
     const { halted, nextAlarm } = guest.machine;
-    const milliseconds = halted ? (nextAlarm - limit) / NS_PER_MS : 1;
+    this.#sleepFor(guest, resident, halted ? (nextAlarm - limit) / NS_PER_MS : 1);
+  }
+
+  #sleepFor(guest: Guest, resident: Resident, milliseconds: number): void {
+    this.#scheduler.sleep(guest);
+    resident.cancelWakeUp?.();
     const wakeUp = () => {
       resident.cancelWakeUp = undefined;
-      if (guest.runnable) this.#wake(guest);
+      if (guest.runnable) this.#admit(guest, resident);
     };
-    if (Number.isFinite(milliseconds)) resident.cancelWakeUp = this.#platform.delay(Math.max(milliseconds, 0), wakeUp);
+    resident.cancelWakeUp = Number.isFinite(milliseconds)
+      ? this.#platform.delay(Math.max(milliseconds, 0), wakeUp)
+      : undefined;
   }
 }
 
@@ -140,10 +185,17 @@ interface Resident {
   /** Clock `host`: wall-clock time, in ns, at which guest time would have been 0. */
   origin: number | undefined;
   cancelWakeUp: (() => void) | undefined;
+  readonly resets: ResetLimiter;
+  /** Host time, in ms, before which it gets no slice: it resets too often. */
+  heldUntil: number;
+  /** It was held back before, and whoever listens was told. */
+  heldBefore: boolean;
 }
 
-/** Grows or shrinks a slice towards the time aimed at, at most by a factor of 2. */
-function nextSlice(slice: number, ratio: number): number {
-  const wanted = slice * Math.min(Math.max(ratio, 0.5), 2);
-  return Math.round(Math.min(Math.max(wanted, SLICE.LEAST), SLICE.MOST));
+/**
+ * Instructions of the next slice, after one of `executed` that took 1/`ratio` of the time aimed at. A slice grows at most
+ * to the double; it shrinks at once, since a guest that has become dear would keep the others waiting.
+ */
+function nextSlice(executed: number, ratio: number): number {
+  return Math.round(Math.min(Math.max(executed * Math.min(ratio, 2), SLICE.LEAST), SLICE.MOST));
 }

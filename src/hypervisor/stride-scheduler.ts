@@ -1,6 +1,5 @@
 /**
- * Who runs next: stride scheduling. Each member has a pass value, the instructions it was given divided by its
- * weight; the one with the lowest pass runs next. Over any stretch in which all are busy, shares follow the weights to
+ * Who runs next: stride scheduling. Each member has a pass value, the time it was given divided by its weight; the one with the lowest pass runs next. Over any stretch in which all are busy, shares follow the weights to
  * within one slice. Source: Waldspurger, Weihl, "Stride Scheduling: Deterministic Proportional-Share Resource
  * Management", MIT/LCS/TM-528, 1995.
  *
@@ -45,10 +44,10 @@ export class StrideScheduler<Member> {
     return best?.[0];
   }
 
-  /** The member ran this many instructions. */
-  charge(member: Member, instructions: number): void {
+  /** The member ran for this long, in any unit that is the same for all. */
+  charge(member: Member, time: number): void {
     const entry = this.#entries.get(member);
-    if (entry) entry.pass += instructions / entry.weight;
+    if (entry) entry.pass += time / entry.weight;
   }
 
   #entry(member: Member): Entry {

@@ -2,41 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { GuestSettings } from '../../../src/hypervisor/guest.ts';
 import { Host } from '../../../src/hypervisor/host.ts';
 import { FakeMachine } from '../../support/fake-machine.ts';
-
-/** A platform with a wall clock that moves when asked: a slice takes no time, a yield 1 ms. */
-class FakePlatform {
-  time = 0;
-  yields = 0;
-  timers: { at: number; action: () => void }[] = [];
-  /** Wall-clock ms that every look at the clock takes. */
-  step = 0.5;
-
-  now(): number {
-    this.time += this.step;
-    return this.time;
-  }
-
-  async yield(): Promise<void> {
-    this.yields++;
-    this.time += 1;
-    await Promise.resolve();
-  }
-
-  delay(ms: number, action: () => void): () => void {
-    const timer = { at: this.time + ms, action };
-    this.timers.push(timer);
-    return () => {
-      this.timers = this.timers.filter((other) => other !== timer);
-    };
-  }
-
-  /** Moves the wall clock to the next timer and fires it. */
-  fire(): void {
-    const timer = this.timers.shift()!;
-    this.time = Math.max(this.time, timer.at);
-    timer.action();
-  }
-}
+import { FakePlatform } from '../../support/fake-platform.ts';
 
 function createHost(...members: [FakeMachine, Partial<GuestSettings>?][]) {
   const platform = new FakePlatform();
@@ -148,15 +114,6 @@ describe('the life of a guest', () => {
 });
 
 describe('several guests', () => {
-  it('get instructions by weight, within 2 % while both are busy', async () => {
-    const { guests } = createHost([new FakeMachine(), { weight: 1 }], [new FakeMachine(), { weight: 3 }]);
-    for (const guest of guests) void guest.run();
-    while (guests[1]!.instructions < 5e9) await Promise.resolve();
-    const ratio = guests[1]!.instructions / guests[0]!.instructions;
-    for (const guest of guests) guest.stop();
-    expect(Math.abs(ratio - 3) / 3).toBeLessThan(0.02);
-  });
-
   it('are not touched by an internal error of another', async () => {
     const failing = new FakeMachine([{ at: 5000, event: 'error' }]);
     const healthy = new FakeMachine([{ at: 10_000_000, event: 'halted' }]);

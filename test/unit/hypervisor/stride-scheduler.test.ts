@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { StrideScheduler } from '../../../src/hypervisor/stride-scheduler.ts';
 
-/** Runs `slices` slices; a member takes `lengths[name]` instructions of each slice it gets. */
+/** Runs `slices` slices; a member takes `lengths[name]` of each slice it gets. */
 function run(scheduler: StrideScheduler<string>, slices: number, lengths: Record<string, number>) {
   const executed: Record<string, number> = Object.fromEntries(Object.keys(lengths).map((name) => [name, 0]));
   for (let slice = 0; slice < slices; slice++) {
@@ -28,7 +28,7 @@ describe('stride scheduler', () => {
     expect(Math.abs(b! / a! - 3) / 3).toBeLessThan(0.02);
   });
 
-  it('counts instructions, not turns: short slices do not cost a share', () => {
+  it('counts time, not turns: short slices do not cost a share', () => {
     const { a, b } = run(createScheduler({ a: 1, b: 1 }), 10_000, { a: 100, b: 1000 });
     expect(Math.abs(b! / a! - 1)).toBeLessThan(0.02);
   });

@@ -1,0 +1,129 @@
+/** Shares are processor time: what a guest does to its host's clock is charged to it. */
+import { describe, expect, it } from 'vitest';
+import type { Guest, GuestSettings } from '../../../src/hypervisor/guest.ts';
+import { Host } from '../../../src/hypervisor/host.ts';
+import { FakeMachine } from '../../support/fake-machine.ts';
+import { FakePlatform } from '../../support/fake-platform.ts';
+
+/** What a guest's work takes, in ms of the host. */
+interface Price {
+  readonly instruction: number;
+  readonly reset?: number;
+}
+
+const CHEAP: Price = { instruction: 2e-6 };
+const DEAR: Price = { instruction: 5e-3 };
+
+function createHost(...members: { machine?: FakeMachine; price: Price; settings?: Partial<GuestSettings> }[]) {
+  const platform = new FakePlatform();
+  platform.step = 0;
+  const host = new Host({ platform });
+  const guests = members.map(({ machine = new FakeMachine(), price, settings }, index) => {
+    machine.onWork = ({ instructions, resets }) => {
+      platform.time += instructions * price.instruction + resets * (price.reset ?? 0);
+    };
+    return host.adopt(machine, { name: `guest ${index}`, ...settings });
+  });
+  /** Lets all run for so much of the host's time, timers included. */
+  const runFor = async (milliseconds: number): Promise<void> => {
+    for (const guest of guests) void guest.run();
+    const end = platform.time + milliseconds;
+    while (platform.time < end) {
+      await Promise.resolve();
+      for (const due of platform.timers.filter(({ at }) => at <= platform.time)) {
+        platform.timers = platform.timers.filter((timer) => timer !== due);
+        due.action();
+      }
+    }
+    for (const guest of guests) guest.stop();
+  };
+  return { platform, guests, runFor };
+}
+
+const share = ([first, second]: readonly Guest[]): number => first!.processorTime / second!.processorTime;
+
+/** A machine that does nothing but reset, every third instruction. */
+const resetting = (event: 'reset' | 'triple-fault'): FakeMachine =>
+  new FakeMachine(Array.from({ length: 100_000 }, (_, index) => ({ at: 3 * (index + 1), event })));
+
+describe('shares', () => {
+  it('follow the weights within 2 % while both are busy', async () => {
+    const { guests, runFor } = createHost(
+      { price: CHEAP, settings: { weight: 1 } },
+      { price: CHEAP, settings: { weight: 3 } },
+    );
+    await runFor(5000);
+    expect(Math.abs(share(guests) * 3 - 1)).toBeLessThan(0.02);
+    expect(guests[1]!.instructions / guests[0]!.instructions).toBeCloseTo(3, 1);
+  });
+
+  it('S2: are time, not instructions: a dear guest gets no more of it than its neighbour', async () => {
+    const { guests, runFor } = createHost({ price: CHEAP }, { price: DEAR });
+    await runFor(5000);
+    expect(Math.abs(share(guests) - 1)).toBeLessThan(0.02);
+  });
+
+  it('S2: a slice that turns out dear is cut short, and those after it are shorter', async () => {
+    const machine = new FakeMachine();
+    const { platform, guests, runFor } = createHost({ machine, price: CHEAP });
+    await runFor(100);
+    const dear: number[] = [];
+    machine.onWork = ({ instructions }) => {
+      platform.time += instructions * DEAR.instruction;
+    };
+    const run = machine.run.bind(machine);
+    machine.run = (limits) => {
+      const start = platform.time;
+      const exit = run(limits);
+      dear.push(platform.time - start);
+      return exit;
+    };
+    guests[0]!.reset();
+    await runFor(500);
+    // One look at the clock (10,000 instructions, 50 ms) is the least a slice takes here; the rest fit.
+    expect(dear[0]).toBeCloseTo(50, 0);
+    expect(Math.max(...dear.slice(1))).toBeLessThan(10);
+  });
+
+  it.each(['reset', 'triple-fault'] as const)('S1: a guest in a %s loop pays for its resets', async (event) => {
+    const { guests, runFor } = createHost(
+      { price: CHEAP },
+      { machine: resetting(event), price: { ...CHEAP, reset: 1 } },
+    );
+    await runFor(950);
+    expect(share(guests)).toBeGreaterThan(0.9);
+  });
+
+  it('S1: a guest that resets more than 100 times a second is told so once, and waits', async () => {
+    const machine = resetting('triple-fault');
+    const { guests, runFor } = createHost({ price: CHEAP }, { machine, price: { ...CHEAP, reset: 0.1 } });
+    const lines: string[] = [];
+    guests[1]!.on('warning', (line) => lines.push(line));
+    await runFor(10_000);
+    expect(machine.resets).toBeGreaterThan(900);
+    expect(machine.resets).toBeLessThan(1100);
+    expect(lines).toEqual(['guest 1 resets more than 100 times a second: it has to wait in between']);
+    expect(share(guests)).toBeGreaterThan(50);
+  });
+
+  it('S1: input does not let a guest out of its wait', async () => {
+    const machine = resetting('reset');
+    const { guests, runFor } = createHost({ machine, price: { ...CHEAP, reset: 0.1 } }, { price: CHEAP });
+    const typing = guests[0]!.on('reset', () => guests[0]!.serial.write('x'));
+    const nagging = guests[1]!.on('idle', () => {});
+    await runFor(3000);
+    for (const off of [typing, nagging]) off();
+    expect(machine.resets).toBeLessThan(400);
+  });
+
+  it('a guest that resets now and then does not wait', async () => {
+    const machine = new FakeMachine(
+      Array.from({ length: 50 }, (_, index) => ({ at: 1e6 * (index + 1), event: 'reset' as const })),
+    );
+    const { guests, runFor } = createHost({ machine, price: CHEAP });
+    const lines: string[] = [];
+    guests[0]!.on('warning', (line) => lines.push(line));
+    await runFor(150);
+    expect([machine.resets, lines]).toEqual([50, []]);
+  });
+});
