@@ -2,17 +2,14 @@
  * The hypervisor: several guests in one thread, taking turns. Guests run in slices of a few milliseconds, chosen by a
  * stride scheduler; between slices the world has its turn. One guest's end is never another's.
  */
+import { StateError } from '../base/errors.ts';
 import type { Machine } from '../machine/machine.ts';
-import { createPc, type GuestOptions, type PcGuest } from './create-guest.ts';
-import { Guest, type GuestKeeper, type GuestSettings } from './guest.ts';
+import { createPc, type PcGuest } from './create-guest.ts';
+import { Guest, type GuestKeeper } from './guest.ts';
+import { checkGuestOptions, type GuestOptions, type GuestSettings } from './guest-options.ts';
+import { checkHostOptions, type HostOptions, reportListenerError } from './host-options.ts';
 import type { Platform } from './platform.ts';
 import { StrideScheduler } from './stride-scheduler.ts';
-
-export interface HostOptions {
-  readonly platform: Platform;
-  /** Wall-clock length of a slice that is aimed at, in ms. Default 2. */
-  readonly sliceMilliseconds?: number;
-}
 
 /** Instructions a slice has at first and at the least and most: also slow engines come back in time. */
 const SLICE = { FIRST: 10_000, LEAST: 1_000, MOST: 10_000_000 } as const;
@@ -23,15 +20,20 @@ const NS_PER_MS = 1_000_000;
 export class Host {
   readonly #platform: Platform;
   readonly #sliceMilliseconds: number;
+  readonly #onListenerError: HostOptions['onListenerError'];
   readonly #residents = new Map<Guest, Resident>();
   readonly #scheduler = new StrideScheduler<Guest>();
   #loopRuns = false;
   /** Guests named so far. */
   #created = 0;
+  #disposed = false;
 
+  /** @throws UserError that names the option */
   constructor(options: HostOptions) {
-    this.#platform = options.platform;
-    this.#sliceMilliseconds = options.sliceMilliseconds ?? 2;
+    const { platform, sliceMilliseconds, onListenerError } = checkHostOptions(options);
+    this.#platform = platform;
+    this.#sliceMilliseconds = sliceMilliseconds ?? 2;
+    this.#onListenerError = onListenerError;
   }
 
   /** The guests that are not disposed, oldest first. */
@@ -39,26 +41,35 @@ export class Host {
     return [...this.#residents.keys()];
   }
 
-  /**
-   * Creates a PC, ready to `run()`.
-   * @throws UserError for options that cannot be met: an unusable kernel, no room in memory, an unknown CPU
-   */
+  /** Everything is checked before anything is made: a call that fails leaves nothing. */
   async createGuest(options: GuestOptions): Promise<PcGuest> {
-    const name = options.name ?? `guest ${++this.#created}`;
-    return this.adopt(createPc(name, options, this.#platform.compile), { ...options, name });
+    if (this.#disposed) throw new StateError('the host is disposed');
+    const checked = checkGuestOptions(options);
+    const name = checked.name ?? `guest ${this.#created + 1}`;
+    const machine = createPc(name, checked, this.#platform.compile);
+    if (checked.name === undefined) this.#created++;
+    return this.adopt(machine, { ...checked, name });
   }
 
   /** Takes a machine in as a guest, ready to `run()`. */
   adopt<M extends Machine>(machine: M, settings: GuestSettings): Guest<M> {
     const guest = new Guest(machine, settings, this.#keeper);
-    this.#residents.set(guest, { slice: SLICE.FIRST, origin: undefined, cancelWakeUp: undefined });
     this.#scheduler.add(guest, settings.weight ?? 1);
+    this.#residents.set(guest, { slice: SLICE.FIRST, origin: undefined, cancelWakeUp: undefined });
     return guest;
   }
 
-  /** Stops and disposes all guests. */
   dispose(): void {
+    this.#disposed = true;
     for (const guest of this.guests) guest.dispose();
+  }
+
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.dispose();
   }
 
   readonly #keeper: GuestKeeper = {
@@ -77,6 +88,8 @@ export class Host {
       this.#scheduler.remove(guest);
     },
     setWeight: (guest, weight) => this.#scheduler.setWeight(guest, weight),
+    delay: (ms, action) => this.#platform.delay(ms, action),
+    listenerFailed: (error, source) => reportListenerError(this.#onListenerError, error, source),
   };
 
   #wake(guest: Guest): void {
