@@ -7,7 +7,6 @@ import { BOOT_MARKER, type Task } from './emulators.ts';
 import { type Message, RoundReader } from './measurement.ts';
 import { multibootState, PROGRAM_MEMORY } from './programs.ts';
 
-const PAGE_SIZE = 4096;
 const MIB = 2 ** 20;
 const SLICE = 10_000_000;
 
@@ -78,7 +77,7 @@ async function boot(
       prompt: {
         resident: process.memoryUsage.rss(),
         residentBefore,
-        touched: guest.machine.memory.framesInUse * PAGE_SIZE,
+        touched: guest.machine.memoryInUse,
         instructions: guest.instructions,
       },
     });

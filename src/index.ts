@@ -1,3 +1,4 @@
+/// <reference lib="esnext.disposable" preserve="true" />
 /**
  * Vetro, the library: PCs in software, several in one process.
  *
@@ -10,20 +11,202 @@
  * ```
  *
  * No terminal, no files, no global state; nothing happens by itself.
+ *
+ * Errors: a `UserError` names the argument that cannot be; a `StateError` says that the guest's state does not allow
+ * the call (it runs already, has stopped, is disposed); `waitFor` also rejects with a `TimeoutError`, and whatever takes
+ * an AbortSignal with the signal's reason. Methods that return a promise reject and never throw. Nothing else comes out.
+ * An error of a listener goes to the host's `onListenerError`.
  */
+import type { AbortSignalLike } from './base/abort.ts';
+import { checkOptions } from './base/argument-check.ts';
 import { createPlatform } from './host/platform.ts';
-import { type HostOptions, Host as Hypervisor } from './hypervisor/host.ts';
+import type { GuestEvents, GuestExit, GuestState, RunOptions, RunToResult } from './hypervisor/guest.ts';
+import type { ClockMode, GuestOptions } from './hypervisor/guest-options.ts';
+import type { WaitOptions } from './hypervisor/guest-stream.ts';
+import { Host as Hypervisor } from './hypervisor/host.ts';
+import type { ListenerErrorSource } from './hypervisor/host-options.ts';
+import type { TextMatch } from './hypervisor/text-search.ts';
+import type { MachineView } from './machine/machine-view.ts';
 
-export { InternalError, UserError } from './base/errors.ts';
-export type { GuestBoot, GuestOptions, PcGuest as Guest } from './hypervisor/create-guest.ts';
-export type { ClockMode, GuestEvents, GuestExit, GuestState, GuestStream } from './hypervisor/guest.ts';
-export type { HostOptions } from './hypervisor/host.ts';
-export type { Platform } from './hypervisor/platform.ts';
+export { InternalError, StateError, TimeoutError, UserError } from './base/errors.ts';
+export type { GuestEvents, GuestExit, GuestState, ResetCause, RunOptions, RunToResult } from './hypervisor/guest.ts';
+export type { ClockMode, GuestBoot, GuestOptions } from './hypervisor/guest-options.ts';
+export type { WaitOptions } from './hypervisor/guest-stream.ts';
+export type { ListenerErrorSource } from './hypervisor/host-options.ts';
+export type { TextMatch } from './hypervisor/text-search.ts';
+export type { MachineView, Registers, SegmentRegister } from './machine/machine-view.ts';
+export type { AbortSignalLike };
+
+/** The world around a host: the only way wall-clock time comes in. */
+export interface Platform {
+  /** Wall-clock time in ms, from any origin, never going back. */
+  now(): number;
+  /** Lets the world (timers, sockets, terminals) have its turn. */
+  yield(): Promise<void>;
+  /** Calls `action` after `ms` milliseconds. @returns a function that cancels it */
+  delay(ms: number, action: () => void): () => void;
+  /** A WebAssembly.Module of code that will run hot from its first moment. Default: `new WebAssembly.Module`. */
+  compile?(bytes: Uint8Array): object;
+}
+
+export interface HostOptions {
+  /** Default: that of Node, or of the browser. */
+  readonly platform?: Platform | undefined;
+  /** Wall-clock length of a slice that is aimed at, in ms, from 0.1 to 1000. Default 2. */
+  readonly sliceMilliseconds?: number | undefined;
+  /**
+   * What a listener throws (or its promise is rejected with) comes here and goes no further: neither a guest nor the
+   * process comes to harm. Default: a line with the stack on `console.error`.
+   */
+  readonly onListenerError?: ((error: unknown, source: ListenerErrorSource) => void) | undefined;
+}
 
 /** Runs guests. Several hosts in one process know nothing of each other. */
-export class Host extends Hypervisor {
-  /** A host on the platform at hand (Node or browser), unless another is given. */
-  static async create(options: Partial<HostOptions> = {}): Promise<Host> {
-    return new Host({ platform: createPlatform(), ...options });
-  }
+export interface Host {
+  /** The guests that are not disposed, oldest first. */
+  readonly guests: readonly Guest[];
+  /**
+   * Creates a PC, ready to `run()`. Rejected, it leaves nothing.
+   * @throws UserError for an option that cannot be met: an unusable kernel, no room in memory, an unknown CPU
+   * @throws StateError once the host is disposed
+   */
+  createGuest(options: GuestOptions): Promise<Guest>;
+  /** Stops and disposes all guests; there will be no others. Again: nothing happens. */
+  dispose(): void;
+  [Symbol.dispose](): void;
+  [Symbol.asyncDispose](): Promise<void>;
+}
+
+export const Host = {
+  /** @throws UserError that names the option */
+  async create(options?: HostOptions): Promise<Host> {
+    checkOptions('host options', options, ['platform', 'sliceMilliseconds', 'onListenerError']);
+    const platform = options?.platform ?? createPlatform();
+    return new Hypervisor({ ...options, platform: platform as ReturnType<typeof createPlatform> });
+  },
+};
+
+/** One PC. Everything it does, it does between calls of others: between two `await`s it does not move. */
+export interface Guest {
+  readonly name: string;
+  readonly clock: ClockMode;
+  /** created → running ⇄ paused → stopped → disposed. */
+  readonly state: GuestState;
+  /** Instructions retired since power-on, over all resets. */
+  readonly instructions: number;
+  /** Host time that it was given so far, in ms: what shares are counted in. */
+  readonly processorTime: number;
+  /** Why the guest stopped; undefined as long as it could go on. */
+  readonly exitReason: GuestExit | undefined;
+  /** The first serial port, COM1. */
+  readonly serial: GuestStream;
+  /** What the guest writes to the debug ports E9h and 402h; nothing can be sent. */
+  readonly debugConsole: GuestStream;
+  readonly keyboard: Keyboard;
+  /** The machine, for debuggers. @throws StateError once disposed */
+  readonly machine: MachineView;
+  /**
+   * Listens to an event of the guest. A listener may call anything, also `dispose`.
+   * @returns a function that ends the listening
+   * @throws UserError for an unknown event; StateError once disposed
+   */
+  on<Name extends keyof GuestEvents>(name: Name, listener: (...args: GuestEvents[Name]) => void): () => void;
+  /**
+   * Starts the guest, or goes on after `pause()`. Resolves when it stops for whatever reason; a pause in between is no
+   * stop. Aborted, the guest is paused and the promise rejected with the signal's reason.
+   * @throws StateError (as a rejection) if the guest runs already, has stopped (reset it first) or is disposed
+   */
+  run(options?: RunOptions): Promise<GuestExit>;
+  /**
+   * Runs until exactly `instructions` have retired since power-on, then pauses there. Resolves at once if they have;
+   * earlier, and says so, if the guest stops, is paused, or waits for input (it is paused then). Aborted, the guest is
+   * paused and the promise rejected with the signal's reason.
+   * @throws UserError (as a rejection) unless it is a whole number from 0 to 2⁵³ − 1; StateError as for `run`
+   */
+  runTo(instructions: number, options?: RunOptions): Promise<RunToResult>;
+  /** Stops giving it instructions until `run()`. Nothing happens if it does not run. */
+  pause(): void;
+  /**
+   * Executes one instruction of a guest that does not run.
+   * @throws StateError if it runs, has stopped, is disposed, or is held because nobody reads its output
+   */
+  step(): void;
+  /** The reset button. A stopped guest is then ready to `run()` again. @throws StateError once disposed */
+  reset(): void;
+  /** Pulls the plug: it exits with reason `stopped`. It can still be looked at. Nothing happens if it has stopped. */
+  stop(): void;
+  /** Stops it and gives its memory back. Nothing happens if it is disposed. */
+  dispose(): void;
+  /** @throws UserError for a weight that is none; StateError once disposed */
+  setWeight(weight: number): void;
+  [Symbol.dispose](): void;
+  [Symbol.asyncDispose](): Promise<void>;
+}
+
+/**
+ * A stream of bytes to and from a guest.
+ *
+ * Output is kept until a reader takes it; readers are the listeners (together), each iteration, each `waitFor`. A new
+ * reader begins behind what any other has taken. When 1 MiB is kept, because there is no reader, or one is paused or
+ * slow, the guest is held, with an event `warning`: guest time stands still until somebody reads. Nothing is lost, and
+ * the guest can't tell. If nobody wants the output, say so by `discard()`.
+ */
+export interface GuestStream {
+  /** Bytes written that the guest has not taken yet. */
+  readonly pending: number;
+  /** The guest is held until a reader takes output. */
+  readonly full: boolean;
+  /**
+   * Sends bytes, or text as UTF-8, to the guest. They wait until it takes them.
+   * @throws UserError for other things; StateError once the guest is disposed
+   */
+  write(data: Uint8Array | string): void;
+  /**
+   * `listener` gets what the guest sends, at most 64 KiB at once; soon after this call, what is kept. All listeners get
+   * the same array.
+   * @returns a function that ends the listening
+   * @throws UserError for another event; StateError once the guest is disposed
+   */
+  on(name: 'data', listener: (bytes: Uint8Array) => void): () => void;
+  /** Listeners get nothing until `resume()`: back-pressure by a reader that can't keep up. */
+  pause(): void;
+  /** Listeners get what was kept, soon after this call, and go on. */
+  resume(): void;
+  /** Drops what is kept, and from now on what comes while there is no reader. */
+  discard(): void;
+  /**
+   * Waits until the guest sends a text, or something that the expression matches (its flags `g` and `y` do not count).
+   * Output is read as UTF-8. Searched is what came behind the end of the previous match, as far as it is kept: what
+   * no reader has taken, and in any case the last 64 KiB. A match spans at most 64 KiB. `^` also matches where the
+   * search begins, `$` also at the end of what has come so far.
+   *
+   * The match and what precedes it are taken: a reader that comes next begins behind the match. While nobody else
+   * reads, what has not matched is forgotten beyond the bound, and does not hold the guest.
+   * @throws UserError for a bad argument; TimeoutError; the signal's reason; StateError if the guest has stopped or
+   *   stops before (all as rejections)
+   */
+  waitFor(pattern: string | RegExp, options?: WaitOptions): Promise<TextMatch>;
+  /**
+   * Iterates over the output, at most 64 KiB at once. Ends when the guest has stopped or is disposed, and everything is
+   * read; a guest that was reset needs a new iteration. A reader that is slow holds the guest (see above).
+   */
+  [Symbol.asyncIterator](): AsyncIterableIterator<Uint8Array>;
+}
+
+/**
+ * The guest's keyboard. Strokes wait until the keyboard has handed over the one before, so that none is lost; a reset
+ * drops those that wait. Keys have the names of W3C `KeyboardEvent.code`: "KeyA", "Enter", "ArrowUp".
+ */
+export interface Keyboard {
+  /** Strokes that wait. */
+  readonly pending: number;
+  /** A key goes down, or repeats. @throws UserError if there is no such key; StateError once the guest is disposed */
+  press(code: string): void;
+  /** A key comes up. @throws UserError if there is no such key; StateError once the guest is disposed */
+  release(code: string): void;
+  /**
+   * Types text as on a US layout: ASCII, line end, tab, backspace, escape.
+   * @throws UserError for another character, and then types nothing; StateError once the guest is disposed
+   */
+  type(text: string): void;
 }

@@ -6,7 +6,7 @@
  * shell reading from the pipe itself would see the end.
  */
 import chalk from 'chalk';
-import type { Guest } from '../index.ts';
+import type { PcGuest as Guest } from '../hypervisor/create-guest.ts';
 
 export interface ConsoleOptions {
   readonly guests: readonly Guest[];

@@ -2,9 +2,9 @@
 import { createInterface } from 'node:readline/promises';
 import chalk from 'chalk';
 import { hexDump } from '../debug/hex-dump.ts';
-import { probeBytes } from '../debug/probe-memory.ts';
 import { describeRegisters } from '../debug/register-view.ts';
-import type { Guest } from '../index.ts';
+import type { PcGuest as Guest } from '../hypervisor/create-guest.ts';
+import { probeBytes } from '../machine/probe-memory.ts';
 import { type CodeWidth, disassembleLines } from './disassemble-lines.ts';
 
 const HELP = `r             registers

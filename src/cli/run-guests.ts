@@ -1,6 +1,9 @@
 /** What `vetro run` does: finds what to boot, creates the guests, connects their serial ports, waits for their end. */
 import { UserError } from '../base/errors.ts';
-import { type Guest, type GuestBoot, Host } from '../index.ts';
+import { createPlatform } from '../host/platform.ts';
+import type { PcGuest as Guest } from '../hypervisor/create-guest.ts';
+import type { GuestBoot } from '../hypervisor/guest-options.ts';
+import { Host } from '../hypervisor/host.ts';
 import { Console } from './console.ts';
 import { assembleDemo } from './demo.ts';
 import { exitStatusOf } from './exit-status.ts';
@@ -14,7 +17,7 @@ import { connectSerial } from './serial.ts';
 /** Sets the process's exit status. @throws UserError */
 export async function runGuests(options: RunArguments): Promise<void> {
   const boot = await findBoot(options);
-  const host = await Host.create();
+  const host = new Host({ platform: createPlatform() });
   const guests: Guest[] = [];
   try {
     for (let index = 0; index < options.count; index++) {
@@ -43,6 +46,8 @@ async function runToTheEnd(guests: readonly Guest[], options: RunArguments): Pro
   // Before the serial port is connected: the line must be gone when output appears.
   if (options.serial === 'stdio') showWait(guests);
   const closeSerial = await connectSerial(guests, options.serial);
+  // Nobody reads it here.
+  for (const guest of guests) guest.debugConsole.discard();
   const console = new Console({
     guests,
     serialInput: options.serial === 'stdio',

@@ -8,7 +8,10 @@ import type { Guest } from '../index.ts';
 
 /** @returns what closes it all. @throws UserError for an unknown kind or a file that cannot be written. */
 export async function connectSerial(guests: readonly Guest[], kind: string): Promise<() => Promise<void>> {
-  if (kind === 'none') return async () => {};
+  if (kind === 'none') {
+    for (const guest of guests) guest.serial.discard();
+    return async () => {};
+  }
   if (kind === 'stdio') {
     for (const guest of guests) guest.serial.on('data', guests.length === 1 ? writeRaw : prefixed(guest.name));
     return async () => {};

@@ -67,9 +67,10 @@ export const raise = {
   AC: (cause: Cause) => new GuestFault({ vector: VECTOR.AC, errorCode: 0, cause }),
 };
 
-/** "#GP(18h): DPL of the gate less than CPL", for people. */
-export function describeFault({ vector, errorCode, cause }: GuestFault): string {
+/** "#PF(2h) on 00001234h: page not present", for people. */
+export function describeFault({ vector, errorCode, address, cause }: GuestFault): string {
   const name = Object.entries(VECTOR).find(([, number]) => number === vector)?.[0] ?? `vector ${vector}`;
   const code = errorCode === undefined ? '' : `(${errorCode.toString(16)}h)`;
-  return `#${name}${code}: ${cause.check}`;
+  const place = address === undefined ? '' : ` on ${address.toString(16).padStart(8, '0')}h`;
+  return `#${name}${code}${place}: ${cause.check}`;
 }

@@ -68,6 +68,10 @@ export class Ps2Keyboard implements Ps2Device, Device {
   readonly state = powerOnState();
   onData: () => void = () => {};
 
+  hasKey(key: string): boolean {
+    return key === 'Pause' || key === 'PrintScreen' || set2Code(key) !== undefined;
+  }
+
   /** A key goes down, or repeats. `key` is a W3C `KeyboardEvent.code`; false if this keyboard has no such key. */
   press(key: string): boolean {
     const codes = this.#codes(key, 'make');

@@ -1,63 +1,30 @@
-/** From what a user asks for to a machine: checks, defaults, boot image, PC. */
+/** From checked options to a machine: boot image, PC. */
 import { UserError } from '../base/errors.ts';
 import type { BootImage } from '../machine/boot.ts';
 import { linuxBoot } from '../machine/linux-boot.ts';
-import { type EngineName, Pc, type PcOptions } from '../machine/pc.ts';
-import { MAXIMUM_MEMORY, MINIMUM_MEMORY } from '../machine/pc-map.ts';
-import type { Guest, GuestSettings } from './guest.ts';
+import { Pc, type PcOptions } from '../machine/pc.ts';
+import { MEMORY } from '../machine/pc-map.ts';
+import type { Guest } from './guest.ts';
+import type { CheckedGuestOptions, GuestBoot } from './guest-options.ts';
 
 export type PcGuest = Guest<Pc>;
 
-/** What a guest starts from: a Linux kernel, or bytes. */
-export type GuestBoot =
-  | {
-      /** A bzImage, boot protocol 2.06 or newer. */
-      readonly kernel: Uint8Array;
-      readonly initrd?: Uint8Array | undefined;
-      /** Default: empty. */
-      readonly commandLine?: string;
-    }
-  | {
-      /** Loaded at 0000:7C00 and started there in real-address mode, as a boot sector is (but of any size). */
-      readonly image: Uint8Array;
-    };
-
-export interface GuestOptions extends Partial<GuestSettings> {
-  readonly boot: GuestBoot;
-  /** RAM in MiB, a whole number. Default 256. What is not touched costs nothing. */
-  readonly memory?: number;
-  /** CPU model. Default `i686`. */
-  readonly cpu?: string;
-  /** Default `interpreter`. */
-  readonly engine?: EngineName;
-  /** What its real-time clock shows at power-on, in ms since 1970. Default: 2000-01-01, so that runs repeat. */
-  readonly powerOnTime?: number;
-}
-
 const MIB = 2 ** 20;
 const BOOT_SECTOR = 0x7c00;
-const DEFAULT_POWER_ON = Date.UTC(2000, 0, 1);
 
 /** @throws UserError for options that cannot be met */
-export function createPc(name: string, options: GuestOptions, compileLoop?: PcOptions['compileLoop']): Pc {
-  const memoryBytes = checkMemory(options.memory ?? 256);
-  return new Pc({
-    name,
-    memoryBytes,
-    cpu: options.cpu ?? 'i686',
-    engine: options.engine ?? 'interpreter',
-    boot: bootImage(options.boot, memoryBytes),
-    powerOnTime: options.powerOnTime ?? DEFAULT_POWER_ON,
-    compileLoop,
-  });
-}
-
-function checkMemory(mebibytes: number): number {
-  const [least, most] = [MINIMUM_MEMORY / MIB, MAXIMUM_MEMORY / MIB];
-  if (!Number.isInteger(mebibytes) || mebibytes < least || mebibytes > most) {
-    throw new UserError(`memory must be a whole number of MiB from ${least} to ${most}, not ${mebibytes}`);
+export function createPc(name: string, options: CheckedGuestOptions, compileLoop?: PcOptions['compileLoop']): Pc {
+  const memoryBytes = options.memory * MIB;
+  const boot = bootImage(options.boot, memoryBytes);
+  checkPlaces(boot, memoryBytes);
+  const { cpu, engine, powerOnTime } = options;
+  try {
+    return new Pc({ name, memoryBytes, cpu, engine, boot, powerOnTime, compileLoop });
+  } catch (error) {
+    // What WebAssembly.Memory and typed arrays throw when the process has no more room.
+    if (error instanceof RangeError) throw new UserError(`no room for ${name}: ${error.message}; dispose other guests`);
+    throw error;
   }
-  return mebibytes * MIB;
 }
 
 function bootImage(boot: GuestBoot, memoryBytes: number): BootImage {
@@ -68,4 +35,22 @@ function bootImage(boot: GuestBoot, memoryBytes: number): BootImage {
     pieces: [{ address: BOOT_SECTOR, bytes: boot.image }],
     entry: { mode: 'real', ip: BOOT_SECTOR },
   };
+}
+
+/** Each piece must come to lie in RAM, and on no other. */
+function checkPlaces({ pieces }: BootImage, memoryBytes: number): void {
+  const [hole, holeLength] = MEMORY.VGA_WINDOW;
+  const taken: [first: number, end: number][] = [[hole, hole + holeLength]];
+  for (const { address, bytes } of pieces) {
+    const end = address + bytes.length;
+    const range = `${address.toString(16)}h–${(end - 1).toString(16)}h`;
+    if (end > memoryBytes) {
+      throw new UserError(`boot: what is to lie at ${range} does not fit into ${memoryBytes / MIB} MiB of memory`);
+    }
+    const other = taken.find(([first, otherEnd]) => address < otherEnd && first < end);
+    if (other?.[0] === hole)
+      throw new UserError(`boot: what is to lie at ${range} reaches into the video memory at A0000h`);
+    if (other) throw new UserError(`boot: what is to lie at ${range} overlaps what lies at ${other[0].toString(16)}h`);
+    taken.push([address, end]);
+  }
 }

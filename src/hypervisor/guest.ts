@@ -1,41 +1,31 @@
 /** One guest: its life cycle around a machine. Created and run by a `Host`. */
+import { type AbortSignalLike, checkSignal, settledOrAborted, throwIfAborted } from '../base/abort.ts';
+import { checkOptions, checkWholeNumber } from '../base/argument-check.ts';
+import { StateError } from '../base/errors.ts';
 import { EventSource } from '../base/event-source.ts';
-import type { ByteChannel, Machine, MachineExit, RunLimits } from '../machine/machine.ts';
+import type { Machine, MachineExit, RunLimits } from '../machine/machine.ts';
+import { GuestKeyboard } from './guest-keyboard.ts';
+import { type ClockMode, checkWeight, type GuestSettings } from './guest-options.ts';
+import { GuestStream, OUTPUT_BOUND } from './guest-stream.ts';
 
 /** Why a guest no longer runs. */
 export type GuestExit =
   /** It halted with interrupts disabled: powered off, or for good. */
   | { readonly reason: 'halted' }
-  /** `stop()` or `dispose()` was called, or it asked for a reset, with `onReset: 'stop'`. */
-  | { readonly reason: 'stopped' }
-  /** A triple fault, with `onTripleFault: 'stop'`. */
-  | { readonly reason: 'triple-fault' /** Which fault, in a line. */; readonly cause: string }
+  /** Somebody stopped it: `stop()`, `dispose()`, or the guest itself asked for a reset, with `onReset: 'stop'`. */
+  | { readonly reason: 'stopped'; readonly by: 'stop' | 'dispose' | 'guest' }
+  /** A triple fault, with `onTripleFault: 'stop'`. `cause`: one line on the fault that could not be delivered. */
+  | { readonly reason: 'triple-fault'; readonly cause: string }
   /** It wrote `status` to the debug-exit port. */
   | { readonly reason: 'debug-exit'; readonly status: number }
   /** A bug of ours. Other guests are not affected. */
   | { readonly reason: 'error'; readonly error: Error };
 
+/** Why `runTo` came back: there; `pause()`; it stopped (see `exitReason`); it waits, and only input can wake it. */
+export type RunToResult = 'reached' | 'paused' | 'stopped' | 'idle';
+
 /** created → running ⇄ paused → stopped → disposed. A stopped guest can be run again after `reset()`. */
 export type GuestState = 'created' | 'running' | 'paused' | 'stopped' | 'disposed';
-
-/**
- * `virtual`: guest time depends on instructions alone; idle time is skipped. Bit-exact.
- * `host`: the same, but never ahead of the wall clock: an idle guest waits, a busy one may lag and catches up.
- */
-export type ClockMode = 'virtual' | 'host';
-
-export interface GuestSettings {
-  /** Shown in messages. */
-  readonly name: string;
-  /** Share of processor time relative to the host's other guests. Default 1. */
-  readonly weight?: number;
-  /** Default `virtual`. */
-  readonly clock?: ClockMode;
-  /** Default `reset`. */
-  readonly onTripleFault?: 'reset' | 'stop';
-  /** What a reset asked for by the guest itself does. Default `reset`. */
-  readonly onReset?: 'reset' | 'stop';
-}
 
 export type ResetCause = 'host' | 'guest' | 'triple-fault';
 
@@ -43,39 +33,17 @@ export interface GuestEvents {
   exit: [exit: GuestExit];
   /** Halted, and nothing but input can wake it. */
   idle: [];
-  /** It was reset: by `reset()`, by the guest itself, or because of a triple fault, which is explained in a line. */
+  /** It was reset: by `reset()`, by the guest itself, or because of a triple fault. `explanation`: one line on why. */
   reset: [cause: ResetCause, explanation?: string];
-  /** Something its user should know, in a line: for example, that it resets too often and has to wait. */
+  /** One line on what its owner should know: it is held because nobody reads its output, it resets too often, … */
   warning: [line: string];
 }
 
-/** A stream of bytes to and from a guest. */
-export class GuestStream {
-  readonly #channel: ByteChannel;
-  readonly #events = new EventSource<{ data: [bytes: Uint8Array] }>();
-  readonly #onWrite: () => void;
+const EVENTS: readonly (keyof GuestEvents)[] = ['exit', 'idle', 'reset', 'warning'];
 
-  constructor(channel: ByteChannel, onWrite: () => void) {
-    this.#channel = channel;
-    this.#onWrite = onWrite;
-    channel.onOutput = (bytes) => this.#events.emit('data', bytes);
-  }
-
-  /** `listener` gets what the guest sends. @returns a function that ends the listening. */
-  on(name: 'data', listener: (bytes: Uint8Array) => void): () => void {
-    return this.#events.on(name, listener);
-  }
-
-  /** Sends bytes, or text as UTF-8, to the guest. They wait until it takes them. */
-  write(data: Uint8Array | string): void {
-    this.#channel.send(typeof data === 'string' ? new TextEncoder().encode(data) : data);
-    this.#onWrite();
-  }
-
-  /** Bytes written that the guest has not taken yet. */
-  get pending(): number {
-    return this.#channel.pending;
-  }
+export interface RunOptions {
+  /** Aborting pauses the guest and rejects the promise with the signal's reason. */
+  readonly signal?: AbortSignalLike | undefined;
 }
 
 /** What a guest asks of its host. */
@@ -86,149 +54,215 @@ export interface GuestKeeper {
   /** The guest has reset itself, or crashed and was reset. */
   resetItself(guest: Guest): void;
   setWeight(guest: Guest, weight: number): void;
+  /** A wall-clock timer. @returns what cancels it */
+  delay(ms: number, action: () => void): () => void;
+  /** A listener of `source` threw. */
+  listenerFailed(error: unknown, source: { readonly guest: string; readonly event: string }): void;
+}
+
+/** Where `runTo` is to stop, and who is told. */
+interface Target {
+  readonly instructions: number;
+  resolve(result: RunToResult): void;
 }
 
 export class Guest<M extends Machine = Machine> {
   readonly name: string;
   readonly clock: ClockMode;
-  /** The machine itself, for debuggers. Look at it freely; change it only while the guest is paused. */
-  readonly machine: M;
-  /** The first serial port, COM1. */
   readonly serial: GuestStream;
-  /** What the guest writes to the debug ports E9h and 402h. */
   readonly debugConsole: GuestStream;
+  readonly keyboard: GuestKeyboard;
   readonly #keeper: GuestKeeper;
-  readonly #events = new EventSource<GuestEvents>();
+  readonly #events: EventSource<GuestEvents>;
   readonly #onTripleFault: 'reset' | 'stop';
   readonly #onReset: 'reset' | 'stop';
+  /** Given up when it is disposed: who still holds the guest does not hold its memory. */
+  #machine: M | undefined;
+  #lastInstructions = 0;
   #state: GuestState = 'created';
   /** Waits in HLT for input. */
   #idle = false;
-  #stopAt = Number.POSITIVE_INFINITY;
+  #target: Target | undefined;
+  /** Of those that called `run` and wait for the end. */
+  readonly #ends = new Set<(exit: GuestExit) => void>();
   #exit: GuestExit | undefined;
   #processorTime = 0;
+  /** Counts what makes the outcome of a machine's run obsolete: a listener may reset or stop the guest before we see it. */
+  #epoch = 0;
+  #inMachine = false;
 
   constructor(machine: M, settings: GuestSettings, keeper: GuestKeeper) {
     this.name = settings.name;
     this.clock = settings.clock ?? 'virtual';
-    this.machine = machine;
+    this.#machine = machine;
     this.#onTripleFault = settings.onTripleFault ?? 'reset';
     this.#onReset = settings.onReset ?? 'reset';
     this.#keeper = keeper;
-    this.serial = new GuestStream(machine.serial, () => this.#wakeUp());
-    this.debugConsole = new GuestStream(machine.debugConsole, () => this.#wakeUp());
+    const listenerFailed = (error: unknown, event: string) => keeper.listenerFailed(error, { guest: this.name, event });
+    this.#events = new EventSource({ names: EVENTS, onListenerError: listenerFailed });
+    const assertUsable = () => this.#assertUsable();
+    const onInput = () => this.#wakeUp();
+    const createStream = (name: 'serial' | 'debugConsole'): GuestStream =>
+      new GuestStream(machine[name], {
+        title: `${name} of ${this.name}`,
+        ended: () => this.#ended(),
+        assertUsable,
+        onInput,
+        onFull: () => this.#fullChanged(name),
+        delay: (ms, action) => keeper.delay(ms, action),
+        onListenerError: (error, event) => listenerFailed(error, `${name}.${event}`),
+      });
+    this.serial = createStream('serial');
+    this.debugConsole = createStream('debugConsole');
+    this.keyboard = new GuestKeyboard(machine.keyboard, { assertUsable, onInput });
+  }
+
+  /** The machine itself. Look at it freely; change it only while the guest is paused. @throws StateError once disposed */
+  get machine(): M {
+    this.#assertUsable();
+    return this.#machine!;
   }
 
   get state(): GuestState {
     return this.#state;
   }
 
-  /** Instructions retired since power-on. */
   get instructions(): number {
-    return this.machine.instructions;
+    return this.#machine?.instructions ?? this.#lastInstructions;
   }
 
-  /** Host time that it was given, in ms: what shares are counted in. */
   get processorTime(): number {
     return this.#processorTime;
   }
 
-  /** Why the guest stopped; undefined as long as it could go on. */
   get exitReason(): GuestExit | undefined {
     return this.#exit;
   }
 
   /** Whether a slice would get it any further. */
   get runnable(): boolean {
-    return this.#state === 'running' && !this.#idle;
+    return this.#state === 'running' && !this.#idle && !this.serial.full && !this.debugConsole.full;
   }
 
   on<Name extends keyof GuestEvents>(name: Name, listener: (...args: GuestEvents[Name]) => void): () => void {
+    this.#assertUsable();
     return this.#events.on(name, listener);
   }
 
-  /**
-   * Starts the guest, or goes on after `pause()`. Resolves when it stops for whatever reason; a pause in between is no
-   * stop. @throws Error if the guest is stopped (reset it first) or disposed.
-   */
-  run(): Promise<GuestExit> {
-    this.#resume(Number.POSITIVE_INFINITY);
-    return this.#events.next('exit').then(([exit]) => exit);
+  async run(options?: RunOptions): Promise<GuestExit> {
+    const signal = checkRunOptions('run', options);
+    this.#assertMayRun();
+    throwIfAborted(signal);
+    const ended = settledOrAborted<GuestExit>(
+      signal,
+      ({ resolve }) => {
+        this.#ends.add(resolve);
+        return () => this.#ends.delete(resolve);
+      },
+      () => this.pause(),
+    );
+    this.#resume();
+    return ended;
   }
 
-  /**
-   * Runs until exactly `instructions` have retired since power-on, then pauses there. Resolves at once if they have;
-   * earlier if the guest stops, is paused, or waits for input for ever.
-   */
-  async runTo(instructions: number): Promise<void> {
-    if (this.instructions >= instructions) return;
-    this.#resume(instructions);
-    await new Promise<void>((resolve) => {
-      const offs = [this.#events.on('exit', () => finish()), this.#events.on('idle', () => finish())];
-      const finish = () => {
-        for (const off of offs) off();
-        this.#onReached = undefined;
-        resolve();
-      };
-      this.#onReached = finish;
-    });
+  async runTo(instructions: number, options?: RunOptions): Promise<RunToResult> {
+    checkWholeNumber('runTo: instructions', instructions, { least: 0, most: Number.MAX_SAFE_INTEGER });
+    const signal = checkRunOptions('runTo', options);
+    this.#assertMayRun();
+    throwIfAborted(signal);
+    if (this.instructions >= instructions) return 'reached';
+    const returned = settledOrAborted<RunToResult>(
+      signal,
+      ({ resolve }) => {
+        const target = { instructions, resolve };
+        this.#target = target;
+        return () => {
+          if (this.#target === target) this.#target = undefined;
+        };
+      },
+      () => this.pause(),
+    );
+    this.#resume();
+    return returned;
   }
-  #onReached: (() => void) | undefined;
 
-  /** Stops giving it instructions until `run()`. */
   pause(): void {
-    if (this.#state === 'running') this.#setState('paused');
-    this.#onReached?.();
+    this.#pause('paused');
   }
 
-  /** The reset button. A stopped guest is then ready to `run()` again. */
   reset(): void {
     this.#reset('host');
   }
 
-  #reset(cause: ResetCause, explanation?: string): void {
-    this.#assertUsable();
-    this.machine.reset();
-    this.#idle = false;
-    this.#exit = undefined;
-    if (this.#state === 'stopped') this.#state = 'created';
-    this.#keeper.update(this as Guest);
-    if (cause !== 'host') this.#keeper.resetItself(this as Guest);
-    this.#events.emit('reset', cause, explanation);
-  }
-
-  /** Pulls the plug: it exits with reason `stopped`. Its memory can still be looked at. */
   stop(): void {
-    this.#finish({ reason: 'stopped' });
+    this.#finish({ reason: 'stopped', by: 'stop' });
   }
 
-  /** Stops it and gives its memory back. */
   dispose(): void {
     if (this.#state === 'disposed') return;
-    this.stop();
+    const stopped = this.#state === 'stopped';
+    const exit: GuestExit = { reason: 'stopped', by: 'dispose' };
+    const machine = this.#machine!;
+    // All that is ours is done before a listener hears of it.
+    this.#lastInstructions = machine.instructions;
+    this.#machine = undefined;
     this.#state = 'disposed';
+    this.#epoch++;
+    this.#exit ??= exit;
     this.#keeper.remove(this as Guest);
-    this.machine.dispose();
+    machine.dispose();
+    if (!stopped) this.#announce(exit);
+    else this.#closeStreams();
+  }
+
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.dispose();
   }
 
   setWeight(weight: number): void {
-    this.#keeper.setWeight(this as Guest, weight);
+    const checked = checkWeight('setWeight: weight', weight);
+    this.#assertUsable();
+    this.#keeper.setWeight(this as Guest, checked);
   }
 
-  /** Executes one instruction of a paused guest. */
   step(): void {
     this.#assertUsable();
-    if (this.#state === 'running') throw new Error(`${this.name} is running: pause it first`);
-    this.#handle(this.machine.run({ instructions: 1 }));
+    if (this.#state === 'running') throw new StateError(`${this.name} is running: pause it first`);
+    if (this.#state === 'stopped') throw new StateError(`${this.name} has stopped: reset it first`);
+    // In a listener of its output: the run that it is in has yet to say how it ended.
+    if (this.#inMachine) throw new StateError(`${this.name} is in the middle of a run: step it when that is over`);
+    for (const [name, { full }] of Object.entries({ serial: this.serial, debugConsole: this.debugConsole })) {
+      if (full) throw new StateError(heldBecause(this.name, name));
+    }
+    this.#runMachine({ instructions: 1 });
+  }
+
+  /** Tells its owner something, in one line. */
+  warn(line: string): void {
+    this.#events.emit('warning', line);
   }
 
   /** Called by the host: one slice. @returns instructions executed. */
   runSlice(limits: RunLimits): number {
-    const before = this.machine.instructions;
-    const instructions = Math.min(limits.instructions, this.#stopAt - before);
-    const exit = this.machine.run({ ...limits, instructions });
-    this.#handle(exit);
-    if (this.machine.instructions >= this.#stopAt && this.#state === 'running') this.pause();
+    const target = this.#target;
+    const left = target ? target.instructions - this.instructions : Number.POSITIVE_INFINITY;
+    const executed = this.#runMachine({ ...limits, instructions: Math.min(limits.instructions, left) });
+    if (target && target === this.#target && this.instructions >= target.instructions) this.#pause('reached');
+    return executed;
+  }
+
+  #runMachine(limits: RunLimits): number {
+    const epoch = this.#epoch;
+    this.keyboard.feed();
+    this.#inMachine = true;
+    const exit = this.#machine!.run(limits);
+    this.#inMachine = false;
+    // A listener of its output may have reset, stopped or disposed it meanwhile.
+    if (this.#epoch === epoch) this.#handle(exit);
     return exit.executed;
   }
 
@@ -237,27 +271,23 @@ export class Guest<M extends Machine = Machine> {
     this.#processorTime += milliseconds;
   }
 
-  /** Called by the host: a line for whoever listens. */
-  warn(line: string): void {
-    this.#events.emit('warning', line);
-  }
-
   #handle(exit: MachineExit): void {
-    if (this.#state === 'disposed') return; // by a listener, during the run
     switch (exit.reason) {
       case 'budget':
       case 'time':
         return;
       case 'idle':
+        if (this.keyboard.feed()) return;
         this.#idle = true;
-        this.#keeper.update(this as Guest);
+        if (this.#target) this.#pause('idle');
+        else this.#keeper.update(this as Guest);
         return this.#events.emit('idle');
       case 'reset':
-        return this.#onReset === 'reset' ? this.#reset('guest') : this.#finish({ reason: 'stopped' });
-      case 'triple-fault':
-        return this.#onTripleFault === 'reset'
-          ? this.#reset('triple-fault')
-          : this.#finish({ reason: 'triple-fault', cause: exit.cause });
+        return this.#onReset === 'reset' ? this.#reset('guest') : this.#finish({ reason: 'stopped', by: 'guest' });
+      case 'triple-fault': {
+        const { reason, cause } = exit;
+        return this.#onTripleFault === 'reset' ? this.#reset('triple-fault', cause) : this.#finish({ reason, cause });
+      }
       case 'halted':
         return this.#finish({ reason: 'halted' });
       case 'debug-exit':
@@ -267,18 +297,61 @@ export class Guest<M extends Machine = Machine> {
     }
   }
 
-  #resume(stopAt: number): void {
+  #reset(cause: ResetCause, explanation?: string): void {
     this.#assertUsable();
-    if (this.#state === 'stopped') throw new Error(`${this.name} has stopped: reset it first`);
-    this.#stopAt = stopAt;
+    this.#epoch++;
+    this.#machine!.reset();
+    this.keyboard.clear();
+    this.#idle = false;
+    this.#exit = undefined;
+    if (this.#state === 'stopped') this.#state = 'created';
+    this.#keeper.update(this as Guest);
+    if (cause !== 'host') this.#keeper.resetItself(this as Guest);
+    if (explanation === undefined) this.#events.emit('reset', cause);
+    else this.#events.emit('reset', cause, explanation);
+  }
+
+  #resume(): void {
+    // A new run looks for itself whether the guest still waits for input.
+    this.#idle = false;
     this.#setState('running');
+  }
+
+  #pause(result: RunToResult): void {
+    if (this.#state === 'running') this.#setState('paused');
+    this.#target?.resolve(result);
   }
 
   #finish(exit: GuestExit): void {
     if (this.#state === 'stopped' || this.#state === 'disposed') return;
+    this.#epoch++;
     this.#exit = exit;
     this.#setState('stopped');
+    this.#announce(exit);
+  }
+
+  /** First those that wait, then the listeners, who may do anything, also run it again. */
+  #announce(exit: GuestExit): void {
+    this.#target?.resolve('stopped');
+    for (const end of [...this.#ends]) end(exit);
+    this.#closeStreams();
     this.#events.emit('exit', exit);
+  }
+
+  #closeStreams(): void {
+    this.serial.guestEnded();
+    this.debugConsole.guestEnded();
+  }
+
+  #ended(): string | undefined {
+    if (this.#state === 'disposed') return 'is disposed';
+    return this.#state === 'stopped' ? `has stopped (${this.#exit?.reason})` : undefined;
+  }
+
+  #fullChanged(name: 'serial' | 'debugConsole'): void {
+    if (this.#state === 'disposed') return;
+    this.#keeper.update(this as Guest);
+    if (this[name].full) this.warn(heldBecause(this.name, name));
   }
 
   #wakeUp(): void {
@@ -292,6 +365,19 @@ export class Guest<M extends Machine = Machine> {
   }
 
   #assertUsable(): void {
-    if (this.#state === 'disposed') throw new Error(`${this.name} is disposed`);
+    if (this.#state === 'disposed') throw new StateError(`${this.name} is disposed`);
+  }
+
+  #assertMayRun(): void {
+    this.#assertUsable();
+    if (this.#state === 'running') throw new StateError(`${this.name} is running already`);
+    if (this.#state === 'stopped') throw new StateError(`${this.name} has stopped: reset it first`);
   }
 }
+
+function checkRunOptions(method: string, options: unknown): AbortSignalLike | undefined {
+  return checkSignal(`${method}: signal`, checkOptions(`${method}: options`, options, ['signal']).signal);
+}
+
+const heldBecause = (guest: string, stream: string): string =>
+  `${guest} is held: ${OUTPUT_BOUND / 2 ** 20} MiB of output wait for a reader; read ${stream}, or call its discard()`;

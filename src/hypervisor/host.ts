@@ -5,18 +5,15 @@
  * Shares are processor time: each slice is charged with what it took by the platform's clock, resets, device work and
  * listeners included, so that a dear guest pays for itself. Which guest runs when shows in no guest's state.
  */
+import { StateError } from '../base/errors.ts';
 import type { Machine } from '../machine/machine.ts';
-import { createPc, type GuestOptions, type PcGuest } from './create-guest.ts';
-import { Guest, type GuestKeeper, type GuestSettings } from './guest.ts';
+import { createPc, type PcGuest } from './create-guest.ts';
+import { Guest, type GuestKeeper } from './guest.ts';
+import { checkGuestOptions, type GuestOptions, type GuestSettings } from './guest-options.ts';
+import { checkHostOptions, type HostOptions, reportListenerError } from './host-options.ts';
 import type { Platform } from './platform.ts';
 import { ResetLimiter } from './reset-limiter.ts';
 import { StrideScheduler } from './stride-scheduler.ts';
-
-export interface HostOptions {
-  readonly platform: Platform;
-  /** Wall-clock length of a slice that is aimed at, in ms. Default 2. */
-  readonly sliceMilliseconds?: number;
-}
 
 /** Instructions a slice has at first and at the least and most: also slow engines come back in time. */
 const SLICE = { FIRST: 10_000, LEAST: 1_000, MOST: 10_000_000 } as const;
@@ -31,15 +28,20 @@ const NS_PER_MS = 1_000_000;
 export class Host {
   readonly #platform: Platform;
   readonly #sliceMilliseconds: number;
+  readonly #onListenerError: HostOptions['onListenerError'];
   readonly #residents = new Map<Guest, Resident>();
   readonly #scheduler = new StrideScheduler<Guest>();
   #loopRuns = false;
   /** Guests named so far. */
   #created = 0;
+  #disposed = false;
 
+  /** @throws UserError that names the option */
   constructor(options: HostOptions) {
-    this.#platform = options.platform;
-    this.#sliceMilliseconds = options.sliceMilliseconds ?? 2;
+    const { platform, sliceMilliseconds, onListenerError } = checkHostOptions(options);
+    this.#platform = platform;
+    this.#sliceMilliseconds = sliceMilliseconds ?? 2;
+    this.#onListenerError = onListenerError;
   }
 
   /** The guests that are not disposed, oldest first. */
@@ -47,18 +49,20 @@ export class Host {
     return [...this.#residents.keys()];
   }
 
-  /**
-   * Creates a PC, ready to `run()`.
-   * @throws UserError for options that cannot be met: an unusable kernel, no room in memory, an unknown CPU
-   */
+  /** Everything is checked before anything is made: a call that fails leaves nothing. */
   async createGuest(options: GuestOptions): Promise<PcGuest> {
-    const name = options.name ?? `guest ${++this.#created}`;
-    return this.adopt(createPc(name, options, this.#platform.compile), { ...options, name });
+    if (this.#disposed) throw new StateError('the host is disposed');
+    const checked = checkGuestOptions(options);
+    const name = checked.name ?? `guest ${this.#created + 1}`;
+    const machine = createPc(name, checked, this.#platform.compile);
+    if (checked.name === undefined) this.#created++;
+    return this.adopt(machine, { ...checked, name });
   }
 
   /** Takes a machine in as a guest, ready to `run()`. */
   adopt<M extends Machine>(machine: M, settings: GuestSettings): Guest<M> {
     const guest = new Guest(machine, settings, this.#keeper);
+    this.#scheduler.add(guest, settings.weight ?? 1);
     this.#residents.set(guest, {
       slice: SLICE.FIRST,
       origin: undefined,
@@ -67,13 +71,20 @@ export class Host {
       heldUntil: 0,
       heldBefore: false,
     });
-    this.#scheduler.add(guest, settings.weight ?? 1);
     return guest;
   }
 
-  /** Stops and disposes all guests. */
   dispose(): void {
+    this.#disposed = true;
     for (const guest of this.guests) guest.dispose();
+  }
+
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.dispose();
   }
 
   readonly #keeper: GuestKeeper = {
@@ -103,6 +114,8 @@ export class Host {
       this.#scheduler.remove(guest);
     },
     setWeight: (guest, weight) => this.#scheduler.setWeight(guest, weight),
+    delay: (ms, action) => this.#platform.delay(ms, action),
+    listenerFailed: (error, source) => reportListenerError(this.#onListenerError, error, source),
   };
 
   /** Lets a runnable guest run, but for one that is held back. */

@@ -1,13 +1,15 @@
 /** A machine as the hypervisor sees it: something that runs for a while and says why it came back. */
 import type { InternalError } from '../base/errors.ts';
+import type { MachineView } from './machine-view.ts';
 
 export type MachineExit = { /** Instructions retired in this run. */ readonly executed: number } & (
   | /** The instructions given are used up. */ { readonly reason: 'budget' }
   | /** Guest time has reached the limit given. */ { readonly reason: 'time' }
   | /** Halted, no alarm set: only input can wake it. */ { readonly reason: 'idle' }
   | /** Halted with interrupts disabled: for good. */ { readonly reason: 'halted' }
-  | /** A triple fault: the processor has shut down. `cause`: which fault, in a line. */ {
+  | /** A triple fault: the processor has shut down. */ {
       readonly reason: 'triple-fault';
+      /** One line: the fault that could not be delivered. */
       readonly cause: string;
     }
   | /** The guest asserted its reset line. */ { readonly reason: 'reset' }
@@ -33,24 +35,26 @@ export interface ByteChannel {
   readonly pending: number;
 }
 
-export interface Machine {
+/** Keys of a keyboard, by the names of W3C `KeyboardEvent.code`. */
+export interface KeyInput {
+  hasKey(code: string): boolean;
+  press(code: string): boolean;
+  release(code: string): boolean;
+  /** Something waits that the guest has not taken. */
+  readonly hasData: boolean;
+}
+
+export interface Machine extends MachineView {
+  readonly keyboard: KeyInput;
   readonly serial: ByteChannel;
   /** Ports E9h and 402h; nothing can be sent. */
   readonly debugConsole: ByteChannel;
-  /** Instructions retired since power-on, over all resets. */
-  readonly instructions: number;
-  /** Guest time in ns since power-on. */
-  readonly time: number;
   /** Guest time of the next alarm, Infinity if none is set. */
   readonly nextAlarm: number;
-  /** Whether the processor waits in HLT. */
-  readonly halted: boolean;
   /** Runs the guest. Never throws. */
   run(limits: RunLimits): MachineExit;
   /** The reset button: chips and processor as after power-on, then booted again. */
   reset(): void;
-  /** A hash over everything a guest could see. Equal histories give equal hashes. */
-  stateHash(): string;
   /** Gives all memory back. The machine must not be used afterwards. */
   dispose(): void;
 }

@@ -2,6 +2,7 @@
  * The PC: the only place where devices meet. Built leaf first, wired by constructor, attached last; read the
  * constructor from top to bottom with `pc-map.ts` beside it.
  */
+import { PAGE_SIZE } from '../base/address.ts';
 import { InternalError } from '../base/errors.ts';
 import { VirtualClock } from '../base/virtual-clock.ts';
 import type { Device } from '../bus/device.ts';
@@ -25,12 +26,14 @@ import { Pool } from '../memory/pool.ts';
 import type { BootImage } from './boot.ts';
 import { enterBootImage } from './entry.ts';
 import type { Machine, MachineExit, RunLimits } from './machine.ts';
+import { checkAddress, checkLength, type Registers, readRegisters } from './machine-view.ts';
 import { OrLine } from './or-line.ts';
 import { OutputChannel } from './output-channel.ts';
 import { ISA_IRQ, MEMORY, PORTS } from './pc-map.ts';
+import { probeBytes, probeLinear } from './probe-memory.ts';
 import { hashState } from './state-hash.ts';
 
-export type { EngineName } from '../engine/processor.ts';
+export { ENGINES, type EngineName } from '../engine/processor.ts';
 
 export interface PcOptions {
   /** Shown in messages. */
@@ -199,6 +202,35 @@ export class Pc implements Machine {
 
   stateHash(): string {
     return hashState([this.processor.stateHash(), this.time, ...this.#devices.map(({ name, state }) => [name, state])]);
+  }
+
+  get memorySize(): number {
+    return this.memory.size;
+  }
+
+  get memoryInUse(): number {
+    return this.memory.framesInUse * PAGE_SIZE;
+  }
+
+  registers(): Registers {
+    return readRegisters(this.processor);
+  }
+
+  translate(linear: number): number | undefined {
+    return probeLinear(this.processor, checkAddress('translate: address', linear));
+  }
+
+  peek(linear: number, length: number): Uint8Array {
+    return probeBytes(this.processor, checkAddress('peek: address', linear), checkLength('peek: length', length));
+  }
+
+  peekPhysical(address: number, length: number): Uint8Array {
+    checkAddress('peekPhysical: address', address);
+    return this.memory.copyOut(address, checkLength('peekPhysical: length', length));
+  }
+
+  screen(): string[] {
+    return this.vga.text();
   }
 
   dispose(): void {

@@ -24,9 +24,9 @@ async function hashesOfBoot(pieces: (index: number) => number): Promise<string[]
 
 describe.skipIf(!boot)(`a Debian boot${reason ? ` (${reason})` : ''}`, () => {
   it('gives the same states twice, and when it is cut into other slices', async () => {
-    const whole = await hashesOfBoot(() => Number.POSITIVE_INFINITY);
+    const whole = await hashesOfBoot(() => 2 ** 40);
     expect(new Set(whole).size).toBe(STOPS.length);
-    expect(await hashesOfBoot(() => Number.POSITIVE_INFINITY)).toEqual(whole);
+    expect(await hashesOfBoot(() => 2 ** 40)).toEqual(whole);
     // Lengths without a pattern, from 1 on: a fixed linear congruential sequence.
     let seed = 1;
     const uneven = () => {

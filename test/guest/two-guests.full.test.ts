@@ -1,5 +1,7 @@
 /** Several guests in one process: shares by weight, and one's end is not another's. */
 import { describe, expect, it } from 'vitest';
+import { createPlatform } from '../../src/host/platform.ts';
+import { Host as Hypervisor } from '../../src/hypervisor/host.ts';
 import { Host } from '../../src/index.ts';
 import { debianBoot, PROMPT, READY_MARKER, Typist } from '../support/debian.ts';
 
@@ -34,7 +36,7 @@ describe.skipIf(!boot)(`two Debian guests${reason ? ` (${reason})` : ''}`, () =>
   });
 
   it('an internal error of one leaves the other running', async () => {
-    const host = await Host.create();
+    const host = new Hypervisor({ platform: createPlatform() });
     const healthy = await host.createGuest({ name: 'healthy', boot: boot! });
     const failing = await host.createGuest({ name: 'failing', boot: boot! });
     // A bug of ours, planted: a device that throws.

@@ -1,5 +1,5 @@
 /** A machine without a processor: it retires what it is given, one instruction per nanosecond, and does as scripted. */
-import type { ByteChannel, Machine, MachineExit, RunLimits } from '../../src/machine/machine.ts';
+import type { ByteChannel, KeyInput, Machine, MachineExit, RunLimits } from '../../src/machine/machine.ts';
 
 type Event = Exclude<MachineExit['reason'], 'budget' | 'time'>;
 
@@ -15,7 +15,24 @@ class FakeChannel implements ByteChannel {
   }
 }
 
+class FakeKeys implements KeyInput {
+  readonly strokes: string[] = [];
+  hasData = false;
+  hasKey(code: string): boolean {
+    return code.startsWith('Key') || code === 'ShiftLeft' || code === 'Enter';
+  }
+  press(code: string): boolean {
+    this.strokes.push(`+${code}`);
+    return true;
+  }
+  release(code: string): boolean {
+    this.strokes.push(`-${code}`);
+    return true;
+  }
+}
+
 export class FakeMachine implements Machine {
+  readonly keyboard = new FakeKeys();
   readonly serial = new FakeChannel();
   readonly debugConsole = new FakeChannel();
   instructions = 0;
@@ -73,6 +90,22 @@ export class FakeMachine implements Machine {
     this.onWork?.({ instructions: 0, resets: 1 });
   }
 
+  readonly memorySize = 0;
+  readonly memoryInUse = 0;
+  registers(): never {
+    throw new Error('there is no processor');
+  }
+  translate(): undefined {}
+  peek(): Uint8Array {
+    return new Uint8Array();
+  }
+  peekPhysical(): Uint8Array {
+    return new Uint8Array();
+  }
+  screen(): string[] {
+    return [];
+  }
+
   stateHash(): string {
     return String(this.instructions);
   }
@@ -89,7 +122,7 @@ function exitOf(reason: Event, executed: number): MachineExit {
     case 'error':
       return { reason, executed, error: Object.assign(new Error('planted'), { name: 'InternalError' as const }) };
     case 'triple-fault':
-      return { reason, executed, cause: 'planted' };
+      return { reason, executed, cause: '#GP(0): scripted' };
     default:
       return { reason, executed };
   }

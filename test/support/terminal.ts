@@ -12,7 +12,11 @@ export const COLUMNS = 100;
 
 export class Terminal implements Conversation {
   readonly #child: ChildProcess;
-  readonly #events = new EventSource<{ data: [bytes: Uint8Array]; exit: [exit: { reason: string }] }>();
+  readonly #events = new EventSource<{ data: [bytes: Uint8Array]; exit: [exit: { reason: string }] }>({
+    onListenerError: (error) => {
+      throw error;
+    },
+  });
   readonly #ended: Promise<number | null>;
 
   /** Runs `words` as a command. */

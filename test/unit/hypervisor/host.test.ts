@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { GuestSettings } from '../../../src/hypervisor/guest.ts';
+import type { GuestSettings } from '../../../src/hypervisor/guest-options.ts';
 import { Host } from '../../../src/hypervisor/host.ts';
 import { FakeMachine } from '../../support/fake-machine.ts';
 import { FakePlatform } from '../../support/fake-platform.ts';
@@ -55,8 +55,8 @@ describe('the life of a guest', () => {
     const ended = guests[0]!.run();
     await settle();
     guests[0]!.stop();
-    expect(await ended).toEqual({ reason: 'stopped' });
-    expect(() => guests[0]!.run()).toThrow('guest 0 has stopped: reset it first');
+    expect(await ended).toEqual({ reason: 'stopped', by: 'stop' });
+    await expect(guests[0]!.run()).rejects.toThrow('guest 0 has stopped: reset it first');
     guests[0]!.reset();
     expect(guests[0]!.state).toBe('created');
   });
@@ -70,7 +70,7 @@ describe('the life of a guest', () => {
     await settle();
     expect(machine.disposed).toBe(true);
     expect(host.guests).toEqual([]);
-    expect(() => guests[0]!.run()).toThrow('guest 0 is disposed');
+    await expect(guests[0]!.run()).rejects.toThrow('guest 0 is disposed');
   });
 
   it('may be disposed by a listener in the middle of a slice', async () => {
@@ -78,7 +78,7 @@ describe('the life of a guest', () => {
     machine.output = 'x';
     const { guests } = createHost([machine]);
     guests[0]!.serial.on('data', () => guests[0]!.dispose());
-    expect(await guests[0]!.run()).toEqual({ reason: 'stopped' });
+    expect(await guests[0]!.run()).toEqual({ reason: 'stopped', by: 'dispose' });
     await settle();
     expect(machine.resets).toBe(0);
   });
@@ -93,7 +93,7 @@ describe('the life of a guest', () => {
     const exits = await Promise.all(guests.map((guest) => guest.run()));
     expect(exits).toEqual([
       { reason: 'debug-exit', status: 42 },
-      { reason: 'triple-fault', cause: 'planted' },
+      { reason: 'triple-fault', cause: '#GP(0): scripted' },
     ]);
     expect([resetting.resets, stopping.resets]).toEqual([1, 0]);
   });
@@ -145,7 +145,7 @@ describe('clock host', () => {
     await settle();
     expect(machine.time).toBe(10_000_000);
     guests[0]!.stop();
-    expect(await ended).toEqual({ reason: 'stopped' });
+    expect(await ended).toEqual({ reason: 'stopped', by: 'stop' });
     expect(platform.timers).toEqual([]);
   });
 

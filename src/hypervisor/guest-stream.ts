@@ -1,0 +1,277 @@
+/**
+ * Bytes to and from a guest. What the guest sends is kept until a reader takes it: the listeners (as one reader), each
+ * iterator, each `waitFor`. A new reader begins behind what any other has taken. What nobody takes is kept up to a
+ * bound; then the guest is held (`full`): it gets no more slices, and as guest time depends on instructions alone, it
+ * cannot tell.
+ */
+import { type AbortSignalLike, checkSignal, settledOrAborted, throwIfAborted } from '../base/abort.ts';
+import { checkNumber, checkOptions, isBytes, shown } from '../base/argument-check.ts';
+import { StateError, TimeoutError, UserError } from '../base/errors.ts';
+import { EventSource } from '../base/event-source.ts';
+import type { ByteChannel } from '../machine/machine.ts';
+import { OutputLog } from './output-log.ts';
+import { SEARCH_WINDOW, type TextMatch, TextSearch, textFinder } from './text-search.ts';
+
+/** Output that is kept for readers that do not take it, in bytes; the guest is held when there is more. */
+export const OUTPUT_BOUND = 2 ** 20;
+/** Most that a listener or an iterator is given at once, in bytes. */
+const LARGEST_CHUNK = 65_536;
+/** What timers can do, in ms. */
+const LONGEST_TIMEOUT = 2 ** 31 - 1;
+
+export interface WaitOptions {
+  /** In ms of wall-clock time; 0 looks at what is there. Default: without end. */
+  readonly timeout?: number | undefined;
+  readonly signal?: AbortSignalLike | undefined;
+}
+
+/** What a stream needs of its guest. */
+export interface StreamOwner {
+  /** "serial of guest 1", for messages. */
+  readonly title: string;
+  /** Why no more output will come, if so: "has stopped". */
+  ended(): string | undefined;
+  /** @throws StateError once the guest is disposed */
+  assertUsable(): void;
+  /** Something was written. */
+  onInput(): void;
+  /** `full` has changed. */
+  onFull(): void;
+  /** A wall-clock timer. @returns what cancels it */
+  delay(ms: number, action: () => void): () => void;
+  onListenerError(error: unknown, event: string): void;
+}
+
+interface Iterator {
+  position: number;
+  readonly waiting: ((result: IteratorResult<Uint8Array, undefined>) => void)[];
+}
+
+interface Waiter {
+  readonly search: TextSearch;
+  resolve(match: TextMatch): void;
+  reject(error: unknown): void;
+}
+
+export class GuestStream {
+  readonly #channel: ByteChannel;
+  readonly #owner: StreamOwner;
+  readonly #events: EventSource<{ data: [bytes: Uint8Array] }>;
+  readonly #log = new OutputLog();
+  readonly #iterators = new Set<Iterator>();
+  readonly #waiters = new Set<Waiter>();
+  /** How far the listeners are. */
+  #flowing = 0;
+  /** How far the most advanced reader is. */
+  #taken = 0;
+  /** Where the next `waitFor` begins. */
+  #searched = 0;
+  #paused = false;
+  #discarding = false;
+  #full = false;
+  #pumping = false;
+
+  constructor(channel: ByteChannel, owner: StreamOwner) {
+    this.#channel = channel;
+    this.#owner = owner;
+    this.#events = new EventSource({
+      names: ['data'],
+      onListenerError: (error, event) => owner.onListenerError(error, event),
+    });
+    channel.onOutput = (bytes) => this.#receive(bytes);
+  }
+
+  /** Bytes written that the guest has not taken yet. */
+  get pending(): number {
+    return this.#channel.pending;
+  }
+
+  /** More output is kept than the bound: the guest is held until a reader takes it. */
+  get full(): boolean {
+    return this.#full;
+  }
+
+  write(data: Uint8Array | string): void {
+    if (typeof data !== 'string' && !isBytes(data)) {
+      throw new UserError(`write: a string or a Uint8Array is needed, not ${shown(data)}`);
+    }
+    this.#owner.assertUsable();
+    this.#channel.send(typeof data === 'string' ? new TextEncoder().encode(data) : data.slice());
+    this.#owner.onInput();
+  }
+
+  on(name: 'data', listener: (bytes: Uint8Array) => void): () => void {
+    this.#owner.assertUsable();
+    const first = this.#events.count('data') === 0;
+    const off = this.#events.on(name, listener);
+    if (first) this.#flowing = this.#taken;
+    this.#pumpSoon();
+    this.#settleUp();
+    return () => {
+      off();
+      this.#settleUp();
+    };
+  }
+
+  pause(): void {
+    this.#paused = true;
+  }
+
+  resume(): void {
+    this.#paused = false;
+    this.#pumpSoon();
+  }
+
+  discard(): void {
+    this.#discarding = true;
+    const { end } = this.#log;
+    this.#flowing = this.#taken = this.#searched = end;
+    for (const iterator of this.#iterators) iterator.position = end;
+    this.#settleUp();
+  }
+
+  async waitFor(pattern: string | RegExp, options?: WaitOptions): Promise<TextMatch> {
+    const find = textFinder(pattern);
+    const given = checkOptions('waitFor: options', options, ['timeout', 'signal']);
+    const timeout =
+      given.timeout === undefined
+        ? undefined
+        : checkNumber('waitFor: timeout', given.timeout, { least: 0, most: LONGEST_TIMEOUT });
+    const signal = checkSignal('waitFor: signal', given.signal);
+    this.#owner.assertUsable();
+    throwIfAborted(signal);
+    const search = new TextSearch(find, this.#log, Math.max(this.#searched, this.#log.start));
+    const found = search.look();
+    if (found) return this.#take(found);
+    const ended = this.#owner.ended();
+    if (ended !== undefined)
+      throw new StateError(`${this.#owner.title}: the guest ${ended} before ${shownPattern(pattern)} came`);
+    const timedOut = () =>
+      new TimeoutError(`${this.#owner.title}: ${shownPattern(pattern)} did not come within ${timeout} ms`);
+    if (timeout === 0) throw timedOut();
+    return settledOrAborted<TextMatch>(signal, (settle) => {
+      const waiter: Waiter = { search, ...settle };
+      this.#waiters.add(waiter);
+      const cancel = timeout === undefined ? undefined : this.#owner.delay(timeout, () => settle.reject(timedOut()));
+      this.#settleUp();
+      return () => {
+        cancel?.();
+        this.#waiters.delete(waiter);
+        this.#settleUp();
+      };
+    });
+  }
+
+  [Symbol.asyncIterator](): AsyncIterableIterator<Uint8Array> {
+    const iterator: Iterator = { position: this.#taken, waiting: [] };
+    this.#iterators.add(iterator);
+    this.#settleUp();
+    return {
+      next: () =>
+        new Promise((resolve) => {
+          iterator.waiting.push(resolve);
+          this.#feed(iterator);
+          this.#settleUp();
+        }),
+      return: async () => {
+        this.#end(iterator);
+        this.#settleUp();
+        return { done: true, value: undefined };
+      },
+      [Symbol.asyncIterator]() {
+        return this;
+      },
+    };
+  }
+
+  /** Called by the guest when it stops: nobody waits for what will not come. */
+  guestEnded(): void {
+    const ended = this.#owner.ended();
+    for (const waiter of [...this.#waiters]) {
+      waiter.reject(new StateError(`${this.#owner.title}: the guest ${ended} before what was waited for came`));
+    }
+    for (const iterator of [...this.#iterators]) this.#feed(iterator);
+    this.#settleUp();
+  }
+
+  #receive(bytes: Uint8Array): void {
+    this.#log.append(bytes);
+    for (const waiter of [...this.#waiters]) {
+      const found = waiter.search.look();
+      if (found) waiter.resolve(this.#take(found));
+    }
+    for (const iterator of [...this.#iterators]) this.#feed(iterator);
+    this.#pump();
+    this.#settleUp();
+  }
+
+  #take({ match, end }: { match: TextMatch; end: number }): TextMatch {
+    this.#searched = Math.max(this.#searched, end);
+    this.#taken = Math.max(this.#taken, end);
+    this.#settleUp();
+    return match;
+  }
+
+  /** Not at once: who calls `on` or `resume` first gets his answer. */
+  #pumpSoon(): void {
+    void Promise.resolve().then(() => {
+      this.#pump();
+      this.#settleUp();
+    });
+  }
+
+  /** Gives the listeners what there is. */
+  #pump(): void {
+    if (this.#pumping) return;
+    this.#pumping = true;
+    while (!this.#paused && this.#flowing < this.#log.end && this.#events.count('data') > 0) {
+      const from = this.#flowing;
+      this.#flowing = Math.min(this.#log.end, from + LARGEST_CHUNK);
+      this.#taken = Math.max(this.#taken, this.#flowing);
+      this.#events.emit('data', this.#log.read(from, this.#flowing));
+    }
+    this.#pumping = false;
+  }
+
+  /** Answers an iterator's calls, as far as there is an answer. */
+  #feed(iterator: Iterator): void {
+    while (iterator.waiting.length > 0) {
+      const from = iterator.position;
+      const alive = this.#iterators.has(iterator);
+      if (alive && from < this.#log.end) {
+        iterator.position = Math.min(this.#log.end, from + LARGEST_CHUNK);
+        this.#taken = Math.max(this.#taken, iterator.position);
+        iterator.waiting.shift()!({ done: false, value: this.#log.read(from, iterator.position) });
+      } else if (!alive || this.#owner.ended() !== undefined) this.#end(iterator);
+      else return;
+    }
+  }
+
+  #end(iterator: Iterator): void {
+    this.#iterators.delete(iterator);
+    for (const answer of iterator.waiting.splice(0)) answer({ done: true, value: undefined });
+  }
+
+  /** After any change: forgets what nobody can want any more, and says whether the guest is to be held. */
+  #settleUp(): void {
+    const log = this.#log;
+    const positions = [...this.#iterators].map(({ position }) => position);
+    if (this.#events.count('data') > 0) positions.push(this.#flowing);
+    if (positions.length === 0) {
+      // Who waits for a text takes what does not match; else it would wait for a guest that waits for a reader.
+      if (this.#discarding) this.#taken = log.end;
+      else if (this.#waiters.size > 0) this.#taken = Math.max(this.#taken, log.end - OUTPUT_BOUND);
+      positions.push(this.#taken);
+    }
+    const wanted = Math.min(...positions);
+    const searches = [...this.#waiters].map(({ search }) => search.start);
+    log.trim(Math.min(wanted, Math.max(this.#searched, log.end - SEARCH_WINDOW), ...searches));
+    const full = log.end - wanted >= OUTPUT_BOUND;
+    if (full === this.#full) return;
+    this.#full = full;
+    this.#owner.onFull();
+  }
+}
+
+const shownPattern = (pattern: string | RegExp): string =>
+  typeof pattern === 'string' ? shown(pattern) : shown(String(pattern)).slice(1, -1);

@@ -1,0 +1,62 @@
+/** What a host is created with. */
+import { checkFunction, checkNumber, checkOptions, shown } from '../base/argument-check.ts';
+import { UserError } from '../base/errors.ts';
+import type { Platform } from './platform.ts';
+
+/** Whose listener threw. */
+export interface ListenerErrorSource {
+  /** Name of the guest. */
+  readonly guest: string;
+  /** The event: "exit", "serial.data", … */
+  readonly event: string;
+}
+
+export interface HostOptions {
+  readonly platform: Platform;
+  /** Wall-clock length of a slice that is aimed at, in ms, from 0.1 to 1000. Default 2. */
+  readonly sliceMilliseconds?: number | undefined;
+  /**
+   * A listener's bug is its owner's: what it throws (or its promise is rejected with) comes here and goes no further.
+   * Default: a line with the stack on `console.error`.
+   */
+  readonly onListenerError?: ((error: unknown, source: ListenerErrorSource) => void) | undefined;
+}
+
+const SLICE = { least: 0.1, most: 1000 };
+const NAMES = ['platform', 'sliceMilliseconds', 'onListenerError'] as const;
+const PLATFORM_NEEDS = ['now', 'yield', 'delay'] as const;
+
+/** @throws UserError that names the option */
+export function checkHostOptions(options: unknown): HostOptions {
+  const { platform, sliceMilliseconds, onListenerError } = checkOptions('host options', options, NAMES);
+  return {
+    platform: checkPlatform(platform),
+    sliceMilliseconds:
+      sliceMilliseconds === undefined ? undefined : checkNumber('sliceMilliseconds', sliceMilliseconds, SLICE),
+    onListenerError: onListenerError === undefined ? undefined : checkFunction('onListenerError', onListenerError),
+  };
+}
+
+function checkPlatform(value: unknown): Platform {
+  if (typeof value !== 'object' || value === null)
+    throw new UserError(`platform must be an object, not ${shown(value)}`);
+  const platform = value as Platform;
+  for (const name of PLATFORM_NEEDS) checkFunction(`platform.${name}`, platform[name]);
+  if (platform.compile !== undefined) checkFunction('platform.compile', platform.compile);
+  return platform;
+}
+
+/** Never throws. */
+export function reportListenerError(
+  handler: HostOptions['onListenerError'],
+  error: unknown,
+  source: ListenerErrorSource,
+): void {
+  try {
+    if (handler) return handler(error, source);
+    const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
+    console.error(`vetro: a listener of ${source.guest} (${source.event}) threw: ${text}`);
+  } catch {
+    // The handler's own bug, or an error that can't be shown: there is nobody left to tell.
+  }
+}

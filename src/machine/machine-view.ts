@@ -1,0 +1,73 @@
+/** A machine for those who look at it: nothing here has an effect that the guest could see. */
+import { checkWholeNumber } from '../base/argument-check.ts';
+import type { Cpu } from '../cpu/cpu.ts';
+import { readEflags } from '../cpu/flags.ts';
+
+/** A segment register with what the processor keeps of its descriptor. */
+export interface SegmentRegister {
+  readonly selector: number;
+  readonly base: number;
+  readonly limit: number;
+  /** The descriptor's second doubleword without base and limit. */
+  readonly access: number;
+}
+
+const GENERAL = ['eax', 'ecx', 'edx', 'ebx', 'esp', 'ebp', 'esi', 'edi'] as const;
+const SEGMENTS = ['es', 'cs', 'ss', 'ds', 'fs', 'gs', 'ldtr', 'tr'] as const;
+const CONTROL = ['cr0', 'cr2', 'cr3', 'cr4', 'dr0', 'dr1', 'dr2', 'dr3', 'dr6', 'dr7'] as const;
+
+/** The registers at one moment. 32 bits wide, unsigned. */
+export type Registers = Readonly<
+  Record<(typeof GENERAL)[number] | (typeof CONTROL)[number] | 'eip' | 'eflags' | 'cpl', number>
+> &
+  Readonly<Record<(typeof SEGMENTS)[number], SegmentRegister>> &
+  Readonly<Record<'gdtr' | 'idtr', { readonly base: number; readonly limit: number }>>;
+
+export interface MachineView {
+  /** Instructions retired since power-on, over all resets. */
+  readonly instructions: number;
+  /** Guest time in ns since power-on. */
+  readonly time: number;
+  /** The processor waits in HLT. */
+  readonly halted: boolean;
+  /** RAM in bytes, and what of it the guest has touched. */
+  readonly memorySize: number;
+  readonly memoryInUse: number;
+  registers(): Registers;
+  /** Physical address of a linear one, as the supervisor reaches it; undefined if it is not mapped. @throws UserError */
+  translate(linear: number): number | undefined;
+  /**
+   * Bytes at a linear address, up to the first page that is not mapped; at most 16 MiB. What is no memory shows as FFh.
+   * @throws UserError for an address or a length that cannot be
+   */
+  peek(linear: number, length: number): Uint8Array;
+  /** Bytes at a physical address; at most 16 MiB. What is no memory shows as FFh. @throws UserError */
+  peekPhysical(address: number, length: number): Uint8Array;
+  /** The text screen, line by line. */
+  screen(): string[];
+  /** A hash over everything that the guest could see: equal histories give equal hashes. */
+  stateHash(): string;
+}
+
+export const checkAddress = (what: string, value: unknown): number =>
+  checkWholeNumber(what, value, { least: 0, most: 0xffff_ffff });
+
+export const checkLength = (what: string, value: unknown): number =>
+  checkWholeNumber(what, value, { least: 0, most: 2 ** 24 });
+
+export function readRegisters({ state }: Cpu): Registers {
+  const segments = SEGMENTS.map((name, index) => {
+    const { selector, base, limit, access } = state.segments[index]!;
+    return [name, { selector, base, limit, access }];
+  });
+  return {
+    ...Object.fromEntries(GENERAL.map((name, index) => [name, state.reg32(index)])),
+    ...Object.fromEntries(CONTROL.map((name) => [name, state[name]])),
+    ...Object.fromEntries(segments),
+    eip: state.ip,
+    eflags: readEflags(state),
+    cpl: state.cpl,
+    gdtr: { base: state.gdtrBase, limit: state.gdtrLimit },
+    idtr: { base: state.idtrBase, limit: state.idtrLimit },
+  } as Registers;
+}
