@@ -37,7 +37,7 @@ export class CoprocessorError implements PortDevice, Device {
   }
 
   reset(): void {
-    this.#request(0);
+    this.state.requested = 0;
   }
 
   resume(): void {

@@ -137,7 +137,6 @@ export class I8042 implements PortDevice, Device {
 
   reset(): void {
     Object.assign(this.state, powerOnState());
-    this.resume();
   }
 
   resume(): void {

@@ -145,7 +145,6 @@ export class Pic8259 implements PortDevice, Device {
   reset(): void {
     const { inputs } = this.state;
     Object.assign(this.state, powerOnState(), { inputs });
-    this.#update();
   }
 
   resume(): void {
@@ -325,10 +324,5 @@ export class PicPair {
     // CAS0–2 carry the level; the slave whose ICW3 holds that number puts its vector on the bus.
     if ((this.secondary.state.icw3 & 7) !== level) return FLOATING;
     return this.secondary.vector(this.secondary.acknowledge());
-  }
-
-  reset(): void {
-    this.primary.reset();
-    this.secondary.reset();
   }
 }

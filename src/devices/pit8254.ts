@@ -272,6 +272,7 @@ export class Pit8254 implements PortDevice, Device {
 
   /** Drives a GATE pin (a PC ties those of counters 0 and 1 to one). */
   setGate(index: CounterIndex, level: 0 | 1): void {
+    if (this.state.counters[index]!.gate === level) return;
     changeGate(this.#settled(index), level, this.#tick);
     this.#followOut0();
   }
@@ -302,9 +303,9 @@ export class Pit8254 implements PortDevice, Device {
 
   /** The chip has no reset pin: this is power-on. The levels at the GATE pins stay what they are. */
   reset(): void {
-    this.state.counters = this.state.counters.map(({ gate }) => ({ ...powerOnCounter(), gate }));
+    const heldAt = (gate: 0 | 1) => (gate === 0 ? this.#tick : null);
+    this.state.counters = this.state.counters.map(({ gate }) => ({ ...powerOnCounter(), gate, heldAt: heldAt(gate) }));
     this.state.followed = this.#tick;
-    this.#followOut0();
   }
 
   resume(): void {

@@ -52,9 +52,10 @@ export class Port61 implements PortDevice, Device {
   }
 
   reset(): void {
-    this.writePort(0, 0);
+    this.state.control = 0;
   }
 
-  /** The timer keeps the gate's level in its own state. */
-  resume(): void {}
+  resume(): void {
+    this.#timer.setGate(2, bit(this.state.control, CONTROL.TIMER_GATE));
+  }
 }

@@ -37,7 +37,6 @@ export class Port92 implements PortDevice, Device {
 
   reset(): void {
     this.state.control = 0;
-    this.#a20.set(0);
   }
 
   resume(): void {

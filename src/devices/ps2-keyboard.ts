@@ -38,6 +38,8 @@ const BUFFER_SIZE = 16;
 /** 10.9 characters a second after 500 ms. */
 const DEFAULT_TYPEMATIC = 0x2b;
 const MODIFIERS = ['ShiftLeft', 'ShiftRight', 'ControlLeft', 'ControlRight', 'AltLeft', 'AltRight'];
+/** "All keys except the Pause key are typematic": held down, it sends nothing more. */
+const NOT_TYPEMATIC = 'Pause';
 /** What PrintScreen sends in set 2 while Alt is down. */
 const SYSTEM_REQUEST = 0x84;
 
@@ -76,7 +78,9 @@ export class Ps2Keyboard implements Ps2Device, Device {
   press(key: string): boolean {
     const codes = this.#codes(key, 'make');
     if (!codes) return false;
-    if (!this.state.down.includes(key)) this.state.down.push(key);
+    const repeats = this.state.down.includes(key);
+    if (repeats && key === NOT_TYPEMATIC) return true;
+    if (!repeats) this.state.down.push(key);
     this.#enqueue(codes);
     return true;
   }

@@ -134,7 +134,6 @@ export class Rtc146818 implements PortDevice, Device {
     registers[REGISTER.B]! &= ~(B.PIE | B.AIE | B.UIE | B.SQWE);
     registers[REGISTER.C] = 0;
     this.state.index = 0;
-    this.#follow();
   }
 
   resume(): void {

@@ -218,12 +218,17 @@ export class Uart16550 implements PortDevice, Device {
     this.#updateInterrupt();
   }
 
-  /** Master Reset. The divisor latch and the scratch register keep their contents, and so does what the host has queued. */
+  /**
+   * Master Reset. The divisor latch and the scratch register keep their contents. What has come in is lost; what the
+   * host has queued is still on its way: the guest gets it after the reset, from its first character on.
+   */
   reset(): void {
-    const { input, inputOffset, divisor, scr } = this.state;
-    Object.assign(this.state, powerOnState(), { input, inputOffset, divisor, scr });
+    const { inputOffset, divisor, scr } = this.state;
+    const input = this.state.input.map((chunk, index) =>
+      index === 0 ? { ...chunk, bytes: chunk.bytes.slice(inputOffset) } : chunk,
+    );
+    Object.assign(this.state, powerOnState(), { input, divisor, scr });
     this.state.msr = outsidePins(this.state.modem);
-    this.resume();
   }
 
   resume(): void {
@@ -302,17 +307,19 @@ export class Uart16550 implements PortDevice, Device {
   #writeFifoControl(value: number): void {
     const { state } = this;
     const changesMode = ((state.fcr ^ value) & FCR.ENABLE) !== 0;
-    if (changesMode || value & FCR.RESET_RECEIVER) {
+    // "This bit must be a 1 when other FCR bits are written to or they will not be programmed."
+    const programmed = value & FCR.ENABLE ? value & 0xcf : 0;
+    if (changesMode || programmed & FCR.RESET_RECEIVER) {
       state.receiver = [];
       state.timeoutInterrupt = false;
       state.timeoutAt = null;
       this.#scheduleTimeout();
     }
-    if (changesMode || value & FCR.RESET_TRANSMITTER) {
+    if (changesMode || programmed & FCR.RESET_TRANSMITTER) {
       if (state.transmitter.length > 0) state.thrEmptyInterrupt = true;
       state.transmitter = [];
     }
-    state.fcr = value & FCR.ENABLE ? value & 0xc9 : 0;
+    state.fcr = programmed & ~(FCR.RESET_RECEIVER | FCR.RESET_TRANSMITTER); // these clear themselves
     this.#scheduleArrival();
   }
 

@@ -5,7 +5,7 @@
 import { PAGE_SIZE } from '../base/address.ts';
 import { InternalError } from '../base/errors.ts';
 import { VirtualClock } from '../base/virtual-clock.ts';
-import type { Device } from '../bus/device.ts';
+import { type Device, resetDevices } from '../bus/device.ts';
 import { PortBus } from '../bus/port-bus.ts';
 import { CoprocessorError } from '../devices/coprocessor-error.ts';
 import { bochsConsole, DebugExit, PostCode, seabiosConsole } from '../devices/debug-ports.ts';
@@ -195,7 +195,7 @@ export class Pc implements Machine {
 
   reset(): void {
     this.#request = undefined;
-    for (const device of this.#devices) device.reset();
+    resetDevices(this.#devices);
     this.processor.reset();
     this.#bootUp();
   }

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { resetDevices } from '../../../src/bus/device.ts';
 import { PortBus } from '../../../src/bus/port-bus.ts';
 import { bochsConsole, DebugExit, PostCode, seabiosConsole } from '../../../src/devices/debug-ports.ts';
 import { Port92 } from '../../../src/devices/port92.ts';
@@ -52,7 +53,7 @@ describe('port 61h (system control port B)', () => {
   it('reset closes the gate', () => {
     const { port61, pit } = createPort61();
     port61.writePort(0, 0x03);
-    port61.reset();
+    resetDevices([port61]);
     expect([port61.readPort() & 0x0f, pit.state.counters[2]!.gate]).toEqual([0, 0]);
   });
 });

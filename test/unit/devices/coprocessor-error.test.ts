@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { resetDevices } from '../../../src/bus/device.ts';
 import { CoprocessorError } from '../../../src/devices/coprocessor-error.ts';
 import { RecordingLine } from '../../support/devices.ts';
 
@@ -19,7 +20,7 @@ describe('port F0h (coprocessor error)', () => {
     const irq = new RecordingLine();
     const port = new CoprocessorError({ irq });
     port.raise();
-    port.reset();
+    resetDevices([port]);
     expect([irq.level, port.state]).toEqual([0, { requested: 0 }]);
   });
 });

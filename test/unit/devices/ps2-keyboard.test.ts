@@ -160,6 +160,38 @@ describe('PS/2 keyboard scan codes', () => {
     expect(drain()).toEqual([0x22, 0x22, 0x22]);
   });
 
+  it.each([
+    [2, [0xe1, 0x14, 0x77, 0xe1, 0xf0, 0x14, 0xf0, 0x77], [0xe0, 0x7e, 0xe0, 0xf0, 0x7e]],
+    [1, [0xe1, 0x1d, 0x45, 0xe1, 0x9d, 0xc5], [0xe0, 0x46, 0xe0, 0xc6]],
+    [3, [0x62], [0x62]],
+  ] as const)('C7: held down, Pause and Break send nothing more, in set %i', (set, pause, breaks) => {
+    const { keyboard, drain, send } = createKeyboard();
+    send(0xf0, set);
+    drain();
+    for (let count = 0; count < 3; count++) expect(keyboard.press('Pause')).toBe(true);
+    keyboard.press('ControlLeft');
+    keyboard.press('Pause');
+    expect(drain().slice(0, pause.length)).toEqual(pause);
+    keyboard.release('Pause');
+    drain();
+    for (let count = 0; count < 3; count++) keyboard.press('Pause');
+    expect(drain()).toEqual(breaks);
+    keyboard.release('Pause');
+    keyboard.release('ControlLeft');
+    drain();
+    keyboard.press('Pause');
+    expect(drain()).toEqual(pause);
+    // All others repeat, also the lock keys and the modifiers.
+    for (const key of ['CapsLock', 'ScrollLock', 'ControlRight', 'PrintScreen']) {
+      keyboard.press(key);
+      const once = drain();
+      keyboard.press(key);
+      expect(drain()).toEqual(once);
+      keyboard.release(key);
+      drain();
+    }
+  });
+
   it('a key that the keyboard does not have is refused', () => {
     const { keyboard } = createKeyboard();
     for (const key of ['Fn', 'toString', '']) {

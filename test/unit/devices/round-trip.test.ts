@@ -1,7 +1,7 @@
 /** Save → restore into a fresh device → same behaviour afterwards: one test that every device goes through. */
 import { describe, expect, it } from 'vitest';
 import type { VirtualClock } from '../../../src/base/virtual-clock.ts';
-import type { Device } from '../../../src/bus/device.ts';
+import { type Device, resetDevices } from '../../../src/bus/device.ts';
 import type { PortDevice } from '../../../src/bus/port-bus.ts';
 import { CoprocessorError } from '../../../src/devices/coprocessor-error.ts';
 import { bochsConsole, DebugExit, PostCode } from '../../../src/devices/debug-ports.ts';
@@ -305,7 +305,7 @@ describe('every device: save → restore → same behaviour', () => {
     const saved = bench.devices.map(({ state }) => structuredClone(state));
     const copy = structuredClone(saved);
     play(bench);
-    for (const device of bench.devices) device.reset();
+    resetDevices(bench.devices);
     expect(saved).toEqual(copy);
   });
 

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { resetDevices } from '../../../src/bus/device.ts';
 import { calendarAt } from '../../../src/devices/rtc-calendar.ts';
 import { createRtc } from '../../support/devices.ts';
 
@@ -177,7 +178,7 @@ describe('MC146818 register B', () => {
     bench.write(B, 0x7a);
     bench.clock.advance(3 * SECOND);
     expect(bench.irq.level).toBe(1);
-    bench.rtc.reset();
+    resetDevices([bench.rtc]);
     expect([bench.irq.level, bench.read(B), bench.read(C), bench.read(0x40)]).toEqual([0, 0x02, 0, 0x77]);
     expect(time(bench)).toEqual([0x12, 0x34, 0x53]);
   });

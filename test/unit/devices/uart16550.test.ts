@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { resetDevices } from '../../../src/bus/device.ts';
 import { createUart } from '../../support/devices.ts';
 
 const [RBR, IER, IIR, LCR, MCR, LSR, MSR, SCR] = [0, 1, 2, 3, 4, 5, 6, 7];
@@ -52,11 +53,48 @@ describe('16550 registers', () => {
     expect(uart.readPort(IIR)).toBe(0xc1);
   });
 
+  it.each([0x02, 0x04, 0x06, 0xce])(
+    'C6: FCR ← %i: "bit 0 must be a 1 when other FCR bits are written to or they will not be programmed"',
+    (value) => {
+      const { uart, sent, irq, text } = createUart({ transmitPacing: 'line' });
+      uart.writePort(IER, 0x02);
+      uart.readPort(IIR); // takes the request that enabling makes
+      text('r');
+      uart.writePort(THR, 0x31); // in the shift register
+      uart.writePort(THR, 0x32); // in THR
+      const requests = irq.rising.length;
+      uart.writePort(FCR, value);
+      expect([uart.readPort(IIR), irq.level, irq.rising.length]).toEqual([0x01, 0, requests]);
+      expect([uart.readPort(LSR), uart.readPort(RBR)]).toEqual([0x01, 0x72]);
+      expect(sent).toEqual([]);
+      expect(uart.state).toMatchObject({ fcr: 0, transmitter: [0x32], shifting: 0x31 });
+    },
+  );
+
+  it('C6: FCR bit 0 falling clears both FIFOs, whatever the other bits say', () => {
+    for (const value of [0x00, 0x06, 0xc8]) {
+      const { uart, text } = createUart({ transmitPacing: 'line' });
+      uart.writePort(FCR, 0x01);
+      text('r');
+      for (const byte of [0x31, 0x32, 0x33]) uart.writePort(THR, byte);
+      uart.writePort(FCR, value);
+      expect(uart.state).toMatchObject({ fcr: 0, receiver: [], transmitter: [], shifting: 0x31 });
+    }
+  });
+
+  it('C6: FCR with bit 0 set keeps trigger level and DMA mode; the reset bits clear themselves', () => {
+    const { uart, text } = createUart();
+    uart.writePort(FCR, 0x01);
+    text('r');
+    uart.writePort(FCR, 0xcf);
+    expect(uart.state).toMatchObject({ fcr: 0xc9, receiver: [] });
+  });
+
   it('after reset THRE and TEMT are set and no interrupt is pending', () => {
     const { uart, irq } = createUart();
     uart.writePort(IER, 0x0f);
     expect(irq.level).toBe(1);
-    uart.reset();
+    resetDevices([uart]);
     expect([
       uart.readPort(IER),
       uart.readPort(IIR),
