@@ -65,9 +65,11 @@ export const SYSTEM_HELPERS = {
   cpuid: (cpu: Cpu, leaf: number, subleaf: number): readonly number[] =>
     cpuid(cpu.model, cpu.state, leaf >>> 0, subleaf >>> 0),
 
+  checkWrite: (cpu: Cpu, segment: number, offset: PointerValue, bits: number): void =>
+    cpu.mmu.probeWriteSegment(segment, pointerArgument(offset), bits >>> 3),
+  checkPort: (cpu: Cpu, port: number, bits: number): void => checkPortPermission(cpu, port, (bits >>> 3) as 1 | 2 | 4),
   portIn(cpu: Cpu, port: number, bits: number): number {
     const size = (bits >>> 3) as 1 | 2 | 4;
-    checkPortPermission(cpu, port, size);
     const before = cpu.clock.nextAlarm;
     const value = cpu.ports.read(port, size);
     afterPortAccess(cpu, port, size, before);
@@ -75,7 +77,6 @@ export const SYSTEM_HELPERS = {
   },
   portOut(cpu: Cpu, port: number, value: number, bits: number): void {
     const size = (bits >>> 3) as 1 | 2 | 4;
-    checkPortPermission(cpu, port, size);
     const before = cpu.clock.nextAlarm;
     cpu.ports.write(port, value >>> 0, size);
     afterPortAccess(cpu, port, size, before);

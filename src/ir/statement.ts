@@ -25,6 +25,16 @@ export type Statement<P = unknown, S = unknown> =
   | { readonly kind: 'flags'; readonly values: Readonly<Record<string, Value>> }
   /** Transfers control to an offset in the current code segment (checked against its limit). */
   | { readonly kind: 'jump'; readonly target: Value; readonly condition?: Value }
+  /**
+   * Faults as a jump to `target` would, before an effect that precedes the jump (if the condition holds). `pushed`: the
+   * place that is to be written first, and whose own fault comes first.
+   */
+  | {
+      readonly kind: 'checkTarget';
+      readonly target: Value;
+      readonly condition?: Value;
+      readonly pushed?: { readonly segment: S; readonly offset: Value; readonly width: Width };
+    }
   /** Raises a fault and ends the instruction (if the condition holds). */
   | {
       readonly kind: 'raise';

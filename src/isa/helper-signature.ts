@@ -70,7 +70,11 @@ export const HELPER_SIGNATURES = {
   syscall: signature([]),
   sysret: signature([8]),
   swapGs: signature([]),
-  /** (port, size in bits) → value, after the I/O permission check */
+  /** (segment register number, offset, size in bits): faults as a write there would, and writes nothing */
+  checkWrite: signature([8, 'pointer', 8]),
+  /** (port, size in bits): the I/O permission check, which precedes the accesses below */
+  checkPort: signature([16, 8]),
+  /** (port, size in bits) → value */
   portIn: signature([16, 8], [32]),
   /** (port, value, size in bits) */
   portOut: signature([16, 32, 8]),

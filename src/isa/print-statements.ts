@@ -91,6 +91,14 @@ class StatementPrinter {
         const target = this.#value(statement.target);
         return this.#line(`${this.#condition(statement.condition)}go to ${target}`);
       }
+      case 'checkTarget': {
+        const { pushed, condition } = statement;
+        const first = pushed && `${this.#memory(pushed.segment, pushed.offset, pushed.width)} must be writable, then `;
+        const target = this.#value(statement.target);
+        return this.#line(
+          `${this.#condition(condition)}check: ${first ?? ''}${target} must be within the code segment`,
+        );
+      }
       case 'raise': {
         const { vector, errorCode } = statement;
         const fault = `${FAULTS[vector] ?? `exception ${vector}`}${errorCode === undefined ? '' : `(${errorCode})`}`;
@@ -235,6 +243,11 @@ function forEachValue(statements: readonly FormStatement[], visit: (value: Value
       case 'jump':
         walk(statement.target);
         walk(statement.condition);
+        break;
+      case 'checkTarget':
+        walk(statement.target);
+        walk(statement.condition);
+        walk(statement.pushed?.offset);
         break;
       case 'raise':
         walk(statement.condition);

@@ -23,6 +23,14 @@ export interface FormContext {
   readonly condition: number;
 }
 
+export interface StackAccess {
+  push(value: Value): void;
+  pop(width: Width): Value;
+  release(bytes: Operandish): void;
+  commit(): void;
+  readonly pointer: Value;
+}
+
 /** Faults that semantics raise themselves. SDM Vol. 3A, "Exception and Interrupt Reference". */
 const VECTOR = { '#DE': 0, '#BR': 5, '#UD': 6, '#GP': 13 } as const;
 
@@ -171,6 +179,27 @@ export class SemanticsBuilder<Written extends FlagName = FlagName> extends IrBui
     this.emit({ kind: 'jump', target: this.zeroExtend(target, this.pointerSize), ...(condition && { condition }) });
   }
 
+  /**
+   * Faults as a jump to the target would: before what the instruction writes, or pushes, ahead of its jump.
+   * @returns the target, for that jump
+   */
+  checkTarget(offset: Value, ahead: { condition?: Value; push?: { stack: StackAccess; width: Width } } = {}): Value {
+    const { condition, push } = ahead;
+    const target = this.zeroExtend(offset, this.pointerSize);
+    const pushed = push && {
+      segment: SEGMENT.SS,
+      offset: this.sub(push.stack.pointer, push.width / 8),
+      width: push.width,
+    };
+    this.emit({
+      kind: 'checkTarget',
+      target,
+      ...(condition && { condition }),
+      ...(pushed && { pushed }),
+    });
+    return target;
+  }
+
   /** Raises a fault if the condition holds (always, without one). `cause` names the check that failed. */
   raise(fault: keyof typeof VECTOR, cause: string, condition?: Value): void {
     const errorCode = fault === '#GP' ? { errorCode: 0 } : {};
@@ -192,13 +221,7 @@ export class SemanticsBuilder<Written extends FlagName = FlagName> extends IrBui
    * `release` drops bytes unread.
    * Offsets wrap at the stack size.
    */
-  stack(): {
-    push(value: Value): void;
-    pop(width: Width): Value;
-    release(bytes: Operandish): void;
-    commit(): void;
-    readonly pointer: Value;
-  } {
+  stack(): StackAccess {
     const size = this.stackSize;
     let pointer: Value = this.register(GPR.rSP, size);
     return {

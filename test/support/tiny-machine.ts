@@ -130,6 +130,8 @@ function contextOf(machine: Machine) {
       machine.flags[name] = value.value;
       if (value.undefined) machine.undefinedFlags.add(name);
     },
+    checkStore() {},
+    checkTarget() {},
     jump(target: bigint) {
       machine.jump = target;
     },

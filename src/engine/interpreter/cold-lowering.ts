@@ -2,6 +2,7 @@
  * A form as a function: `(state, record) → status`. It does everything: segment checks, TLB misses, faults,
  * helpers. Registers and flags are in the state block while it runs.
  */
+import { VECTOR } from '../../cpu/fault.ts';
 import { SEGMENT_FIELDS, SEGMENT_STRIDE, STATE } from '../../cpu/state-layout.ts';
 import type { Value, Width } from '../../ir/value.ts';
 import type { SegmentRef } from '../../isa/operand.ts';
@@ -223,39 +224,79 @@ class ColdLowering extends FormLowering {
   }
 
   protected jump(statement: Extract<FormStatement, { kind: 'jump' }>): void {
-    const { code, locals } = this;
+    const { code } = this;
     if (statement.condition) {
       this.value(statement.condition);
       code.if();
     }
     this.scoped(() => {
-      if (!this.wide) {
-        // SDM: #GP(0) if the target is beyond the code segment limit.
-        this.value(statement.target);
-        code.get(locals.state);
-        code.memory('i32.load', STATE.segments + SEGMENT.CS * SEGMENT_STRIDE + SEGMENT_FIELDS.limit);
-        code.op('i32.gt_u');
-        code.if();
-        this.#raise(13, 0, 'branch target beyond the code segment limit');
-        code.end();
-      } else {
-        // SDM Vol. 1, "Canonical Addressing": bits 63 to 47 must be equal.
-        this.value(statement.target);
-        code.i64(16n);
-        code.op('i64.shl');
-        code.i64(16n);
-        code.op('i64.shr_s');
-        this.value(statement.target);
-        code.op('i64.ne');
-        code.if();
-        this.#raise(13, 0, 'branch target is not canonical');
-        code.end();
-      }
+      this.#unreachable(statement.target);
+      code.if();
+      this.#raiseUnreachable();
+      code.end();
       this.#storeIp('nextIp', () => this.value(statement.target));
       code.i32(STATUS.LEAVE);
       code.op('return');
     });
     if (statement.condition) code.end();
+  }
+
+  /** Pushes whether control can't be transferred to the target. */
+  #unreachable(target: Value): void {
+    const { code, locals } = this;
+    this.value(target);
+    if (!this.wide) {
+      // SDM: #GP(0) if the target is beyond the code segment limit.
+      code.get(locals.state);
+      code.memory('i32.load', STATE.segments + SEGMENT.CS * SEGMENT_STRIDE + SEGMENT_FIELDS.limit);
+      code.op('i32.gt_u');
+    } else {
+      // SDM Vol. 1, "Canonical Addressing": bits 63 to 47 must be equal.
+      code.i64(16n);
+      code.op('i64.shl');
+      code.i64(16n);
+      code.op('i64.shr_s');
+      this.value(target);
+      code.op('i64.ne');
+    }
+  }
+
+  #raiseUnreachable(): void {
+    const cause = this.wide ? 'branch target is not canonical' : 'branch target beyond the code segment limit';
+    this.#raise(VECTOR.GP, 0, cause);
+  }
+
+  protected checkTarget(statement: Extract<FormStatement, { kind: 'checkTarget' }>): void {
+    const { code } = this;
+    const { condition, pushed, target } = statement;
+    if (condition) {
+      this.value(condition);
+      code.if();
+    }
+    this.scoped(() => {
+      this.#unreachable(target);
+      code.if();
+      if (pushed) this.#checkStore(pushed);
+      this.#raiseUnreachable();
+      code.end();
+    });
+    if (condition) code.end();
+  }
+
+  /** Leaves with the fault that a store would meet. */
+  #checkStore({
+    segment,
+    offset,
+    width,
+  }: NonNullable<Extract<FormStatement, { kind: 'checkTarget' }>['pushed']>): void {
+    const number: Value =
+      segment === 'operand'
+        ? { op: 'input', width: 8, name: 'segment' }
+        : { op: 'constant', width: 8, value: BigInt(segment) };
+    const pointer = this.wide ? 64 : 32;
+    const at: Value = offset.width === pointer ? offset : { op: 'zeroExtend', width: pointer, args: [offset] };
+    const size: Value = { op: 'constant', width: 8, value: BigInt(width) };
+    this.call({ kind: 'call', helper: 'checkWrite', args: [number, at, size], results: [] });
   }
 
   protected raise(statement: Extract<FormStatement, { kind: 'raise' }>): void {

@@ -53,6 +53,7 @@ export abstract class FormLowering extends ValueLowering {
   protected abstract load(statement: Extract<FormStatement, { kind: 'load' }>): void;
   protected abstract store(statement: Extract<FormStatement, { kind: 'store' }>): void;
   protected abstract jump(statement: Extract<FormStatement, { kind: 'jump' }>): void;
+  protected abstract checkTarget(statement: Extract<FormStatement, { kind: 'checkTarget' }>): void;
   protected abstract raise(statement: Extract<FormStatement, { kind: 'raise' }>): void;
   protected abstract call(statement: Extract<FormStatement, { kind: 'call' }>): void;
 
@@ -76,6 +77,8 @@ export abstract class FormLowering extends ValueLowering {
         return this.#flags(statement.values);
       case 'jump':
         return this.jump(statement);
+      case 'checkTarget':
+        return this.checkTarget(statement);
       case 'raise':
         return this.raise(statement);
       case 'call':
@@ -482,6 +485,11 @@ function findEffectiveAddress(statements: readonly FormStatement[]): Width | und
       case 'jump':
         visit(statement.target);
         visit(statement.condition);
+        break;
+      case 'checkTarget':
+        visit(statement.target);
+        visit(statement.condition);
+        visit(statement.pushed?.offset);
         break;
       case 'raise':
         visit(statement.condition);

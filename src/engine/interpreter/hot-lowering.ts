@@ -65,8 +65,10 @@ export class HotLowering extends FormLowering {
 
   /** Ends with the record still on the form; control falls through unless the form ends in a jump. */
   handler(statements: readonly FormStatement[]): void {
-    this.prepare(statements);
-    this.statements(statements);
+    // In a flat segment every target can be reached.
+    const needed = statements.filter(({ kind }) => kind !== 'checkTarget');
+    this.prepare(needed);
+    this.statements(needed);
   }
 
   /** Leaves the host address of `width` bits at `offset` in a local; goes to the cold function on a TLB miss. */
@@ -169,6 +171,10 @@ export class HotLowering extends FormLowering {
     if (!statement.condition) return this.code.br(this.#labels.cold);
     this.value(statement.condition);
     this.code.brIf(this.#labels.cold);
+  }
+
+  protected checkTarget(): never {
+    throw new TypeError('a hot form checks no target');
   }
 
   protected call(): never {

@@ -89,6 +89,11 @@ export abstract class ValueLowering {
           visit(statement.target);
           visit(statement.condition);
           break;
+        case 'checkTarget':
+          visit(statement.target);
+          visit(statement.condition);
+          visit(statement.pushed?.offset);
+          break;
         case 'raise':
           visit(statement.condition);
           break;

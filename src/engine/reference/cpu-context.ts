@@ -183,13 +183,21 @@ export class CpuContext implements ReferenceContext {
     if (bits.undefined) this.listener?.memory(segment, offset, bits.undefined);
   }
 
-  /** SDM Vol. 2, JMP, CALL, RET: #GP(0) if the target is beyond the code segment limit or not canonical. */
+  checkStore(ref: SegmentRef, { offset, width }: MemoryAccess): void {
+    this.#cpu.mmu.probeWriteSegment(this.#segment(ref), Number(offset), width / 8);
+  }
+
   jump(target: bigint): void {
+    this.checkTarget(target);
+    this.#cpu.state.nextIp = Number(target);
+  }
+
+  /** SDM Vol. 2, JMP, CALL, RET: #GP(0) if the target is beyond the code segment limit or not canonical. */
+  checkTarget(target: bigint): void {
     const { state } = this.#cpu;
     const limit = state.segments[SEGMENT.CS]!.limit;
     const outside = this.#longMode ? BigInt.asUintN(64, BigInt.asIntN(48, target)) !== target : target > BigInt(limit);
     if (outside) this.raise({ vector: VECTOR.GP, errorCode: 0, cause: JUMP_CAUSE[this.#longMode ? 'long' : 'legacy'] });
-    state.nextIp = Number(target);
   }
 
   raise(fault: { vector: number; errorCode?: number; cause: string }): never {

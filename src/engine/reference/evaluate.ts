@@ -18,6 +18,10 @@ export interface ReferenceContext {
   /** `checked`: a 'modify' load of the same place has preceded it. */
   store(segment: SegmentRef, access: MemoryAccess & { readonly checked: boolean }, value: Bits): void;
   setFlag(name: string, value: Bits): void;
+  /** Faults as `store` would, and stores nothing. */
+  checkStore(segment: SegmentRef, access: MemoryAccess): void;
+  /** Faults if there can be no transfer of control to that offset in the current code segment. */
+  checkTarget(target: bigint): void;
   /** Transfers control to an offset in the current code segment. */
   jump(target: bigint): void;
   raise(fault: { readonly vector: number; readonly errorCode?: number; readonly cause: string }): never;
@@ -92,6 +96,14 @@ class Evaluation {
       }
       case 'jump':
         if (this.#holds(statement.condition)) context.jump(this.#decided(statement.target, 'jump target'));
+        break;
+      case 'checkTarget':
+        if (!this.#holds(statement.condition)) break;
+        if (statement.pushed) {
+          const { segment, offset, width } = statement.pushed;
+          context.checkStore(segment, { ...this.#at(offset), width });
+        }
+        context.checkTarget(this.#decided(statement.target, 'jump target'));
         break;
       case 'raise':
         if (this.#holds(statement.condition)) context.raise(statement);

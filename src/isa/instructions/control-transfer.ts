@@ -59,6 +59,18 @@ const jmpIndirect = instruction({
   },
 });
 
+/**
+ * The manual checks the target first and then the stack; CPUs (AMD Zen, in 32-bit and 64-bit mode) report a stack that
+ * can't be written before a target that can't be reached. Either way nothing has been pushed.
+ */
+function callNear<Written extends FlagName>(b: SemanticsBuilder<Written>, target: Value): void {
+  const stack = b.stack();
+  const to = b.checkTarget(target, { push: { stack, width: b.operandSize } });
+  stack.push(b.truncate(b.nextInstructionPointer, b.operandSize));
+  stack.commit();
+  b.jump(to);
+}
+
 const callRelative = instruction({
   mnemonic: 'call',
   summary: 'Call procedure',
@@ -68,11 +80,7 @@ const callRelative = instruction({
   flags: {},
   endsBlock: true,
   execute({ target }, b) {
-    const to = relativeTarget(b, target.read());
-    const stack = b.stack();
-    stack.push(b.truncate(b.nextInstructionPointer, b.operandSize));
-    stack.commit();
-    b.jump(to);
+    callNear(b, relativeTarget(b, target.read()));
   },
 });
 
@@ -85,11 +93,7 @@ const callIndirect = instruction({
   flags: {},
   endsBlock: true,
   execute({ target }, b) {
-    const to = target.read(); // before the push: the target may be rSP, or lie relative to it
-    const stack = b.stack();
-    stack.push(b.truncate(b.nextInstructionPointer, b.operandSize));
-    stack.commit();
-    b.jump(to);
+    callNear(b, target.read()); // read before the push: the target may be rSP, or lie relative to it
   },
 });
 
@@ -104,8 +108,9 @@ const ret = instruction({
   endsBlock: true,
   execute({ released }, b) {
     const stack = b.stack();
-    const to = stack.pop(b.operandSize);
+    const offset = stack.pop(b.operandSize);
     if (released) stack.release(b.zeroExtend(released.read(), b.stackSize));
+    const to = b.checkTarget(offset);
     stack.commit();
     b.jump(to);
   },
@@ -179,8 +184,9 @@ const loop = (mnemonic: string, aliases: readonly string[], opcode: string, want
       const count = b.sub(b.register(GPR.rCX, b.addressSize), 1);
       const more = b.ne(count, 0);
       const goesOn = wanted === undefined ? more : b.and(more, b.eq(b.flag('ZF'), wanted));
+      const to = b.checkTarget(relativeTarget(b, target.read()), { condition: goesOn });
       b.setRegister(GPR.rCX, count);
-      b.jump(relativeTarget(b, target.read()), goesOn);
+      b.jump(to, goesOn);
     },
   });
 

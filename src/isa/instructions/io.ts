@@ -20,7 +20,9 @@ const input = instruction({
   flags: {},
   endsBlock: true,
   execute({ dst, port }, b) {
-    const [value] = b.call('portIn', [b.zeroExtend(port.read(), 16), b.constant(dst.width, 8)], [32]);
+    const [from, size] = [b.zeroExtend(port.read(), 16), b.constant(dst.width, 8)];
+    b.call('checkPort', [from, size]);
+    const [value] = b.call('portIn', [from, size], [32]);
     dst.write(b.truncate(value!, dst.width));
   },
 });
@@ -43,8 +45,9 @@ const output = instruction({
   flags: {},
   endsBlock: true,
   execute({ port, src }, b) {
-    const value = b.zeroExtend(src.read(), 32);
-    b.call('portOut', [b.zeroExtend(port.read(), 16), value, b.constant(src.width, 8)]);
+    const [to, size] = [b.zeroExtend(port.read(), 16), b.constant(src.width, 8)];
+    b.call('checkPort', [to, size]);
+    b.call('portOut', [to, b.zeroExtend(src.read(), 32), size]);
   },
 });
 

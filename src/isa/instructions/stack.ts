@@ -120,9 +120,9 @@ const popa = instruction({
     const stack = b.stack();
     const values: [number, Value][] = [];
     for (const register of [GPR.rDI, GPR.rSI, GPR.rBP, GPR.rSP, GPR.rBX, GPR.rDX, GPR.rCX, GPR.rAX]) {
-      // The image of rSP is skipped, not read.
-      if (register === GPR.rSP) stack.release(b.operandSize / 8);
-      else values.push([register, stack.pop(b.operandSize)]);
+      // The manual skips the image of rSP; CPUs (AMD Zen) read it, at 16 and 32 bits: it can fault by page and by limit.
+      const value = stack.pop(b.operandSize);
+      if (register !== GPR.rSP) values.push([register, value]);
     }
     stack.commit();
     for (const [register, value] of values) b.setRegister(register, value);

@@ -160,8 +160,7 @@ const ins = stringRows({
   name: 'ins',
   summary: 'Input from port to string',
   manual: 'SDM Vol. 2A, "INS/INSB/INSW/INSD—Input from Port to String"',
-  // 'rw' though only written: the access is checked before the port is read.
-  operands: { dst: 'rw', port: 'r' },
+  operands: { dst: 'w', port: 'r' },
   opcode: 0x6c,
   byte: ['dstString8', 'dx'],
   wide: ['dstStringz', 'dx'],
@@ -169,8 +168,11 @@ const ins = stringRows({
   repeat: 'rep',
   writes: [],
   execute({ dst, port }, b) {
-    dst.read();
-    const [value] = b.call('portIn', [port.read(), b.constant(dst.width, 8)], [32]);
+    const [from, size] = [port.read(), b.constant(dst.width, 8)];
+    b.call('checkPort', [from, size]);
+    // A port that is read may never give its value again: the destination is known to be writable before.
+    b.call('checkWrite', [b.segmentNumber(dst.segment), b.zeroExtend(dst.offset, b.pointerSize), size]);
+    const [value] = b.call('portIn', [from, size], [32]);
     dst.write(b.truncate(value!, dst.width));
     advance(b, [GPR.rDI], dst.width);
   },
@@ -188,8 +190,9 @@ const outs = stringRows({
   repeat: 'rep',
   writes: [],
   execute({ port, src }, b) {
-    const value = src.read();
-    b.call('portOut', [port.read(), b.zeroExtend(value, 32), b.constant(src.width, 8)]);
+    const [to, size] = [port.read(), b.constant(src.width, 8)];
+    b.call('checkPort', [to, size]);
+    b.call('portOut', [to, b.zeroExtend(src.read(), 32), size]);
     advance(b, [GPR.rSI], src.width);
   },
 });

@@ -1,6 +1,15 @@
 import { describe, expect, it } from 'vitest';
 import { VECTOR } from '../../../src/cpu/fault.ts';
-import { LAYOUT, runSystem, SELECTOR, SYSTEM_ENGINES, type SystemMachine } from '../../support/system-machine.ts';
+import { faults } from '../../support/system-faults.ts';
+import {
+  ENABLE_PAGING,
+  identityMap,
+  LAYOUT,
+  runSystem,
+  SELECTOR,
+  SYSTEM_ENGINES,
+  type SystemMachine,
+} from '../../support/system-machine.ts';
 
 const MAP = 0x68;
 const GP0 = { vector: VECTOR.GP, errorCode: 0, atStart: true };
@@ -106,6 +115,67 @@ describe.each(SYSTEM_ENGINES)('%s: the I/O permission bit map', (engine) => {
     expect(result.exceptions.map(({ vector }) => vector)).toEqual([VECTOR.GP, VECTOR.GP]);
     expect(result.memory.read(0x20000, 2)).toBe(0x4242);
     expect(result.outputs).toEqual([]);
+  });
+
+  describe('C2: INS and OUTS: a denied port comes before the memory operand', () => {
+    const ABSENT = 0x30_0000;
+    const runPaged = (source: string, denied: number[]) =>
+      runSystem(engine, `${ENABLE_PAGING}${source}`, {
+        prepare(machine) {
+          identityMap(machine);
+          machine.write32(LAYOUT.PAGE_TABLE + (ABSENT >> 12) * 4, 0);
+          setTss(machine, MAP + 0x20);
+          for (const port of denied) machine.memory.write(LAYOUT.TSS + MAP + (port >> 3), 1 << (port & 7), 1);
+        },
+      });
+    const both = (body: (instruction: string) => string) =>
+      ['insb', 'insw', 'insd', 'rep insb', 'rep insd', 'outsb', 'outsw', 'outsd', 'rep outsb', 'rep outsd'].map(body);
+    const user = (port: number) =>
+      both(
+        (instruction) =>
+          `@user mov edx, ${port} / mov ecx, 2 / mov edi, ${ABSENT} / mov esi, ${ABSENT} / ${instruction}`,
+      ).join('\n');
+
+    it('denied: #GP(0), whatever the page is', () => {
+      const result = runPaged(user(0x41), [0x41]);
+      expect(faults(result)).toEqual(both(() => '#GP(0)'));
+      expect(result.exceptions.every(({ cr2 }) => cr2 === 0)).toBe(true);
+    });
+
+    it('allowed: #PF, and the port is neither read nor written', () => {
+      const result = runPaged(user(0x42), [0x41]);
+      expect(faults(result)).toEqual(both((name) => (name.includes('ins') ? '#PF(6)' : '#PF(4)')));
+      expect(result.outputs).toEqual([]);
+    });
+
+    it('before the segment as well', () => {
+      // A stack fault, not #GP(0), tells the two apart.
+      const stack = (port: number) => `@user mov edx, ${port} / mov esi, -1 / ss outsd`;
+      const limited = (port: number) =>
+        runSystem(engine, stack(port), {
+          prepare(machine) {
+            setTss(machine, MAP + 0x20);
+            machine.memory.write(LAYOUT.TSS + MAP + 8, 0x02, 1);
+          },
+        });
+      expect(faults(limited(0x42))).toEqual(['#SS(0)']);
+      expect(faults(limited(0x41))).toEqual(['#GP(0)']);
+    });
+  });
+
+  it('C3: INS writes its destination and does not read it', () => {
+    const accesses: string[] = [];
+    const source = 'mov edx, 0x40\nmov ecx, 4\nmov edi, 0x90000\nrep insb\ninsd\ninsw';
+    runSystem(engine, source, {
+      readPort: (port, size) => (port * 0x0101_0101) % 2 ** (8 * size),
+      prepare: ({ memory }) =>
+        memory.addMmio(0x9_0000, 0x1000, {
+          name: 'device',
+          readMemory: (offset, size) => accesses.push(`read ${offset} ${size}`),
+          writeMemory: (offset, value, size) => void accesses.push(`${offset} ${size} ${value.toString(16)}`),
+        }),
+    });
+    expect(accesses).toEqual(['0 1 40', '1 1 40', '2 1 40', '3 1 40', '4 4 40404040', '8 2 4040']);
   });
 
   it('CPL 0 uses all ports', () => {

@@ -1,6 +1,14 @@
 import { describe, expect, it } from 'vitest';
-import { faults, setSegment } from '../../support/system-faults.ts';
-import { LAYOUT, runSystem, SELECTOR, SYSTEM_ENGINES, type SystemMachine } from '../../support/system-machine.ts';
+import { faults, label, setSegment } from '../../support/system-faults.ts';
+import {
+  ENABLE_PAGING,
+  identityMap,
+  LAYOUT,
+  runSystem,
+  SELECTOR,
+  SYSTEM_ENGINES,
+  type SystemMachine,
+} from '../../support/system-machine.ts';
 
 /** Segments of these tests, all with base 200000h. */
 const SEG = {
@@ -103,6 +111,21 @@ describe.each(SYSTEM_ENGINES)('%s: limit checking (SDM Vol. 3A, "Limit Checking"
     expect(faults(result)).toEqual(['#GP(0)']);
   });
 
+  it.each([
+    ['popad', 0xfff2, 'FFFEh to 1'],
+    ['popad', 0xfff0, undefined],
+    ['popaw', 0xfff9, 'FFFFh to 0'],
+    ['popaw', 0xfff8, undefined],
+  ])(
+    'C17: %s with SP = %x: the image of rSP is read, across the limit of a 16-bit stack: #SS(0) (%s)',
+    (name, sp, across) => {
+      const result = runSystem(engine, `@user mov eax, ${SEG.small | 3} / mov ss, ax / mov esp, ${sp} / ${name}`, {
+        prepare: (machine) => setSegment(machine, SEG.small, { base: BASE, limit: 0xffff, access: 0xf2, flags: 0 }),
+      });
+      expect(faults(result)).toEqual(across ? ['#SS(0)'] : []);
+    },
+  );
+
   it('a jump beyond the limit of CS: #GP(0) at the jump', () => {
     const result = runSystem(engine, `@try call ${SEG.code}:0\njmp done\ndone:`, {
       prepare(machine) {
@@ -112,6 +135,89 @@ describe.each(SYSTEM_ENGINES)('%s: limit checking (SDM Vol. 3A, "Limit Checking"
       },
     });
     expect(result.exceptions[0]).toMatchObject({ vector: 13, errorCode: 0, eip: 0, cs: SEG.code });
+  });
+
+  describe('C8: a target beyond the limit of CS is refused before anything is written', () => {
+    const TARGET = 0x1800;
+    const SLOT = LAYOUT.USER_STACK - 16;
+    const UNTOUCHED = 0xaaaa_aaaa;
+    /** User code in a segment of 4 KiB that begins at the program. `stack`: ESP. */
+    const attempt = (
+      code: string,
+      { stack = SLOT + 4, prepare: more = (_: SystemMachine) => {}, before = '' } = {},
+    ) => {
+      const [first = '', ...rest] = code.split(' / ').reverse();
+      const setup = [`mov esp, ${stack}`, `mov eax, ${TARGET}`, 'mov ecx, 2', ...rest.reverse()].join(' / ');
+      const result = runSystem(
+        engine,
+        `${before}\n@user jmp ${SEG.code | 3}:(inside - ${LAYOUT.PROGRAM}) / inside: ${setup} / there: ${first}`,
+        {
+          prepare(machine) {
+            setSegment(machine, SEG.code, { base: LAYOUT.PROGRAM, limit: 0xfff, access: 0xfa, flags: 4 });
+            machine.write32(SLOT, UNTOUCHED, TARGET, TARGET);
+            more(machine);
+          },
+        },
+      );
+      const [exception] = result.exceptions;
+      return {
+        result,
+        faults: faults(result),
+        at: exception!.eip + LAYOUT.PROGRAM - label(result, 'there'),
+        esp: result.read32(LAYOUT.EXCEPTION_STACK - 8),
+        pushed: result.read32(SLOT),
+      };
+    };
+    const refused = { faults: ['#GP(0)'], at: 0, esp: SLOT + 4, pushed: UNTOUCHED };
+
+    it.each([
+      ['CALL rel32', `call ${LAYOUT.PROGRAM + TARGET}`],
+      ['CALL rel16', 'db 0x66, 0xe8, 0, 0x18'],
+      ['CALL r32', 'call eax'],
+      ['CALL r16', 'call ax'],
+      ['CALL m32', `call [${SLOT + 4}]`],
+      ['CALL rSP', 'call esp'],
+      ['RET', 'ret'],
+      ['RET imm16', 'ret 8'],
+      ['RET with a 16-bit operand', 'db 0x66, 0xc3'],
+      ['JMP', 'jmp eax'],
+      ['Jcc', `db 0x31, 0xc0 / jz ${LAYOUT.PROGRAM + TARGET}`],
+    ])('%s: nothing is pushed or popped', (_, code) => {
+      expect(attempt(code)).toMatchObject(refused);
+    });
+
+    it.each([
+      ['LOOP', 'db 0xe2, 0x80', 1],
+      ['LOOPE', 'cmp eax, eax / db 0xe1, 0x80', 1],
+      ['LOOPNE', 'cmp eax, 0 / db 0xe0, 0x80', 1],
+      ['LOOP with CX', 'db 0x67, 0xe2, 0x80', 1],
+      ['JECXZ', 'xor ecx, ecx / db 0xe3, 0x80', 0],
+    ])('%s: the counter keeps its value where it branches, and counts where it does not', (_, code) => {
+      // 80h bytes back lie before the segment's begin: with 32 bits far beyond its end.
+      const after = attempt(code);
+      expect(after).toMatchObject(refused);
+      expect(after.result.ecx).toBe(code.includes('xor ecx') ? 0 : 2);
+      const falls = attempt(
+        `${code.includes('xor') ? 'nop' : 'mov ecx, 1'} / ${code.replace('xor ecx, ecx / ', '')} / ud2`,
+      );
+      expect(falls.faults).toEqual(['#UD']);
+      expect(falls.result.ecx).toBe(code.includes('xor') ? 2 : 0);
+    });
+
+    it('a stack that cannot be written comes first', () => {
+      const absent = 0x30_0000;
+      const after = attempt('call eax', {
+        stack: absent + 4,
+        before: ENABLE_PAGING,
+        prepare(machine) {
+          identityMap(machine);
+          machine.write32(LAYOUT.PAGE_TABLE + (absent >> 12) * 4, 0);
+        },
+      });
+      expect(after).toMatchObject({ faults: ['#PF(6)'], at: 0, esp: absent + 4 });
+      expect(after.result.exceptions[0]!.cr2).toBe(absent);
+      expect(attempt('call eax', { stack: 2 }).faults).toEqual(['#SS(0)']);
+    });
   });
 
   it('running past the limit of CS: #GP(0)', () => {

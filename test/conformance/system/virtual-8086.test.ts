@@ -2,7 +2,16 @@ import { describe, expect, it } from 'vitest';
 import { EFLAGS } from '../../../src/cpu/flags.ts';
 import { assemble } from '../../../src/isa/assemble.ts';
 import { faults } from '../../support/system-faults.ts';
-import { LAYOUT, runSystem, SELECTOR, SYSTEM_ENGINES, type SystemOptions } from '../../support/system-machine.ts';
+import {
+  ENABLE_PAGING,
+  identityMap,
+  LAYOUT,
+  runSystem,
+  SELECTOR,
+  SYSTEM_ENGINES,
+  type SystemMachine,
+  type SystemOptions,
+} from '../../support/system-machine.ts';
 
 const CODE_AT = 0x5000;
 const CS = CODE_AT >> 4;
@@ -16,9 +25,9 @@ const SP = 0x100;
 function runVirtual(
   engine: (typeof SYSTEM_ENGINES)[number],
   code: string,
-  { flags = 0, options = {} as SystemOptions } = {},
+  { flags = 0, before = '', options = {} as SystemOptions } = {},
 ) {
-  const source = `
+  const source = `${before}
     mov dword [${LAYOUT.RESUME}], done
     mov [${LAYOUT.RESUME_ESP}], esp
     push dword 0x730
@@ -147,4 +156,23 @@ describe.each(SYSTEM_ENGINES)('%s: virtual-8086 mode (SDM Vol. 3B, "Virtual-8086
     expect(allowed.outputs).toMatchObject([{ port: 0x10 }]);
     expect(allowed.exceptions[0]!.eip).toBe(2);
   });
+});
+
+describe.each(SYSTEM_ENGINES)('%s: C2: INS and OUTS in virtual-8086 mode', (engine) => {
+  it.each(['insb', 'insw', 'insd', 'rep insb', 'outsb', 'outsw', 'outsd', 'rep outsb'])(
+    '%s: a port that the bit map denies comes before a page that is not there, at IOPL 3 as well',
+    (instruction) => {
+      const absent = 0x5_0000;
+      const code = `mov ax, ${absent >> 4}\nmov es, ax\nmov ds, ax\nmov cx, 2\nxor si, si\nxor di, di\nmov dx, 0x41\n${instruction}\nhlt`;
+      const prepare = (machine: SystemMachine) => {
+        identityMap(machine);
+        machine.write32(LAYOUT.PAGE_TABLE + (absent >> 12) * 4, 0);
+      };
+      for (const flags of [0, EFLAGS.IOPL]) {
+        const result = runVirtual(engine, code, { flags, before: ENABLE_PAGING, options: { prepare } });
+        expect(faults(result)).toEqual(['#GP(0)']);
+        expect(result.exceptions[0]!.cr2).toBe(0);
+      }
+    },
+  );
 });

@@ -298,7 +298,10 @@ describe('string instructions, one iteration', () => {
     writeMemory(machine, 0x100n, 8, 0x99n);
     prepare('outsb', '6E')(machine);
     expect(machine.calls).toEqual([
+      { helper: 'checkPort', args: [0x3f8n, 16n] },
+      { helper: 'checkWrite', args: [0n, 0x200n, 16n] },
       { helper: 'portIn', args: [0x3f8n, 16n] },
+      { helper: 'checkPort', args: [0x3f8n, 8n] },
       { helper: 'portOut', args: [0x3f8n, 0x99n, 8n] },
     ]);
     expect([machine.gpr[rSI], machine.gpr[rDI]]).toEqual([0x101n, 0x202n]);
@@ -433,7 +436,9 @@ describe('system instructions', () => {
     prepare('out', 'E6 ib')(machine);
     prepare('in', 'E4 ib')(machine);
     expect(machine.calls).toEqual([
+      { helper: 'checkPort', args: [0x80n, 8n] },
       { helper: 'portOut', args: [0x80n, 0x41n, 8n] },
+      { helper: 'checkPort', args: [0x80n, 8n] },
       { helper: 'portIn', args: [0x80n, 8n] },
     ]);
     expect(machine.gpr[rAX]).toBe(0xffff_ff42n);

@@ -65,9 +65,16 @@ const nameOf = ({ key }: Form): string =>
 /** Statements that may fault after something architectural has been written. */
 function lateFaults(form: Form): string[] {
   const found: string[] = [];
+  const checked = new Set<Value>();
   const walk = (statements: readonly AnyStatement[], before: { written: boolean; stored: boolean }) => {
     for (const statement of statements) {
       const { kind } = statement;
+      if (kind === 'checkTarget') {
+        checked.add(statement.target);
+        if (before.written || before.stored) found.push('checkTarget after an effect');
+      }
+      if (kind === 'jump' && (before.written || before.stored) && !checked.has(statement.target))
+        found.push('jump after an effect, its target unchecked');
       const faults =
         kind === 'load' || kind === 'raise' || kind === 'call' || (kind === 'store' && statement.after === undefined);
       if (faults && before.written) found.push(`${kind} after a register or flag was written`);
@@ -101,6 +108,8 @@ function valuesOf(statement: AnyStatement): Value[] {
       return Object.values(statement.values);
     case 'jump':
       return [statement.target, ...(statement.condition ? [statement.condition] : [])];
+    case 'checkTarget':
+      return [statement.target, statement.condition, statement.pushed?.offset].filter((value) => value !== undefined);
     case 'raise':
       return statement.condition ? [statement.condition] : [];
     case 'call':

@@ -38,6 +38,12 @@ class FakeContext implements ReferenceContext {
   setFlag(name: string, value: Bits): void {
     this.places.set(name, value);
   }
+  checkStore(_: unknown, { offset, width }: { offset: bigint; width: number }): void {
+    this.events.push(`check store ${offset.toString(16)} ${width}`);
+  }
+  checkTarget(target: bigint): void {
+    this.events.push(`check target ${target.toString(16)}`);
+  }
   jump(target: bigint): void {
     this.events.push(`jump ${target.toString(16)}`);
   }
@@ -145,6 +151,17 @@ describe('what is wrong with a row', () => {
     const target = { op: 'constant', width: 32, value: 1n } as const;
     evaluateStatements([{ kind: 'jump', target, condition: undefinedTruth }], context);
     expect(context.events).toEqual(['undecided condition']);
+  });
+
+  it('the target is checked after the place that is pushed to, and only if the condition holds', () => {
+    const context = new FakeContext({});
+    const constant = (value: bigint, width: 1 | 32) => ({ op: 'constant', width, value }) as const;
+    const pushed = { segment: 2, offset: constant(0x10n, 32), width: 16 } as const;
+    const target = constant(0x20n, 32);
+    for (const holds of [0n, 1n])
+      evaluateStatements([{ kind: 'checkTarget', target, pushed, condition: constant(holds, 1) }], context);
+    evaluateStatements([{ kind: 'checkTarget', target }], context);
+    expect(context.events).toEqual(['check store 10 16', 'check target 20', 'check target 20']);
   });
 
   it('a temporary that was never set is an error', () => {
