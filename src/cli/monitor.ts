@@ -5,7 +5,7 @@ import { hexDump } from '../debug/hex-dump.ts';
 import { probeBytes } from '../debug/probe-memory.ts';
 import { describeRegisters } from '../debug/register-view.ts';
 import type { Guest } from '../index.ts';
-import { type CodeWidth, disassembleLines } from './disassemble-lines.ts';
+import { type CodeWidth, disassembleLines } from '../debug/disassemble-lines.ts';
 
 const HELP = `r             registers
 m <addr> [n]  n bytes of memory at a linear address
