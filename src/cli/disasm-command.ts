@@ -1,7 +1,7 @@
 /** `vetro disasm`: bytes of a file, or given in hexadecimal, as instructions. */
 import type { CommandModule } from 'yargs';
 import { UserError } from '../base/errors.ts';
-import { type CodeWidth, disassembleLines } from './disassemble-lines.ts';
+import { type CodeWidth, disassembleLines } from '../debug/disassemble-lines.ts';
 import { readUserFile } from './files.ts';
 
 interface DisasmArguments {

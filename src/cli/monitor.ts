@@ -1,11 +1,11 @@
 /** The small monitor behind Ctrl-A c: looks into a paused guest. */
 import { createInterface } from 'node:readline/promises';
 import chalk from 'chalk';
+import { type CodeWidth, disassembleLines } from '../debug/disassemble-lines.ts';
 import { hexDump } from '../debug/hex-dump.ts';
 import { describeRegisters } from '../debug/register-view.ts';
 import type { PcGuest as Guest } from '../hypervisor/create-guest.ts';
 import { probeBytes } from '../machine/probe-memory.ts';
-import { type CodeWidth, disassembleLines } from './disassemble-lines.ts';
 
 const HELP = `r             registers
 m <addr> [n]  n bytes of memory at a linear address

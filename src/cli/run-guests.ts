@@ -4,6 +4,7 @@ import { createPlatform } from '../host/platform.ts';
 import type { PcGuest as Guest } from '../hypervisor/create-guest.ts';
 import type { GuestBoot } from '../hypervisor/guest-options.ts';
 import { Host } from '../hypervisor/host.ts';
+import { bootFile, readKernelFile } from './boot-file.ts';
 import { Console } from './console.ts';
 import { assembleDemo } from './demo.ts';
 import { exitStatusOf } from './exit-status.ts';
@@ -101,6 +102,8 @@ function showWait(guests: readonly Guest[]): void {
 
 async function findBoot(options: RunArguments): Promise<GuestBoot> {
   if (options.demo) return { image: assembleDemo() };
+  const { file, initrd, append } = options;
+  if (file !== undefined) return bootFile(file, { initrd, append, commandLine: COMMAND_LINE });
   if (options.kernel !== undefined) return readKernel(options.kernel, options.initrd, options.append ?? COMMAND_LINE);
   const progress = createProgress();
   try {
@@ -120,7 +123,7 @@ async function findBoot(options: RunArguments): Promise<GuestBoot> {
 
 function readKernel(kernel: string, initrd: string | undefined, commandLine: string): GuestBoot {
   return {
-    kernel: readUserFile(kernel, 'kernel'),
+    kernel: readKernelFile(kernel),
     initrd: initrd === undefined ? undefined : readUserFile(initrd, 'initrd'),
     commandLine,
   };

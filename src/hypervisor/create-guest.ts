@@ -10,7 +10,6 @@ import type { CheckedGuestOptions, GuestBoot } from './guest-options.ts';
 export type PcGuest = Guest<Pc>;
 
 const MIB = 2 ** 20;
-const BOOT_SECTOR = 0x7c00;
 
 /** @throws UserError for options that cannot be met */
 export function createPc(name: string, options: CheckedGuestOptions, compileLoop?: PcOptions['compileLoop']): Pc {
@@ -31,9 +30,10 @@ function bootImage(boot: GuestBoot, memoryBytes: number): BootImage {
   if ('kernel' in boot) {
     return linuxBoot({ kernel: boot.kernel, initrd: boot.initrd, commandLine: boot.commandLine ?? '', memoryBytes });
   }
+  const [address] = MEMORY.BOOT_IMAGE;
   return {
-    pieces: [{ address: BOOT_SECTOR, bytes: boot.image }],
-    entry: { mode: 'real', ip: BOOT_SECTOR },
+    pieces: [{ address, bytes: boot.image }],
+    entry: { mode: 'real', ip: address },
   };
 }
 
