@@ -1,5 +1,6 @@
 /** `vetro asm`: assembles a file of ours or yours. */
-import { writeFileSync } from 'node:fs';
+import { realpathSync, writeFileSync } from 'node:fs';
+import { dirname, isAbsolute, join } from 'node:path';
 import type { CommandModule } from 'yargs';
 import { UserError } from '../base/errors.ts';
 import { assemble } from '../isa/assemble.ts';
@@ -26,14 +27,32 @@ export const asmCommand: CommandModule<object, AsmArguments> = {
       .option('output', { alias: 'o', type: 'string', requiresArg: true, describe: 'write the bytes to this file' })
       .option('bits', { choices: [16, 32, 64] as const, default: 32 as const, describe: 'code width at the start' }),
   handler: ({ source, output, bits }) => {
-    const text = new TextDecoder().decode(readUserFile(source, 'source'));
-    const assembly = assemble(text, { bits });
-    if (output === undefined) process.stdout.write(listing(text, assembly));
-    else writeOutput(output, assembly.bytes);
+    const assembly = assembleFile(source, bits);
+    if (output === undefined) process.stdout.write(listing(assembly));
+    else writeOutput(output, assembly);
   },
 };
 
-function writeOutput(path: string, bytes: Uint8Array): void {
+/** What a source is called that comes from standard input. */
+const STANDARD_INPUT = '-';
+
+/** @throws UserError naming file and line: files are included relative to the file that names them */
+function assembleFile(path: string, bits: Mode): Assembly {
+  const file = path === '' ? STANDARD_INPUT : path; // yargs hands `-` over as an empty word
+  const include = (name: string, from: string) => {
+    // `join`, not `resolve`: messages show the path as the user began it. A file from standard input is as one here.
+    const included = isAbsolute(name) ? name : join(dirname(from), name);
+    return { name: included, text: readText(included, 'included file') };
+  };
+  return assemble(readText(file, 'source'), { bits, file, include });
+}
+
+const readText = (path: string, what: string): string => new TextDecoder().decode(readUserFile(path, what));
+
+function writeOutput(path: string, { bytes, source }: Assembly): void {
+  for (const file of new Set(source.map((line) => line.file))) {
+    if (file !== undefined && isSameFile(file, path)) throw new UserError(`--output ${path} is a source itself`);
+  }
   try {
     writeFileSync(path, bytes);
   } catch (error) {
@@ -41,21 +60,28 @@ function writeOutput(path: string, bytes: Uint8Array): void {
   }
 }
 
+/** Also by another path or a link. */
+function isSameFile(one: string, other: string): boolean {
+  try {
+    return realpathSync(one) === realpathSync(other);
+  } catch {
+    return false; // one of them does not exist
+  }
+}
+
 /** Address, bytes and source of each line. */
-function listing(text: string, { bytes, origin, lines }: Assembly): string {
-  const at = new Map(lines.map((line) => [line.line, line]));
-  const rows = text
-    .replace(/\n$/, '')
-    .split('\n')
-    .map((source, index) => {
-      const line = at.get(index + 1);
-      if (!line) return `${' '.repeat(28)}${source}`;
-      const start = line.address - origin;
-      const shown = hexBytes(bytes.subarray(start, Math.min(start + line.length, start + 8)));
-      const more = line.length > 8 ? '…' : '';
-      return `${line.address.toString(16).padStart(8, '0')}  ${`${shown}${more}`.padEnd(18)}${source}`;
-    });
-  return `${rows.map((row) => row.trimEnd()).join('\n')}\n`;
+function listing({ bytes, origin, lines, source }: Assembly): string {
+  const assembled = new Map(lines.map((line) => [line.source, line]));
+  const rows = source.map((line) => {
+    const at = assembled.get(line);
+    if (!at) return `${' '.repeat(28)}${line.text}`.trimEnd();
+    const start = at.address - origin;
+    const shown = hexBytes(bytes.subarray(start, Math.min(start + at.length, start + 8)));
+    const more = at.length > 8 ? '…' : '';
+    return `${at.address.toString(16).padStart(8, '0')}  ${`${shown}${more}`.padEnd(18)}${line.text}`.trimEnd();
+  });
+  if (rows.at(-1) === '') rows.pop(); // behind the last line feed
+  return `${rows.join('\n')}\n`;
 }
 
 const hexBytes = (bytes: Uint8Array): string => [...bytes].map((byte) => byte.toString(16).padStart(2, '0')).join('');

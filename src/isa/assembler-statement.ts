@@ -4,6 +4,7 @@ import { describeToken, type Expression, parseExpression, TokenReader } from './
 import { type Token, tokenize } from './assembler-lexer.ts';
 import type { InstructionPrefixes } from './assembler-match.ts';
 import { type ParsedOperand, parseOperand } from './assembler-operand.ts';
+import { atLine, isDirective, type SourceLine } from './assembler-source.ts';
 import type { Mode, Size } from './encoding.ts';
 import type { MnemonicUse } from './mnemonics.ts';
 import { REGISTERS } from './register-names.ts';
@@ -31,8 +32,7 @@ export type Body =
     };
 
 export interface Statement {
-  readonly line: number;
-  readonly text: string;
+  readonly source: SourceLine;
   readonly label: string | undefined;
   readonly times: Expression | undefined;
   readonly body: Body;
@@ -40,13 +40,18 @@ export interface Statement {
 
 const DATA_UNITS: Readonly<Record<string, number>> = { db: 1, dw: 2, dd: 4, dq: 8, dt: 10 };
 const RESERVE_UNITS: Readonly<Record<string, number>> = { resb: 1, resw: 2, resd: 4, resq: 8 };
+
 /** @throws UserError naming line and text */
-export function parseSource(source: string, mnemonics: ReadonlyMap<string, readonly MnemonicUse[]>): Statement[] {
+export function parseSource(
+  lines: readonly SourceLine[],
+  mnemonics: ReadonlyMap<string, readonly MnemonicUse[]>,
+): Statement[] {
   let scopeLabel = '';
   const fullName = (name: string): string => (name.startsWith('.') ? scopeLabel + name : name);
-  return source.split(/\r?\n/).flatMap((text, index) =>
-    atLine({ line: index + 1, text }, () => {
-      const tokens = tokenize(text);
+  return lines.flatMap((source) =>
+    atLine(source, () => {
+      if (isDirective(source)) return [];
+      const tokens = tokenize(source.text);
       if (tokens.length === 0) return [];
       const reader = new TokenReader(tokens);
       const label = parseLabel(reader, tokens, mnemonics);
@@ -58,19 +63,9 @@ export function parseSource(source: string, mnemonics: ReadonlyMap<string, reado
       const body = parseBody(reader, fullName, mnemonics);
       if (!reader.atEnd) throw new UserError(`unexpected ${describeToken(reader.peek())}`);
       if (body.kind === 'equ' && label === undefined) throw new UserError('equ needs a name');
-      return [{ line: index + 1, text, label: label && fullName(label), times, body }];
+      return [{ source, label: label && fullName(label), times, body }];
     }),
   );
-}
-
-/** Runs `action`; a UserError gains line number and text. */
-export function atLine<Result>(where: { readonly line: number; readonly text: string }, action: () => Result): Result {
-  try {
-    return action();
-  } catch (error) {
-    if (!(error instanceof UserError)) throw error;
-    throw new UserError(`line ${where.line}: ${error.message}: ${where.text.trim()}`);
-  }
 }
 
 const DIRECTIVES = ['bits', 'use16', 'use32', 'use64', 'org', 'default', 'equ', 'align', 'times'];

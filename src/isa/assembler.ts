@@ -3,7 +3,7 @@
  *
  * Lines: `label: mnemonic operands ; comment`. Labels that start with a dot belong to the label before them.
  * Directives: `bits 16|32|64`, `org`, `db dw dd dq dt` (numbers, strings, floating point), `resb resw resd resq`
- * (zeros), `times count …`, `align n[, fill]`, `name equ value`, `default rel|abs`.
+ * (zeros), `times count …`, `align n[, fill]`, `name equ value`, `default rel|abs`, `%include "file"`.
  * Prefix words: `lock rep repe repz repne repnz`, a segment register, `o16 o32 o64`, `a16 a32 a64`.
  * Expressions: see `assembler-expression.ts`. The shortest encoding is chosen; jumps grow only where they must.
  *
@@ -14,7 +14,8 @@ import { UserError } from '../base/errors.ts';
 import { evaluate, type Scope } from './assembler-expression.ts';
 import { encodeText } from './assembler-match.ts';
 import { evaluateOperand } from './assembler-operand.ts';
-import { atLine, type Body, type DataItem, parseSource, type Statement } from './assembler-statement.ts';
+import { atLine, type OpenInclude, place, readLines, type SourceLine } from './assembler-source.ts';
+import { type Body, type DataItem, parseSource, type Statement } from './assembler-statement.ts';
 import { type Mode, parseEncodings } from './encoding.ts';
 import type { InstructionRow } from './instruction.ts';
 import { createMnemonicIndex } from './mnemonics.ts';
@@ -24,14 +25,17 @@ export interface AssembleOptions {
   readonly origin?: number;
   /** Code width at the start; default 32. */
   readonly bits?: Mode;
+  /** The source's name, for messages. */
+  readonly file?: string;
+  /** Opens what `%include` names; without it nothing can be included. */
+  readonly include?: OpenInclude;
 }
 
 /** Where a source line's bytes lie. */
-export interface SourceLine {
+export interface AssembledLine {
+  readonly source: SourceLine;
   readonly address: number;
   readonly length: number;
-  /** 1 for the first line. */
-  readonly line: number;
 }
 
 export interface Assembly {
@@ -40,11 +44,13 @@ export interface Assembly {
   /** Addresses by full name (`main`, `main.loop`); `equ` names are not among them. */
   readonly labels: Map<string, number>;
   /** Lines that produced bytes, by address. */
-  readonly lines: readonly SourceLine[];
+  readonly lines: readonly AssembledLine[];
+  /** All lines, those of included files in their places. */
+  readonly source: readonly SourceLine[];
 }
 
 export interface Assembler {
-  /** @throws UserError naming line and text for anything wrong in the source */
+  /** @throws UserError naming file, line and text for anything wrong in the source */
   assemble(source: string, options?: AssembleOptions): Assembly;
 }
 
@@ -52,7 +58,10 @@ export interface Assembler {
 export function createAssembler(rows: readonly InstructionRow[]): Assembler {
   const mnemonics = createMnemonicIndex(parseEncodings(rows));
   return {
-    assemble: (source, options = {}) => assembleStatements(parseSource(source, mnemonics), options),
+    assemble(text, options = {}) {
+      const source = readLines(text, options);
+      return { ...assembleStatements(parseSource(source, mnemonics), options), source };
+    },
   };
 }
 
@@ -66,7 +75,7 @@ interface Layout {
   readonly lengths: number[];
 }
 
-function assembleStatements(statements: readonly Statement[], options: AssembleOptions): Assembly {
+function assembleStatements(statements: readonly Statement[], options: AssembleOptions): Omit<Assembly, 'source'> {
   checkLabels(statements);
   let layout: Layout = { symbols: new Map(), lengths: [] };
   for (let pass = 0; pass < MAX_PASSES; pass++) {
@@ -79,19 +88,21 @@ function assembleStatements(statements: readonly Statement[], options: AssembleO
     }
     layout = run.layout;
   }
-  throw new UserError('the addresses do not settle: sizes depend on themselves');
+  const where = options.file === undefined ? '' : `${options.file}: `;
+  throw new UserError(`${where}the addresses do not settle: sizes depend on themselves`);
 }
 
 function checkLabels(statements: readonly Statement[]): void {
-  const seen = new Set<string>();
-  for (const statement of statements) {
-    if (statement.label === undefined) continue;
-    if (seen.has(statement.label)) {
-      atLine(statement, () => {
-        throw new UserError(`'${statement.label}' is defined twice`);
+  const seen = new Map<string, SourceLine>();
+  for (const { label, source } of statements) {
+    if (label === undefined) continue;
+    const first = seen.get(label);
+    if (first) {
+      atLine(source, () => {
+        throw new UserError(`'${label}' is defined twice, first at ${place(first)}`);
       });
     }
-    seen.add(statement.label);
+    seen.set(label, source);
   }
 }
 
@@ -99,7 +110,7 @@ class Pass {
   readonly layout: Layout = { symbols: new Map(), lengths: [] };
   readonly #before: Layout;
   readonly #first: boolean;
-  readonly #lines: SourceLine[] = [];
+  readonly #lines: AssembledLine[] = [];
   #output = new Uint8Array(4096);
   #size = 0;
   #origin: bigint;
@@ -144,9 +155,9 @@ class Pass {
   }
 
   add(statement: Statement, index: number): void {
-    const { body, label, times } = statement;
+    const { body, label, times, source } = statement;
     try {
-      atLine(statement, () => {
+      atLine(source, () => {
         if (label !== undefined)
           this.#define(label, body.kind === 'equ' ? evaluate(body.value, this.#scope()) : this.#here);
         const count = times === undefined ? 1n : evaluate(times, this.#scope());
@@ -162,7 +173,7 @@ class Pass {
         }
         if (longest !== (this.#before.lengths[index] ?? 0)) this.#changed = true;
         this.layout.lengths[index] = longest;
-        if (this.#size > start) this.#lines.push({ address, length: this.#size - start, line: statement.line });
+        if (this.#size > start) this.#lines.push({ source, address, length: this.#size - start });
       });
     } catch (error) {
       if (!(error instanceof UserError)) throw error;
@@ -231,7 +242,7 @@ class Pass {
     }
   }
 
-  finish(statements: readonly Statement[]): Assembly {
+  finish(statements: readonly Statement[]): Omit<Assembly, 'source'> {
     const labels = new Map<string, number>();
     for (const { label, body } of statements) {
       if (label !== undefined && body.kind !== 'equ') labels.set(label, Number(this.layout.symbols.get(label)!));

@@ -1,6 +1,6 @@
 /** The embedded demo, from real mode to the prompt and back to power-off, on both engines. */
 import { afterAll, describe, expect, it } from 'vitest';
-import { assembleDemo, joinSources } from '../../src/cli/demo.ts';
+import { assembleDemo } from '../../src/cli/demo.ts';
 import { type EngineName, Pc } from '../../src/machine/pc.ts';
 import { buildVetro } from '../support/run-vetro.ts';
 
@@ -219,13 +219,5 @@ describe('the same demo', () => {
     vetro.dispose();
     expect([status, stderr]).toEqual([0, '']);
     expect(stdout).toMatch(/> ticks\r\n\d+ ticks, \d\.\d\d seconds\r\n> \r\nhalted\r\n$/);
-  });
-});
-
-describe('a source in several files', () => {
-  it('includes each file once', () => {
-    const files: Record<string, string> = { a: 'one\n%include "b"\nthree', b: 'two', c: '%include "c"' };
-    expect(joinSources('a', (name) => files[name]!)).toBe('one\ntwo\nthree');
-    expect(() => joinSources('c', (name) => files[name]!)).toThrow('c is included twice');
   });
 });

@@ -146,8 +146,8 @@ describe('directives', () => {
   });
   it('maps addresses to source lines', () => {
     expect(assemble('nop ; one\n\n  add eax, 1\nend:', { origin: 0x100 }).lines).toEqual([
-      { address: 0x100, length: 1, line: 1 },
-      { address: 0x101, length: 3, line: 3 },
+      { address: 0x100, length: 1, source: { file: undefined, line: 1, text: 'nop ; one' } },
+      { address: 0x101, length: 3, source: { file: undefined, line: 3, text: '  add eax, 1' } },
     ]);
   });
 });
@@ -176,5 +176,79 @@ describe('errors', () => {
   ])('%j', (source, message) => {
     expect(() => assemble(source)).toThrow(message);
     expect(() => assemble(source)).toThrow(UserError);
+  });
+});
+
+describe('U9: %include', () => {
+  const files: Record<string, string> = {
+    'lib/a.asm': '%include "b.asm"\na: db 1',
+    'lib/b.asm': 'b: db 2\n.c: db 3',
+    'lib/wrong.asm': 'nop\nmov eax, bl',
+    'lib/undefined.asm': '\ncall nowhere',
+    'lib/twice.asm': 'b: nop',
+    'lib/self.asm': 'nop\n%include "self.asm"',
+    'lib/ping.asm': '%include "pong.asm"',
+    'lib/pong.asm': 'nop\n%include "ping.asm"',
+    'lib/missing.asm': '\n%include "none.asm"',
+    'lib/endless.asm': '%include "./endless.asm"',
+    'lib/wide.asm': '%include "wide1.asm"\n'.repeat(10),
+  };
+  for (let level = 1; level < 30; level++)
+    files[`lib/wide${level}.asm`] = `%include "wide${level + 1}.asm"\n`.repeat(10);
+  files['lib/wide30.asm'] = `; ${'x'.repeat(100_000)}`;
+  const include = (name: string, from: string) => {
+    const path = `${from.replace(/[^/]*$/, '')}${name}`;
+    const text = files[path.replaceAll('./', '')];
+    if (text === undefined) throw new UserError(`cannot read ${path}`);
+    return { name: path, text };
+  };
+  const assembleAll = (text: string) => assemble(text, { file: 'main.asm', include });
+
+  it('puts a file in the place of the line, relative to the file that has the line', () => {
+    const { bytes, labels, lines } = assembleAll('db 0\n %include "lib/a.asm" ; its text\ndb 4\n');
+    expect([...bytes]).toEqual([0, 2, 3, 1, 4]);
+    expect([...labels.keys()]).toEqual(['b', 'b.c', 'a']);
+    expect(lines.map(({ source: { file, line } }) => `${file}:${line}`)).toEqual([
+      'main.asm:1',
+      'lib/b.asm:1',
+      'lib/b.asm:2',
+      'lib/a.asm:2',
+      'main.asm:3',
+    ]);
+  });
+
+  it('takes a file more than once, and all kinds of quotes', () => {
+    files['lib/data.asm'] = 'db 7';
+    expect([
+      ...assembleAll('%include "lib/data.asm"\n%include \'lib/data.asm\'\n%INCLUDE `lib/data.asm`').bytes,
+    ]).toEqual([7, 7, 7]);
+  });
+
+  it.each([
+    ['nop\nfrob', /^main\.asm:2: unknown instruction 'frob': frob$/],
+    ['%include "lib/wrong.asm"', /^lib\/wrong\.asm:2: no form of 'mov' .*: mov eax, bl$/],
+    ['%include "lib/undefined.asm"', /^lib\/undefined\.asm:2: 'nowhere' is not defined: call nowhere$/],
+    ['b: nop\n%include "lib/twice.asm"', /^lib\/twice\.asm:1: 'b' is defined twice, first at main\.asm:1: b: nop$/],
+    ['%include "lib/self.asm"', /^lib\/self\.asm:2: circular include: lib\/self\.asm includes lib\/self\.asm: /],
+    [
+      '%include "lib/ping.asm"',
+      /^lib\/pong\.asm:2: circular include: lib\/ping\.asm includes lib\/pong\.asm includes /,
+    ],
+    ['%include "lib/missing.asm"', /^lib\/missing\.asm:2: cannot read lib\/none\.asm: %include "none\.asm"$/],
+    ['%include "lib/endless.asm"', /^lib\/.*endless\.asm:1: files are included more than 64 deep: /],
+    ['%include "lib/wide.asm"', /^lib\/wide\d+\.asm:\d+: the source is too large, with all that it includes: /],
+    ['%include lib', /^main\.asm:1: %include takes a file name in quotes: %include lib$/],
+    ['%include ""', /^main\.asm:1: %include takes a file name in quotes/],
+    ['\n%define X 1', /^main\.asm:2: %define is not known, only %include is: %define X 1$/],
+    ['\nlabel equ label + 1', /^main\.asm/],
+    ['\x1b[31m\0', /^main\.asm:1: unexpected character '\ufffd': \ufffd\[31m\ufffd$/],
+    [`db ${'1,'.repeat(1000)}bad(`, /^main\.asm:1: .{1,200}…$/],
+  ])('names file and line: %s', (text, message) => {
+    expect(() => assembleAll(text)).toThrow(UserError);
+    expect(() => assembleAll(text)).toThrow(message);
+  });
+
+  it('without files, says so', () => {
+    expect(() => assemble('%include "a"')).toThrow('line 1: there are no files to include here: %include "a"');
   });
 });
