@@ -6,6 +6,7 @@ import { SYSTEM_NAMES } from './fetch-command.ts';
 import { runGuests } from './run-guests.ts';
 
 export interface RunArguments {
+  file?: string;
   kernel?: string;
   initrd?: string;
   append?: string;
@@ -33,10 +34,14 @@ const KEYS = `Keys, on a terminal:
   Ctrl-A n  next guest    Ctrl-A a  send Ctrl-A`;
 
 export const runCommand: CommandModule<object, RunArguments> = {
-  command: 'run',
-  describe: 'Boot a Linux kernel, Debian (fetched once) by default, or the demo',
+  command: 'run [file]',
+  describe: 'Boot a Linux kernel, a flat image, the demo, or by default Debian (fetched once)',
   builder: (args) =>
     args
+      .positional('file', {
+        type: 'string',
+        describe: 'a bzImage, or a boot sector or flat image (as vetro asm makes), loaded and started at 0000:7C00',
+      })
       .option('kernel', { type: 'string', describe: 'path of a bzImage', requiresArg: true })
       .option('initrd', {
         type: 'string',
@@ -85,7 +90,8 @@ export const runCommand: CommandModule<object, RunArguments> = {
         describe: '--no-reboot: a reset or triple fault ends the guest',
       })
       .example('$0 run', 'boot Debian to a shell')
-      .example('$0 run --kernel bzImage --initrd initrd.img', 'boot your own kernel')
+      .example('$0 run bzImage --initrd initrd.img', 'boot your own kernel')
+      .example('$0 asm boot.asm -o boot.img && vetro run boot.img', 'boot your own program')
       .epilogue(`${KEYS}\n\n${EXIT_STATUSES}`),
   handler: (options) => runGuests(checked(options)),
 };
@@ -95,8 +101,12 @@ function checked<Options extends RunArguments>(options: Options): Options {
   for (const name of ['kernel', 'initrd', 'append', 'cpu', 'serial', 'memory', 'count', 'engine', 'clock'] as const) {
     if (Array.isArray(options[name])) throw new UserError(`--${name} is given twice`);
   }
-  if (options.initrd !== undefined && options.kernel === undefined) throw new UserError('--initrd needs --kernel');
-  if (options.demo && options.kernel !== undefined) throw new UserError('--demo and --kernel exclude each other');
+  const { file, kernel, demo } = options;
+  if (file !== undefined && kernel !== undefined) throw new UserError(`give either ${file} or --kernel ${kernel}`);
+  if (file !== undefined && demo) throw new UserError(`give either ${file} or --demo`);
+  if (options.initrd !== undefined && (file ?? kernel) === undefined)
+    throw new UserError('--initrd needs a kernel: vetro run bzImage --initrd FILE');
+  if (demo && kernel !== undefined) throw new UserError('--demo and --kernel exclude each other');
   if (!Number.isInteger(options.count) || options.count < 1)
     throw new UserError('--count must be a whole number from 1 on');
   if (options.weight.some((weight) => !(weight > 0))) throw new UserError('--weight must be a number above 0');

@@ -1,6 +1,7 @@
 /** What `vetro run` does: finds what to boot, creates the guests, connects their serial ports, waits for their end. */
 import { UserError } from '../base/errors.ts';
 import { type Guest, type GuestBoot, Host } from '../index.ts';
+import { bootFile, readKernelFile } from './boot-file.ts';
 import { Console } from './console.ts';
 import { assembleDemo } from './demo.ts';
 import { exitStatusOf } from './exit-status.ts';
@@ -96,6 +97,8 @@ function showWait(guests: readonly Guest[]): void {
 
 async function findBoot(options: RunArguments): Promise<GuestBoot> {
   if (options.demo) return { image: assembleDemo() };
+  const { file, initrd, append } = options;
+  if (file !== undefined) return bootFile(file, { initrd, append, commandLine: COMMAND_LINE });
   if (options.kernel !== undefined) return readKernel(options.kernel, options.initrd, options.append ?? COMMAND_LINE);
   const progress = createProgress();
   try {
@@ -115,7 +118,7 @@ async function findBoot(options: RunArguments): Promise<GuestBoot> {
 
 function readKernel(kernel: string, initrd: string | undefined, commandLine: string): GuestBoot {
   return {
-    kernel: readUserFile(kernel, 'kernel'),
+    kernel: readKernelFile(kernel),
     initrd: initrd === undefined ? undefined : readUserFile(initrd, 'initrd'),
     commandLine,
   };

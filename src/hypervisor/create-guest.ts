@@ -3,7 +3,7 @@ import { UserError } from '../base/errors.ts';
 import type { BootImage } from '../machine/boot.ts';
 import { linuxBoot } from '../machine/linux-boot.ts';
 import { type EngineName, Pc, type PcOptions } from '../machine/pc.ts';
-import { MAXIMUM_MEMORY, MINIMUM_MEMORY } from '../machine/pc-map.ts';
+import { MAXIMUM_MEMORY, MEMORY, MINIMUM_MEMORY } from '../machine/pc-map.ts';
 import type { Guest, GuestSettings } from './guest.ts';
 
 export type PcGuest = Guest<Pc>;
@@ -35,7 +35,6 @@ export interface GuestOptions extends Partial<GuestSettings> {
 }
 
 const MIB = 2 ** 20;
-const BOOT_SECTOR = 0x7c00;
 const DEFAULT_POWER_ON = Date.UTC(2000, 0, 1);
 
 /** @throws UserError for options that cannot be met */
@@ -64,8 +63,9 @@ function bootImage(boot: GuestBoot, memoryBytes: number): BootImage {
   if ('kernel' in boot) {
     return linuxBoot({ kernel: boot.kernel, initrd: boot.initrd, commandLine: boot.commandLine ?? '', memoryBytes });
   }
+  const [address] = MEMORY.BOOT_IMAGE;
   return {
-    pieces: [{ address: BOOT_SECTOR, bytes: boot.image }],
-    entry: { mode: 'real', ip: BOOT_SECTOR },
+    pieces: [{ address, bytes: boot.image }],
+    entry: { mode: 'real', ip: address },
   };
 }

@@ -8,6 +8,8 @@ const MIB = 1024 * KIB;
 export const MEMORY = {
   /** Conventional memory: where the BIOS data of a real PC would end. */
   CONVENTIONAL: [0, 639 * KIB],
+  /** Where a boot sector, or a flat image of any size that fits, is loaded and started. */
+  BOOT_IMAGE: [0x7c00, 639 * KIB - 0x7c00],
   EXTENDED_BIOS_DATA: [639 * KIB, KIB],
   VGA_WINDOW: [0xa_0000, 128 * KIB],
   /** Text modes 0–3: 4000h cells of character and attribute. */

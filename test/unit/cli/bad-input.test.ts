@@ -31,8 +31,8 @@ describe('bad input gives one clear line and exit status 2', () => {
   const cases: [what: string, args: string, message: RegExp][] = [
     ['a missing kernel', 'run --kernel @/none', /^vetro: cannot read the kernel .*\/none: no such file$/],
     ['a folder as kernel', 'run --kernel @/.', /^vetro: cannot read the kernel .*: it is a directory$/],
-    ['a text file as kernel', 'run --kernel @/text', /^vetro: the kernel is not a Linux bzImage$/],
-    ['an empty file as kernel', 'run --kernel @/empty', /^vetro: the kernel is not a Linux bzImage$/],
+    ['a text file as kernel', 'run --kernel @/text', /^vetro: the kernel .*\/text is not a Linux bzImage: it is text; /],
+    ['an empty file as kernel', 'run --kernel @/empty', /^vetro: the kernel .*\/empty is not a Linux bzImage: it is empty; /],
     ['a truncated bzImage', 'run --kernel @/truncated', /^vetro: the kernel is truncated: 9000 of 21024 bytes$/],
     ['a missing initrd', 'run --kernel @/bzImage --initrd @/none', /^vetro: cannot read the initrd .*: no such file$/],
     ['an initrd larger than memory', 'run --kernel @/bzImage --initrd @/initrd --memory 16', /^vetro: the initrd \(20 MiB\) does not fit/],
