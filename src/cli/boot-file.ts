@@ -3,7 +3,7 @@ import { closeSync, openSync, readSync, statSync } from 'node:fs';
 import { UserError } from '../base/errors.ts';
 import type { GuestBoot } from '../index.ts';
 import { MEMORY } from '../machine/pc-map.ts';
-import { readUserFile } from './files.ts';
+import { type FileLimit, readUserFile } from './files.ts';
 import { IDENTITY_BYTES, identifyFile } from './identify-file.ts';
 
 export interface BootFileOptions {
@@ -12,16 +12,24 @@ export interface BootFileOptions {
   readonly append: string | undefined;
   /** What a kernel gets otherwise. */
   readonly commandLine: string;
+  readonly limit: FileLimit;
 }
 
+/** What a guest boots lies in its memory. */
+export const memoryLimit = (mebibytes: number): FileLimit => ({
+  bytes: mebibytes * 2 ** 20,
+  because: `the guest has ${mebibytes} MiB of memory (see --memory)`,
+});
+
 /** Boots a bzImage by the Linux boot protocol, anything that may be code as a flat image. @throws UserError */
-export function bootFile(file: string, { initrd, append, commandLine }: BootFileOptions): GuestBoot {
+export function bootFile(file: string, options: BootFileOptions): GuestBoot {
+  const { initrd, append, commandLine, limit } = options;
   const path = file === '' ? '-' : file; // yargs hands `-` over as an empty word
-  const { bytes, identity } = readAndIdentify(path, 'boot file');
+  const { bytes, identity } = readAndIdentify(path, 'boot file', limit);
   if (identity.kind === 'linux') {
     return {
       kernel: bytes,
-      initrd: initrd === undefined ? undefined : readUserFile(initrd, 'initrd'),
+      initrd: initrd === undefined ? undefined : readUserFile(initrd, 'initrd', limit),
       commandLine: append ?? commandLine,
     };
   }
@@ -32,19 +40,19 @@ export function bootFile(file: string, { initrd, append, commandLine }: BootFile
 }
 
 /** For `--kernel`: a file that is no bzImage is refused, with a word on what it is. @throws UserError */
-export function readKernelFile(path: string): Uint8Array {
-  const { bytes, identity } = readAndIdentify(path, 'kernel');
+export function readKernelFile(path: string, limit: FileLimit): Uint8Array {
+  const { bytes, identity } = readAndIdentify(path, 'kernel', limit);
   if (identity.kind === 'linux') return bytes;
   throw new UserError(
     `the kernel ${path} is not a Linux bzImage but a ${identity.kind}: boot that with vetro run FILE`,
   );
 }
 
-function readAndIdentify(path: string, what: 'boot file' | 'kernel') {
+function readAndIdentify(path: string, what: 'boot file' | 'kernel', limit: FileLimit) {
   // What a file is shows in its beginning: a disk image of many gigabytes is not read to be refused.
   const { head, size } = readHead(path) ?? {};
   if (head) identify(head, size!, path, what);
-  const bytes = readUserFile(path, what);
+  const bytes = readUserFile(path, what, limit);
   const identity = identify(bytes.subarray(0, IDENTITY_BYTES), bytes.length, path, what);
   return { bytes, identity };
 }

@@ -37,7 +37,6 @@ export class Console {
   constructor(options: ConsoleOptions) {
     this.#options = options;
     process.on('exit', this.#restoreTerminal);
-    for (const signal of SIGNALS) process.on(signal, this.#onSignal);
     if (this.#terminal) this.#takeTerminal();
     else if (options.serialInput) this.#takePipe();
   }
@@ -59,7 +58,6 @@ export class Console {
     process.stdin.unref?.();
     this.#restoreTerminal();
     process.off('exit', this.#restoreTerminal);
-    for (const signal of SIGNALS) process.off(signal, this.#onSignal);
   }
 
   #takeTerminal(): void {
@@ -71,8 +69,6 @@ export class Console {
   readonly #restoreTerminal = (): void => {
     if (this.#terminal) process.stdin.setRawMode(false);
   };
-
-  readonly #onSignal = (): void => this.#options.onQuit();
 
   readonly #onKeys = (keys: Buffer): void => {
     if (this.#inMonitor) return;
@@ -130,8 +126,6 @@ export class Console {
     }, LOOK);
   }
 }
-
-const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
 /** Input of one guest from a pipe. */
 class Feed {

@@ -1,6 +1,7 @@
 /** Exit statuses of the command `vetro`, as documented in the README and in `vetro run --help`. */
 import { UserError } from '../base/errors.ts';
 import type { GuestExit } from '../hypervisor/guest.ts';
+import { Interrupted } from './stop.ts';
 
 export const EXIT = {
   /** The guest powered off or halted for good, or the user quit. */
@@ -28,8 +29,9 @@ export function exitStatusOf(exit: GuestExit): number {
   }
 }
 
-/** The one line for an error, and the status. */
-export function describeError(error: unknown): { message: string; status: number } {
+/** The status for an error, and its one line, unless nothing need be said. */
+export function describeError(error: unknown): { message?: string; status: number } {
+  if (error instanceof Interrupted) return { status: error.status };
   if (error instanceof UserError) return { message: error.message, status: EXIT.USER_ERROR };
   const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
   return { message: `internal error: ${text}`, status: EXIT.INTERNAL_ERROR };

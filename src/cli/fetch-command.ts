@@ -2,6 +2,7 @@
 import type { CommandModule } from 'yargs';
 import { fetchSystem, SYSTEMS, type SystemName } from './fetch/debian.ts';
 import { createProgress } from './progress.ts';
+import type { CommandContext } from './vetro.ts';
 
 interface FetchArguments {
   system: SystemName;
@@ -9,14 +10,19 @@ interface FetchArguments {
 
 export const SYSTEM_NAMES = Object.keys(SYSTEMS) as SystemName[];
 
-export const fetchCommand: CommandModule<object, FetchArguments> = {
+export const fetchCommand = ({ stop }: CommandContext): CommandModule<object, FetchArguments> => ({
   command: 'fetch <system>',
   describe: "Fetch a system with apt into the user's cache; print where kernel and initrd lie",
   builder: (args) =>
     args.positional('system', { choices: SYSTEM_NAMES, demandOption: true, describe: 'what to fetch' }),
   handler: async ({ system }) => {
     const progress = createProgress();
-    const { kernel, initrd } = await fetchSystem(system, { onProgress: progress.show }).finally(progress.end);
+    const onNotice = (line: string): void => {
+      progress.end();
+      process.stderr.write(`vetro: ${line}\n`);
+    };
+    const options = { onProgress: progress.show, onNotice, signal: stop };
+    const { kernel, initrd } = await fetchSystem(system, options).finally(progress.end);
     console.log(`kernel ${kernel}\ninitrd ${initrd}`);
   },
-};
+});

@@ -1,26 +1,146 @@
 /** Files that the user names, and those that come with Vetro. */
-import { existsSync, readFileSync } from 'node:fs';
+import {
+  closeSync,
+  constants,
+  existsSync,
+  fstatSync,
+  openSync,
+  readFileSync,
+  readSync,
+  type Stats,
+  statSync,
+} from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { UserError } from '../base/errors.ts';
+import { SIGNALS } from './signals.ts';
 
+const MIB = 2 ** 20;
 const STANDARD_INPUT = 0;
+/** The least that is read at a time from what does not say its size. */
+const CHUNK = 1 << 16;
+/** How long, in ms, to wait when standard input has nothing yet and somebody made it non-blocking. */
+const WAIT = 10;
+
+/** How much a file may hold, and what sets that limit; said to the user if it holds more. */
+export interface FileLimit {
+  readonly bytes: number;
+  readonly because: string;
+}
+
+const DEFAULT_LIMIT: FileLimit = { bytes: 64 * MIB, because: 'no such file may be larger' };
+
 const REASONS: Readonly<Record<string, string>> = {
-  ENOENT: 'no such file',
   EACCES: 'permission denied',
+  EBUSY: 'it is in use',
+  EDQUOT: 'your disk quota is used up',
+  EEXIST: 'a file is in its place',
+  EFBIG: 'it would become too large',
+  EIO: 'input/output error',
   EISDIR: 'it is a directory',
+  ELOOP: 'too many symbolic links',
+  EMFILE: 'too many open files',
+  ENAMETOOLONG: 'the name is too long',
+  ENOENT: 'no such file',
+  ENOSPC: 'no space left on the device',
+  ENOTDIR: 'part of its path is not a folder',
+  ENXIO: 'no such device',
+  EPERM: 'operation not permitted',
+  EROFS: 'the file system is read-only',
 };
 
-/** `-` is standard input. @throws UserError that names `what` the file was to be, and why it cannot be read. */
-export function readUserFile(path: string, what: string): Uint8Array {
+/** Why a call to the file system failed, in a few words. */
+export function fileProblem(error: unknown): string {
+  const { code = '', message } = error as NodeJS.ErrnoException;
+  return REASONS[code] ?? message.replaceAll(/\s*\n\s*/g, ' ');
+}
+
+/** Whether an error came from the file system, not from our own code. */
+export const isFileError = (error: unknown): boolean =>
+  error instanceof Error && /^E[A-Z0-9]+$/.test((error as NodeJS.ErrnoException).code ?? '');
+
+/**
+ * Reads a regular file. What has no end, or would have to be waited for, is refused before anything is read; `-` is
+ * standard input, which is read up to the limit.
+ * @throws UserError that names `what` the file was to be, and why it cannot be read
+ */
+export function readUserFile(path: string, what: string, limit: FileLimit = DEFAULT_LIMIT): Uint8Array {
+  // yargs hands a positional `-` over as an empty word.
+  const standardInput = path === '-' || path === '';
+  const name = standardInput ? 'standard input' : path;
   try {
-    // yargs hands `-` over as an empty word.
-    return readFileSync(path === '-' || path === '' ? STANDARD_INPUT : path);
+    if (standardInput) return interruptibly(() => readToTheEnd(STANDARD_INPUT, fstatSync(STANDARD_INPUT), limit));
+    // Before it is opened: to open a device may have effects.
+    refuseOtherKinds(statSync(path));
+    // Should it have become a FIFO meanwhile, to open it without O_NONBLOCK would be to wait for its other end.
+    const file = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
+    try {
+      const stats = fstatSync(file);
+      refuseOtherKinds(stats);
+      if (stats.size > limit.bytes) throw new Refusal(`it has ${mebibytes(stats.size)} MiB, and ${limit.because}`);
+      return readToTheEnd(file, stats, limit);
+    } finally {
+      closeSync(file);
+    }
   } catch (error) {
-    const { code = '', message } = error as NodeJS.ErrnoException;
-    throw new UserError(`cannot read the ${what} ${path}: ${REASONS[code] ?? message}`);
+    if (!(error instanceof Refusal) && !isFileError(error)) throw error;
+    const problem = error instanceof Refusal ? error.message : fileProblem(error);
+    throw new UserError(`cannot read the ${what} ${name}: ${problem}`);
   }
 }
+
+/** Why a file is not read: the end of the line that the user sees. */
+class Refusal extends Error {}
+
+function refuseOtherKinds(stats: Stats): void {
+  if (!stats.isFile()) throw new Refusal(`it is ${kindOf(stats)}; give a regular file`);
+}
+
+function kindOf(stats: Stats): string {
+  if (stats.isDirectory()) return 'a directory';
+  if (stats.isFIFO()) return 'a FIFO (named pipe)';
+  return stats.isSocket() ? 'a socket' : 'a device';
+}
+
+function readToTheEnd(file: number, stats: Stats, limit: FileLimit): Uint8Array {
+  let bytes = new Uint8Array(Math.min(stats.isFile() ? stats.size + 1 : CHUNK, limit.bytes + 1));
+  let length = 0;
+  for (;;) {
+    const count = readSome(file, bytes, length);
+    if (count === 0) return bytes.subarray(0, length);
+    length += count;
+    // It may have no size (/proc), or have grown.
+    if (length > limit.bytes) throw new Refusal(`it has more than ${mebibytes(limit.bytes)} MiB, and ${limit.because}`);
+    if (length < bytes.length) continue;
+    const larger = new Uint8Array(Math.min(2 * length, limit.bytes + 1));
+    larger.set(bytes);
+    bytes = larger;
+  }
+}
+
+function readSome(file: number, bytes: Uint8Array, offset: number): number {
+  for (;;) {
+    try {
+      return readSync(file, bytes, offset, bytes.length - offset, null);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EAGAIN') throw error;
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, WAIT);
+    }
+  }
+}
+
+/** While we wait for standard input no listener of ours would be called: a signal ends the process by itself. */
+function interruptibly<Result>(action: () => Result): Result {
+  const listeners = SIGNALS.map((signal) => [signal, process.listeners(signal)] as const);
+  for (const signal of SIGNALS) process.removeAllListeners(signal);
+  try {
+    return action();
+  } finally {
+    for (const [signal, all] of listeners) for (const listener of all) process.on(signal, listener);
+  }
+}
+
+const mebibytes = (bytes: number): string => Math.ceil(bytes / MIB).toLocaleString('en');
 
 /** The folder of Vetro's package.json: the code may run from dist, from src or from a bundle in a cache. */
 export function packageFolder(): string {

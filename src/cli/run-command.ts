@@ -4,6 +4,7 @@ import { UserError } from '../base/errors.ts';
 import type { SystemName } from './fetch/debian.ts';
 import { SYSTEM_NAMES } from './fetch-command.ts';
 import { runGuests } from './run-guests.ts';
+import type { CommandContext } from './vetro.ts';
 
 export interface RunArguments {
   file?: string;
@@ -33,7 +34,7 @@ const KEYS = `Keys, on a terminal:
   Ctrl-A x  quit          Ctrl-A c  monitor: registers, memory, disassembly, step
   Ctrl-A n  next guest    Ctrl-A a  send Ctrl-A`;
 
-export const runCommand: CommandModule<object, RunArguments> = {
+export const runCommand = (context: CommandContext): CommandModule<object, RunArguments> => ({
   command: 'run [file]',
   describe: 'Boot a Linux kernel, a flat image, the demo, or by default Debian (fetched once)',
   builder: (args) =>
@@ -93,8 +94,10 @@ export const runCommand: CommandModule<object, RunArguments> = {
       .example('$0 run bzImage --initrd initrd.img', 'boot your own kernel')
       .example('$0 asm boot.asm -o boot.img && vetro run boot.img', 'boot your own program')
       .epilogue(`${KEYS}\n\n${EXIT_STATUSES}`),
-  handler: (options) => runGuests(checked(options)),
-};
+  handler: async (options) => {
+    context.status = await runGuests(checked(options), context.stop);
+  },
+});
 
 /** @throws UserError for what yargs lets through: not-a-numbers, repeated options, zero. */
 function checked<Options extends RunArguments>(options: Options): Options {

@@ -1,23 +1,18 @@
 /** What `vetro run` does: finds what to boot, creates the guests, connects their serial ports, waits for their end. */
-import { UserError } from '../base/errors.ts';
 import { createPlatform } from '../host/platform.ts';
 import type { PcGuest as Guest } from '../hypervisor/create-guest.ts';
-import type { GuestBoot } from '../hypervisor/guest-options.ts';
 import { Host } from '../hypervisor/host.ts';
-import { bootFile, readKernelFile } from './boot-file.ts';
 import { Console } from './console.ts';
-import { assembleDemo } from './demo.ts';
 import { exitStatusOf } from './exit-status.ts';
-import { fetchSystem, isFetched } from './fetch/debian.ts';
-import { readUserFile } from './files.ts';
+import { findBoot } from './find-boot.ts';
 import { openMonitor } from './monitor.ts';
 import { createProgress } from './progress.ts';
 import type { RunArguments } from './run-command.ts';
 import { connectSerial } from './serial.ts';
 
-/** Sets the process's exit status. @throws UserError */
-export async function runGuests(options: RunArguments): Promise<void> {
-  const boot = await findBoot(options);
+/** @returns the exit status. @throws UserError; the reason of `stop` if it is aborted */
+export async function runGuests(options: RunArguments, stop: AbortSignal): Promise<number> {
+  const boot = await findBoot(options, stop);
   const host = new Host({ platform: createPlatform() });
   const guests: Guest[] = [];
   try {
@@ -37,13 +32,16 @@ export async function runGuests(options: RunArguments): Promise<void> {
         }),
       );
     }
-    process.exitCode = await runToTheEnd(guests, options);
+    return await runToTheEnd(guests, options, stop);
   } finally {
     host.dispose();
   }
 }
 
-async function runToTheEnd(guests: readonly Guest[], options: RunArguments): Promise<number> {
+async function runToTheEnd(guests: readonly Guest[], options: RunArguments, stop: AbortSignal): Promise<number> {
+  const stopAll = (): void => {
+    for (const guest of guests) guest.stop();
+  };
   // Before the serial port is connected: the line must be gone when output appears.
   if (options.serial === 'stdio') showWait(guests);
   const closeSerial = await connectSerial(guests, options.serial);
@@ -53,11 +51,11 @@ async function runToTheEnd(guests: readonly Guest[], options: RunArguments): Pro
     guests,
     serialInput: options.serial === 'stdio',
     onMonitor: openMonitor,
-    onQuit: () => {
-      for (const guest of guests) guest.stop();
-    },
+    onQuit: stopAll,
   });
+  stop.addEventListener('abort', stopAll);
   try {
+    stop.throwIfAborted();
     const exits = await Promise.all(
       guests.map(async (guest) => {
         guest.on('reset', (cause) => {
@@ -70,8 +68,10 @@ async function runToTheEnd(guests: readonly Guest[], options: RunArguments): Pro
         return exit;
       }),
     );
+    stop.throwIfAborted();
     return Math.max(...exits.map(exitStatusOf));
   } finally {
+    stop.removeEventListener('abort', stopAll);
     console.close();
     await closeSerial();
   }
@@ -98,45 +98,4 @@ function showWait(guests: readonly Guest[]): void {
     guest.serial.on('data', end);
     guest.on('exit', end);
   }
-}
-
-async function findBoot(options: RunArguments): Promise<GuestBoot> {
-  if (options.demo) return { image: assembleDemo() };
-  const { file, initrd, append } = options;
-  if (file !== undefined) return bootFile(file, { initrd, append, commandLine: COMMAND_LINE });
-  if (options.kernel !== undefined) return readKernel(options.kernel, options.initrd, options.append ?? COMMAND_LINE);
-  const progress = createProgress();
-  try {
-    const { kernel, initrd } = await fetchSystem(options.system, { onProgress: progress.show });
-    progress.end();
-    return readKernel(kernel, initrd, options.append ?? debianCommandLine(options));
-  } catch (error) {
-    progress.end();
-    if (!(error instanceof UserError) || (await isFetched(options.system))) throw error;
-    process.stderr.write(
-      `vetro: no ${options.system} (${error.message}); booting the embedded demo instead. ` +
-        'To give a kernel: vetro run --kernel <bzImage> --initrd <file>\n',
-    );
-    return { image: assembleDemo() };
-  }
-}
-
-function readKernel(kernel: string, initrd: string | undefined, commandLine: string): GuestBoot {
-  return {
-    kernel: readKernelFile(kernel),
-    initrd: initrd === undefined ? undefined : readUserFile(initrd, 'initrd'),
-    commandLine,
-  };
-}
-
-const COMMAND_LINE = 'console=ttyS0';
-
-/**
- * Debian's kernel tests all of its ciphers at every boot unless told otherwise: half of what a boot executes. On a
- * terminal, /init is told its size.
- */
-function debianCommandLine({ serial }: RunArguments): string {
-  const { isTTY, rows, columns } = process.stdout;
-  const size = serial === 'stdio' && isTTY && process.stdin.isTTY ? ` LINES=${rows} COLUMNS=${columns}` : '';
-  return `${COMMAND_LINE} cryptomgr.notests${size}`;
 }

@@ -1,5 +1,5 @@
 /** Runs the command `vetro` as a user would, from a bundle of the sources made once per test file. */
-import { spawn } from 'node:child_process';
+import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { build } from 'esbuild';
@@ -22,6 +22,8 @@ export interface Vetro {
   /** What to run by other means: Node and the bundle. */
   readonly command: readonly string[];
   run(args: readonly string[], options?: RunOptions): Promise<Result>;
+  /** Starts it, for those who have more to do with it than to wait. */
+  start(args: readonly string[], options?: SpawnOptions): RunningVetro;
   dispose(): void;
 }
 
@@ -42,8 +44,57 @@ export async function buildVetro(): Promise<Vetro> {
   return {
     command: [process.execPath, bundle],
     run: (args, options = {}) => runNode([bundle, ...args], options),
+    start: (args, options = {}) => new RunningVetro([bundle, ...args], options),
     dispose: () => rmSync(folder, { recursive: true, force: true }),
   };
+}
+
+/** A process that runs; what it prints is collected. */
+export class RunningVetro {
+  readonly child: ChildProcess;
+  /** Its status, or the signal that ended it, once it and its output have ended. */
+  readonly ended: Promise<number | NodeJS.Signals | null>;
+  readonly #output = { stdout: '', stderr: '' };
+  #onOutput = (): void => {};
+
+  constructor(args: readonly string[], options: SpawnOptions) {
+    this.child = spawn(process.execPath, args, options);
+    this.ended = new Promise((resolve) => this.child.on('close', (status, signal) => resolve(signal ?? status)));
+    for (const name of ['stdout', 'stderr'] as const) {
+      this.child[name]?.setEncoding('utf8').on('data', (text: string) => {
+        this.#output[name] += text;
+        this.#onOutput();
+      });
+    }
+  }
+
+  get stdout(): string {
+    return this.#output.stdout;
+  }
+
+  get stderr(): string {
+    return this.#output.stderr;
+  }
+
+  /** Waits until `pattern` appears on standard output or error. */
+  async shows(pattern: RegExp): Promise<void> {
+    const shown = new Promise<void>((resolve) => {
+      this.#onOutput = () => {
+        if (pattern.test(this.stdout) || pattern.test(this.stderr)) resolve();
+      };
+    });
+    this.#onOutput();
+    const early = this.ended.then((status) => {
+      throw new Error(`ended (${status}) before ${pattern}: ${this.stdout}${this.stderr}`);
+    });
+    await Promise.race([shown, early]);
+  }
+
+  /** Sends a signal to the process alone. @returns what `ended` gives */
+  signal(signal: NodeJS.Signals): Promise<number | NodeJS.Signals | null> {
+    this.child.kill(signal);
+    return this.ended;
+  }
 }
 
 function runNode(args: readonly string[], { input = '', env = {}, timeout = 60_000 }: RunOptions): Promise<Result> {

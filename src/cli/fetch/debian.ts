@@ -2,11 +2,21 @@
  * `vetro fetch`: an unmodified Debian kernel and a busybox root file system, fetched once with apt and kept in the
  * user's cache. A complete cache is used without touching the network.
  */
-import { access, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
-import { homedir } from 'node:os';
+import { access, mkdir, readdir, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { UserError } from '../../base/errors.ts';
 import { extractDeb, PrivateApt } from '../../host/node/apt.ts';
+import {
+  CacheError,
+  defaultCacheFolder,
+  describeCacheError,
+  readCached,
+  removeLeftovers,
+  replaceFolder,
+  workInCache,
+  writeCached,
+  writeChecksums,
+} from './cache-folder.ts';
 import { buildInitramfs } from './initramfs.ts';
 
 /** What can be fetched: names of `vetro fetch`, and the package that depends on the newest kernel of that flavour. */
@@ -16,10 +26,21 @@ export const SYSTEMS = {
 } as const;
 export type SystemName = keyof typeof SYSTEMS;
 
+const KERNEL = 'vmlinuz';
+const BUSYBOX = 'busybox';
+/** What package lists, packages and their unpacked files take while they are fetched: 87 MB, and some room. */
+const NEEDED = 100 * 2 ** 20;
+
 export interface FetchedSystem {
   /** Paths of a bzImage and an initramfs. */
   readonly kernel: string;
   readonly initrd: string;
+}
+
+/** The same, read. */
+export interface LoadedSystem {
+  readonly kernel: Uint8Array;
+  readonly initrd: Uint8Array;
 }
 
 /** One step of work, for display. `percent` is given while something is downloaded. */
@@ -27,54 +48,78 @@ export type ProgressListener = (step: string, percent?: number) => void;
 
 export interface FetchOptions {
   readonly onProgress?: ProgressListener;
+  /** Called with a line for the user about something that was amiss and is being mended. */
+  readonly onNotice?: (line: string) => void;
   /** Default: `$XDG_CACHE_HOME/vetro`, or `~/.cache/vetro`. */
   readonly cacheFolder?: string;
+  /** Aborted, it ends what runs, removes what is unfinished, and rejects with the signal's reason. */
+  readonly signal?: AbortSignal;
 }
 
-export function defaultCacheFolder(environment: Readonly<Record<string, string | undefined>> = process.env): string {
-  // The XDG base directory specification has relative paths ignored.
-  const base = environment.XDG_CACHE_HOME?.startsWith('/') ? environment.XDG_CACHE_HOME : join(homedir(), '.cache');
-  return join(base, 'vetro');
-}
-
-/** @throws UserError if there is no apt, no network, or no such package in the machine's sources. */
+/**
+ * Sees to it that the system lies in the cache, complete and as it was fetched.
+ * @throws CacheError if the cache cannot be used
+ * @throws UserError if there is no apt, no network, or no such package in the machine's sources
+ */
 export async function fetchSystem(name: SystemName, options: FetchOptions = {}): Promise<FetchedSystem> {
   const cache = options.cacheFolder ?? defaultCacheFolder();
+  const { initrd } = await loadSystem(name, { ...options, cacheFolder: cache });
+  const path = join(cache, name, 'initrd.cpio');
+  await removeLeftovers(join(cache, name));
+  // Rebuilt each time, which takes milliseconds, so that a newer Vetro brings its own /init.
+  await writeCached(path, initrd).catch(describeCacheError(cache));
+  return { kernel: join(cache, name, KERNEL), initrd: path };
+}
+
+/** Like `fetchSystem`, for those who want the bytes: a cache that is complete need not be writable. */
+export async function loadSystem(name: SystemName, options: FetchOptions = {}): Promise<LoadedSystem> {
+  const cache = options.cacheFolder ?? defaultCacheFolder();
   const folder = join(cache, name);
-  const kernel = join(folder, 'vmlinuz');
-  const busybox = join(folder, 'busybox');
-  if (!(await exists(kernel)) || !(await exists(busybox))) {
-    await mkdir(cache, { recursive: true });
-    const work = join(cache, `${name}.${process.pid}.tmp`);
-    try {
-      await download(name, work, options.onProgress ?? (() => {}));
-      await rm(folder, { recursive: true, force: true });
-      await rename(join(work, 'result'), folder);
-    } finally {
-      await rm(work, { recursive: true, force: true });
-    }
+  const present = await readCached(folder, CACHED);
+  if (present.state === 'complete' && present.verified) return systemOf(present.files);
+  if (present.state === 'damaged') options.onNotice?.(`${present.problem}; fetching ${name} anew`);
+  try {
+    await fillCache(name, cache, options);
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error;
+    if (present.state === 'damaged') throw renewed(error, `${present.problem} and cannot be fetched anew: `);
+    if (present.state === 'absent') throw error;
+    options.onNotice?.(`${folder} has no checksums and cannot be fetched anew (${error.message}); used as it is`);
+    return systemOf(present.files);
   }
-  return { kernel, initrd: await writeInitramfs(busybox, join(folder, 'initrd.cpio')) };
+  const fetched = await readCached(folder, CACHED);
+  if (fetched.state === 'complete') return systemOf(fetched.files);
+  const problem = fetched.state === 'damaged' ? fetched.problem : `${folder} is gone`;
+  throw new UserError(`${problem}, though it has just been fetched: remove ${folder} and try again`);
 }
 
-/** Whether `fetchSystem` would need no network. */
-export async function isFetched(name: SystemName, cacheFolder = defaultCacheFolder()): Promise<boolean> {
-  return (await exists(join(cacheFolder, name, 'vmlinuz'))) && (await exists(join(cacheFolder, name, 'busybox')));
+const CACHED = [KERNEL, BUSYBOX];
+
+const systemOf = (files: ReadonlyMap<string, Uint8Array>): LoadedSystem => ({
+  kernel: files.get(KERNEL)!,
+  initrd: buildInitramfs(files.get(BUSYBOX)!),
+});
+
+/** The same error with more to say. */
+function renewed(error: UserError, prefix: string): UserError {
+  const Kind = error instanceof CacheError ? CacheError : UserError;
+  return new Kind(`${prefix}${error.message}`);
 }
 
-/** Rebuilt each time, which takes milliseconds, so that a newer Vetro brings its own /init; rewritten only if it differs. */
-async function writeInitramfs(busybox: string, path: string): Promise<string> {
-  const archive = buildInitramfs(await readFile(busybox));
-  const present = await readFile(path).catch(() => undefined);
-  if (!present?.equals(archive)) {
-    const partial = `${path}.${process.pid}.tmp`;
-    await writeFile(partial, archive);
-    await rename(partial, path);
-  }
-  return path;
-}
+const fillCache = (name: SystemName, cache: string, options: FetchOptions): Promise<void> =>
+  workInCache({ cache, name, needed: NEEDED, signal: options.signal }, async (work, signal) => {
+    const result = await download(name, work, { ...options, signal });
+    await writeChecksums(result);
+    signal.throwIfAborted();
+    await replaceFolder(result, join(cache, name));
+  });
 
-async function download(name: SystemName, work: string, onProgress: ProgressListener): Promise<void> {
+/** @returns the folder with the result, within `work`. */
+async function download(
+  name: SystemName,
+  work: string,
+  { onProgress = () => {}, signal }: FetchOptions,
+): Promise<string> {
   const { architecture, kernelPackage } = SYSTEMS[name];
   let step = `reading package lists (${architecture})`;
   onProgress(step);
@@ -82,6 +127,7 @@ async function download(name: SystemName, work: string, onProgress: ProgressList
     folder: join(work, 'apt'),
     architecture,
     onProgress: (percent) => onProgress(step, percent),
+    signal,
   });
   await apt.update();
 
@@ -93,15 +139,16 @@ async function download(name: SystemName, work: string, onProgress: ProgressList
   const busyboxDeb = await downloadNewest(apt, 'busybox-static', join(work, 'debs'));
 
   onProgress('unpacking');
-  await extractDeb(kernelDeb, './boot/vmlinuz-*', work);
-  await extractDeb(busyboxDeb, '*bin/busybox', work); // /bin or, since the merge in Debian 13, /usr/bin
+  await extractDeb(kernelDeb, './boot/vmlinuz-*', { folder: work, signal });
+  await extractDeb(busyboxDeb, '*bin/busybox', { folder: work, signal }); // /bin or, since the merge in Debian 13, /usr/bin
   const result = join(work, 'result');
   await mkdir(result);
   const [vmlinuz] = await readdir(join(work, 'boot'));
-  await rename(join(work, 'boot', vmlinuz!), join(result, 'vmlinuz'));
+  await rename(join(work, 'boot', vmlinuz!), join(result, KERNEL));
   const bin = (await exists(join(work, 'bin'))) ? 'bin' : 'usr/bin';
-  await rename(join(work, bin, 'busybox'), join(result, 'busybox'));
+  await rename(join(work, bin, 'busybox'), join(result, BUSYBOX));
   await writeFile(join(result, 'version'), `${vmlinuz!.replace('vmlinuz-', '')}\n`);
+  return result;
 }
 
 /** The kernel that some version of `metaPackage` depends on: the newest that the mirror really has. */

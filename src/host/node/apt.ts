@@ -23,21 +23,25 @@ export interface AptOptions {
   readonly architecture: string;
   /** Called with 0..100 while something is downloaded. */
   readonly onProgress?: (percent: number) => void;
+  /** Aborted, it ends the program that runs, and all calls reject with its reason. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 export class PrivateApt {
   readonly #folder: string;
+  readonly #signal: AbortSignal | undefined;
   readonly #onProgress: (percent: number) => void;
 
   private constructor(options: AptOptions) {
     this.#folder = options.folder;
+    this.#signal = options.signal;
     this.#onProgress = options.onProgress ?? (() => {});
   }
 
   /** @throws UserError if the machine has no apt. */
   static async create(options: AptOptions): Promise<PrivateApt> {
     const apt = new PrivateApt(options);
-    const machine = await execute('apt-config', ['dump'], {});
+    const machine = await execute('apt-config', ['dump'], { signal: options.signal });
     if (machine.status !== 0) throw new UserError('apt is not available on this machine');
     for (const folder of ['state/lists/partial', 'cache/archives/partial', 'log', 'empty']) {
       await mkdir(join(options.folder, folder), { recursive: true });
@@ -53,9 +57,11 @@ export class PrivateApt {
    * @throws UserError if none could be had
    */
   async update(): Promise<void> {
-    await this.#run('apt-get', ['update', ...STATUS_OPTIONS]);
+    const { errors } = await this.#run('apt-get', ['update', ...STATUS_OPTIONS]);
     const { output } = await this.#run('apt-cache', ['pkgnames']);
-    if (output === '') throw new UserError('no package list could be fetched: is this machine offline?');
+    if (output !== '') return;
+    refuseFullDevice(errors);
+    throw new UserError('no package list could be fetched: is this machine offline?');
   }
 
   /** Versions of a package on offer, newest first; empty if it is unknown. */
@@ -81,9 +87,14 @@ export class PrivateApt {
   async download(packageName: string, version: string, folder: string): Promise<string | undefined> {
     await mkdir(folder, { recursive: true });
     const target = await mkdtemp(join(folder, 'download-'));
-    const { status } = await this.#run('apt-get', ['download', `${packageName}=${version}`, ...STATUS_OPTIONS], target);
+    const { status, errors } = await this.#run(
+      'apt-get',
+      ['download', `${packageName}=${version}`, ...STATUS_OPTIONS],
+      target,
+    );
     const file = (await readdir(target)).find((name) => name.endsWith('.deb'));
     if (status === 0 && file) return join(target, file);
+    refuseFullDevice(errors);
     await rm(target, { recursive: true, force: true });
     return undefined;
   }
@@ -93,16 +104,37 @@ export class PrivateApt {
       cwd: folder ?? this.#folder,
       env: { ...process.env, APT_CONFIG: join(this.#folder, 'apt.conf'), LC_ALL: 'C' },
       onProgress: this.#onProgress,
+      signal: this.#signal,
     });
   }
 }
 
-/** Extracts the members of a .deb that match `pattern` (a tar wildcard such as `./boot/vmlinuz-*`) into `folder`. */
-export async function extractDeb(deb: string, pattern: string, folder: string): Promise<void> {
+const DEVICE_FULL = [
+  ['No space left on device', 'ENOSPC'],
+  ['Disk quota exceeded', 'EDQUOT'],
+] as const;
+
+/** What apt says in its own words is to the caller as if he had met it himself. */
+function refuseFullDevice(errors: string): void {
+  for (const [text, code] of DEVICE_FULL) {
+    if (errors.includes(text)) throw Object.assign(new Error(text), { code });
+  }
+}
+
+export interface ExtractOptions {
+  /** Where to; created. */
+  readonly folder: string;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Extracts the members of a .deb that match `pattern` (a tar wildcard such as `./boot/vmlinuz-*`). */
+export async function extractDeb(deb: string, pattern: string, { folder, signal }: ExtractOptions): Promise<void> {
   await mkdir(folder, { recursive: true });
   const script = 'dpkg-deb --fsys-tarfile "$1" | tar -x -f - -C "$2" --no-same-owner --wildcards "$3"';
-  const { status, errors } = await execute('sh', ['-c', script, 'sh', deb, folder, pattern], {});
-  if (status !== 0) throw new UserError(`cannot unpack ${deb}: ${errors.trim().split('\n')[0]}`);
+  const { status, errors } = await execute('sh', ['-c', script, 'sh', deb, folder, pattern], { signal });
+  if (status === 0) return;
+  refuseFullDevice(errors);
+  throw new UserError(`cannot unpack ${deb}: ${errors.trim().split('\n')[0]}`);
 }
 
 /** Progress in machine-readable form on file descriptor 3. */
@@ -156,15 +188,21 @@ interface ExecuteOptions {
   readonly cwd?: string;
   readonly env?: NodeJS.ProcessEnv;
   readonly onProgress?: (percent: number) => void;
+  readonly signal?: AbortSignal | undefined;
 }
 
+/** How long, in ms, a program that was asked to end may take. */
+const PATIENCE = 2000;
+
+/**
+ * Runs a program in a process group of its own, so that it and all that it starts can be ended together. Aborted, it
+ * rejects once they have ended: nothing is written any more.
+ */
 function execute(program: string, args: readonly string[], options: ExecuteOptions): Promise<Outcome> {
-  return new Promise((resolve) => {
-    const child = spawn(program, args, {
-      cwd: options.cwd,
-      env: options.env,
-      stdio: ['ignore', 'pipe', 'pipe', 'pipe'],
-    });
+  const { cwd, env, onProgress, signal } = options;
+  signal?.throwIfAborted();
+  return new Promise((resolve, reject) => {
+    const child = spawn(program, args, { cwd, env, stdio: ['ignore', 'pipe', 'pipe', 'pipe'], detached: true });
     let output = '';
     let errors = '';
     child.stdout!.setEncoding('utf8').on('data', (text: string) => {
@@ -175,9 +213,32 @@ function execute(program: string, args: readonly string[], options: ExecuteOptio
     });
     child.stdio[3]!.on('data', (text: Buffer) => {
       const percent = /^dlstatus:[^:]*:([\d.]+):/m.exec(text.toString())?.[1];
-      if (percent) options.onProgress?.(Number(percent));
+      if (percent) onProgress?.(Number(percent));
     });
-    child.on('error', (error) => resolve({ status: -1, output, errors: error.message }));
-    child.on('close', (status) => resolve({ status: status ?? -1, output, errors }));
+
+    const kill = (how: NodeJS.Signals): void => {
+      try {
+        if (child.pid !== undefined) process.kill(-child.pid, how);
+      } catch {
+        // It has ended meanwhile.
+      }
+    };
+    let insist: NodeJS.Timeout | undefined;
+    const onAbort = (): void => {
+      kill('SIGTERM');
+      insist = setTimeout(() => kill('SIGKILL'), PATIENCE);
+    };
+    const onExit = (): void => kill('SIGKILL');
+    signal?.addEventListener('abort', onAbort);
+    process.on('exit', onExit);
+    const end = (outcome: Outcome): void => {
+      clearTimeout(insist);
+      signal?.removeEventListener('abort', onAbort);
+      process.off('exit', onExit);
+      if (signal?.aborted) reject(signal.reason);
+      else resolve(outcome);
+    };
+    child.on('error', (error) => end({ status: -1, output, errors: error.message }));
+    child.on('close', (status) => end({ status: status ?? -1, output, errors }));
   });
 }

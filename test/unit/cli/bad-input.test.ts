@@ -30,7 +30,7 @@ describe('bad input gives one clear line and exit status 2', () => {
   // biome-ignore format: one case a line
   const cases: [what: string, args: string, message: RegExp][] = [
     ['a missing kernel', 'run --kernel @/none', /^vetro: cannot read the kernel .*\/none: no such file$/],
-    ['a folder as kernel', 'run --kernel @/.', /^vetro: cannot read the kernel .*: it is a directory$/],
+    ['a folder as kernel', 'run --kernel @/.', /^vetro: cannot read the kernel .*: it is a directory; give a regular file$/],
     ['a text file as kernel', 'run --kernel @/text', /^vetro: the kernel .*\/text is not a Linux bzImage: it is text; /],
     ['an empty file as kernel', 'run --kernel @/empty', /^vetro: the kernel .*\/empty is not a Linux bzImage: it is empty; /],
     ['a truncated bzImage', 'run --kernel @/truncated', /^vetro: the kernel is truncated: 9000 of 21024 bytes$/],

@@ -1,0 +1,38 @@
+/** What `vetro run` boots: a file, a kernel, the demo, or Debian. */
+import { UserError } from '../base/errors.ts';
+import type { GuestBoot } from '../index.ts';
+import { bootFile, memoryLimit, readKernelFile } from './boot-file.ts';
+import { bootDebian } from './debian-boot.ts';
+import { assembleDemo } from './demo.ts';
+import { readUserFile } from './files.ts';
+import type { RunArguments } from './run-command.ts';
+
+/** @throws UserError for unusable files; the reason of `stop` if it is aborted */
+export async function findBoot(options: RunArguments, stop: AbortSignal): Promise<GuestBoot> {
+  const { demo, file, kernel, initrd, append, memory } = options;
+  if (demo) return { image: assembleDemo() };
+  const limit = memoryLimit(memory);
+  if ([file === '' ? '-' : file, kernel, initrd].filter((path) => path === '-').length > 1)
+    throw new UserError('kernel and initrd cannot both be standard input: give one of them as a file');
+  if (file !== undefined) return bootFile(file, { initrd, append, commandLine: COMMAND_LINE, limit });
+  if (kernel !== undefined) {
+    return {
+      kernel: readKernelFile(kernel, limit),
+      initrd: initrd === undefined ? undefined : readUserFile(initrd, 'initrd', limit),
+      commandLine: append ?? COMMAND_LINE,
+    };
+  }
+  return bootDebian(options.system, { commandLine: append ?? debianCommandLine(options), signal: stop });
+}
+
+const COMMAND_LINE = 'console=ttyS0';
+
+/**
+ * Debian's kernel tests all of its ciphers at every boot unless told otherwise: half of what a boot executes. On a
+ * terminal, /init is told its size.
+ */
+function debianCommandLine({ serial }: RunArguments): string {
+  const { isTTY, rows, columns } = process.stdout;
+  const size = serial === 'stdio' && isTTY && process.stdin.isTTY ? ` LINES=${rows} COLUMNS=${columns}` : '';
+  return `${COMMAND_LINE} cryptomgr.notests${size}`;
+}

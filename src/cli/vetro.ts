@@ -1,0 +1,55 @@
+/** The command `vetro`. Each command declares its options, calls one function, and prints; this file joins them. */
+import yargs from 'yargs';
+import { UserError } from '../base/errors.ts';
+import { asmCommand } from './asm-command.ts';
+import { disasmCommand } from './disasm-command.ts';
+import { describeError, EXIT } from './exit-status.ts';
+import { fetchCommand } from './fetch-command.ts';
+import { packageVersion } from './files.ts';
+import { runCommand } from './run-command.ts';
+import { flushed } from './stop.ts';
+
+/** What a command is given besides its options, and what it leaves. */
+export interface CommandContext {
+  /** Aborted when the command is to end: it cleans up and rejects with the reason. */
+  readonly stop: AbortSignal;
+  /** The exit status if nothing goes wrong. */
+  status: number;
+}
+
+/** Runs a command line. @returns the exit status, once all output is out */
+export async function vetro(words: readonly string[], stop: AbortSignal): Promise<number> {
+  const context: CommandContext = { stop, status: EXIT.OK };
+  try {
+    await execute(words, context);
+    await flushed(stop);
+    stop.throwIfAborted();
+    return context.status;
+  } catch (error) {
+    const { message, status } = describeError(error);
+    if (message !== undefined) process.stderr.write(`vetro: ${message}\n`);
+    await flushed(stop);
+    return status;
+  }
+}
+
+async function execute(words: readonly string[], context: CommandContext): Promise<void> {
+  await yargs(words)
+    .scriptName('vetro')
+    .usage('$0 <command>\n\nA full-system x86 PC in TypeScript: a machine you can see through.')
+    .command(runCommand(context))
+    .command(fetchCommand(context))
+    .command(asmCommand)
+    .command(disasmCommand)
+    .demandCommand(1, 'a command is needed: run, fetch, asm or disasm (see vetro --help)')
+    .strict()
+    .version(packageVersion())
+    .wrap(Math.min(100, process.stdout.columns ?? 100))
+    .exitProcess(false)
+    .fail((message, error) => {
+      if (error && error.name !== 'YError') throw error;
+      // yargs' own complaints come with several lines; ours are one.
+      throw new UserError(String(message ?? error?.message).replaceAll(/\s*\n\s*/g, ' '));
+    })
+    .parseAsync();
+}
