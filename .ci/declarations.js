@@ -10,8 +10,8 @@ const FORMATS = [
   { declaration: '.d.ts', specifier: '.js' },
   { declaration: '.d.cts', specifier: '.cjs' },
 ];
-/** `from './guest.ts'`, `import('./guest.ts')`: the compiler leaves them as they are written. */
-const RELATIVE_IMPORT = /(from |import\()'(\.[^']*)\.ts'/g;
+/** `from './guest.ts'`, `import("./guest.ts")`: the compiler leaves them as they are written. */
+const RELATIVE_IMPORT = /(from |import\()(['"])(\.[^'"]*)\.ts\2/g;
 const DISPOSAL = /\bSymbol\.(?:asyncDispose|dispose)\b/;
 /** What an older or barer `lib` of the importing project lacks, and TypeScript has a library for. */
 const DISPOSAL_LIBRARY = '/// <reference lib="esnext.disposable" />\n';
@@ -26,13 +26,13 @@ export async function writeDeclarations({ entry, folder }) {
     // The compiler wrote a file for every module of the program: only those that the public face names are taken.
     for (const name of wanted) {
       const text = await readFile(join(compiled, name), 'utf8');
-      for (const [, , path] of text.matchAll(RELATIVE_IMPORT)) {
+      for (const [, , , path] of text.matchAll(RELATIVE_IMPORT)) {
         const imported = join(dirname(name), `${path}.d.ts`);
         if (!wanted.includes(imported)) wanted.push(imported);
       }
       for (const { declaration, specifier } of FORMATS) {
         const target = join(folder, name.replace(/\.d\.ts$/, declaration));
-        const imports = text.replace(RELATIVE_IMPORT, `$1'$2${specifier}'`);
+        const imports = text.replace(RELATIVE_IMPORT, `$1$2$3${specifier}$2`);
         await mkdir(dirname(target), { recursive: true });
         await writeFile(target, (DISPOSAL.test(text) ? DISPOSAL_LIBRARY : '') + imports);
       }
