@@ -12,10 +12,6 @@ const FORMATS = [
 ];
 /** `from './guest.ts'`, `import("./guest.ts")`: the compiler leaves them as they are written. */
 const RELATIVE_IMPORT = /(from |import\()(['"])(\.[^'"]*)\.ts\2/g;
-const DISPOSAL = /\bSymbol\.(?:asyncDispose|dispose)\b/;
-/** What an older or barer `lib` of the importing project lacks, and TypeScript has a library for. */
-const DISPOSAL_LIBRARY = '/// <reference lib="esnext.disposable" />\n';
-
 /** @param {{ entry: string, folder: string }} options a TypeScript file in src; where to write */
 export async function writeDeclarations({ entry, folder }) {
   const compiled = await mkdtemp(join(tmpdir(), 'vetro-types-'));
@@ -34,7 +30,7 @@ export async function writeDeclarations({ entry, folder }) {
         const target = join(folder, name.replace(/\.d\.ts$/, declaration));
         const imports = text.replace(RELATIVE_IMPORT, `$1$2$3${specifier}$2`);
         await mkdir(dirname(target), { recursive: true });
-        await writeFile(target, (DISPOSAL.test(text) ? DISPOSAL_LIBRARY : '') + imports);
+        await writeFile(target, imports);
       }
     }
   } finally {
