@@ -1,22 +1,26 @@
-// Bundles src into dist: the command (dist/cli.js) and the library (dist/index.js). `--watch` rebuilds on change.
+// Bundles src into dist: the command (cli.js), and the library for ES modules (index.js) and CommonJS (index.cjs), with
+// its declarations (types). `--watch` rebuilds the bundles on change.
 import { readdirSync, readFileSync } from 'node:fs';
 import { chmod } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { build, context } from 'esbuild';
+import { writeDeclarations } from './declarations.js';
 
 process.chdir(fileURLToPath(new URL('..', import.meta.url)));
 
+/** Maps while one works on it: the bundles are readable as they are, and the package needs no sources. */
+const watch = process.argv.includes('--watch');
+
 /** @type {import('esbuild').BuildOptions} */
-const options = {
-  entryPoints: { cli: 'src/cli/main.ts', index: 'src/index.ts' },
-  outdir: 'dist',
-  bundle: true,
-  packages: 'external',
+const common = { outdir: 'dist', bundle: true, packages: 'external', sourcemap: watch, logLevel: 'warning' };
+
+/** @type {import('esbuild').BuildOptions} */
+const command = {
+  ...common,
+  entryPoints: { cli: 'src/cli/main.ts' },
   platform: 'node',
   format: 'esm',
   target: 'node20.19',
-  sourcemap: true,
-  logLevel: 'warning',
   define: { DEMO_SOURCES: JSON.stringify(demoSources()) },
   plugins: [
     {
@@ -26,8 +30,23 @@ const options = {
   ],
 };
 
-if (process.argv.includes('--watch')) await (await context(options)).watch();
-else await build(options);
+/** Runs in Node and in browsers: with `neutral`, an import of a part of Node is an error. */
+const library = (format, extension) => ({
+  ...common,
+  entryPoints: { index: 'src/index.ts' },
+  platform: 'neutral',
+  format,
+  target: ['node20.19', 'es2022'],
+  outExtension: { '.js': extension },
+});
+
+const bundles = [command, library('esm', '.js'), library('cjs', '.cjs')];
+if (watch) {
+  await Promise.all(bundles.map(async (options) => (await context(options)).watch()));
+} else {
+  const declarations = { entry: 'src/index.ts', folder: 'dist/types' };
+  await Promise.all([...bundles.map((options) => build(options)), writeDeclarations(declarations)]);
+}
 
 /** The embedded demo: dist does not need the folder roms. See src/cli/demo.ts. */
 function demoSources() {

@@ -1,4 +1,5 @@
-/** Wall clock and timers, in terms that Node and browsers share. */
+/** Wall clock, timers and WebAssembly, in terms that Node and browsers share. */
+import { UserError } from '../base/errors.ts';
 
 export interface CommonPlatform {
   now(): number;
@@ -12,8 +13,12 @@ export interface CommonPlatformOptions {
   readonly compile?: (bytes: Uint8Array<ArrayBuffer>) => WebAssembly.Module;
 }
 
-/** @see `hypervisor/platform.ts`, whose interface this implements. */
+/**
+ * @see `hypervisor/platform.ts`, whose interface this implements.
+ * @throws UserError where WebAssembly is absent or forbidden
+ */
 export function createPlatform(options: CommonPlatformOptions = {}): CommonPlatform {
+  assertWebAssembly();
   return {
     compile: rememberModules(options.compile ?? compileOptimised),
     now: () => performance.now(),
@@ -23,6 +28,23 @@ export function createPlatform(options: CommonPlatformOptions = {}): CommonPlatf
       return () => clearTimeout(timer);
     },
   };
+}
+
+/** The smallest module there is: magic number and version. */
+const EMPTY_MODULE = [0x00, 0x61, 0x73, 0x6d, 0x01, 0x00, 0x00, 0x00];
+
+/**
+ * Asked before there is a guest: a page's policy may forbid WebAssembly, and Node's option --jitless leaves it out. Size
+ * is no matter: Chromium compiles modules up to 8 MiB on a page's main thread (measured with 156), ours have 200 KB.
+ */
+function assertWebAssembly(): void {
+  try {
+    new WebAssembly.Module(new Uint8Array(EMPTY_MODULE));
+  } catch (error) {
+    throw new UserError(
+      `WebAssembly can't be compiled here (a Content-Security-Policy must allow it with script-src 'wasm-unsafe-eval'): ${(error as Error).message}`,
+    );
+  }
 }
 
 /** setTimeout takes a signed 32-bit number. */

@@ -6,6 +6,9 @@ export interface Platform {
   yield(): Promise<void>;
   /** Calls `action` after `ms` milliseconds. @returns a function that cancels it. */
   delay(ms: number, action: () => void): () => void;
-  /** Compiles code that will run hot from its first moment. Default: as `new WebAssembly.Module` does. */
-  readonly compile?: (bytes: Uint8Array<ArrayBuffer>) => WebAssembly.Module;
+  /**
+   * Compiles code that will run hot from its first moment. Default: as `new WebAssembly.Module` does.
+   * @returns a `WebAssembly.Module`; not named so, because a program's types may know neither browsers nor Node
+   */
+  compile?(bytes: Uint8Array): object;
 }

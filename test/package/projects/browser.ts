@@ -1,0 +1,65 @@
+/** Bundled for browsers by browser.full.test.ts; runs in a page or a worker. What it finds out goes to `report`. */
+import { Host, UserError } from 'vetro';
+import image from './demo.img';
+
+/** What a test asks for, in the address of the script. */
+const scenario = new URL(import.meta.url).searchParams.get('scenario');
+const SCENARIOS: Readonly<Record<string, () => Promise<object>>> = {
+  demo: () => bootDemo('virtual'),
+  'demo, host clock': () => bootDemo('host'),
+  busy: timersWhileBusy,
+  refused: refusedBy,
+};
+
+const bytesOf = (text: string): Uint8Array => new TextEncoder().encode(text);
+
+/** The demo up to its prompt, a command, and power-off. */
+async function bootDemo(clock: 'virtual' | 'host'): Promise<object> {
+  const host = await Host.create();
+  const guest = await host.createGuest({ boot: { image }, memory: 16, clock });
+  let printed = '';
+  let prompts = 0;
+  guest.serial.on('data', (bytes) => {
+    printed += new TextDecoder().decode(bytes);
+    if (printed.split('\r\n> ').length - 1 <= prompts) return;
+    guest.serial.write(bytesOf(prompts++ === 0 ? 'help\r' : 'halt\r'));
+  });
+  const { reason } = await guest.run();
+  host.dispose();
+  return { printed, reason };
+}
+
+/** How late timers are while a guest that never sleeps has the thread: the median of many, in ms. */
+async function timersWhileBusy(): Promise<object> {
+  const host = await Host.create();
+  const guest = await host.createGuest({ boot: { image: new Uint8Array([0xeb, 0xfe]) }, memory: 1 }); // jmp $
+  const ended = guest.run();
+  const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
+  while (guest.instructions < 1_000_000) await sleep(10); // until its code is compiled
+  const lateness: number[] = [];
+  while (lateness.length < 50) {
+    const start = performance.now();
+    await sleep(10);
+    lateness.push(performance.now() - start - 10);
+  }
+  const { instructions } = guest;
+  host.dispose();
+  await ended;
+  return { late: lateness.sort((a, b) => a - b)[25], gained: instructions - 1_000_000 };
+}
+
+/** Where WebAssembly is forbidden. */
+async function refusedBy(): Promise<object> {
+  const error = await Host.create().then(
+    () => new Error('nothing was refused'),
+    (reason: Error) => reason,
+  );
+  return { isUserError: error instanceof UserError, message: error.message };
+}
+
+declare global {
+  /** Put into the page by the test. */
+  var report: ((result: object) => void) | undefined;
+}
+const answer = globalThis.report ?? ((result: object) => self.postMessage(result));
+SCENARIOS[scenario ?? '']!().then(answer, (error: Error) => answer({ error: String(error.stack) }));
