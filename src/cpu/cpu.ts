@@ -43,8 +43,11 @@ export interface Cpu {
   handlerEntered?(): void;
   /** Asks the dispatcher to look before the next block. */
   attend(): void;
-  /** FERR#: a waiting x87 instruction found a pending exception with CR0.NE = 0 (a PC turns it into IRQ 13). */
-  x87Error?: () => void;
+  /**
+   * FERR#, as every waiting x87 instruction finds it with CR0.NE = 0: 1 while an exception is pending. Returns whether
+   * IGNNE# is asserted; where nothing is wired to FERR#, it is taken to be.
+   */
+  x87Error?: (level: 0 | 1) => boolean;
   /** External INTR is asserted. */
   readonly interruptRequested: boolean;
 }

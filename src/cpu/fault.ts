@@ -39,10 +39,19 @@ export class GuestFault {
   readonly cause: Cause;
   /** #PF: the faulting linear address, for CR2. */
   readonly address: number | undefined;
-  /** 'trap': reported after the instruction (saved IP is the next one's). */
-  readonly kind: 'fault' | 'trap';
+  /**
+   * 'trap': reported after the instruction (saved IP is the next one's). 'wait': nothing is reported, the instruction
+   * waits before it starts, as in HLT, and is tried again after the next interrupt.
+   */
+  readonly kind: 'fault' | 'trap' | 'wait';
 
-  constructor(fault: { vector: number; errorCode?: number; cause: Cause; address?: number; kind?: 'fault' | 'trap' }) {
+  constructor(fault: {
+    vector: number;
+    errorCode?: number;
+    cause: Cause;
+    address?: number;
+    kind?: 'fault' | 'trap' | 'wait';
+  }) {
     this.vector = fault.vector;
     this.errorCode = fault.errorCode;
     this.cause = fault.cause;

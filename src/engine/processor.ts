@@ -44,8 +44,8 @@ export interface ProcessorOptions {
   readonly code: CodeSpace;
   /** INTA cycle: the interrupt controller gives the vector. */
   readonly interrupts: { acknowledge(): number };
-  /** FERR# pin. */
-  readonly x87Error?: () => void;
+  /** FERR# and IGNNE# pins: see `Cpu`. */
+  readonly x87Error?: (level: 0 | 1) => boolean;
 }
 
 export interface RunResult {
@@ -97,7 +97,7 @@ export class Processor implements Cpu {
   readonly state: CpuState;
   readonly mmu: TlbMmu;
   readonly engine: Engine;
-  readonly x87Error: (() => void) | undefined;
+  readonly x87Error: ((level: 0 | 1) => boolean) | undefined;
   pendingFault: GuestFault | undefined;
   lastFault: GuestFault | undefined;
   /** External interrupt request, from the interrupt controller. */
@@ -376,10 +376,17 @@ export class Processor implements Cpu {
     if (exit === 'fault') {
       const fault = this.pendingFault!;
       this.pendingFault = undefined;
-      return this.#raise(fault);
+      return fault.kind === 'wait' ? this.#wait(flags) : this.#raise(fault);
     }
     // Entering a handler (INT n) clears TF and with it the trap.
     if (stepping && !this.#entered) state.pendingDebug |= DR6.BS;
+  }
+
+  /** The instruction at `state.ip` waits for an interrupt before it starts. Its attempt counts as an instruction. */
+  #wait(flags: number): void {
+    this.#retired++;
+    this.state.halted = 1;
+    this.state.flagsOther = (this.state.flagsOther | (flags & EFLAGS.RF)) >>> 0;
   }
 
   #endRun(): void {

@@ -93,7 +93,7 @@ export class Pc implements Machine {
       model: options.cpu,
       engine: options.engine,
       interrupts: { acknowledge: () => this.#pic.acknowledge() },
-      x87Error: () => coprocessorError.raise(),
+      x87Error: (level) => coprocessorError.setFerr(level),
     });
 
     const pic = new PicPair({ intr: this.processor.intr });

@@ -1,26 +1,31 @@
 /** Availability and exception checks, initialisation, control word. SDM Vol. 1, "x87 FPU Exception Handling in Software". */
 import type { Cpu } from '../cpu.ts';
-import { raise } from '../fault.ts';
+import { GuestFault, raise, VECTOR } from '../fault.ts';
 import { CR0 } from '../register-bits.ts';
 import { EXCEPTIONS, STATUS } from './control.ts';
 import { operation } from './operation.ts';
 import { initialize, setC1, setTop, topOfStack, writeControl, writeStatus } from './x87-state.ts';
 
 /**
- * #MF if an exception is pending. With CR0.NE = 0 the CPU asserts FERR# instead and, as if the machine answered with
- * IGNNE#, goes on (PCs turn FERR# into IRQ 13).
+ * #MF if an exception is pending. With CR0.NE = 0 the CPU asserts FERR# instead (PCs turn it into IRQ 13) and waits for
+ * an interrupt, unless the machine asserts IGNNE#. SDM Vol. 1, "MS-DOS* Compatibility Sub-mode".
  */
 function checkPending(cpu: Cpu): void {
   const { state } = cpu;
-  if (!(state.fsw & STATUS.ES)) return;
-  if (state.cr0 & CR0.NE) {
-    throw raise.MF({
-      check: 'an unmasked x87 exception is pending',
-      manual: 'SDM Vol. 3A, "Interrupt 16—x87 FPU Floating-Point Error"',
-      on: { fsw: state.fsw, fcw: state.fcw, fip: state.fip, fop: state.fop },
-    });
+  const pending = (state.fsw & STATUS.ES) !== 0;
+  const on = () => ({ fsw: state.fsw, fcw: state.fcw, fip: state.fip, fop: state.fop });
+  if ((state.cr0 & CR0.NE) === 0) {
+    const ignored = cpu.x87Error?.(pending ? 1 : 0) ?? true;
+    if (!pending || ignored) return;
+    const check = 'an unmasked x87 exception is pending, and is reported by FERR#';
+    throw new GuestFault({ vector: VECTOR.MF, kind: 'wait', cause: { check, on: on() } });
   }
-  cpu.x87Error?.();
+  if (!pending) return;
+  throw raise.MF({
+    check: 'an unmasked x87 exception is pending',
+    manual: 'SDM Vol. 3A, "Interrupt 16—x87 FPU Floating-Point Error"',
+    on: on(),
+  });
 }
 
 function check(cpu: Cpu, waits: number): void {

@@ -231,7 +231,7 @@ const CASES: Record<string, Case> = {
       const irq = new RecordingLine();
       return { devices: [new CoprocessorError({ irq })], lines: [irq] };
     },
-    prepare: (bench) => (bench.devices[0] as CoprocessorError).raise(),
+    prepare: (bench) => void (bench.devices[0] as CoprocessorError).setFerr(1),
     play: (bench) => write(bench, 0, 0),
   },
   'debug ports': {
