@@ -35,7 +35,7 @@ export interface Cpu {
   pendingFault: GuestFault | undefined;
   /** The fault delivered last, for `explain`. */
   lastFault: GuestFault | undefined;
-  /** No interrupt is taken before the instruction that follows the running one has retired (STI, MOV SS). 'all': nor a debug trap or NMI. */
+  /** No interrupt is taken before the instruction that follows the running one has retired (STI, MOV SS). 'all': nor a debug exception or NMI. */
   shadow(kind: 'interrupts' | 'all'): void;
   /** Must follow any change of CPL, CR0, CR3, CR4, EFER, EFLAGS.VM/IF/TF, CS/SS/DS/ES caches or the A20 gate: recomputes mode key, privilege and TLB choice, and asks the dispatcher to look. */
   modeChanged(): void;

@@ -72,7 +72,7 @@ function resolve(cpu: Cpu, register: number): number {
     throw raise.UD({ check: alias ? 'DR4 or DR5 with CR4.DE = 1' : 'no such debug register', on: { register } });
   }
   if ((state.dr7 & DR7.GD) !== 0) {
-    state.dr6 = (state.dr6 | DR6.BD) >>> 0;
+    recordDebug(state, DR6.BD);
     const cause = {
       check: 'access to a debug register with DR7.GD = 1',
       manual: 'SDM Vol. 3B, "General-Detect Exception Condition"',
@@ -81,6 +81,14 @@ function resolve(cpu: Cpu, register: number): number {
     throw new GuestFault({ vector: VECTOR.DB, cause });
   }
   return alias ? register + 2 : register;
+}
+
+/**
+ * DR6 takes the reasons of a #DB. The processor never clears its other bits, but B0–B3 always say what this one met.
+ * SDM Vol. 3B, "Debug Status Register (DR6)": "certain debug exceptions may clear" them; CPUs do at each.
+ */
+export function recordDebug(state: CpuState, reasons: number): void {
+  state.dr6 = ((state.dr6 & ~(DR6.B0 | DR6.B1 | DR6.B2 | DR6.B3)) | reasons) >>> 0;
 }
 
 /** Is any breakpoint enabled? */

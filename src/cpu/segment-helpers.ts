@@ -6,12 +6,14 @@ import {
   loadSegment,
   loadSegmentLimit,
   loadTaskRegister,
+  moveToSegment,
   verifyRead,
   verifyWrite,
 } from './segment-load.ts';
 
 export const SEGMENT_HELPERS = {
   loadSegment,
+  moveToSegment,
   loadLdtr,
   loadTaskRegister,
   loadAccessRights,

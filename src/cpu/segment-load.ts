@@ -37,7 +37,13 @@ export const about = (selector: number, descriptor?: Descriptor): NonNullable<Ca
     ? { selector }
     : { selector, dpl: descriptor.dpl, type: descriptor.type, low: descriptor.low, high: descriptor.high };
 
-/** MOV, POP and L*S to ES, SS, DS, FS or GS. */
+/** MOV and POP. SDM Vol. 3A, "Masking Exceptions and Interrupts When Switching Stacks"; LSS needs no masking, and has none. */
+export function moveToSegment(cpu: Cpu, segment: number, selector: number): void {
+  loadSegment(cpu, segment, selector);
+  if (segment === SS) cpu.shadow('all');
+}
+
+/** L*S, and what they have in common with MOV and POP: to ES, SS, DS, FS or GS. */
 export function loadSegment(cpu: Cpu, segment: number, selector: number): void {
   const { state } = cpu;
   if (segment === CS || segment > GS) {
@@ -49,7 +55,6 @@ export function loadSegment(cpu: Cpu, segment: number, selector: number): void {
   else if (isVirtual8086(state)) loadVirtual8086Segment(state, segment, selector);
   else if (segment === SS) loadStackSegment(cpu, selector);
   else loadDataSegment(cpu, segment, selector);
-  if (segment === SS) cpu.shadow('all');
   // FS and GS are no part of the mode, and systems reload DS and ES with what they hold at every entry.
   const same = cache.base === base && cache.limit === limit && cache.access === access;
   if (segment === SS || (segment < FS && !same)) cpu.modeChanged();

@@ -7,6 +7,7 @@
 import { checkInstructionPointer } from './code-segment.ts';
 import { writeCr3 } from './control-registers.ts';
 import type { Cpu } from './cpu.ts';
+import { recordDebug } from './debug-registers.ts';
 import {
   type Descriptor,
   isNullSelector,
@@ -196,7 +197,7 @@ export function switchTask(cpu: Cpu, to: TaskSwitch): void {
     cpu.modeChanged();
   }
   if (task.trap) {
-    state.dr6 = (state.dr6 | DR6.BT) >>> 0;
+    recordDebug(state, DR6.BT);
     throw new GuestFault({
       vector: VECTOR.DB,
       kind: 'trap',

@@ -102,7 +102,14 @@ export class TlbMmu implements Mmu {
       for (let index = size - 1; index >= 0; index--) value = value * 256 + u8[host + index]!;
       return value;
     }
-    this.#observe(address, size, 'read', privilege);
+    this.#checkAlignment(address, size, privilege);
+    const value = this.#readMissed(address, size, privilege);
+    // Only an access that took place meets a data breakpoint.
+    if (privilege === 'current') this.#watch?.(address, size, 'read');
+    return value;
+  }
+
+  #readMissed(address: number, size: 1 | 2 | 4, privilege: AccessPrivilege): number {
     if ((address & PAGE_MASK) + size <= PAGE_SIZE) {
       return this.#cpu.memory.read(this.#translate(address, 'read', privilege), size);
     }
@@ -123,7 +130,12 @@ export class TlbMmu implements Mmu {
       else for (let index = 0; index < size; index++) u8[host + index] = value >>> (8 * index);
       return;
     }
-    this.#observe(address, size, 'write', privilege);
+    this.#checkAlignment(address, size, privilege);
+    this.#writeMissed(address, value, size, privilege);
+    if (privilege === 'current') this.#watch?.(address, size, 'write');
+  }
+
+  #writeMissed(address: number, value: number, size: 1 | 2 | 4, privilege: AccessPrivilege): void {
     if ((address & PAGE_MASK) + size <= PAGE_SIZE) {
       this.#cpu.memory.write(this.#translate(address, 'write', privilege), value, size);
       return;
@@ -302,13 +314,9 @@ export class TlbMmu implements Mmu {
     return ((address >>> 0) + u32[at + (TLB.addend(this.#wide) >>> 2)]!) >>> 0;
   }
 
-  /** Alignment check and data breakpoints. */
-  #observe(address: number, size: number, access: 'read' | 'write', privilege: AccessPrivilege): void {
-    if (privilege === 'supervisor') return;
-    if (this.#checksAlignment && address % size !== 0) {
-      throw raise.AC({ check: 'unaligned access at CPL 3 with CR0.AM and EFLAGS.AC set', on: { address, size } });
-    }
-    this.#watch?.(address, size, access);
+  #checkAlignment(address: number, size: number, privilege: AccessPrivilege): void {
+    if (privilege === 'supervisor' || !this.#checksAlignment || address % size === 0) return;
+    throw raise.AC({ check: 'unaligned access at CPL 3 with CR0.AM and EFLAGS.AC set', on: { address, size } });
   }
 
   #probe(address: number, size: number, access: Access, privilege: AccessPrivilege): void {

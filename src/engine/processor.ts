@@ -9,7 +9,13 @@ import { InternalError } from '../base/errors.ts';
 import type { VirtualClock } from '../base/virtual-clock.ts';
 import type { Cpu, PortSpace } from '../cpu/cpu.ts';
 import { type CpuModel, findCpuModel } from '../cpu/cpu-model.ts';
-import { hasDataBreakpoints, hasExecuteBreakpoints, matchData, matchExecute } from '../cpu/debug-registers.ts';
+import {
+  hasDataBreakpoints,
+  hasExecuteBreakpoints,
+  matchData,
+  matchExecute,
+  recordDebug,
+} from '../cpu/debug-registers.ts';
 import { describeFault, GuestFault, VECTOR } from '../cpu/fault.ts';
 import { EFLAGS } from '../cpu/flags.ts';
 import { type Delivery, deliverInterrupt, type InterruptEvent, raiseException } from '../cpu/interrupt-delivery.ts';
@@ -347,10 +353,10 @@ export class Processor implements Cpu {
     const stepping = (flags & EFLAGS.TF) !== 0;
     const watching = hasExecuteBreakpoints(state);
     // A repeated string instruction meets its breakpoint once, before the first iteration.
-    if (watching && (flags & EFLAGS.RF) === 0 && state.suspended === 0) {
+    if (watching && (flags & EFLAGS.RF) === 0 && state.suspended === 0 && this.#shadowNow !== 'all') {
       const met = matchExecute(state, this.#linearIp());
       if (met !== 0) {
-        state.dr6 = (state.dr6 | met) >>> 0;
+        recordDebug(state, met);
         return this.#raise(
           new GuestFault({ vector: VECTOR.DB, cause: { check: 'instruction breakpoint', on: { dr6: met } } }),
         );
@@ -370,16 +376,20 @@ export class Processor implements Cpu {
     this.#entered = false;
     this.#nextEvent = EVENT.TRAP;
     state.suspended = 0;
+    const { pendingDebug } = state;
     const exit = this.engine.run(this.#runBudget);
     this.#endRun();
     this.#alone = exit === 'alone';
     if (exit === 'fault') {
       const fault = this.pendingFault!;
       this.pendingFault = undefined;
+      // An instruction that did not complete has met no data breakpoint.
+      state.pendingDebug = pendingDebug;
       return fault.kind === 'wait' ? this.#wait(flags) : this.#raise(fault);
     }
-    // Entering a handler (INT n) clears TF and with it the trap.
-    if (stepping && !this.#entered) state.pendingDebug |= DR6.BS;
+    // Entering a handler (INT n) clears TF and with it the trap. MOV SS and POP SS have none: it is not put off, as a data
+    // breakpoint is, until the next instruction has been executed or an exception delivered (SDM Vol. 2B, "POP").
+    if (stepping && !this.#entered && this.#shadowNow !== 'all') state.pendingDebug |= DR6.BS;
   }
 
   /** The instruction at `state.ip` waits for an interrupt before it starts. Its attempt counts as an instruction. */
@@ -425,6 +435,11 @@ export class Processor implements Cpu {
     return interrupt || (this.#nmiPending && state.nmiBlocked === 0) || state.pendingDebug !== 0;
   }
 
+  /** What the instruction before this boundary holds off. */
+  get #shadowNow(): 'none' | 'interrupts' | 'all' {
+    return this.#shadowAt === this.#retired ? this.#shadowKind : 'none';
+  }
+
   /**
    * The first event that is due at this boundary: traps, NMI, interrupts, in the order of their priority.
    * @returns whether there was one
@@ -435,15 +450,14 @@ export class Processor implements Cpu {
       this.#raise(this.#followUp);
       return true;
     }
-    const shadowed = this.#shadowAt === this.#retired;
-    const shadowedAll = shadowed && this.#shadowKind === 'all';
+    const shadow = this.#shadowNow;
     if (this.#nextEvent <= EVENT.TRAP && this.#pendingTrap) {
       const trap = this.#pendingTrap;
       this.#pendingTrap = undefined;
       return this.#take(EVENT.DEBUG, trap);
     }
-    if (this.#nextEvent <= EVENT.DEBUG && state.pendingDebug !== 0 && !shadowedAll) {
-      state.dr6 = (state.dr6 | state.pendingDebug) >>> 0;
+    if (this.#nextEvent <= EVENT.DEBUG && state.pendingDebug !== 0 && shadow !== 'all') {
+      recordDebug(state, state.pendingDebug);
       const on = { dr6: state.pendingDebug };
       state.pendingDebug = 0;
       return this.#take(
@@ -451,11 +465,11 @@ export class Processor implements Cpu {
         new GuestFault({ vector: VECTOR.DB, kind: 'trap', cause: { check: 'debug trap', on } }),
       );
     }
-    if (this.#nextEvent <= EVENT.NMI && this.#nmiPending && state.nmiBlocked === 0 && !shadowedAll) {
+    if (this.#nextEvent <= EVENT.NMI && this.#nmiPending && state.nmiBlocked === 0 && shadow !== 'all') {
       this.#nmiPending = false;
       return this.#take(EVENT.NONE, { vector: VECTOR.NMI, kind: 'nmi' });
     }
-    if (this.#nextEvent <= EVENT.INTERRUPT && this.#intr === 1 && this.interruptsEnabled && !shadowed) {
+    if (this.#nextEvent <= EVENT.INTERRUPT && this.#intr === 1 && this.interruptsEnabled && shadow === 'none') {
       return this.#take(EVENT.NONE, { vector: this.#acknowledge(), kind: 'external' });
     }
     return false;

@@ -16,7 +16,8 @@ const signature = (args: readonly HelperWidth[], results: readonly HelperWidth[]
 });
 
 export const HELPER_SIGNATURES = {
-  /** (segment register number, selector): MOV Sreg, POP Sreg, LDS… */
+  /** (segment register number, selector): MOV and POP; LDS and its kin */
+  moveToSegment: signature([8, 16]),
   loadSegment: signature([8, 16]),
   /** (selector, offset, operand size in bits) */
   farJump: signature([16, 'pointer', 8]),

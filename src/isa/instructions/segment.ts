@@ -45,7 +45,7 @@ const movToSegment = instruction({
   flags: {},
   endsBlock: true,
   execute({ dst, src }, b) {
-    b.call('loadSegment', [dst.index, src.read()]);
+    b.call('moveToSegment', [dst.index, src.read()]);
   },
 });
 

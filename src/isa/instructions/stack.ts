@@ -87,7 +87,7 @@ const popSegment = instruction({
   execute({ dst }, b) {
     const stack = b.stack();
     const selector = b.truncate(stack.pop(b.operandSize), 16);
-    b.call('loadSegment', [dst.index, selector]);
+    b.call('moveToSegment', [dst.index, selector]);
     stack.commit();
   },
 });

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { EFLAGS } from '../../../src/cpu/flags.ts';
 import { assemble } from '../../../src/isa/assemble.ts';
-import { faults } from '../../support/system-faults.ts';
+import { faults, setSegment } from '../../support/system-faults.ts';
 import {
   ENABLE_PAGING,
   identityMap,
@@ -175,4 +175,84 @@ describe.each(SYSTEM_ENGINES)('%s: C2: INS and OUTS in virtual-8086 mode', (engi
       }
     },
   );
+});
+
+describe.each(SYSTEM_ENGINES)('%s: C16: IRET with VM in the flags that it pops', (engine) => {
+  /** At CPL 0: an image of nine doublewords. */
+  const image = (flags: number, { eip = 0, esp = SP } = {}) =>
+    [0x730, 0x720, 0x700, 0x710, SS, esp, flags, CS, eip].map((value) => `push dword ${value}\n`).join('');
+  const prepare = ({ memory }: SystemMachine) =>
+    memory.copyIn(
+      CODE_AT,
+      assemble('mov ax, ds\nmov bx, es\nmov cx, fs\nmov dx, gs\nmov si, ss\nmov di, cs\nhlt', { bits: 16 }).bytes,
+    );
+
+  it('IRETD at CPL 0 enters virtual-8086 mode with all nine', () => {
+    const flags = EFLAGS.VM | EFLAGS.IOPL | EFLAGS.DF | EFLAGS.CF | EFLAGS.AC | EFLAGS.NT | EFLAGS.VIF | EFLAGS.VIP;
+    const result = runSystem(engine, `${image(flags | 2, { esp: 0xabcd_0100 })}@try iretd`, { prepare });
+    const low = [result.eax, result.ebx, result.ecx, result.edx, result.esi, result.edi].map((value) => value & 0xffff);
+    expect(low).toEqual([0x700, 0x710, 0x720, 0x730, SS, CS]);
+    expect(result.exceptions).toMatchObject([{ vector: 13, errorCode: 0, cs: CS, eip: 12 }]);
+    expect(result.exceptions[0]!.eflags).toBe((flags | EFLAGS.RF | 2) >>> 0);
+    expect(result.read32(LAYOUT.EXCEPTION_STACK - 24)).toBe(0xabcd_0100);
+  });
+
+  it('an EIP beyond FFFFh: #GP(0), and nothing has changed', () => {
+    const result = runSystem(
+      engine,
+      `mov ebx, esp\n${image(EFLAGS.VM | 2, { eip: 0x1_0000 })}@try iretd\nmov esp, ebx`,
+    );
+    expect(faults(result)).toEqual(['#GP(0)']);
+    expect(result.exceptions).toMatchObject([{ atStart: true, cs: SELECTOR.CODE, esp: LAYOUT.KERNEL_STACK - 36 }]);
+    expect(result.exceptions[0]!.eflags & EFLAGS.VM).toBe(0);
+  });
+
+  it('a stack that ends within the nine: #SS(0)', () => {
+    const limit = LAYOUT.KERNEL_STACK - 5;
+    const result = runSystem(
+      engine,
+      `${image(EFLAGS.VM | 2)}mov ax, ${SELECTOR.FREE}\nmov ss, ax\n@try iretd\nmov ax, ${SELECTOR.DATA}\nmov ss, ax\nmov esp, ${LAYOUT.KERNEL_STACK}`,
+      { prepare: (machine) => setSegment(machine, SELECTOR.FREE, { access: 0x92, limit, flags: 4 }) },
+    );
+    expect(faults(result)).toEqual(['#SS(0)']);
+    expect(result.exceptions[0]!.eflags & EFLAGS.VM).toBe(0);
+  });
+
+  it('a 16-bit IRET has no VM to pop: it returns in protected mode', () => {
+    // The word behind the three that it pops is 2: VM, were there an upper half.
+    const frame = [2, 3, SELECTOR.CODE16, 0x10].map((value) => `push word ${value}\n`).join('');
+    const result = runSystem(engine, `${frame}@try db 0x66, 0xcf\nmov esp, ${LAYOUT.KERNEL_STACK}`, {
+      prepare: ({ memory }) => memory.copyIn(0x10, assemble('ud2', { bits: 16 }).bytes),
+    });
+    expect(result.exceptions).toMatchObject([
+      { vector: 6, cs: SELECTOR.CODE16, eip: 0x10, esp: LAYOUT.KERNEL_STACK - 2 },
+    ]);
+    expect(result.exceptions[0]!.eflags & EFLAGS.VM).toBe(0);
+  });
+
+  it.each([0, 3])('IRETD at CPL 3 with IOPL %i does not: it returns in protected mode, VM stays clear', (iopl) => {
+    const frame = `push dword ${EFLAGS.VM | EFLAGS.CF | EFLAGS.DF | 2} / push dword ${SELECTOR.USER_CODE} / push dword there / iretd`;
+    const result = runSystem(
+      engine,
+      `mov dword [${LAYOUT.USER_FLAGS}], ${(iopl << 12) | 2}
+      @user ${frame} / ud2 / there: pushfd / pop ebx / cld / mov ecx, cs / mov edx, ss`,
+    );
+    expect(faults(result)).toEqual([]);
+    expect([result.ebx, result.ecx, result.edx]).toEqual([
+      (iopl << 12) | EFLAGS.CF | EFLAGS.DF | 2,
+      SELECTOR.USER_CODE,
+      SELECTOR.USER_DATA,
+    ]);
+  });
+
+  it('IRETD to CPL 3 from there, with a frame that would be one of virtual-8086 mode, looks at the selector', () => {
+    // CS is a real-mode segment: as a selector it names nothing.
+    const pushes = image(EFLAGS.VM | 2)
+      .trim()
+      .split('\n')
+      .join(' / ');
+    const result = runSystem(engine, `@user ${pushes} / here: iretd`);
+    expect(faults(result)).toEqual([`#GP(${(CS & 0xfffc).toString(16)})`]);
+    expect(result.exceptions[0]!.eflags & EFLAGS.VM).toBe(0);
+  });
 });

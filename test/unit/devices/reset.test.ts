@@ -125,7 +125,7 @@ const DEEDS: Record<string, (board: Board) => void> = {
     uart.writePort(0, 0x77);
   },
   'the coprocessor asks for IRQ 13'({ coprocessor }) {
-    coprocessor.raise();
+    coprocessor.setFerr(1);
   },
 };
 

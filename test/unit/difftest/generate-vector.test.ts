@@ -44,7 +44,7 @@ describe('forms', () => {
 
   it('nothing that loads a segment register runs on the host', () => {
     const loads = forms.filter((form) =>
-      form.form.statements.some((one) => one.kind === 'call' && one.helper === 'loadSegment'),
+      form.form.statements.some((one) => one.kind === 'call' && ['loadSegment', 'moveToSegment'].includes(one.helper)),
     );
     expect(loads.length).toBeGreaterThan(0);
     for (const form of loads) expect(hostExclusion(form)).toBeDefined();

@@ -102,7 +102,7 @@ describe('the stack', () => {
     machine.gpr[rSP] = STACK_TOP;
     writeMemory(machine, STACK_TOP, 32, 0xabcd_0010n);
     prepare('pop', '1F i64')(machine);
-    expect(machine.calls).toEqual([{ helper: 'loadSegment', args: [3n, 0x10n] }]);
+    expect(machine.calls).toEqual([{ helper: 'moveToSegment', args: [3n, 0x10n] }]);
     expect(machine.gpr[rSP]).toBe(STACK_TOP + 4n);
   });
 });
