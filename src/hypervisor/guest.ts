@@ -225,6 +225,7 @@ export class Guest<M extends Machine = Machine> {
     switch (exit.reason) {
       case 'budget':
       case 'time':
+      case 'output':
         return;
       case 'idle':
         this.#idle = true;
