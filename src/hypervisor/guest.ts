@@ -275,6 +275,7 @@ export class Guest<M extends Machine = Machine> {
     switch (exit.reason) {
       case 'budget':
       case 'time':
+      case 'output':
         return;
       case 'idle':
         if (this.keyboard.feed()) return;

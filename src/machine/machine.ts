@@ -5,6 +5,7 @@ import type { MachineView } from './machine-view.ts';
 export type MachineExit = { /** Instructions retired in this run. */ readonly executed: number } & (
   | /** The instructions given are used up. */ { readonly reason: 'budget' }
   | /** Guest time has reached the limit given. */ { readonly reason: 'time' }
+  | /** An output channel is full: its listener has been called, the run can go on. */ { readonly reason: 'output' }
   | /** Halted, no alarm set: only input can wake it. */ { readonly reason: 'idle' }
   | /** Halted with interrupts disabled: for good. */ { readonly reason: 'halted' }
   | /** A triple fault: the processor has shut down. */ {
@@ -27,7 +28,10 @@ export interface RunLimits {
 
 /** A byte stream between a chip of the machine and the world. */
 export interface ByteChannel {
-  /** Called with what the guest sent, in order, as the last thing that `run` does: it may do anything to the machine. */
+  /**
+   * Called with what the guest sent, in order, as the last thing that `run` does: it may do anything to the machine.
+   * A run that has filled a channel ends early, so that this is never much more than 64 KiB.
+   */
   onOutput: ((bytes: Uint8Array) => void) | undefined;
   /** Queues bytes for the guest; it takes them at its own pace and none is lost. */
   send(bytes: Uint8Array): void;

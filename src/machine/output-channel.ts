@@ -2,16 +2,23 @@
 import type { ByteChannel } from './machine.ts';
 
 const FIRST_CAPACITY = 256;
+/** Bytes that end a run. What the running block still sends comes on top. */
+export const OUTPUT_LIMIT = 65_536;
 
 export class OutputChannel implements ByteChannel {
   onOutput: ((bytes: Uint8Array) => void) | undefined;
+  readonly #full: () => void;
   readonly #receive: (bytes: Uint8Array) => void;
   readonly #pending: () => number;
   #bytes = new Uint8Array(FIRST_CAPACITY);
   #length = 0;
 
-  /** `input` is the way to the guest; without it what is sent is dropped. */
-  constructor(input?: { receive(bytes: Uint8Array): void; pending(): number }) {
+  /**
+   * `input` is the way to the guest; without it what is sent is dropped. `full` is called when `OUTPUT_LIMIT` bytes have
+   * come together, and for each one more: `flush` soon.
+   */
+  constructor({ full, input }: { full(): void; input?: { receive(bytes: Uint8Array): void; pending(): number } }) {
+    this.#full = full;
     this.#receive = input?.receive ?? (() => {});
     this.#pending = input?.pending ?? (() => 0);
   }
@@ -24,6 +31,7 @@ export class OutputChannel implements ByteChannel {
       this.#bytes = larger;
     }
     this.#bytes[this.#length++] = byte;
+    if (this.#length >= OUTPUT_LIMIT) this.#full();
   }
 
   /** Hands over what has come together. The listener may do anything, also call this again. */

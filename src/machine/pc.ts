@@ -23,8 +23,9 @@ import type { RuntimeOptions } from '../engine/interpreter/runtime.ts';
 import { type EngineName, Processor } from '../engine/processor.ts';
 import { GuestMemory } from '../memory/guest-memory.ts';
 import { Pool } from '../memory/pool.ts';
-import type { BootImage } from './boot.ts';
+import type { BootImage, EntryState } from './boot.ts';
 import { enterBootImage } from './entry.ts';
+import { ImageLoader } from './image-loader.ts';
 import type { Machine, MachineExit, RunLimits } from './machine.ts';
 import { checkAddress, checkLength, type Registers, readRegisters } from './machine-view.ts';
 import { OrLine } from './or-line.ts';
@@ -52,7 +53,7 @@ export interface PcOptions {
 }
 
 /** Why a run is cut short from inside. */
-type Request = { reason: 'reset' } | { reason: 'debug-exit'; status: number };
+type Request = { reason: 'reset' } | { reason: 'output' } | { reason: 'debug-exit'; status: number };
 
 /** Port 92h, bit 1: firmware leaves A20 open. */
 const FAST_A20 = 0x02;
@@ -67,10 +68,12 @@ export class Pc implements Machine {
   readonly keyboard: Ps2Keyboard;
   readonly vga: VgaText;
   readonly serial: OutputChannel;
-  readonly debugConsole = new OutputChannel();
-  readonly #boot: BootImage;
+  readonly debugConsole: OutputChannel;
+  readonly #image: ImageLoader;
+  readonly #entry: EntryState;
   readonly #devices: readonly Device[];
   readonly #pic: PicPair;
+  readonly #rtc: Rtc146818;
   readonly #uart: Uart16550;
   readonly #port92: Port92;
   #request: Request | undefined;
@@ -79,11 +82,12 @@ export class Pc implements Machine {
   constructor(options: PcOptions) {
     const { clock } = this;
     this.name = options.name;
-    this.#boot = options.boot;
+    this.#entry = options.boot.entry;
 
     const pool = Pool.create();
     const ports = new PortBus();
     this.memory = new GuestMemory(pool, { size: options.memoryBytes });
+    this.#image = new ImageLoader(this.memory, options.boot);
     this.processor = new Processor({
       name: options.name,
       code: createCodeSpace(pool, { compileLoop: options.compileLoop }),
@@ -137,13 +141,18 @@ export class Pc implements Machine {
     ports.attach(PORTS.VGA, vga);
     ports.attach(PORTS.COM1, uart);
     ports.attach(PORTS.BIOS_DEBUG, seabiosConsole(writeDebug));
+    // The adapter claims the whole window; in text mode it answers in the last quarter.
+    this.memory.addHole(...MEMORY.VGA_WINDOW);
     this.memory.addMmio(...MEMORY.VGA_TEXT, vga);
 
+    const full = () => this.#ask({ reason: 'output' });
     this.serial = new OutputChannel({
-      receive: (bytes) => uart.receive(bytes),
-      pending: () => uart.pendingInput,
+      full,
+      input: { receive: (bytes) => uart.receive(bytes), pending: () => uart.pendingInput },
     });
+    this.debugConsole = new OutputChannel({ full });
     this.#pic = pic;
+    this.#rtc = rtc;
     this.#uart = uart;
     this.#port92 = port92;
     this.keyboard = keyboard;
@@ -152,7 +161,6 @@ export class Pc implements Machine {
       ...[pic.primary, pic.secondary, pit, rtc, uart, i8042, keyboard, vga],
       ...[port61, port92, coprocessorError, postCode],
     ];
-    writeMemorySize(rtc, options.memoryBytes);
     this.#bootUp();
   }
 
@@ -239,15 +247,17 @@ export class Pc implements Machine {
   }
 
   #bootUp(): void {
-    // Firmware would have opened A20 before it started anything.
+    // Firmware would have opened A20 and counted the memory before it started anything.
     this.#port92.writePort(0, FAST_A20);
-    for (const { address, bytes } of this.#boot.pieces) this.memory.copyIn(address, bytes);
-    enterBootImage(this.processor, this.#boot.entry);
+    writeMemorySize(this.#rtc, this.memory.size);
+    this.#image.load();
+    enterBootImage(this.processor, this.#entry);
   }
 
   /** From within a run: it ends before the next block. */
   #ask(request: Request): void {
-    this.#request ??= request;
+    // A reset is not undone by output in the same moment.
+    if (this.#request === undefined || this.#request.reason === 'output') this.#request = request;
     this.processor.stop();
   }
 

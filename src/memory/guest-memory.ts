@@ -14,8 +14,6 @@ import type { Pool } from './pool.ts';
 export const PHYSICAL_ADDRESS_BITS = 36;
 /** RAM ends here: above, a PC has its PCI devices, interrupt controllers and firmware. */
 export const RAM_LIMIT = 0xe000_0000;
-/** The display adapter's window: never RAM. */
-const VIDEO_HOLE = { first: 0xa0000, last: 0xbffff } as const;
 
 /** Memory-mapped registers, as memory sees them: offsets from the device's first byte, widths in bytes. */
 export interface MmioDevice {
@@ -61,7 +59,7 @@ export class GuestMemory {
   #framesInUse = 0;
 
   /**
-   * `size`: bytes of RAM from address 0, a positive multiple of 4096, at most 3584 MiB. A0000h–BFFFFh is a hole.
+   * `size`: bytes of RAM from address 0, a positive multiple of 4096, at most 3584 MiB.
    * @throws UserError for another size
    */
   constructor(pool: Pool, options: { size: number }) {
@@ -73,7 +71,6 @@ export class GuestMemory {
     this.#pool = pool;
     this.#frames = new Uint32Array(size / PAGE_SIZE);
     this.#attributes = new Uint8Array(size / PAGE_SIZE);
-    this.#attributes.fill(ABSENT, pageOf(VIDEO_HOLE.first), pageOf(VIDEO_HOLE.last) + 1);
   }
 
   /** Frames that this guest holds, ROM included. */
@@ -208,6 +205,14 @@ export class GuestMemory {
     for (let page = pageOf(first); page <= pageOf(first + length - 1); page++) this.#removeRam(page);
   }
 
+  /**
+   * Takes RAM away from a page-aligned range: accesses there go to a bus on which nobody answers but what `addMmio`
+   * puts there. Before the guest runs, or followed by a flush of all translations.
+   */
+  addHole(first: number, length: number): void {
+    for (let page = pageOf(first); page <= pageOf(first + length - 1); page++) this.#removeRam(page);
+  }
+
   /** Every change of this page must be reported first: it holds decoded code. The caller drops writable translations. */
   watchWrites(page: number): void {
     if (this.#isRam(page)) this.#attributes[page]! |= WATCHED;
@@ -224,9 +229,15 @@ export class GuestMemory {
     }
   }
 
-  /** Starts a new round of dirty tracking. The caller drops all writable translations. */
-  clearDirty(): void {
-    for (let page = 0; page < this.#attributes.length; page++) this.#attributes[page]! &= ~DIRTY;
+  /** Whether `dirtyPages` would give this page. */
+  isDirty(page: number): boolean {
+    return page < this.#attributes.length && (this.#attributes[page]! & DIRTY) !== 0;
+  }
+
+  /** Starts a new round of dirty tracking, for `pages` pages (default: all). The caller drops all writable translations. */
+  clearDirty(firstPage = 0, pages = this.#attributes.length): void {
+    const end = Math.min(firstPage + pages, this.#attributes.length);
+    for (let page = firstPage; page < end; page++) this.#attributes[page]! &= ~DIRTY;
   }
 
   /** Returns all frames. The memory must not be used afterwards. */

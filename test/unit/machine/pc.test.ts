@@ -225,6 +225,19 @@ describe('determinism', () => {
 });
 
 describe('the map', () => {
+  it('C13: a PC has a display adapter, which claims A0000h–BFFFFh and answers with a text screen at B8000h', () => {
+    const { pc } = createPc('hlt');
+    for (const address of [0xa0000, 0xb0000, 0xb7ffc]) {
+      pc.memory.write(address, 0, 4);
+      expect(pc.memory.read(address, 4)).toBe(0xffff_ffff);
+    }
+    expect(pc.memory.read(0xb8000, 4)).toBe(0x0720_0720);
+    for (const address of [0x9fffc, 0xc0000]) {
+      pc.memory.write(address, 0x1234_5678, 4);
+      expect(pc.memory.read(address, 4)).toBe(0x1234_5678);
+    }
+  });
+
   it('memory ends where it ends; the hole for video and BIOS is not usable', () => {
     const usable = memoryMap(16 * MIB).filter(({ kind }) => kind === 'usable');
     expect(usable).toEqual([

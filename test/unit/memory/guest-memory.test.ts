@@ -60,9 +60,28 @@ describe('RAM', () => {
     expect(memory.copyOut(0x1ffc, 2)).toEqual(Uint8Array.of(0, 0));
   });
 
-  it('is not at A0000h–BFFFFh; C0000h–FFFFFh is RAM', () => {
+  it('C13: is everywhere where nobody takes it away, A0000h–BFFFFh too', () => {
     const { memory } = createMemory();
-    for (const address of [0xa0000, 0xbffff]) {
+    for (const address of [0x9fffe, 0xa0000, 0xb8000, 0xbfffe]) {
+      memory.write(address, 0x1234_5678, 4);
+      expect(memory.read(address, 4)).toBe(0x1234_5678);
+      expect(memory.frameForWrite(Math.floor(address / 4096))).not.toBe(0);
+    }
+  });
+
+  it('C13: is not where there is a hole; a device may answer in a part of it', () => {
+    const { memory } = createMemory();
+    memory.addHole(0xa0000, 0x20000);
+    const written: number[] = [];
+    memory.addMmio(0xb8000, 0x8000, {
+      name: 'screen',
+      readMemory: (offset) => offset & 0xff,
+      writeMemory: (offset) => void written.push(offset),
+    });
+    expect([memory.read(0xb7fff, 1), memory.read(0xb8012, 1)]).toEqual([0xff, 0x12]);
+    memory.write(0xbffff, 1, 1);
+    expect(written).toEqual([0x7fff]);
+    for (const address of [0xa0000, 0xb7fff]) {
       memory.write(address, 0, 1);
       expect(memory.read(address, 1)).toBe(0xff);
     }
@@ -272,6 +291,16 @@ describe('dirty tracking', () => {
     memory.clearDirty();
     expect([...memory.dirtyPages()]).toEqual([]);
     memory.write(0x5000, 1, 1);
+    expect([...memory.dirtyPages()]).toEqual([5]);
+  });
+
+  it('is asked for, and begun anew, page by page', () => {
+    const { memory } = createMemory();
+    for (const page of [5, 7, 8, 20]) memory.write(page * 4096, 1, 1);
+    expect([5, 6, 20, 2 ** 20].map((page) => memory.isDirty(page))).toEqual([true, false, true, false]);
+    memory.clearDirty(7, 2);
+    expect([...memory.dirtyPages()]).toEqual([5, 20]);
+    memory.clearDirty(20, 2 ** 20);
     expect([...memory.dirtyPages()]).toEqual([5]);
   });
 });
