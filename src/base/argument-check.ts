@@ -20,16 +20,25 @@ export function checkOptions<Name extends string>(
   return options;
 }
 
-export function checkWholeNumber(what: string, value: unknown, range: { least: number; most: number }): number {
-  const { least, most } = range;
-  if (typeof value === 'number' && Number.isInteger(value) && value >= least && value <= most) return value;
-  throw new UserError(`${what} must be a whole number from ${least} to ${most}, not ${shown(value)}`);
+export interface Range {
+  readonly least: number;
+  readonly most: number;
+  /** For the message: "MiB". */
+  readonly unit?: string;
 }
 
-export function checkNumber(what: string, value: unknown, range: { least: number; most: number }): number {
-  const { least, most } = range;
+const ofUnit = (unit: string | undefined): string => (unit === undefined ? '' : ` of ${unit}`);
+
+export function checkWholeNumber(what: string, value: unknown, range: Range): number {
+  const { least, most, unit } = range;
+  if (typeof value === 'number' && Number.isInteger(value) && value >= least && value <= most) return value;
+  throw new UserError(`${what} must be a whole number${ofUnit(unit)} from ${least} to ${most}, not ${shown(value)}`);
+}
+
+export function checkNumber(what: string, value: unknown, range: Range): number {
+  const { least, most, unit } = range;
   if (typeof value === 'number' && value >= least && value <= most) return value;
-  throw new UserError(`${what} must be a number from ${least} to ${most}, not ${shown(value)}`);
+  throw new UserError(`${what} must be a number${ofUnit(unit)} from ${least} to ${most}, not ${shown(value)}`);
 }
 
 export function checkChoice<Choice extends string>(what: string, value: unknown, choices: readonly Choice[]): Choice {

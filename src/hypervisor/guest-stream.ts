@@ -4,11 +4,12 @@
  * bound; then the guest is held (`full`): it gets no more slices, and as guest time depends on instructions alone, it
  * cannot tell.
  */
-import { type AbortSignalLike, checkSignal, settledOrAborted, throwIfAborted } from '../base/abort.ts';
+import { checkSignal, settledOrAborted, throwIfAborted } from '../base/abort.ts';
 import { checkNumber, checkOptions, isBytes, shown } from '../base/argument-check.ts';
 import { StateError, TimeoutError, UserError } from '../base/errors.ts';
 import { EventSource } from '../base/event-source.ts';
 import type { ByteChannel } from '../machine/machine.ts';
+import type { WaitOptions } from './guest-options.ts';
 import { OutputLog } from './output-log.ts';
 import { SEARCH_WINDOW, type TextMatch, TextSearch, textFinder } from './text-search.ts';
 
@@ -18,12 +19,6 @@ export const OUTPUT_BOUND = 2 ** 20;
 const LARGEST_CHUNK = 65_536;
 /** What timers can do, in ms. */
 const LONGEST_TIMEOUT = 2 ** 31 - 1;
-
-export interface WaitOptions {
-  /** In ms of wall-clock time; 0 looks at what is there. Default: without end. */
-  readonly timeout?: number | undefined;
-  readonly signal?: AbortSignalLike | undefined;
-}
 
 /** What a stream needs of its guest. */
 export interface StreamOwner {

@@ -1,15 +1,8 @@
 /** What a host is created with. */
 import { checkFunction, checkNumber, checkOptions, shown } from '../base/argument-check.ts';
 import { UserError } from '../base/errors.ts';
+import type { ListenerErrorSource } from './guest-events.ts';
 import type { Platform } from './platform.ts';
-
-/** Whose listener threw. */
-export interface ListenerErrorSource {
-  /** Name of the guest. */
-  readonly guest: string;
-  /** The event: "exit", "serial.data", … */
-  readonly event: string;
-}
 
 export interface HostOptions {
   readonly platform: Platform;
