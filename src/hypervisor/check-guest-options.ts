@@ -74,7 +74,7 @@ function checkBoot(value: unknown): GuestBoot {
     return { image: checkContent('boot.image', image) };
   }
   return {
-    kernel: checkContent('boot.kernel', kernel),
+    kernel: checkBytes('boot.kernel', kernel), // of an empty one it is said that it is no kernel
     initrd: initrd === undefined ? undefined : checkContent('boot.initrd', initrd),
     commandLine: commandLine === undefined ? '' : checkCommandLine(commandLine),
   };

@@ -131,7 +131,7 @@ export class GuestStream {
     const timeout =
       given.timeout === undefined
         ? undefined
-        : checkNumber('waitFor: timeout', given.timeout, { least: 0, most: LONGEST_TIMEOUT });
+        : checkNumber('waitFor: timeout', given.timeout, { least: 0, most: LONGEST_TIMEOUT, unit: 'ms' });
     const signal = checkSignal('waitFor: signal', given.signal);
     this.#owner.assertUsable();
     throwIfAborted(signal);
@@ -252,16 +252,17 @@ export class GuestStream {
     const log = this.#log;
     const positions = [...this.#iterators].map(({ position }) => position);
     if (this.#events.count('data') > 0) positions.push(this.#flowing);
+    const onlyWaiters = positions.length === 0 && this.#waiters.size > 0;
     if (positions.length === 0) {
       // Who waits for a text takes what does not match; else it would wait for a guest that waits for a reader.
       if (this.#discarding) this.#taken = log.end;
-      else if (this.#waiters.size > 0) this.#taken = Math.max(this.#taken, log.end - OUTPUT_BOUND);
+      else if (onlyWaiters) this.#taken = Math.max(this.#taken, log.end - OUTPUT_BOUND);
       positions.push(this.#taken);
     }
     const wanted = Math.min(...positions);
     const searches = [...this.#waiters].map(({ search }) => search.start);
     log.trim(Math.min(wanted, Math.max(this.#searched, log.end - SEARCH_WINDOW), ...searches));
-    const full = log.end - wanted >= OUTPUT_BOUND;
+    const full = !onlyWaiters && log.end - wanted >= OUTPUT_BOUND;
     if (full === this.#full) return;
     this.#full = full;
     this.#owner.onFull();
