@@ -96,7 +96,7 @@ export const Host = {
   /** @throws UserError that names the option */
   async create(options?: HostOptions): Promise<Host> {
     checkOptions('host options', options, ['platform', 'sliceMilliseconds', 'onListenerError']);
-    const platform = options?.platform ?? createPlatform();
+    const platform = options?.platform === undefined ? createPlatform() : options.platform;
     return new Hypervisor({ ...options, platform: platform as ReturnType<typeof createPlatform> });
   },
 };

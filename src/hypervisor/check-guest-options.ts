@@ -80,7 +80,6 @@ function checkBoot(value: unknown): GuestBoot {
   };
 }
 
-/** @throws UserError also for an array whose buffer was transferred away: it is empty. */
 function checkContent(what: string, value: unknown): Uint8Array {
   const bytes = checkBytes(what, value);
   if (bytes.length === 0) throw new UserError(`${what} is empty`);

@@ -5,8 +5,8 @@
  * cannot tell.
  */
 import { checkSignal, settledOrAborted, throwIfAborted } from '../base/abort.ts';
-import { checkNumber, checkOptions, isBytes, shown } from '../base/argument-check.ts';
-import { StateError, TimeoutError, UserError } from '../base/errors.ts';
+import { checkBytes, checkNumber, checkOptions, shown } from '../base/argument-check.ts';
+import { StateError, TimeoutError } from '../base/errors.ts';
 import { EventSource } from '../base/event-source.ts';
 import type { ByteChannel } from '../machine/machine.ts';
 import type { WaitOptions } from './guest-options.ts';
@@ -87,11 +87,12 @@ export class GuestStream {
   }
 
   write(data: Uint8Array | string): void {
-    if (typeof data !== 'string' && !isBytes(data)) {
-      throw new UserError(`write: a string or a Uint8Array is needed, not ${shown(data)}`);
-    }
+    const bytes =
+      typeof data === 'string'
+        ? new TextEncoder().encode(data)
+        : Uint8Array.from(checkBytes('write: what is no string', data));
     this.#owner.assertUsable();
-    this.#channel.send(typeof data === 'string' ? new TextEncoder().encode(data) : data.slice());
+    this.#channel.send(bytes);
     this.#owner.onInput();
   }
 

@@ -15,7 +15,7 @@ export interface HostOptions {
   readonly onListenerError?: ((error: unknown, source: ListenerErrorSource) => void) | undefined;
 }
 
-const SLICE = { least: 0.1, most: 1000 };
+const SLICE = { least: 0.1, most: 1000, unit: 'ms' };
 const NAMES = ['platform', 'sliceMilliseconds', 'onListenerError'] as const;
 const PLATFORM_NEEDS = ['now', 'yield', 'delay'] as const;
 

@@ -422,6 +422,21 @@ describe('write', () => {
     expect(machine.serial.sent).toEqual([0xc3, 0xa9, 1, 2, 0]);
   });
 
+  it('L5: refuses an array whose buffer was transferred, takes one that its buffer has shrunk away from', () => {
+    const { serial, machine } = createGuest();
+    const detached = new Uint8Array(4);
+    structuredClone(detached.buffer, { transfer: [detached.buffer] });
+    expect(() => serial.write(detached)).toThrow(
+      new UserError('write: what is no string: its buffer is detached (it was transferred to somebody else)'),
+    );
+    const buffer = new ArrayBuffer(8, { maxByteLength: 8 });
+    const beyond = new Uint8Array(buffer, 4, 4);
+    buffer.resize(2);
+    serial.write(beyond);
+    serial.write(new Uint8Array(buffer));
+    expect(machine.serial.sent).toEqual([0, 0]);
+  });
+
   it.each([[undefined], [5], [[1, 2]], [new Uint16Array(1)], [new DataView(new ArrayBuffer(1))], [{}]])(
     'L5: refuses %j',
     (data) => {
