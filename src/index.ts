@@ -20,22 +20,37 @@
 import type { AbortSignalLike } from './base/abort.ts';
 import { checkOptions } from './base/argument-check.ts';
 import { createPlatform } from './host/platform.ts';
-import type { GuestEvents, GuestExit, GuestState, RunOptions, RunToResult } from './hypervisor/guest.ts';
-import type { ClockMode, GuestOptions } from './hypervisor/guest-options.ts';
-import type { WaitOptions } from './hypervisor/guest-stream.ts';
+import type {
+  GuestEvents,
+  GuestExit,
+  GuestState,
+  ListenerErrorSource,
+  RunToResult,
+} from './hypervisor/guest-events.ts';
+import type { ClockMode, GuestOptions, RunOptions, WaitOptions } from './hypervisor/guest-options.ts';
 import { Host as Hypervisor } from './hypervisor/host.ts';
-import type { ListenerErrorSource } from './hypervisor/host-options.ts';
 import type { TextMatch } from './hypervisor/text-search.ts';
 import type { MachineView } from './machine/machine-view.ts';
 
 export { InternalError, StateError, TimeoutError, UserError } from './base/errors.ts';
-export type { GuestEvents, GuestExit, GuestState, ResetCause, RunOptions, RunToResult } from './hypervisor/guest.ts';
-export type { ClockMode, GuestBoot, GuestOptions } from './hypervisor/guest-options.ts';
-export type { WaitOptions } from './hypervisor/guest-stream.ts';
-export type { ListenerErrorSource } from './hypervisor/host-options.ts';
-export type { TextMatch } from './hypervisor/text-search.ts';
-export type { MachineView, Registers, SegmentRegister } from './machine/machine-view.ts';
-export type { AbortSignalLike };
+export type { ResetCause } from './hypervisor/guest-events.ts';
+export type { GuestBoot } from './hypervisor/guest-options.ts';
+export type { EngineName } from './machine/machine.ts';
+export type { Registers, SegmentRegister } from './machine/machine-view.ts';
+export type {
+  AbortSignalLike,
+  ClockMode,
+  GuestEvents,
+  GuestExit,
+  GuestOptions,
+  GuestState,
+  ListenerErrorSource,
+  MachineView,
+  RunOptions,
+  RunToResult,
+  TextMatch,
+  WaitOptions,
+};
 
 /** The world around a host: the only way wall-clock time comes in. */
 export interface Platform {
@@ -81,7 +96,7 @@ export const Host = {
   /** @throws UserError that names the option */
   async create(options?: HostOptions): Promise<Host> {
     checkOptions('host options', options, ['platform', 'sliceMilliseconds', 'onListenerError']);
-    const platform = options?.platform ?? createPlatform();
+    const platform = options?.platform === undefined ? createPlatform() : options.platform;
     return new Hypervisor({ ...options, platform: platform as ReturnType<typeof createPlatform> });
   },
 };

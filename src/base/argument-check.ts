@@ -20,16 +20,25 @@ export function checkOptions<Name extends string>(
   return options;
 }
 
-export function checkWholeNumber(what: string, value: unknown, range: { least: number; most: number }): number {
-  const { least, most } = range;
-  if (typeof value === 'number' && Number.isInteger(value) && value >= least && value <= most) return value;
-  throw new UserError(`${what} must be a whole number from ${least} to ${most}, not ${shown(value)}`);
+export interface Range {
+  readonly least: number;
+  readonly most: number;
+  /** For the message: "MiB". */
+  readonly unit?: string;
 }
 
-export function checkNumber(what: string, value: unknown, range: { least: number; most: number }): number {
-  const { least, most } = range;
+const ofUnit = (unit: string | undefined): string => (unit === undefined ? '' : ` of ${unit}`);
+
+export function checkWholeNumber(what: string, value: unknown, range: Range): number {
+  const { least, most, unit } = range;
+  if (typeof value === 'number' && Number.isInteger(value) && value >= least && value <= most) return value;
+  throw new UserError(`${what} must be a whole number${ofUnit(unit)} from ${least} to ${most}, not ${shown(value)}`);
+}
+
+export function checkNumber(what: string, value: unknown, range: Range): number {
+  const { least, most, unit } = range;
   if (typeof value === 'number' && value >= least && value <= most) return value;
-  throw new UserError(`${what} must be a number from ${least} to ${most}, not ${shown(value)}`);
+  throw new UserError(`${what} must be a number${ofUnit(unit)} from ${least} to ${most}, not ${shown(value)}`);
 }
 
 export function checkChoice<Choice extends string>(what: string, value: unknown, choices: readonly Choice[]): Choice {
@@ -42,14 +51,21 @@ export function checkString(what: string, value: unknown): string {
   throw new UserError(`${what} must be a string, not ${shown(value)}`);
 }
 
-/** A Uint8Array of whatever realm, over whatever buffer. */
+/** A Uint8Array of whatever realm, over whatever buffer, as long as there is one behind it. */
 export function checkBytes(what: string, value: unknown): Uint8Array {
-  if (isBytes(value)) return value;
-  throw new UserError(`${what} must be a Uint8Array, not ${shown(value)}`);
+  if (!isBytes(value)) throw new UserError(`${what} must be a Uint8Array, not ${shown(value)}`);
+  if (value.length > 0) return value;
+  try {
+    new DataView(value.buffer);
+  } catch {
+    throw new UserError(`${what}: its buffer is detached (it was transferred to somebody else)`);
+  }
+  // A view that its buffer has shrunk away from is empty, but refuses to be copied.
+  return new Uint8Array();
 }
 
 /** By the internal slot, which cannot be had for show: also for arrays of another realm, where instanceof says no. */
-export const isBytes = (value: unknown): value is Uint8Array =>
+const isBytes = (value: unknown): value is Uint8Array =>
   ArrayBuffer.isView(value) && Object.prototype.toString.call(value) === '[object Uint8Array]';
 
 export function checkFunction<Value extends (...args: never[]) => unknown>(what: string, value: unknown): Value {

@@ -1,6 +1,6 @@
 /** Exit statuses of the command `vetro`, as documented in the README and in `vetro run --help`. */
 import { UserError } from '../base/errors.ts';
-import type { GuestExit } from '../hypervisor/guest.ts';
+import type { GuestExit } from '../hypervisor/guest-events.ts';
 import { Interrupted } from './stop.ts';
 
 export const EXIT = {

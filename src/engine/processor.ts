@@ -31,11 +31,11 @@ import type { GuestMemory } from '../memory/guest-memory.ts';
 import type { Pool } from '../memory/pool.ts';
 import type { CodeSpace } from './code-space.ts';
 import type { Engine } from './engine.ts';
+import type { EngineName } from './engine-name.ts';
 import { Interpreter } from './interpreter/interpreter.ts';
 import { ReferenceEngine } from './reference/reference-engine.ts';
 
-export const ENGINES = ['interpreter', 'reference'] as const;
-export type EngineName = (typeof ENGINES)[number];
+export { ENGINES, type EngineName } from './engine-name.ts';
 
 export interface ProcessorOptions {
   /** The guest's name, for messages. */

@@ -4,8 +4,9 @@ import type { BootImage } from '../machine/boot.ts';
 import { linuxBoot } from '../machine/linux-boot.ts';
 import { Pc, type PcOptions } from '../machine/pc.ts';
 import { MEMORY } from '../machine/pc-map.ts';
+import type { CheckedGuestOptions } from './check-guest-options.ts';
 import type { Guest } from './guest.ts';
-import type { CheckedGuestOptions, GuestBoot } from './guest-options.ts';
+import type { GuestBoot } from './guest-options.ts';
 
 export type PcGuest = Guest<Pc>;
 

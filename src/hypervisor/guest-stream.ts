@@ -4,11 +4,12 @@
  * bound; then the guest is held (`full`): it gets no more slices, and as guest time depends on instructions alone, it
  * cannot tell.
  */
-import { type AbortSignalLike, checkSignal, settledOrAborted, throwIfAborted } from '../base/abort.ts';
-import { checkNumber, checkOptions, isBytes, shown } from '../base/argument-check.ts';
-import { StateError, TimeoutError, UserError } from '../base/errors.ts';
+import { checkSignal, settledOrAborted, throwIfAborted } from '../base/abort.ts';
+import { checkBytes, checkNumber, checkOptions, shown } from '../base/argument-check.ts';
+import { StateError, TimeoutError } from '../base/errors.ts';
 import { EventSource } from '../base/event-source.ts';
 import type { ByteChannel } from '../machine/machine.ts';
+import type { WaitOptions } from './guest-options.ts';
 import { OutputLog } from './output-log.ts';
 import { SEARCH_WINDOW, type TextMatch, TextSearch, textFinder } from './text-search.ts';
 
@@ -18,12 +19,6 @@ export const OUTPUT_BOUND = 2 ** 20;
 const LARGEST_CHUNK = 65_536;
 /** What timers can do, in ms. */
 const LONGEST_TIMEOUT = 2 ** 31 - 1;
-
-export interface WaitOptions {
-  /** In ms of wall-clock time; 0 looks at what is there. Default: without end. */
-  readonly timeout?: number | undefined;
-  readonly signal?: AbortSignalLike | undefined;
-}
 
 /** What a stream needs of its guest. */
 export interface StreamOwner {
@@ -92,11 +87,12 @@ export class GuestStream {
   }
 
   write(data: Uint8Array | string): void {
-    if (typeof data !== 'string' && !isBytes(data)) {
-      throw new UserError(`write: a string or a Uint8Array is needed, not ${shown(data)}`);
-    }
+    const bytes =
+      typeof data === 'string'
+        ? new TextEncoder().encode(data)
+        : Uint8Array.from(checkBytes('write: what is no string', data));
     this.#owner.assertUsable();
-    this.#channel.send(typeof data === 'string' ? new TextEncoder().encode(data) : data.slice());
+    this.#channel.send(bytes);
     this.#owner.onInput();
   }
 
@@ -136,7 +132,7 @@ export class GuestStream {
     const timeout =
       given.timeout === undefined
         ? undefined
-        : checkNumber('waitFor: timeout', given.timeout, { least: 0, most: LONGEST_TIMEOUT });
+        : checkNumber('waitFor: timeout', given.timeout, { least: 0, most: LONGEST_TIMEOUT, unit: 'ms' });
     const signal = checkSignal('waitFor: signal', given.signal);
     this.#owner.assertUsable();
     throwIfAborted(signal);
@@ -257,16 +253,17 @@ export class GuestStream {
     const log = this.#log;
     const positions = [...this.#iterators].map(({ position }) => position);
     if (this.#events.count('data') > 0) positions.push(this.#flowing);
+    const onlyWaiters = positions.length === 0 && this.#waiters.size > 0;
     if (positions.length === 0) {
       // Who waits for a text takes what does not match; else it would wait for a guest that waits for a reader.
       if (this.#discarding) this.#taken = log.end;
-      else if (this.#waiters.size > 0) this.#taken = Math.max(this.#taken, log.end - OUTPUT_BOUND);
+      else if (onlyWaiters) this.#taken = Math.max(this.#taken, log.end - OUTPUT_BOUND);
       positions.push(this.#taken);
     }
     const wanted = Math.min(...positions);
     const searches = [...this.#waiters].map(({ search }) => search.start);
     log.trim(Math.min(wanted, Math.max(this.#searched, log.end - SEARCH_WINDOW), ...searches));
-    const full = log.end - wanted >= OUTPUT_BOUND;
+    const full = !onlyWaiters && log.end - wanted >= OUTPUT_BOUND;
     if (full === this.#full) return;
     this.#full = full;
     this.#owner.onFull();

@@ -4,47 +4,20 @@ import { checkOptions, checkWholeNumber } from '../base/argument-check.ts';
 import { StateError } from '../base/errors.ts';
 import { EventSource } from '../base/event-source.ts';
 import type { Machine, MachineExit, RunLimits } from '../machine/machine.ts';
+import { checkWeight } from './check-guest-options.ts';
+import type {
+  GuestEvents,
+  GuestExit,
+  GuestState,
+  ListenerErrorSource,
+  ResetCause,
+  RunToResult,
+} from './guest-events.ts';
 import { GuestKeyboard } from './guest-keyboard.ts';
-import { type ClockMode, checkWeight, type GuestSettings } from './guest-options.ts';
+import type { ClockMode, GuestSettings, RunOptions } from './guest-options.ts';
 import { GuestStream, OUTPUT_BOUND } from './guest-stream.ts';
 
-/** Why a guest no longer runs. */
-export type GuestExit =
-  /** It halted with interrupts disabled: powered off, or for good. */
-  | { readonly reason: 'halted' }
-  /** Somebody stopped it: `stop()`, `dispose()`, or the guest itself asked for a reset, with `onReset: 'stop'`. */
-  | { readonly reason: 'stopped'; readonly by: 'stop' | 'dispose' | 'guest' }
-  /** A triple fault, with `onTripleFault: 'stop'`. `cause`: one line on the fault that could not be delivered. */
-  | { readonly reason: 'triple-fault'; readonly cause: string }
-  /** It wrote `status` to the debug-exit port. */
-  | { readonly reason: 'debug-exit'; readonly status: number }
-  /** A bug of ours. Other guests are not affected. */
-  | { readonly reason: 'error'; readonly error: Error };
-
-/** Why `runTo` came back: there; `pause()`; it stopped (see `exitReason`); it waits, and only input can wake it. */
-export type RunToResult = 'reached' | 'paused' | 'stopped' | 'idle';
-
-/** created → running ⇄ paused → stopped → disposed. A stopped guest can be run again after `reset()`. */
-export type GuestState = 'created' | 'running' | 'paused' | 'stopped' | 'disposed';
-
-export type ResetCause = 'host' | 'guest' | 'triple-fault';
-
-export interface GuestEvents {
-  exit: [exit: GuestExit];
-  /** Halted, and nothing but input can wake it. */
-  idle: [];
-  /** It was reset: by `reset()`, by the guest itself, or because of a triple fault. `explanation`: one line on why. */
-  reset: [cause: ResetCause, explanation?: string];
-  /** One line on what its owner should know: it is held because nobody reads its output, it resets too often, … */
-  warning: [line: string];
-}
-
 const EVENTS: readonly (keyof GuestEvents)[] = ['exit', 'idle', 'reset', 'warning'];
-
-export interface RunOptions {
-  /** Aborting pauses the guest and rejects the promise with the signal's reason. */
-  readonly signal?: AbortSignalLike | undefined;
-}
 
 /** What a guest asks of its host. */
 export interface GuestKeeper {
@@ -57,7 +30,7 @@ export interface GuestKeeper {
   /** A wall-clock timer. @returns what cancels it */
   delay(ms: number, action: () => void): () => void;
   /** A listener of `source` threw. */
-  listenerFailed(error: unknown, source: { readonly guest: string; readonly event: string }): void;
+  listenerFailed(error: unknown, source: ListenerErrorSource): void;
 }
 
 /** Where `runTo` is to stop, and who is told. */

@@ -1,15 +1,8 @@
 /** What a host is created with. */
 import { checkFunction, checkNumber, checkOptions, shown } from '../base/argument-check.ts';
 import { UserError } from '../base/errors.ts';
+import type { ListenerErrorSource } from './guest-events.ts';
 import type { Platform } from './platform.ts';
-
-/** Whose listener threw. */
-export interface ListenerErrorSource {
-  /** Name of the guest. */
-  readonly guest: string;
-  /** The event: "exit", "serial.data", … */
-  readonly event: string;
-}
 
 export interface HostOptions {
   readonly platform: Platform;
@@ -22,7 +15,7 @@ export interface HostOptions {
   readonly onListenerError?: ((error: unknown, source: ListenerErrorSource) => void) | undefined;
 }
 
-const SLICE = { least: 0.1, most: 1000 };
+const SLICE = { least: 0.1, most: 1000, unit: 'ms' };
 const NAMES = ['platform', 'sliceMilliseconds', 'onListenerError'] as const;
 const PLATFORM_NEEDS = ['now', 'yield', 'delay'] as const;
 

@@ -7,9 +7,10 @@
  */
 import { StateError } from '../base/errors.ts';
 import type { Machine } from '../machine/machine.ts';
+import { checkGuestOptions } from './check-guest-options.ts';
 import { createPc, type PcGuest } from './create-guest.ts';
 import { Guest, type GuestKeeper } from './guest.ts';
-import { checkGuestOptions, type GuestOptions, type GuestSettings } from './guest-options.ts';
+import type { GuestOptions, GuestSettings } from './guest-options.ts';
 import { checkHostOptions, type HostOptions, reportListenerError } from './host-options.ts';
 import type { Platform } from './platform.ts';
 import { ResetLimiter } from './reset-limiter.ts';

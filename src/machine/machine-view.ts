@@ -1,7 +1,4 @@
 /** A machine for those who look at it: nothing here has an effect that the guest could see. */
-import { checkWholeNumber } from '../base/argument-check.ts';
-import type { Cpu } from '../cpu/cpu.ts';
-import { readEflags } from '../cpu/flags.ts';
 
 /** A segment register with what the processor keeps of its descriptor. */
 export interface SegmentRegister {
@@ -12,15 +9,13 @@ export interface SegmentRegister {
   readonly access: number;
 }
 
-const GENERAL = ['eax', 'ecx', 'edx', 'ebx', 'esp', 'ebp', 'esi', 'edi'] as const;
-const SEGMENTS = ['es', 'cs', 'ss', 'ds', 'fs', 'gs', 'ldtr', 'tr'] as const;
-const CONTROL = ['cr0', 'cr2', 'cr3', 'cr4', 'dr0', 'dr1', 'dr2', 'dr3', 'dr6', 'dr7'] as const;
+type GeneralName = 'eax' | 'ecx' | 'edx' | 'ebx' | 'esp' | 'ebp' | 'esi' | 'edi';
+type SegmentName = 'es' | 'cs' | 'ss' | 'ds' | 'fs' | 'gs' | 'ldtr' | 'tr';
+type ControlName = 'cr0' | 'cr2' | 'cr3' | 'cr4' | 'dr0' | 'dr1' | 'dr2' | 'dr3' | 'dr6' | 'dr7';
 
-/** The registers at one moment. 32 bits wide, unsigned. */
-export type Registers = Readonly<
-  Record<(typeof GENERAL)[number] | (typeof CONTROL)[number] | 'eip' | 'eflags' | 'cpl', number>
-> &
-  Readonly<Record<(typeof SEGMENTS)[number], SegmentRegister>> &
+/** The registers at one moment: 32 bits wide, unsigned. */
+export type Registers = Readonly<Record<GeneralName | ControlName | 'eip' | 'eflags' | 'cpl', number>> &
+  Readonly<Record<SegmentName, SegmentRegister>> &
   Readonly<Record<'gdtr' | 'idtr', { readonly base: number; readonly limit: number }>>;
 
 export interface MachineView {
@@ -47,27 +42,4 @@ export interface MachineView {
   screen(): string[];
   /** A hash over everything that the guest could see: equal histories give equal hashes. */
   stateHash(): string;
-}
-
-export const checkAddress = (what: string, value: unknown): number =>
-  checkWholeNumber(what, value, { least: 0, most: 0xffff_ffff });
-
-export const checkLength = (what: string, value: unknown): number =>
-  checkWholeNumber(what, value, { least: 0, most: 2 ** 24 });
-
-export function readRegisters({ state }: Cpu): Registers {
-  const segments = SEGMENTS.map((name, index) => {
-    const { selector, base, limit, access } = state.segments[index]!;
-    return [name, { selector, base, limit, access }];
-  });
-  return {
-    ...Object.fromEntries(GENERAL.map((name, index) => [name, state.reg32(index)])),
-    ...Object.fromEntries(CONTROL.map((name) => [name, state[name]])),
-    ...Object.fromEntries(segments),
-    eip: state.ip,
-    eflags: readEflags(state),
-    cpl: state.cpl,
-    gdtr: { base: state.gdtrBase, limit: state.gdtrLimit },
-    idtr: { base: state.idtrBase, limit: state.idtrLimit },
-  } as Registers;
 }

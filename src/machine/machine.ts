@@ -2,6 +2,8 @@
 import type { InternalError } from '../base/errors.ts';
 import type { MachineView } from './machine-view.ts';
 
+export { ENGINES, type EngineName } from '../engine/engine-name.ts';
+
 export type MachineExit = { /** Instructions retired in this run. */ readonly executed: number } & (
   | /** The instructions given are used up. */ { readonly reason: 'budget' }
   | /** Guest time has reached the limit given. */ { readonly reason: 'time' }

@@ -19,22 +19,24 @@ import { Rtc146818 } from '../devices/rtc146818.ts';
 import { Uart16550 } from '../devices/uart16550.ts';
 import { VgaText } from '../devices/vga-text.ts';
 import { createCodeSpace } from '../engine/code-space.ts';
+import type { EngineName } from '../engine/engine-name.ts';
 import type { RuntimeOptions } from '../engine/interpreter/runtime.ts';
-import { type EngineName, Processor } from '../engine/processor.ts';
+import { Processor } from '../engine/processor.ts';
 import { GuestMemory } from '../memory/guest-memory.ts';
 import { Pool } from '../memory/pool.ts';
 import type { BootImage, EntryState } from './boot.ts';
 import { enterBootImage } from './entry.ts';
 import { ImageLoader } from './image-loader.ts';
 import type { Machine, MachineExit, RunLimits } from './machine.ts';
-import { checkAddress, checkLength, type Registers, readRegisters } from './machine-view.ts';
+import type { Registers } from './machine-view.ts';
 import { OrLine } from './or-line.ts';
 import { OutputChannel } from './output-channel.ts';
 import { ISA_IRQ, MEMORY, PORTS } from './pc-map.ts';
-import { probeBytes, probeLinear } from './probe-memory.ts';
+import { checkAddress, checkLength, probeBytes, probeLinear } from './probe-memory.ts';
+import { readRegisters } from './read-registers.ts';
 import { hashState } from './state-hash.ts';
 
-export { ENGINES, type EngineName } from '../engine/processor.ts';
+export type { EngineName } from '../engine/engine-name.ts';
 
 export interface PcOptions {
   /** Shown in messages. */

@@ -1,8 +1,16 @@
 /** Looking into a stopped machine: nothing here has an effect that the guest could see. */
 import { PAGE_SIZE } from '../base/address.ts';
+import { checkWholeNumber } from '../base/argument-check.ts';
 import type { Cpu } from '../cpu/cpu.ts';
 import { walkPages } from '../cpu/paging/page-walk.ts';
 import { pagingState } from '../cpu/paging/paging-state.ts';
+
+/** @throws UserError that names what the address is for */
+export const checkAddress = (what: string, value: unknown): number =>
+  checkWholeNumber(what, value, { least: 0, most: 0xffff_ffff });
+
+export const checkLength = (what: string, value: unknown): number =>
+  checkWholeNumber(what, value, { least: 0, most: 2 ** 24 });
 
 /** Physical address of a linear one, as a supervisor would reach it; undefined if it is not mapped. */
 export function probeLinear(cpu: Cpu, address: number): number | undefined {

@@ -1,0 +1,94 @@
+/** Checks what a guest is asked for: whatever the types said, nothing wrong gets further than here. */
+import {
+  checkBytes,
+  checkChoice,
+  checkNumber,
+  checkOptions,
+  checkString,
+  checkWholeNumber,
+  shown,
+} from '../base/argument-check.ts';
+import { UserError } from '../base/errors.ts';
+import { ENGINES } from '../machine/machine.ts';
+import { MAXIMUM_MEMORY, MINIMUM_MEMORY } from '../machine/pc-map.ts';
+import type { ClockMode, GuestBoot, GuestOptions } from './guest-options.ts';
+
+/** All decided but the name, which is the host's to give. */
+export type CheckedGuestOptions = Required<Omit<GuestOptions, 'name'>> & { readonly name: string | undefined };
+
+const MIB = 2 ** 20;
+const WEIGHT = { least: 0.001, most: 1_000_000 };
+const MEMORY = { least: MINIMUM_MEMORY / MIB, most: MAXIMUM_MEMORY / MIB, unit: 'MiB' };
+const POWER_ON = { least: 0, most: Date.UTC(9999, 11, 31), unit: 'ms' };
+const DEFAULT_POWER_ON = Date.UTC(2000, 0, 1);
+const LONGEST_NAME = 100;
+const OPTIONS = [
+  ...(['boot', 'name', 'memory', 'cpu', 'engine', 'powerOnTime', 'weight', 'clock'] as const),
+  ...(['onTripleFault', 'onReset'] as const),
+];
+const BOOT_OPTIONS = ['kernel', 'initrd', 'commandLine', 'image'] as const;
+
+/** @throws UserError that names the option */
+export function checkGuestOptions(options: unknown): CheckedGuestOptions {
+  const given = checkOptions('createGuest: options', options, OPTIONS);
+  const ifGiven = <Value>(value: unknown, otherwise: Value, check: (value: unknown) => Value): Value =>
+    value === undefined ? otherwise : check(value);
+  const resetOrStop = (name: string) => (value: unknown) => checkChoice(name, value, ['reset', 'stop']);
+  return {
+    boot: checkBoot(given.boot),
+    name: ifGiven(given.name, undefined, checkName),
+    memory: ifGiven(given.memory, 256, (value) => checkWholeNumber('memory', value, MEMORY)),
+    cpu: ifGiven(given.cpu, 'i686', (value) => checkString('cpu', value)),
+    engine: ifGiven(given.engine, 'interpreter', (value) => checkChoice('engine', value, ENGINES)),
+    powerOnTime: ifGiven(given.powerOnTime, DEFAULT_POWER_ON, (value) =>
+      checkWholeNumber('powerOnTime', value, POWER_ON),
+    ),
+    weight: ifGiven(given.weight, 1, (value) => checkWeight('weight', value)),
+    clock: ifGiven<ClockMode>(given.clock, 'virtual', (value) => checkChoice('clock', value, ['virtual', 'host'])),
+    onTripleFault: ifGiven(given.onTripleFault, 'reset', resetOrStop('onTripleFault')),
+    onReset: ifGiven(given.onReset, 'reset', resetOrStop('onReset')),
+  };
+}
+
+export const checkWeight = (what: string, value: unknown): number => checkNumber(what, value, WEIGHT);
+
+function checkName(value: unknown): string {
+  const name = checkString('name', value);
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
+  if (name !== '' && name.length <= LONGEST_NAME && !/[\x00-\x1f\x7f-\x9f\u2028\u2029]/.test(name)) return name;
+  throw new UserError(`name must be 1 to ${LONGEST_NAME} characters without control characters, not ${shown(name)}`);
+}
+
+function checkBoot(value: unknown): GuestBoot {
+  if (value === undefined) throw new UserError('boot is missing: give { kernel, initrd, commandLine } or { image }');
+  const { kernel, initrd, commandLine, image } = checkOptions('boot', value, BOOT_OPTIONS);
+  if ((kernel === undefined) === (image === undefined)) {
+    throw new UserError(
+      `boot needs either a kernel or an image, ${kernel === undefined ? 'and has none' : 'not both'}`,
+    );
+  }
+  if (image !== undefined) {
+    for (const [name, other] of Object.entries({ initrd, commandLine })) {
+      if (other !== undefined) throw new UserError(`boot.${name} goes with a kernel, not with an image`);
+    }
+    return { image: checkContent('boot.image', image) };
+  }
+  return {
+    kernel: checkBytes('boot.kernel', kernel), // of an empty one it is said that it is no kernel
+    initrd: initrd === undefined ? undefined : checkContent('boot.initrd', initrd),
+    commandLine: commandLine === undefined ? '' : checkCommandLine(commandLine),
+  };
+}
+
+function checkContent(what: string, value: unknown): Uint8Array {
+  const bytes = checkBytes(what, value);
+  if (bytes.length === 0) throw new UserError(`${what} is empty`);
+  return bytes;
+}
+
+function checkCommandLine(value: unknown): string {
+  const text = checkString('boot.commandLine', value);
+  if (text.includes('\0'))
+    throw new UserError('boot.commandLine contains a NUL character, where the kernel would end it');
+  return text;
+}

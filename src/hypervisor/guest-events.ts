@@ -1,0 +1,41 @@
+/** What becomes of a guest, and what it says about itself. */
+import type { InternalError } from '../base/errors.ts';
+
+/** Why a guest no longer runs. */
+export type GuestExit =
+  /** It halted with interrupts disabled: powered off, or for good. */
+  | { readonly reason: 'halted' }
+  /** Somebody stopped it: `stop()`, `dispose()`, or the guest itself asked for a reset, with `onReset: 'stop'`. */
+  | { readonly reason: 'stopped'; readonly by: 'stop' | 'dispose' | 'guest' }
+  /** A triple fault, with `onTripleFault: 'stop'`. `cause`: one line on the fault that could not be delivered. */
+  | { readonly reason: 'triple-fault'; readonly cause: string }
+  /** It wrote `status` to the debug-exit port. */
+  | { readonly reason: 'debug-exit'; readonly status: number }
+  /** A bug of ours. Other guests are not affected. */
+  | { readonly reason: 'error'; readonly error: InternalError };
+
+/** Why `runTo` came back: there; `pause()`; it stopped (see `exitReason`); it waits, and only input can wake it. */
+export type RunToResult = 'reached' | 'paused' | 'stopped' | 'idle';
+
+/** created → running ⇄ paused → stopped → disposed. A stopped guest can be run again after `reset()`. */
+export type GuestState = 'created' | 'running' | 'paused' | 'stopped' | 'disposed';
+
+export type ResetCause = 'host' | 'guest' | 'triple-fault';
+
+export interface GuestEvents {
+  exit: [exit: GuestExit];
+  /** Halted, and nothing but input can wake it. */
+  idle: [];
+  /** It was reset: by `reset()`, by the guest itself, or because of a triple fault. `explanation`: one line on why. */
+  reset: [cause: ResetCause, explanation?: string];
+  /** One line on what its owner should know: it is held because nobody reads its output, it resets too often, … */
+  warning: [line: string];
+}
+
+/** Whose listener threw. */
+export interface ListenerErrorSource {
+  /** Name of the guest. */
+  readonly guest: string;
+  /** The event: "exit", "serial.data", … */
+  readonly event: string;
+}
