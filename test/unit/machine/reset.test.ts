@@ -70,7 +70,7 @@ const DEEDS: Record<string, (pc: Pc) => void> = {
     out(pc, 0x3f8, 0x77);
   },
   'an x87 error'(pc) {
-    pc.processor.x87Error!();
+    pc.processor.x87Error!(1);
   },
   'a screen and a progress code'(pc) {
     pc.memory.write(0xb8000, 0x4121, 2);
