@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { createPlatform } from '../src/host/platform.ts';
 import { Host } from '../src/index.ts';
-import { Pc } from '../src/machine/pc.ts';
+import { createSharedCode, Pc } from '../src/machine/pc.ts';
 import { BOOT_MARKER, type Task } from './emulators.ts';
 import { type Message, RoundReader } from './measurement.ts';
 import { multibootState, PROGRAM_MEMORY } from './programs.ts';
@@ -24,7 +24,7 @@ function runRounds({ image }: Task & { kind: 'program' }, send: (message: Messag
     engine: 'interpreter',
     boot: multibootState(readFileSync(image)),
     powerOnTime: 0,
-    compileLoop: createPlatform().compile,
+    code: createSharedCode({ compileLoop: createPlatform().compile }),
   });
   send({ kind: 'started' });
   let start = 0;

@@ -20,7 +20,7 @@ export interface CommonPlatformOptions {
 export function createPlatform(options: CommonPlatformOptions = {}): CommonPlatform {
   assertWebAssembly();
   return {
-    compile: rememberModules(options.compile ?? compileOptimised),
+    compile: options.compile ?? compileOptimised,
     now: () => performance.now(),
     yield: nextTurn(),
     delay(ms, action) {
@@ -86,18 +86,3 @@ interface NodeGlobals {
     getBuiltinModule?(name: 'node:v8'): { setFlagsFromString(flags: string): void } | undefined;
   };
 }
-
-/** Guests compile the same code: each distinct module is compiled once. */
-function rememberModules(compile: (bytes: Uint8Array<ArrayBuffer>) => WebAssembly.Module): typeof compile {
-  const known: { bytes: Uint8Array; module: WebAssembly.Module }[] = [];
-  return (bytes) => {
-    const found = known.find((entry) => sameBytes(entry.bytes, bytes));
-    if (found) return found.module;
-    const module = compile(bytes);
-    known.push({ bytes, module });
-    return module;
-  };
-}
-
-const sameBytes = (a: Uint8Array, b: Uint8Array): boolean =>
-  a.length === b.length && a.every((byte, index) => byte === b[index]);

@@ -2,7 +2,7 @@
 import { UserError } from '../base/errors.ts';
 import type { BootImage } from '../machine/boot.ts';
 import { linuxBoot } from '../machine/linux-boot.ts';
-import { Pc, type PcOptions } from '../machine/pc.ts';
+import { Pc, type SharedCode } from '../machine/pc.ts';
 import { MEMORY } from '../machine/pc-map.ts';
 import type { CheckedGuestOptions } from './check-guest-options.ts';
 import type { Guest } from './guest.ts';
@@ -13,13 +13,13 @@ export type PcGuest = Guest<Pc>;
 const MIB = 2 ** 20;
 
 /** @throws UserError for options that cannot be met */
-export function createPc(name: string, options: CheckedGuestOptions, compileLoop?: PcOptions['compileLoop']): Pc {
+export function createPc(name: string, options: CheckedGuestOptions, code?: SharedCode): Pc {
   const memoryBytes = options.memory * MIB;
   const boot = bootImage(options.boot, memoryBytes);
   checkPlaces(boot, memoryBytes);
   const { cpu, engine, powerOnTime } = options;
   try {
-    return new Pc({ name, memoryBytes, cpu, engine, boot, powerOnTime, compileLoop });
+    return new Pc({ name, memoryBytes, cpu, engine, boot, powerOnTime, code });
   } catch (error) {
     // What WebAssembly.Memory and typed arrays throw when the process has no more room.
     if (error instanceof RangeError) throw new UserError(`no room for ${name}: ${error.message}; dispose other guests`);

@@ -7,6 +7,7 @@
  */
 import { StateError } from '../base/errors.ts';
 import type { Machine } from '../machine/machine.ts';
+import { createSharedCode, type SharedCode } from '../machine/pc.ts';
 import { checkGuestOptions } from './check-guest-options.ts';
 import { createPc, type PcGuest } from './create-guest.ts';
 import { Guest, type GuestKeeper } from './guest.ts';
@@ -36,6 +37,8 @@ export class Host {
   /** Guests named so far. */
   #created = 0;
   #disposed = false;
+  /** All guests run the same compiled code, each on its own memory. Made for the first one. */
+  #code: SharedCode | undefined;
 
   /** @throws UserError that names the option */
   constructor(options: HostOptions) {
@@ -55,9 +58,15 @@ export class Host {
     if (this.#disposed) throw new StateError('the host is disposed');
     const checked = checkGuestOptions(options);
     const name = checked.name ?? `guest ${this.#created + 1}`;
-    const machine = createPc(name, checked, this.#platform.compile);
+    const machine = createPc(name, checked, this.#sharedCode());
     if (checked.name === undefined) this.#created++;
     return this.adopt(machine, { ...checked, name });
+  }
+
+  #sharedCode(): SharedCode {
+    const { compile } = this.#platform;
+    this.#code ??= createSharedCode({ compileLoop: compile && ((bytes) => compile(bytes) as WebAssembly.Module) });
+    return this.#code;
   }
 
   /** Takes a machine in as a guest, ready to `run()`. */

@@ -18,9 +18,8 @@ import { Ps2Keyboard } from '../devices/ps2-keyboard.ts';
 import { Rtc146818 } from '../devices/rtc146818.ts';
 import { Uart16550 } from '../devices/uart16550.ts';
 import { VgaText } from '../devices/vga-text.ts';
-import { createCodeSpace } from '../engine/code-space.ts';
+import { createCodeSpace, type SharedCode } from '../engine/code-space.ts';
 import type { EngineName } from '../engine/engine-name.ts';
-import type { RuntimeOptions } from '../engine/interpreter/runtime.ts';
 import { Processor } from '../engine/processor.ts';
 import { GuestMemory } from '../memory/guest-memory.ts';
 import { Pool } from '../memory/pool.ts';
@@ -36,6 +35,7 @@ import { checkAddress, checkLength, probeBytes, probeLinear } from './probe-memo
 import { readRegisters } from './read-registers.ts';
 import { hashState } from './state-hash.ts';
 
+export { createSharedCode, type SharedCode } from '../engine/code-space.ts';
 export type { EngineName } from '../engine/engine-name.ts';
 
 export interface PcOptions {
@@ -50,8 +50,8 @@ export interface PcOptions {
   readonly boot: BootImage;
   /** What the real-time clock shows at power-on, in ms since 1970 (UTC). */
   readonly powerOnTime: number;
-  /** How the interpreter's main module is compiled; default: as the platform does. */
-  readonly compileLoop?: RuntimeOptions['compileLoop'];
+  /** Decoder and compiled code, shared with other machines; default: its own. */
+  readonly code?: SharedCode | undefined;
 }
 
 /** Why a run is cut short from inside. */
@@ -92,7 +92,7 @@ export class Pc implements Machine {
     this.#image = new ImageLoader(this.memory, options.boot);
     this.processor = new Processor({
       name: options.name,
-      code: createCodeSpace(pool, { compileLoop: options.compileLoop }),
+      code: createCodeSpace(pool, options.code),
       memory: this.memory,
       ports,
       clock,

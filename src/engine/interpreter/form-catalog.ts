@@ -25,8 +25,6 @@ export interface CatalogForm extends ColdForm {
   /** Instructions it stands for. */
   readonly count: 1 | 2;
   readonly wide: boolean;
-  /** The function is in the table. */
-  compiled: boolean;
 }
 
 /** Handler numbers are below it. */
@@ -156,7 +154,6 @@ export class FormCatalog {
       hotNumber,
       count: 2,
       wide: false,
-      compiled: false,
       statements: fuse(first.statements, second.statements),
       repeat: 'none',
       bulk: undefined,
@@ -180,7 +177,6 @@ export class FormCatalog {
       hotNumber: undefined,
       count: 1,
       wide: options.wide,
-      compiled: false,
       statements: [{ kind: 'raise', vector, ...error, cause }],
       repeat: 'none',
       bulk: undefined,
@@ -205,7 +201,6 @@ export class FormCatalog {
       hotNumber: repeat === 'none' ? this.#hotNumbers.get(this.#name(key, 'none')) : undefined,
       count: 1,
       wide: key.longMode,
-      compiled: false,
       statements: form.statements,
       repeat: repeat === 'none' ? 'none' : row.repeat === 'repe' ? repeat : 'rep',
       // Other address sizes are rare: they go one by one.

@@ -3,7 +3,7 @@
  *
  * Reading order: `record-layout` (what a record is), `block-cache` (how bytes become records), `form-catalog` (which
  * forms exist), `form-lowering` with `hot-lowering` and `cold-lowering` (how a form becomes wasm), `run-module` (the
- * loop), `runtime` (who compiles and links it all).
+ * loop), `code-library` (who compiles it all, once), `runtime` (who links it with a pool's memory).
  */
 import { PAGE_SIZE } from '../../base/address.ts';
 import { GuestFault, raise } from '../../cpu/fault.ts';
@@ -15,10 +15,11 @@ import type { Decoder } from '../../isa/decoder.ts';
 import { SEGMENT } from '../../isa/semantics.ts';
 import { COST, type DispatchedCpu, type Engine, type EngineExit } from '../engine.ts';
 import { BlockCache, type CodeSource } from './block-cache.ts';
+import type { HelperCall } from './code-library.ts';
 import { ACCESS_CODE } from './memory-functions.ts';
 import { RECORD } from './record-layout.ts';
 import { EXIT } from './run-module.ts';
-import type { EmittedCodeHost, HelperCall, InterpreterRuntime } from './runtime.ts';
+import type { EmittedCodeHost, InterpreterRuntime } from './runtime.ts';
 
 const EXITS: Readonly<Record<number, EngineExit>> = {
   [EXIT.BUDGET]: 'budget',

@@ -1,24 +1,7 @@
-/**
- * Compiled code of the interpreter, shared by all CPUs of a pool: the loop (one module per code width), the memory
- * functions, and the cold functions, which are compiled when a block first needs them.
- */
-import { HELPERS, type Helper, type HelperValue } from '../../cpu/helpers.ts';
-import { STATE } from '../../cpu/state-layout.ts';
-import type { InstructionRow } from '../../isa/instruction.ts';
+/** The interpreter's code at work on one pool's memory, shared by all CPUs of that pool: instances of the library's modules. */
 import type { Pool } from '../../memory/pool.ts';
-import { I32 } from '../../wasm/code-writer.ts';
-import { ModuleBuilder } from '../../wasm/module-builder.ts';
-import { COLD_PARAMETERS, lowerCold } from './cold-lowering.ts';
-import { type CatalogForm, FormCatalog } from './form-catalog.ts';
-import {
-  ACCESS_KINDS,
-  ACCESS_WIDTHS,
-  accessName,
-  accessType,
-  BULK_TYPE,
-  buildMemoryFunctions,
-} from './memory-functions.ts';
-import { buildRunModule } from './run-module.ts';
+import { type CodeLibrary, type HelperCall, TABLE_SIZE } from './code-library.ts';
+import type { CatalogForm, FormCatalog } from './form-catalog.ts';
 
 /** What emitted code calls back: the interpreter of the CPU that runs. */
 export interface EmittedCodeHost {
@@ -30,57 +13,42 @@ export interface EmittedCodeHost {
   callHelper(call: HelperCall): boolean;
 }
 
-/** A call site's helper with the widths of what it passes. */
-export interface HelperCall {
-  readonly helper: (cpu: never, ...args: HelperValue[]) => ReturnType<Helper>;
-  readonly argumentWidths: readonly number[];
-  readonly resultWidths: readonly number[];
-}
-
-export interface RuntimeOptions {
-  /** Compiles the loop's module; a host may know how to have it optimised at once. */
-  readonly compileLoop?: (bytes: Uint8Array<ArrayBuffer>) => WebAssembly.Module;
-}
-
-/** All that a 32-bit module may declare. */
-const MAXIMUM_PAGES = 65536;
-const TABLE_SIZE = 1 << 14;
-/** Where the jump cache lies from the state block. */
-export const JUMP_CACHE_OFFSET = STATE.size;
-
 type RunFunction = (state: number) => number;
 
 export class InterpreterRuntime {
-  readonly catalog: FormCatalog;
   /** The interpreter whose CPU is running now. */
   active!: EmittedCodeHost;
   readonly #pool: Pool;
+  readonly #library: CodeLibrary;
   readonly #table = new WebAssembly.Table({ element: 'anyfunc', initial: TABLE_SIZE, maximum: TABLE_SIZE });
-  readonly #options: RuntimeOptions;
   readonly #runs: { narrow?: RunFunction; wide?: RunFunction } = {};
   readonly #memoryFunctions: { narrow?: WebAssembly.Exports; wide?: WebAssembly.Exports } = {};
-  readonly #causes: string[] = [];
-  readonly #helperCalls: HelperCall[] = [];
-  readonly #helperNumbers = new Map<string, number>();
+  /** Forms whose functions are in the table. */
+  readonly #compiled = new Set<CatalogForm>();
 
-  constructor(pool: Pool, rows: readonly InstructionRow[], options: RuntimeOptions = {}) {
+  constructor(pool: Pool, library: CodeLibrary) {
     this.#pool = pool;
-    this.#options = options;
-    this.catalog = new FormCatalog(rows);
+    this.#library = library;
+  }
+
+  get catalog(): FormCatalog {
+    return this.#library.catalog;
   }
 
   /** Runs from `state.ip`; see `EXIT`. */
   run(state: number, options: { wide: boolean }): number {
     const width = options.wide ? 'wide' : 'narrow';
-    this.#runs[width] ??= this.#buildRun(options.wide);
+    this.#runs[width] ??= this.#createRun(options.wide);
     return this.#runs[width](state);
   }
 
   /** Puts the functions of these forms into the table. */
   compile(forms: readonly CatalogForm[]): void {
+    const missing = forms.filter((form) => !this.#compiled.has(form));
+    if (missing.length === 0) return;
     for (const wide of [false, true]) {
-      const missing = [...new Set(forms.filter((form) => !form.compiled && form.wide === wide))];
-      if (missing.length > 0) this.#compileColdModule(missing, wide);
+      const ofWidth = [...new Set(missing.filter((form) => form.wide === wide))];
+      if (ofWidth.length > 0) this.#link(ofWidth, wide);
     }
   }
 
@@ -91,16 +59,8 @@ export class InterpreterRuntime {
     return pair;
   }
 
-  #buildRun(wide: boolean): RunFunction {
-    const bytes = buildRunModule({
-      wide,
-      maximumPages: MAXIMUM_PAGES,
-      tableSize: TABLE_SIZE,
-      hotHandlers: wide ? [] : this.catalog.hotHandlers,
-      jumpCache: JUMP_CACHE_OFFSET,
-    });
-    const compile = this.#options.compileLoop ?? ((code) => new WebAssembly.Module(code));
-    const instance = new WebAssembly.Instance(compile(bytes), {
+  #createRun(wide: boolean): RunFunction {
+    const instance = new WebAssembly.Instance(this.#library.loop({ wide }), {
       host: {
         memory: this.#pool.memory,
         table: this.#table,
@@ -113,74 +73,33 @@ export class InterpreterRuntime {
 
   #accessFunctions(wide: boolean): WebAssembly.Exports {
     const width = wide ? 'wide' : 'narrow';
-    this.#memoryFunctions[width] ??= new WebAssembly.Instance(
-      new WebAssembly.Module(buildMemoryFunctions({ wide, maximumPages: MAXIMUM_PAGES })),
-      {
-        host: {
-          memory: this.#pool.memory,
-          slow: (_state: number, access: number) => this.active.slow(access),
-          slowSegment: (segment: number, offset: number, access: number) =>
-            this.active.slowSegment(segment >>> 0, offset >>> 0, access),
-        },
+    this.#memoryFunctions[width] ??= new WebAssembly.Instance(this.#library.memoryFunctions({ wide }), {
+      host: {
+        memory: this.#pool.memory,
+        slow: (_state: number, access: number) => this.active.slow(access),
+        slowSegment: (segment: number, offset: number, access: number) =>
+          this.active.slowSegment(segment >>> 0, offset >>> 0, access),
       },
-    ).exports;
+    }).exports;
     return this.#memoryFunctions[width];
   }
 
-  #compileColdModule(forms: readonly CatalogForm[], wide: boolean): void {
-    const module = new ModuleBuilder();
-    module.importMemory('memory', { minimumPages: 1, maximumPages: MAXIMUM_PAGES });
-    const accesses: Record<string, Record<number, number>> = { load: {}, modify: {}, store: {} };
-    for (const kind of ACCESS_KINDS) {
-      for (const width of ACCESS_WIDTHS) {
-        accesses[kind]![width] = module.importFunction(accessName(kind, width), accessType(kind, width, { wide }));
-      }
-    }
-    const imports = {
-      load: accesses.load!,
-      modify: accesses.modify!,
-      store: accesses.store!,
-      helper: module.importFunction('helper', { parameters: [I32, I32], results: [I32] }),
-      bulk: wide ? undefined : module.importFunction('bulk', BULK_TYPE),
-      raise: module.importFunction('raise', { parameters: [I32, I32, I32, I32], results: [] }),
-    };
-    const environment = {
-      imports,
-      helperNumber: (name: string, args: readonly number[], results: readonly number[]) =>
-        this.#helperNumber(name, args, results),
-      causeNumber: (cause: string) => this.#causes.push(cause) - 1,
-    };
-    forms.forEach((form, index) => {
-      const declared = module.declare({ parameters: COLD_PARAMETERS, results: [I32] });
-      module.define(declared, lowerCold(form, environment, { wide }));
-      module.export(`form${index}`, declared);
-    });
-    const { exports } = new WebAssembly.Instance(new WebAssembly.Module(module.finish()), {
+  #link(forms: readonly CatalogForm[], wide: boolean): void {
+    const library = this.#library;
+    const { exports } = new WebAssembly.Instance(library.coldFunctions(forms, { wide }), {
       host: {
         memory: this.#pool.memory,
         ...this.#accessFunctions(wide),
-        helper: (_state: number, number: number) => (this.active.callHelper(this.#helperCalls[number]!) ? 1 : 0),
+        helper: (_state: number, number: number) => (this.active.callHelper(library.helperCalls[number]!) ? 1 : 0),
         raise: (_state: number, vector: number, errorCode: number, cause: number) =>
-          this.active.raise(vector, errorCode, this.#causes[cause]!),
+          this.active.raise(vector, errorCode, library.causes[cause]!),
       },
     });
     forms.forEach((form, index) => {
       const compiled = exports[`form${index}`];
       this.#table.set(form.number, compiled);
       if (form.hotNumber !== undefined) this.#table.set(form.hotNumber, compiled);
-      form.compiled = true;
+      this.#compiled.add(form);
     });
-  }
-
-  #helperNumber(name: string, argumentWidths: readonly number[], resultWidths: readonly number[]): number {
-    const key = `${name} ${argumentWidths} ${resultWidths}`;
-    let number = this.#helperNumbers.get(key);
-    if (number === undefined) {
-      const helper = (HELPERS as Record<string, unknown>)[name] as HelperCall['helper'] | undefined;
-      if (!helper) throw new TypeError(`no helper ${name}`);
-      number = this.#helperCalls.push({ helper, argumentWidths, resultWidths }) - 1;
-      this.#helperNumbers.set(key, number);
-    }
-    return number;
   }
 }

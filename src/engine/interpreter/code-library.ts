@@ -1,0 +1,140 @@
+/**
+ * What the interpreter compiles, without a memory to work on: the loop (one module per code width), the memory
+ * functions, and the cold functions, which are compiled when a block first needs them. Whoever runs the same code gets
+ * the same modules, so that a second guest costs no compilation. It knows no pool and no guest: runtimes make instances.
+ */
+import { HELPERS, type Helper, type HelperValue } from '../../cpu/helpers.ts';
+import { STATE } from '../../cpu/state-layout.ts';
+import type { InstructionRow } from '../../isa/instruction.ts';
+import { I32 } from '../../wasm/code-writer.ts';
+import { ModuleBuilder } from '../../wasm/module-builder.ts';
+import { COLD_PARAMETERS, lowerCold } from './cold-lowering.ts';
+import { type CatalogForm, FormCatalog } from './form-catalog.ts';
+import {
+  ACCESS_KINDS,
+  ACCESS_WIDTHS,
+  accessName,
+  accessType,
+  BULK_TYPE,
+  buildMemoryFunctions,
+} from './memory-functions.ts';
+import { buildRunModule } from './run-module.ts';
+
+/** A call site's helper with the widths of what it passes. */
+export interface HelperCall {
+  readonly helper: (cpu: never, ...args: HelperValue[]) => ReturnType<Helper>;
+  readonly argumentWidths: readonly number[];
+  readonly resultWidths: readonly number[];
+}
+
+export interface CodeLibraryOptions {
+  /** Compiles the loop's module; a host may know how to have it optimised at once. */
+  readonly compileLoop?: ((bytes: Uint8Array<ArrayBuffer>) => WebAssembly.Module) | undefined;
+}
+
+/** All that a 32-bit module may declare. */
+const MAXIMUM_PAGES = 65536;
+/** Functions by form: more than all forms and handlers of the loop together (a test counts them: no guest can fill it). */
+export const TABLE_SIZE = 1 << 14;
+/** Where the jump cache lies from the state block. */
+const JUMP_CACHE_OFFSET = STATE.size;
+/** Cold modules kept for the next guest that needs the same forms at once. */
+const MOST_COLD_MODULES = 4096;
+
+export class CodeLibrary {
+  readonly catalog: FormCatalog;
+  /** Helpers and causes by the numbers that emitted code passes. */
+  readonly helperCalls: HelperCall[] = [];
+  readonly causes: string[] = [];
+  readonly #compileLoop: (bytes: Uint8Array<ArrayBuffer>) => WebAssembly.Module;
+  readonly #loops = new Map<boolean, WebAssembly.Module>();
+  readonly #memoryFunctions = new Map<boolean, WebAssembly.Module>();
+  readonly #coldModules = new Map<string, WebAssembly.Module>();
+  readonly #helperNumbers = new Map<string, number>();
+  readonly #causeNumbers = new Map<string, number>();
+
+  constructor(rows: readonly InstructionRow[], options: CodeLibraryOptions = {}) {
+    this.catalog = new FormCatalog(rows);
+    this.#compileLoop = options.compileLoop ?? ((bytes) => new WebAssembly.Module(bytes));
+  }
+
+  /** Imports `memory`, `table`, `lookUp`, `partial`; exports `run`. */
+  loop(options: { readonly wide: boolean }): WebAssembly.Module {
+    return remember(this.#loops, options.wide, () =>
+      this.#compileLoop(
+        buildRunModule({
+          wide: options.wide,
+          maximumPages: MAXIMUM_PAGES,
+          tableSize: TABLE_SIZE,
+          hotHandlers: options.wide ? [] : this.catalog.hotHandlers,
+          jumpCache: JUMP_CACHE_OFFSET,
+        }),
+      ),
+    );
+  }
+
+  /** Imports `memory`, `slow`, `slowSegment`; exports an access function for each kind and width. */
+  memoryFunctions({ wide }: { readonly wide: boolean }): WebAssembly.Module {
+    return remember(
+      this.#memoryFunctions,
+      wide,
+      () => new WebAssembly.Module(buildMemoryFunctions({ wide, maximumPages: MAXIMUM_PAGES })),
+    );
+  }
+
+  /** Imports `memory`, the access functions, `helper`, `raise`; exports `form0`, `form1`, … in the order given. */
+  coldFunctions(forms: readonly CatalogForm[], { wide }: { readonly wide: boolean }): WebAssembly.Module {
+    const key = forms.map(({ number }) => number).join(' ');
+    // A guest could make one for every order of forms: beyond what any system needs, nothing more is kept.
+    if (this.#coldModules.size >= MOST_COLD_MODULES && !this.#coldModules.has(key)) return this.#compile(forms, wide);
+    return remember(this.#coldModules, key, () => this.#compile(forms, wide));
+  }
+
+  #compile(forms: readonly CatalogForm[], wide: boolean): WebAssembly.Module {
+    const module = new ModuleBuilder();
+    module.importMemory('memory', { minimumPages: 1, maximumPages: MAXIMUM_PAGES });
+    const accesses: Record<string, Record<number, number>> = { load: {}, modify: {}, store: {} };
+    for (const kind of ACCESS_KINDS) {
+      for (const width of ACCESS_WIDTHS) {
+        accesses[kind]![width] = module.importFunction(accessName(kind, width), accessType(kind, width, { wide }));
+      }
+    }
+    const imports = {
+      load: accesses.load!,
+      modify: accesses.modify!,
+      store: accesses.store!,
+      helper: module.importFunction('helper', { parameters: [I32, I32], results: [I32] }),
+      bulk: wide ? undefined : module.importFunction('bulk', BULK_TYPE),
+      raise: module.importFunction('raise', { parameters: [I32, I32, I32, I32], results: [] }),
+    };
+    const environment = {
+      imports,
+      helperNumber: (name: string, args: readonly number[], results: readonly number[]) =>
+        this.#helperNumber(name, args, results),
+      causeNumber: (cause: string) => remember(this.#causeNumbers, cause, () => this.causes.push(cause) - 1),
+    };
+    forms.forEach((form, index) => {
+      const declared = module.declare({ parameters: COLD_PARAMETERS, results: [I32] });
+      module.define(declared, lowerCold(form, environment, { wide }));
+      module.export(`form${index}`, declared);
+    });
+    return new WebAssembly.Module(module.finish());
+  }
+
+  #helperNumber(name: string, argumentWidths: readonly number[], resultWidths: readonly number[]): number {
+    return remember(this.#helperNumbers, `${name} ${argumentWidths} ${resultWidths}`, () => {
+      const helper = (HELPERS as Record<string, unknown>)[name] as HelperCall['helper'] | undefined;
+      if (!helper) throw new TypeError(`no helper ${name}`);
+      return this.helperCalls.push({ helper, argumentWidths, resultWidths }) - 1;
+    });
+  }
+}
+
+/** The entry of a map, made when it is first wanted. */
+function remember<Key, Value>(map: Map<Key, Value>, key: Key, make: () => Value): Value {
+  const known = map.get(key);
+  if (known !== undefined) return known;
+  const made = make();
+  map.set(key, made);
+  return made;
+}
