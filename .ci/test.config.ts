@@ -7,5 +7,7 @@ export default defineConfig({
     exclude: [...configDefaults.exclude, 'test/**/*.full.test.ts'],
     passWithNoTests: true,
     testTimeout: 60_000,
+    // Files share the modules of their process, and with them compiled code: nothing in `src` keeps state in a module.
+    isolate: false,
   },
 });

@@ -2,11 +2,12 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { createCodeSpace } from '../../src/engine/code-space.ts';
 import { Pool } from '../../src/memory/pool.ts';
+import { sharedCode } from '../support/shared-code.ts';
 import { describeOutcome, runImage, type SystemImage, unpack } from '../support/system-image.ts';
 import { SYSTEM_ENGINES } from '../support/system-machine.ts';
 
 const IMAGES: SystemImage[] = JSON.parse(readFileSync('test/golden/transfers.json', 'utf8'));
-const code = createCodeSpace(Pool.create());
+const code = createCodeSpace(Pool.create(), sharedCode());
 
 describe.each(SYSTEM_ENGINES)(
   '%s: far transfers, interrupts, returns and segment loads with random descriptors',

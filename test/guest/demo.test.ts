@@ -3,6 +3,7 @@ import { afterAll, describe, expect, it } from 'vitest';
 import { assembleDemo } from '../../src/cli/demo.ts';
 import { type EngineName, Pc } from '../../src/machine/pc.ts';
 import { buildVetro } from '../support/run-vetro.ts';
+import { sharedCode } from '../support/shared-code.ts';
 
 const ENGINES: readonly EngineName[] = ['reference', 'interpreter'];
 const BOOT_SECTOR = 0x7c00;
@@ -21,6 +22,7 @@ class Session {
 
   constructor(engine: EngineName) {
     this.pc = new Pc({
+      code: sharedCode(),
       name: 'demo',
       memoryBytes: 2 ** 20,
       cpu: 'i686',

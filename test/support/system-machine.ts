@@ -13,6 +13,7 @@ import { type EngineName, Processor } from '../../src/engine/processor.ts';
 import { assemble } from '../../src/isa/assemble.ts';
 import { GuestMemory } from '../../src/memory/guest-memory.ts';
 import { Pool } from '../../src/memory/pool.ts';
+import { sharedCode } from './shared-code.ts';
 
 export const SYSTEM_ENGINES: readonly EngineName[] = ['reference', 'interpreter'];
 
@@ -114,7 +115,7 @@ interface Shared {
 }
 const shared: { parts?: Shared } = {};
 const sharedParts = (): Shared =>
-  (shared.parts ??= { code: createCodeSpace(Pool.create()), rom: bootRom(), handlers: handlers() });
+  (shared.parts ??= { code: createCodeSpace(Pool.create(), sharedCode()), rom: bootRom(), handlers: handlers() });
 
 /** Runs a program until it halts. @throws Error if it does not, or stops on an exception that it did not expect */
 export function runSystem(engine: EngineName, source: string, options: SystemOptions = {}): SystemResult {

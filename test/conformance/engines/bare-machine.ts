@@ -6,6 +6,7 @@ import { type EngineName, Processor } from '../../../src/engine/processor.ts';
 import { enterBootImage } from '../../../src/machine/entry.ts';
 import { GuestMemory } from '../../../src/memory/guest-memory.ts';
 import { Pool } from '../../../src/memory/pool.ts';
+import { sharedCode as sharedMachineCode } from '../../support/shared-code.ts';
 
 export interface BareMachine {
   readonly memory: GuestMemory;
@@ -20,7 +21,7 @@ export interface BareMachine {
 
 const shared: { code?: CodeSpace } = {};
 /** The pool and compiled code that the bare machines of a test file share. */
-export const sharedCode = (): CodeSpace => (shared.code ??= createCodeSpace(Pool.create()));
+export const sharedCode = (): CodeSpace => (shared.code ??= createCodeSpace(Pool.create(), sharedMachineCode()));
 
 export function createBareMachine(
   engine: EngineName,

@@ -2,6 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { createCodeSpace } from '../../../src/engine/code-space.ts';
 import { Pool } from '../../../src/memory/pool.ts';
+import { sharedCode } from '../../support/shared-code.ts';
 import { runLockstep } from './lockstep.ts';
 import { ProgramGenerator } from './random-program.ts';
 
@@ -9,7 +10,7 @@ const SEEDS = 20;
 
 describe('random system programs', () => {
   it('are in the same state at the same count on every engine, however a run is cut', () => {
-    const code = createCodeSpace(Pool.create());
+    const code = createCodeSpace(Pool.create(), sharedCode());
     const modes = new Map<string, number>();
     const vectors = new Map<number, number>();
     for (let seed = 1001; seed <= 1000 + SEEDS; seed++) {

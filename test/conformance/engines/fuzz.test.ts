@@ -2,12 +2,13 @@
 import { describe, expect, it } from 'vitest';
 import { createCodeSpace } from '../../../src/engine/code-space.ts';
 import { Pool } from '../../../src/memory/pool.ts';
+import { sharedCode } from '../../support/shared-code.ts';
 import { runLockstep } from './lockstep.ts';
 import { ProgramGenerator } from './random-program.ts';
 
 describe('random system programs', () => {
   it('are in the same state at the same count on every engine, however a run is cut', () => {
-    const code = createCodeSpace(Pool.create());
+    const code = createCodeSpace(Pool.create(), sharedCode());
     const modes = new Set<string>();
     const vectors = new Set<number>();
     for (const seed of [3, 5, 7, 9, 13]) {

@@ -6,6 +6,7 @@ import { describe, expect, it } from 'vitest';
 import { Random } from '../../../src/difftest/random.ts';
 import { assemble } from '../../../src/isa/assemble.ts';
 import { Pc } from '../../../src/machine/pc.ts';
+import { sharedCode as sharedMachineCode } from '../../support/shared-code.ts';
 import { SYSTEM_ENGINES } from '../../support/system-machine.ts';
 import { type BareMachine, createBareMachine, sharedCode } from './bare-machine.ts';
 
@@ -276,6 +277,7 @@ describe('interpreter', () => {
         );
       }
       const pc = new Pc({
+        code: sharedMachineCode(),
         name: 'hostile',
         memoryBytes: 2 ** 21,
         cpu: 'i686',

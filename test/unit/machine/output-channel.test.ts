@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { assemble } from '../../../src/isa/assemble.ts';
 import { OUTPUT_LIMIT, OutputChannel } from '../../../src/machine/output-channel.ts';
 import { Pc } from '../../../src/machine/pc.ts';
+import { sharedCode } from '../../support/shared-code.ts';
 
 const ENGINES = ['interpreter', 'reference'] as const;
 const SETUP = `
@@ -19,7 +20,15 @@ const FLOODS = {
 function createPc(source: string, engine: (typeof ENGINES)[number]) {
   const { bytes } = assemble(`bits 16\norg 0x7c00\n${source}\n`);
   const boot = { pieces: [{ address: 0x7c00, bytes }], entry: { mode: 'real', ip: 0x7c00 } } as const;
-  const pc = new Pc({ name: 'test', memoryBytes: 2 ** 20, cpu: 'i686', engine, boot, powerOnTime: 0 });
+  const pc = new Pc({
+    name: 'test',
+    memoryBytes: 2 ** 20,
+    cpu: 'i686',
+    engine,
+    boot,
+    powerOnTime: 0,
+    code: sharedCode(),
+  });
   const pieces: Uint8Array[] = [];
   for (const channel of [pc.serial, pc.debugConsole]) channel.onOutput = (piece) => pieces.push(piece);
   return { pc, pieces };

@@ -4,6 +4,7 @@ import type { BootImage } from '../../../src/machine/boot.ts';
 import { OrLine } from '../../../src/machine/or-line.ts';
 import { Pc } from '../../../src/machine/pc.ts';
 import { memoryMap } from '../../../src/machine/pc-map.ts';
+import { sharedCode } from '../../support/shared-code.ts';
 
 const MIB = 2 ** 20;
 /** The UART powers on with five-bit characters. */
@@ -18,6 +19,7 @@ const bootSector = (source: string): BootImage => ({
 
 function createPc(source: string, engine: Engine = 'interpreter', boot = bootSector(source)) {
   const pc = new Pc({
+    code: sharedCode(),
     name: 'test',
     memoryBytes: 4 * MIB,
     cpu: 'i686',

@@ -4,6 +4,7 @@ import { Random } from '../../../src/difftest/random.ts';
 import { assemble } from '../../../src/isa/assemble.ts';
 import type { BootImage } from '../../../src/machine/boot.ts';
 import { Pc } from '../../../src/machine/pc.ts';
+import { sharedCode } from '../../support/shared-code.ts';
 
 const MIB = 2 ** 20;
 const PAGE = 4096;
@@ -15,7 +16,7 @@ const bootSector = (source: string): BootImage => ({
   entry: { mode: 'real', ip: 0x7c00 },
 });
 const createPc = (boot: BootImage, engine: (typeof ENGINES)[number] = 'interpreter') =>
-  new Pc({ name: 'test', memoryBytes: 4 * MIB, cpu: 'i686', engine, boot, powerOnTime: 0 });
+  new Pc({ name: 'test', memoryBytes: 4 * MIB, cpu: 'i686', engine, boot, powerOnTime: 0, code: sharedCode() });
 
 const out = (pc: Pc, port: number, ...values: number[]) => {
   for (const value of values) pc.processor.ports.write(port, value, 1);

@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { ENGINES } from '../../../src/engine/processor.ts';
 import { assemble } from '../../../src/isa/assemble.ts';
 import { Pc } from '../../../src/machine/pc.ts';
+import { sharedCode } from '../../support/shared-code.ts';
 
 const BOOT_SECTOR = 0x7c00;
 
@@ -115,6 +116,7 @@ interface Options {
 function boot(engine: (typeof ENGINES)[number], { cr0 = 0, ...parts }: Options = {}) {
   const { bytes, labels } = assemble(program(cr0, parts));
   const pc = new Pc({
+    code: sharedCode(),
     name: 'x87',
     memoryBytes: 2 ** 20,
     cpu: 'i686',

@@ -6,6 +6,7 @@ import { Processor } from '../../../../src/engine/processor.ts';
 import { assemble } from '../../../../src/isa/assemble.ts';
 import { GuestMemory } from '../../../../src/memory/guest-memory.ts';
 import { Pool } from '../../../../src/memory/pool.ts';
+import { sharedCode } from '../../../support/shared-code.ts';
 
 const ORIGIN = 0x7c00;
 const CS = 1;
@@ -21,7 +22,7 @@ function start(source: string): Processor {
     clock: new VirtualClock(),
     model: 'i686',
     engine: 'reference',
-    code: createCodeSpace(pool),
+    code: createCodeSpace(pool, sharedCode()),
     interrupts: { acknowledge: () => 0 },
   });
   memory.copyIn(ORIGIN, assemble(source, { bits: 16, origin: ORIGIN }).bytes);
