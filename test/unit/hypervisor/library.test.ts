@@ -36,7 +36,7 @@ describe('createGuest refuses, and leaves nothing', () => {
   structuredClone(detached.buffer, { transfer: [detached.buffer] });
   const ok = { boot: { image: SPIN } };
 
-  it.each<[unknown, string]>([
+  const cases: [options: unknown, message: string | RegExp][] = [
     [undefined, 'boot is missing: give { kernel, initrd, commandLine } or { image }'],
     [null, 'createGuest: options must be an object, not null'],
     [5, 'createGuest: options must be an object, not 5'],
@@ -100,7 +100,8 @@ describe('createGuest refuses, and leaves nothing', () => {
       { boot: { image: new Uint8Array(0xa_0000 - 0x7c00 + 1) } },
       'boot: what is to lie at 7c00h–a0000h reaches into the video memory at A0000h',
     ],
-  ] as [unknown, string][])('L3, L5: no. %#', async (options, message) => {
+  ];
+  it.each(cases.map(([options, message]) => [message, options] as const))('L3, L5: %s', async (message, options) => {
     const host = await createHost();
     const error = (await failure(host.createGuest(options as GuestOptions))) as Error;
     expect(error).toBeInstanceOf(UserError);
