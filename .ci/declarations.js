@@ -12,6 +12,7 @@ const FORMATS = [
 ];
 /** `from './guest.ts'`, `import("./guest.ts")`: the compiler leaves them as they are written. */
 const RELATIVE_IMPORT = /(from |import\()(['"])(\.[^'"]*)\.ts\2/g;
+
 /** @param {{ entry: string, folder: string }} options a TypeScript file in src; where to write */
 export async function writeDeclarations({ entry, folder }) {
   const compiled = await mkdtemp(join(tmpdir(), 'vetro-types-'));

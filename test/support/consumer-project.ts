@@ -47,6 +47,14 @@ export class ConsumerProject {
     return path;
   }
 
+  /** Settings that hide no error: declarations are checked, and there are no types but the language's. */
+  writeSettings(compilerOptions: object, file = 'program.ts'): void {
+    const strict = { strict: true, exactOptionalPropertyTypes: true, skipLibCheck: false };
+    const bare = { types: [], lib: ['es2022'], target: 'es2022' };
+    const settings = { compilerOptions: { ...strict, ...bare, ...compilerOptions }, files: [file] };
+    this.write('tsconfig.json', JSON.stringify(settings));
+  }
+
   /** @throws RegistryUnreachable; Error with what npm says if it fails otherwise */
   install(...packages: string[]): void {
     const { status, stderr } = run('npm', ['install', ...QUIET, ...packages], this.folder);
