@@ -26,6 +26,7 @@ import type { WaitOptions } from './hypervisor/guest-stream.ts';
 import { Host as Hypervisor } from './hypervisor/host.ts';
 import type { ListenerErrorSource } from './hypervisor/host-options.ts';
 import type { TextMatch } from './hypervisor/text-search.ts';
+import type { Breakpoints } from './machine/machine.ts';
 import type { MachineView } from './machine/machine-view.ts';
 
 export { InternalError, StateError, TimeoutError, UserError } from './base/errors.ts';
@@ -34,6 +35,13 @@ export type { ClockMode, GuestBoot, GuestOptions } from './hypervisor/guest-opti
 export type { WaitOptions } from './hypervisor/guest-stream.ts';
 export type { ListenerErrorSource } from './hypervisor/host-options.ts';
 export type { TextMatch } from './hypervisor/text-search.ts';
+export type {
+  Breakpoint,
+  BreakpointHit,
+  BreakpointKind,
+  BreakpointRequest,
+  Breakpoints,
+} from './machine/machine.ts';
 export type { MachineView, Registers, SegmentRegister } from './machine/machine-view.ts';
 export type { AbortSignalLike };
 
@@ -103,6 +111,12 @@ export interface Guest {
   /** What the guest writes to the debug ports E9h and 402h; nothing can be sent. */
   readonly debugConsole: GuestStream;
   readonly keyboard: Keyboard;
+  /**
+   * Where it is to stop: paused, with an event `breakpoint`; `run()` goes on. The guest can't tell that there are any.
+   * One on an instruction costs next to nothing; accesses to the pages of watched data take a longer way.
+   * @throws StateError once disposed
+   */
+  readonly breakpoints: Breakpoints;
   /** The machine, for debuggers. @throws StateError once disposed */
   readonly machine: MachineView;
   /**

@@ -3,7 +3,7 @@ import { type AbortSignalLike, checkSignal, settledOrAborted, throwIfAborted } f
 import { checkOptions, checkWholeNumber } from '../base/argument-check.ts';
 import { StateError } from '../base/errors.ts';
 import { EventSource } from '../base/event-source.ts';
-import type { Machine, MachineExit, RunLimits } from '../machine/machine.ts';
+import type { BreakpointHit, Breakpoints, Machine, MachineExit, RunLimits } from '../machine/machine.ts';
 import { GuestKeyboard } from './guest-keyboard.ts';
 import { type ClockMode, checkWeight, type GuestSettings } from './guest-options.ts';
 import { GuestStream, OUTPUT_BOUND } from './guest-stream.ts';
@@ -21,8 +21,11 @@ export type GuestExit =
   /** A bug of ours. Other guests are not affected. */
   | { readonly reason: 'error'; readonly error: Error };
 
-/** Why `runTo` came back: there; `pause()`; it stopped (see `exitReason`); it waits, and only input can wake it. */
-export type RunToResult = 'reached' | 'paused' | 'stopped' | 'idle';
+/**
+ * Why `runTo` came back: there; `pause()`; a breakpoint; it stopped (see `exitReason`); it waits, and only input can wake
+ * it.
+ */
+export type RunToResult = 'reached' | 'paused' | 'breakpoint' | 'stopped' | 'idle';
 
 /** created → running ⇄ paused → stopped → disposed. A stopped guest can be run again after `reset()`. */
 export type GuestState = 'created' | 'running' | 'paused' | 'stopped' | 'disposed';
@@ -33,13 +36,15 @@ export interface GuestEvents {
   exit: [exit: GuestExit];
   /** Halted, and nothing but input can wake it. */
   idle: [];
+  /** A breakpoint was met: the guest is paused. */
+  breakpoint: [hit: BreakpointHit];
   /** It was reset: by `reset()`, by the guest itself, or because of a triple fault. `explanation`: one line on why. */
   reset: [cause: ResetCause, explanation?: string];
   /** One line on what its owner should know: it is held because nobody reads its output, it resets too often, … */
   warning: [line: string];
 }
 
-const EVENTS: readonly (keyof GuestEvents)[] = ['exit', 'idle', 'reset', 'warning'];
+const EVENTS: readonly (keyof GuestEvents)[] = ['exit', 'idle', 'breakpoint', 'reset', 'warning'];
 
 export interface RunOptions {
   /** Aborting pauses the guest and rejects the promise with the signal's reason. */
@@ -133,6 +138,10 @@ export class Guest<M extends Machine = Machine> {
 
   get processorTime(): number {
     return this.#processorTime;
+  }
+
+  get breakpoints(): Breakpoints {
+    return this.machine.breakpoints;
   }
 
   get exitReason(): GuestExit | undefined {
@@ -238,7 +247,7 @@ export class Guest<M extends Machine = Machine> {
     for (const [name, { full }] of Object.entries({ serial: this.serial, debugConsole: this.debugConsole })) {
       if (full) throw new StateError(heldBecause(this.name, name));
     }
-    this.#runMachine({ instructions: 1 });
+    this.#runMachine({ instructions: 1 }, { mayStay: false });
   }
 
   /** Tells its owner something, in one line. */
@@ -255,11 +264,13 @@ export class Guest<M extends Machine = Machine> {
     return executed;
   }
 
-  #runMachine(limits: RunLimits): number {
+  #runMachine(limits: RunLimits, { mayStay } = { mayStay: true }): number {
     const epoch = this.#epoch;
     this.keyboard.feed();
     this.#inMachine = true;
-    const exit = this.#machine!.run(limits);
+    let exit = this.#machine!.run(limits);
+    // A breakpoint on the very instruction that is to be stepped.
+    if (!mayStay && exit.reason === 'breakpoint' && exit.executed === 0) exit = this.#machine!.run(limits);
     this.#inMachine = false;
     // A listener of its output may have reset, stopped or disposed it meanwhile.
     if (this.#epoch === epoch) this.#handle(exit);
@@ -276,6 +287,9 @@ export class Guest<M extends Machine = Machine> {
       case 'budget':
       case 'time':
         return;
+      case 'breakpoint':
+        this.#pause('breakpoint');
+        return this.#events.emit('breakpoint', exit.hit);
       case 'idle':
         if (this.keyboard.feed()) return;
         this.#idle = true;
