@@ -30,15 +30,23 @@ import type {
 import type { ClockMode, GuestOptions, RunOptions, WaitOptions } from './hypervisor/guest-options.ts';
 import { Host as Hypervisor } from './hypervisor/host.ts';
 import type { TextMatch } from './hypervisor/text-search.ts';
+import type { Breakpoints } from './machine/machine.ts';
 import type { MachineView } from './machine/machine-view.ts';
 
 export { InternalError, StateError, TimeoutError, UserError } from './base/errors.ts';
 export type { ResetCause } from './hypervisor/guest-events.ts';
 export type { GuestBoot } from './hypervisor/guest-options.ts';
-export type { EngineName } from './machine/machine.ts';
+export type {
+  Breakpoint,
+  BreakpointHit,
+  BreakpointKind,
+  BreakpointRequest,
+  EngineName,
+} from './machine/machine.ts';
 export type { Registers, SegmentRegister } from './machine/machine-view.ts';
 export type {
   AbortSignalLike,
+  Breakpoints,
   ClockMode,
   GuestEvents,
   GuestExit,
@@ -118,6 +126,12 @@ export interface Guest {
   /** What the guest writes to the debug ports E9h and 402h; nothing can be sent. */
   readonly debugConsole: GuestStream;
   readonly keyboard: Keyboard;
+  /**
+   * Where it is to stop: paused, with an event `breakpoint`; `run()` goes on. The guest can't tell that there are any.
+   * One on an instruction costs next to nothing; accesses to the pages of watched data take a longer way.
+   * @throws StateError once disposed
+   */
+  readonly breakpoints: Breakpoints;
   /** The machine, for debuggers. @throws StateError once disposed */
   readonly machine: MachineView;
   /**

@@ -45,6 +45,8 @@ export class TlbMmu implements Mmu {
   #pagingIsStale = true;
   #wide = false;
   #watch: DataWatch | undefined;
+  /** Linear pages of which no entry is made, so that every access to them comes here, and who is told. */
+  #noticed: { readonly pages: ReadonlySet<number>; readonly tell: DataWatch } | undefined;
   #checksAlignment = false;
   /** Called after any translation was dropped. */
   onFlush: () => void = () => {};
@@ -93,6 +95,13 @@ export class TlbMmu implements Mmu {
     this.#watch = watch;
   }
 
+  /** `tell` hears of every access to these linear pages once it has taken place, whoever made it; none: of no more. */
+  notice(pages: ReadonlySet<number>, tell: DataWatch): void {
+    if (this.#noticed === undefined && pages.size === 0) return;
+    this.#noticed = pages.size > 0 ? { pages, tell } : undefined;
+    this.flush('all');
+  }
+
   read(address: number, size: 1 | 2 | 4, privilege: AccessPrivilege): number {
     const host = this.#hit(address, size, this.#isUser(privilege) ? TABLE.userRead : TABLE.supervisorRead);
     if (host !== 0) {
@@ -111,7 +120,9 @@ export class TlbMmu implements Mmu {
 
   #readMissed(address: number, size: 1 | 2 | 4, privilege: AccessPrivilege): number {
     if ((address & PAGE_MASK) + size <= PAGE_SIZE) {
-      return this.#cpu.memory.read(this.#translate(address, 'read', privilege), size);
+      const found = this.#cpu.memory.read(this.#translate(address, 'read', privilege), size);
+      this.#tell(address, size, 'read');
+      return found;
     }
     // Both pages are checked before anything is read.
     const { first, second, split } = this.#translateBoth(address, 'read', privilege);
@@ -119,6 +130,7 @@ export class TlbMmu implements Mmu {
     for (let index = size - 1; index >= 0; index--) {
       value = value * 256 + this.#cpu.memory.read(index < split ? first + index : second + index - split, 1);
     }
+    this.#tell(address, size, 'read');
     return value;
   }
 
@@ -138,12 +150,14 @@ export class TlbMmu implements Mmu {
   #writeMissed(address: number, value: number, size: 1 | 2 | 4, privilege: AccessPrivilege): void {
     if ((address & PAGE_MASK) + size <= PAGE_SIZE) {
       this.#cpu.memory.write(this.#translate(address, 'write', privilege), value, size);
+      this.#tell(address, size, 'write');
       return;
     }
     const { first, second, split } = this.#translateBoth(address, 'write', privilege);
     for (let index = 0; index < size; index++) {
       this.#cpu.memory.write(index < split ? first + index : second + index - split, (value >>> (8 * index)) & 0xff, 1);
     }
+    this.#tell(address, size, 'write');
   }
 
   read64(address: number, privilege: AccessPrivilege): bigint {
@@ -319,6 +333,13 @@ export class TlbMmu implements Mmu {
     throw raise.AC({ check: 'unaligned access at CPL 3 with CR0.AM and EFLAGS.AC set', on: { address, size } });
   }
 
+  #tell(address: number, size: number, access: 'read' | 'write'): void {
+    const { pages, tell } = this.#noticed ?? {};
+    if (!pages) return;
+    const last = Math.floor(this.#wrap(address + size - 1) / PAGE_SIZE);
+    if (pages.has(Math.floor(address / PAGE_SIZE)) || pages.has(last)) tell!(address, size, access);
+  }
+
   #probe(address: number, size: number, access: Access, privilege: AccessPrivilege): void {
     const user = this.#isUser(privilege);
     if (this.#checksAlignment && user && address % Math.min(size, 8) !== 0 && size <= 8) {
@@ -405,6 +426,7 @@ export class TlbMmu implements Mmu {
   #set(table: number, address: number, frame: number, global: boolean): void {
     const { u32 } = this.#cpu.pool.views;
     const page = Math.floor(address / PAGE_SIZE);
+    if (this.#noticed?.pages.has(page)) return;
     const slot = table * TLB.ENTRIES + (page & (TLB.ENTRIES - 1));
     const at = this.#entry(slot) >>> 2;
     const tag = (page * PAGE_SIZE) % 2 ** 32;

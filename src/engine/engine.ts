@@ -24,6 +24,11 @@ export interface Engine {
    * fault: the faulting one), and `state.budget` what is left.
    */
   run(budget: number): EngineExit;
+  /**
+   * Page offsets of instructions before which a run comes back, with 'attention', unless it starts there: somebody may
+   * want to stop. Never changed during a run.
+   */
+  stopBefore(offsets: ReadonlySet<number>): void;
   /** Code in these bytes of guest memory changes: translated or decoded copies are dropped. */
   invalidateCode(firstPage: number, pages: number): void;
 }

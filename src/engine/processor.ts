@@ -29,6 +29,7 @@ import { JUMP_CACHE } from '../cpu/tlb-layout.ts';
 import { TlbMmu } from '../cpu/tlb-mmu.ts';
 import type { GuestMemory } from '../memory/guest-memory.ts';
 import type { Pool } from '../memory/pool.ts';
+import { type BreakpointHit, BreakpointSet } from './breakpoints.ts';
 import type { CodeSpace } from './code-space.ts';
 import type { Engine } from './engine.ts';
 import type { EngineName } from './engine-name.ts';
@@ -59,9 +60,10 @@ export interface RunResult {
   readonly executed: number;
   /**
    * 'budget': all were retired, or `stop` was called, or the run was overdue. 'time': guest time has reached the limit.
-   * 'halted': HLT, and nothing inside can wake it. 'shutdown': triple fault.
+   * 'halted': HLT, and nothing inside can wake it. 'shutdown': triple fault. 'breakpoint': see `hit`.
    */
-  readonly reason: 'budget' | 'time' | 'halted' | 'shutdown' | 'error';
+  readonly reason: 'budget' | 'time' | 'halted' | 'shutdown' | 'breakpoint' | 'error';
+  readonly hit?: BreakpointHit | undefined;
   readonly error?: InternalError;
 }
 
@@ -104,6 +106,7 @@ export class Processor implements Cpu {
   readonly mmu: TlbMmu;
   readonly engine: Engine;
   readonly x87Error: ((level: 0 | 1) => boolean) | undefined;
+  readonly breakpoints = new BreakpointSet(() => this.#breakpointsChanged());
   pendingFault: GuestFault | undefined;
   lastFault: GuestFault | undefined;
   /** External interrupt request, from the interrupt controller. */
@@ -140,6 +143,10 @@ export class Processor implements Cpu {
   #codeBase = -1;
   #codeLimit = -1;
   #shutdown = false;
+  /** There are breakpoints on instructions; the arrival at one that was reported last. */
+  #stops = false;
+  #metAt = -1;
+  #metAddress = -1;
   /** The exception that began the present chain, and where: what a shutdown comes from. */
   #origin: GuestFault | undefined;
   #originSelector = 0;
@@ -181,6 +188,7 @@ export class Processor implements Cpu {
     this.#nextEvent = EVENT.TRAP;
     this.#followUp = undefined;
     this.#shutdown = false;
+    this.breakpoints.takeHit();
     this.mmu.flush('all');
     this.modeChanged();
   }
@@ -291,7 +299,8 @@ export class Processor implements Cpu {
     this.#stopRequested = false;
     try {
       const reason = this.#dispatch(start + maxInstructions, limits);
-      return { executed: this.#retired - start, reason };
+      const executed = this.#retired - start;
+      return reason === 'breakpoint' ? { executed, reason, hit: this.breakpoints.takeHit() } : { executed, reason };
     } catch (thrown) {
       if (this.#running) this.#endRun();
       return { executed: this.#retired - start, reason: 'error', error: this.#internalError(thrown) };
@@ -304,6 +313,7 @@ export class Processor implements Cpu {
   }
 
   dispose(): void {
+    this.breakpoints.dispose();
     this.mmu.dispose();
     this.pool.release(this.state.address, STATE_BLOCK_SIZE);
   }
@@ -318,15 +328,43 @@ export class Processor implements Cpu {
       if (this.#shutdown) return 'shutdown';
       clock.fireDue();
       state.attention = 0;
-      if (this.#stopRequested || this.#retired >= end) return 'budget';
+      if (this.#stopRequested) return 'budget';
+      if (this.breakpoints.hit) return 'breakpoint';
+      if (this.#retired >= end) return !this.#eventWaits() && this.#meetsInstructionHere() ? 'breakpoint' : 'budget';
       if (clock.now >= until) return 'time';
       if (this.#isOverdue(overdue)) return 'budget';
       if (this.#deliverNext()) continue;
+      if (this.#meetsInstructionHere()) return 'breakpoint';
       const next = Math.min(clock.nextAlarm, until);
       if (!state.halted) this.#execute(Math.min(end - this.#retired, instructionsIn(next - clock.now)));
       else if (!this.interruptsEnabled || next === Number.POSITIVE_INFINITY) return 'halted';
       else this.#sleep(next);
     }
+  }
+
+  /** Whether a breakpoint is on the instruction that is next; once at each arrival. A repeated one is met before its first iteration. */
+  #meetsInstructionHere(): boolean {
+    const { state, breakpoints } = this;
+    if (!this.#stops || state.halted || state.suspended || this.#followUp || this.#pendingTrap) return false;
+    const linear = this.#linearIp();
+    if (this.#retired === this.#metAt && linear === this.#metAddress) return false;
+    if (!breakpoints.meetInstruction(linear)) return false;
+    this.#metAt = this.#retired;
+    this.#metAddress = linear;
+    return true;
+  }
+
+  #breakpointsChanged(): void {
+    const { breakpoints } = this;
+    const offsets = breakpoints.instructionOffsets;
+    if (this.#stops || offsets.size > 0) this.engine.stopBefore(offsets);
+    this.#stops = offsets.size > 0;
+    // One that is set where the processor stands is met when it comes there again.
+    this.#metAt = this.#retired;
+    this.#metAddress = this.#linearIp();
+    this.mmu.notice(breakpoints.watchedPages, (address, size, access) => {
+      if (breakpoints.meetAccess(address, size, access)) this.attend();
+    });
   }
 
   #isOverdue(overdue: RunLimits['overdue']): boolean {

@@ -1,5 +1,6 @@
 /** What becomes of a guest, and what it says about itself. */
 import type { InternalError } from '../base/errors.ts';
+import type { BreakpointHit } from '../machine/machine.ts';
 
 /** Why a guest no longer runs. */
 export type GuestExit =
@@ -14,8 +15,11 @@ export type GuestExit =
   /** A bug of ours. Other guests are not affected. */
   | { readonly reason: 'error'; readonly error: InternalError };
 
-/** Why `runTo` came back: there; `pause()`; it stopped (see `exitReason`); it waits, and only input can wake it. */
-export type RunToResult = 'reached' | 'paused' | 'stopped' | 'idle';
+/**
+ * Why `runTo` came back: there; `pause()`; a breakpoint; it stopped (see `exitReason`); it waits, and only input can wake
+ * it.
+ */
+export type RunToResult = 'reached' | 'paused' | 'breakpoint' | 'stopped' | 'idle';
 
 /** created → running ⇄ paused → stopped → disposed. A stopped guest can be run again after `reset()`. */
 export type GuestState = 'created' | 'running' | 'paused' | 'stopped' | 'disposed';
@@ -26,6 +30,8 @@ export interface GuestEvents {
   exit: [exit: GuestExit];
   /** Halted, and nothing but input can wake it. */
   idle: [];
+  /** A breakpoint was met: the guest is paused. */
+  breakpoint: [hit: BreakpointHit];
   /** It was reset: by `reset()`, by the guest itself, or because of a triple fault. `explanation`: one line on why. */
   reset: [cause: ResetCause, explanation?: string];
   /** One line on what its owner should know: it is held because nobody reads its output, it resets too often, … */

@@ -3,7 +3,7 @@ import { type AbortSignalLike, checkSignal, settledOrAborted, throwIfAborted } f
 import { checkOptions, checkWholeNumber } from '../base/argument-check.ts';
 import { StateError } from '../base/errors.ts';
 import { EventSource } from '../base/event-source.ts';
-import type { Machine, MachineExit, RunLimits } from '../machine/machine.ts';
+import type { Breakpoints, Machine, MachineExit, RunLimits } from '../machine/machine.ts';
 import { checkWeight } from './check-guest-options.ts';
 import type {
   GuestEvents,
@@ -17,7 +17,7 @@ import { GuestKeyboard } from './guest-keyboard.ts';
 import type { ClockMode, GuestSettings, RunOptions } from './guest-options.ts';
 import { GuestStream, OUTPUT_BOUND } from './guest-stream.ts';
 
-const EVENTS: readonly (keyof GuestEvents)[] = ['exit', 'idle', 'reset', 'warning'];
+const EVENTS: readonly (keyof GuestEvents)[] = ['exit', 'idle', 'breakpoint', 'reset', 'warning'];
 
 /** What a guest asks of its host. */
 export interface GuestKeeper {
@@ -106,6 +106,10 @@ export class Guest<M extends Machine = Machine> {
 
   get processorTime(): number {
     return this.#processorTime;
+  }
+
+  get breakpoints(): Breakpoints {
+    return this.machine.breakpoints;
   }
 
   get exitReason(): GuestExit | undefined {
@@ -211,7 +215,7 @@ export class Guest<M extends Machine = Machine> {
     for (const [name, { full }] of Object.entries({ serial: this.serial, debugConsole: this.debugConsole })) {
       if (full) throw new StateError(heldBecause(this.name, name));
     }
-    this.#runMachine({ instructions: 1 });
+    this.#runMachine({ instructions: 1 }, { mayStay: false });
   }
 
   /** Tells its owner something, in one line. */
@@ -228,11 +232,13 @@ export class Guest<M extends Machine = Machine> {
     return executed;
   }
 
-  #runMachine(limits: RunLimits): number {
+  #runMachine(limits: RunLimits, { mayStay } = { mayStay: true }): number {
     const epoch = this.#epoch;
     this.keyboard.feed();
     this.#inMachine = true;
-    const exit = this.#machine!.run(limits);
+    let exit = this.#machine!.run(limits);
+    // A breakpoint on the very instruction that is to be stepped.
+    if (!mayStay && exit.reason === 'breakpoint' && exit.executed === 0) exit = this.#machine!.run(limits);
     this.#inMachine = false;
     // A listener of its output may have reset, stopped or disposed it meanwhile.
     if (this.#epoch === epoch) this.#handle(exit);
@@ -250,6 +256,9 @@ export class Guest<M extends Machine = Machine> {
       case 'time':
       case 'output':
         return;
+      case 'breakpoint':
+        this.#pause('breakpoint');
+        return this.#events.emit('breakpoint', exit.hit);
       case 'idle':
         if (this.keyboard.feed()) return;
         this.#idle = true;

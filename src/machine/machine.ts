@@ -1,7 +1,15 @@
 /** A machine as the hypervisor sees it: something that runs for a while and says why it came back. */
 import type { InternalError } from '../base/errors.ts';
+import type { BreakpointHit, Breakpoints } from '../engine/breakpoints.ts';
 import type { MachineView } from './machine-view.ts';
 
+export type {
+  Breakpoint,
+  BreakpointHit,
+  BreakpointKind,
+  BreakpointRequest,
+  Breakpoints,
+} from '../engine/breakpoints.ts';
 export { ENGINES, type EngineName } from '../engine/engine-name.ts';
 
 export type MachineExit = { /** Instructions retired in this run. */ readonly executed: number } & (
@@ -17,6 +25,7 @@ export type MachineExit = { /** Instructions retired in this run. */ readonly ex
     }
   | /** The guest asserted its reset line. */ { readonly reason: 'reset' }
   | /** The guest wrote `status` to the debug-exit port. */ { readonly reason: 'debug-exit'; readonly status: number }
+  | /** A breakpoint was met. */ { readonly reason: 'breakpoint'; readonly hit: BreakpointHit }
   | /** A bug of ours; the machine cannot go on. */ { readonly reason: 'error'; readonly error: InternalError }
 );
 
@@ -57,6 +66,7 @@ export interface Machine extends MachineView {
   readonly debugConsole: ByteChannel;
   /** Guest time of the next alarm, Infinity if none is set. */
   readonly nextAlarm: number;
+  readonly breakpoints: Breakpoints;
   /** Runs the guest. Never throws. */
   run(limits: RunLimits): MachineExit;
   /** The reset button: chips and processor as after power-on, then booted again. */

@@ -18,9 +18,10 @@ import { Ps2Keyboard } from '../devices/ps2-keyboard.ts';
 import { Rtc146818 } from '../devices/rtc146818.ts';
 import { Uart16550 } from '../devices/uart16550.ts';
 import { VgaText } from '../devices/vga-text.ts';
+import type { Breakpoints } from '../engine/breakpoints.ts';
 import { createCodeSpace, type SharedCode } from '../engine/code-space.ts';
 import type { EngineName } from '../engine/engine-name.ts';
-import { Processor } from '../engine/processor.ts';
+import { Processor, type RunResult } from '../engine/processor.ts';
 import { GuestMemory } from '../memory/guest-memory.ts';
 import { Pool } from '../memory/pool.ts';
 import type { BootImage, EntryState } from './boot.ts';
@@ -178,6 +179,10 @@ export class Pc implements Machine {
     return this.clock.nextAlarm;
   }
 
+  get breakpoints(): Breakpoints {
+    return this.processor.breakpoints;
+  }
+
   get halted(): boolean {
     return this.processor.halted;
   }
@@ -191,8 +196,7 @@ export class Pc implements Machine {
     const before = this.instructions;
     let exit: MachineExit;
     try {
-      const { reason, error } = this.processor.run(instructions, limits);
-      exit = this.#exit(reason, error, this.instructions - before);
+      exit = this.#exit(this.processor.run(instructions, limits), this.instructions - before);
     } catch (cause) {
       // The engine catches its own bugs; this one is a device's, or the machine's.
       const error = new InternalError(`${this.name}: ${(cause as Error).message}`, { cause });
@@ -263,16 +267,13 @@ export class Pc implements Machine {
     this.processor.stop();
   }
 
-  #exit(
-    reason: ReturnType<Processor['run']>['reason'],
-    error: InternalError | undefined,
-    executed: number,
-  ): MachineExit {
+  #exit({ reason, error, hit }: RunResult, executed: number): MachineExit {
     const request = this.#request;
     this.#request = undefined;
     if (reason === 'error') return { reason, error: error!, executed };
     if (reason === 'shutdown') return { reason: 'triple-fault', cause: this.processor.shutdownCause, executed };
     if (request !== undefined) return { ...request, executed };
+    if (reason === 'breakpoint') return { reason, hit: hit!, executed };
     if (reason !== 'halted') return { reason, executed };
     return { reason: this.processor.interruptsEnabled ? 'idle' : 'halted', executed };
   }

@@ -1,7 +1,8 @@
 /** A machine without a processor: it retires what it is given, one instruction per nanosecond, and does as scripted. */
+import { BreakpointSet } from '../../src/engine/breakpoints.ts';
 import type { ByteChannel, KeyInput, Machine, MachineExit, RunLimits } from '../../src/machine/machine.ts';
 
-type Event = Exclude<MachineExit['reason'], 'budget' | 'time'>;
+type Event = Exclude<MachineExit['reason'], 'budget' | 'time' | 'breakpoint'>;
 
 /** Instructions between two looks at the clock. */
 const LOOK = 10_000;
@@ -35,6 +36,7 @@ export class FakeMachine implements Machine {
   readonly keyboard = new FakeKeys();
   readonly serial = new FakeChannel();
   readonly debugConsole = new FakeChannel();
+  readonly breakpoints = new BreakpointSet(() => {});
   instructions = 0;
   /** Guest time skipped in HLT. */
   skipped = 0;

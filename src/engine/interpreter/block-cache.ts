@@ -55,6 +55,8 @@ export interface CodeSource {
   nextPage(): number;
   /** Bytes of code from the entry to the end of the code segment. */
   readonly limit: number;
+  /** Page offsets at which a block ends, and another may begin. */
+  readonly stops: ReadonlySet<number>;
 }
 
 export class BlockCache {
@@ -249,6 +251,7 @@ export class BlockCache {
     let cutOff = false;
     let count = 0;
     while (count < options.limit && offset < available) {
+      if (count > 0 && source.stops.has(offset)) break;
       let decoded = this.#decoder.decode(bytes, offset, mode);
       if (isFailure(decoded) && decoded.failure === 'incomplete') {
         if (count > 0) break;

@@ -32,7 +32,9 @@ export class Interpreter implements Engine, EmittedCodeHost {
   readonly #cpu: DispatchedCpu;
   readonly #runtime: InterpreterRuntime;
   readonly #blocks: BlockCache;
-  readonly #source: CodeSource & { linear: number; limit: number };
+  readonly #source: CodeSource & { linear: number; limit: number; stops: ReadonlySet<number> };
+  /** A run has begun before a stop: the block there, which is never found but by looking it up, may be entered once. */
+  #passesStop = false;
   /** `state.ip` when a helper faulted: a task switch that faults does so in the new task, at its instruction pointer. */
   #faultIp: number | undefined;
   /** A compare that reads a device was about to run fused with a branch: the device must see the compare's own time, and may ask for an interrupt behind it. */
@@ -45,6 +47,7 @@ export class Interpreter implements Engine, EmittedCodeHost {
     this.#source = {
       linear: 0,
       limit: 0,
+      stops: new Set(),
       pageBytes: (page) => this.#pageBytes(page),
       watch: (page) => {
         const { memory, mmu } = cpu;
@@ -69,6 +72,7 @@ export class Interpreter implements Engine, EmittedCodeHost {
     state.faulted = 0;
     this.#faultIp = undefined;
     this.#alone = false;
+    this.#passesStop = this.#source.stops.size > 0 && this.#isStop(state.ip);
     let exit: number;
     try {
       exit = this.#runtime.run(state.address, { wide: (state.modeKey & MODE.CODE64) !== 0 });
@@ -96,8 +100,19 @@ export class Interpreter implements Engine, EmittedCodeHost {
     for (let page = firstPage; page < firstPage + pages; page++) this.#codeWritten(page, 0, PAGE_SIZE);
   }
 
+  stopBefore(offsets: ReadonlySet<number>): void {
+    this.#source.stops = offsets;
+    this.#clear();
+  }
+
   dispose(): void {
     this.#blocks.dispose();
+  }
+
+  #isStop(ip: number): boolean {
+    const { state } = this.#cpu;
+    const base = state.modeKey & MODE.CODE64 ? 0 : state.segments[SEGMENT.CS]!.base;
+    return this.#source.stops.has((base + ip) % PAGE_SIZE);
   }
 
   // Called by emitted code --------------------------------------------------------------------------------------
@@ -109,8 +124,13 @@ export class Interpreter implements Engine, EmittedCodeHost {
     // Code that never calls anything is decoded without end, too: between two blocks the dispatcher may look.
     if (this.#blocks.full || state.attention) return 0;
     const ip = state.nextIp;
+    // No link and no place in the jump cache leads to a block before a stop: here is where it is met.
+    const stop = this.#source.stops.size > 0 && this.#isStop(ip);
+    if (stop && !this.#passesStop) return 0;
+    this.#passesStop = false;
     try {
       const block = this.#blocks.find(this.#locate(ip), state.modeKey, this.#source);
+      if (stop) return block.address;
       const { u32 } = this.#cpu.pool.views;
       const slot = ((ip ^ (ip >>> 12)) & (JUMP_CACHE.ENTRIES - 1)) << JUMP_CACHE.ENTRY_SHIFT;
       const at = (state.address + STATE.size + slot) >>> 2;

@@ -19,6 +19,7 @@ export class ReferenceEngine implements Engine {
   readonly #decoder: Decoder;
   readonly #context: CpuContext;
   readonly #forms = new FormCache();
+  #stops: ReadonlySet<number> = new Set();
 
   constructor(cpu: DispatchedCpu, decoder: Decoder) {
     this.#cpu = cpu;
@@ -31,6 +32,7 @@ export class ReferenceEngine implements Engine {
     const { state } = this.#cpu;
     state.budget = budget;
     while (state.budget > 0) {
+      if (this.#stops.size > 0 && state.budget < budget && this.#stopsHere()) return 'attention';
       try {
         const instruction = this.#fetch();
         const next = state.ip + instruction.length;
@@ -45,6 +47,16 @@ export class ReferenceEngine implements Engine {
       }
     }
     return 'budget';
+  }
+
+  stopBefore(offsets: ReadonlySet<number>): void {
+    this.#stops = offsets;
+  }
+
+  #stopsHere(): boolean {
+    const { state } = this.#cpu;
+    const base = state.modeKey & MODE.CODE64 ? 0 : state.segments[SEGMENT.CS]!.base;
+    return this.#stops.has((base + state.ip) % PAGE_SIZE);
   }
 
   /** Nothing is kept of code. */

@@ -8,6 +8,7 @@ import { MODE } from '../../../src/cpu/mode-key.ts';
 import { CR0, CR4 } from '../../../src/cpu/register-bits.ts';
 import { FIELD_KINDS, type FieldName } from '../../../src/cpu/state-layout.ts';
 import { Random } from '../../../src/difftest/random.ts';
+import type { BreakpointHit } from '../../../src/engine/breakpoints.ts';
 import type { CodeSpace } from '../../../src/engine/code-space.ts';
 import { type EngineName, Processor } from '../../../src/engine/processor.ts';
 import { GuestMemory } from '../../../src/memory/guest-memory.ts';
@@ -33,6 +34,7 @@ export class LockstepMachine {
   readonly #largest: number;
   #accesses = 0;
   resets = 0;
+  onBreakpoint: (hit: BreakpointHit) => void = () => {};
 
   constructor(
     { program, code, seed }: { program: SystemProgram; code: CodeSpace; seed: number },
@@ -79,6 +81,10 @@ export class LockstepMachine {
       const slice = this.#largest === 0 ? count : 1 + this.#slices.below(this.#slices.oneIn(4) ? 4 : this.#largest);
       const result = processor.run(Math.min(slice, count - processor.retired));
       if (result.reason === 'error') throw result.error;
+      if (result.reason === 'breakpoint') {
+        this.onBreakpoint(result.hit!);
+        continue;
+      }
       stuck = result.executed === 0 ? stuck + 1 : 0;
       if (result.reason === 'shutdown' || stuck > 50) {
         this.reset();
