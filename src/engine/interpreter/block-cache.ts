@@ -23,6 +23,8 @@ import type { InterpreterRuntime } from './runtime.ts';
 
 /** Longest block, in instructions. */
 const MAX_INSTRUCTIONS = 64;
+/** As page offset: of no page, so that no branch is linked to the record. */
+const OUTSIDE = 2 * PAGE_SIZE;
 const CHUNK_BYTES = 1 << 20;
 const MAX_CHUNKS = 24;
 /** A page of more blocks, as no compiler makes it, loses all of them when it is written: a search at each write would take too long. */
@@ -46,8 +48,8 @@ export interface Block {
 
 /** Where code comes from. */
 export interface CodeSource {
-  /** Bytes of a physical page, 4096 of them. */
-  pageBytes(page: number): Uint8Array;
+  /** Bytes of a physical page, 4096 of them; undefined if no frame holds it. */
+  pageBytes(page: number): Uint8Array | undefined;
   /** Writes to the page must be reported from now on. */
   watch(page: number): void;
   unwatch(page: number): void;
@@ -69,6 +71,7 @@ export class BlockCache {
   readonly #byPage = new Map<number, Set<Block>>();
   readonly #chunks: number[] = [];
   readonly #scratch: number;
+  readonly #lone: number;
   #chunk = -1;
   #used = CHUNK_BYTES;
 
@@ -78,6 +81,7 @@ export class BlockCache {
     this.#decoder = decoder;
     this.#supports = supports;
     this.#scratch = pool.allocate((MAX_INSTRUCTIONS + 2) * RECORD_SIZE, 64);
+    this.#lone = pool.allocate(2 * RECORD_SIZE, 64);
   }
 
   /** No room for another block: `clear` must come first. */
@@ -85,8 +89,11 @@ export class BlockCache {
     return this.#chunk === MAX_CHUNKS - 1 && this.#used + (MAX_INSTRUCTIONS + 2) * RECORD_SIZE > CHUNK_BYTES;
   }
 
-  /** The block at a physical address, decoded if it was not yet. Throws a GuestFault if the code can't be fetched. */
-  find(address: number, modeKey: number, source: CodeSource): Block {
+  /**
+   * The block at a physical address, decoded if it was not yet; undefined if no frame holds its first instruction. Throws
+   * a GuestFault if the code can't be fetched.
+   */
+  find(address: number, modeKey: number, source: CodeSource): Block | undefined {
     const key = address * 16 + (modeKey & MODE.BLOCK_MASK);
     const known = this.#blocks.get(key);
     if (
@@ -110,10 +117,20 @@ export class BlockCache {
     const key = block.key % 16;
     // The block's own pages, whatever the tables say by now: it is running.
     const pages = { ...source, limit: block.limit, nextPage: () => block.crossing!.page };
-    const { forms, instructions } = this.#decode(from, key, pages, { limit: count, fuse: false });
+    const { forms, instructions } = this.#decode(from, key, pages, { limit: count, fuse: false })!;
     this.#runtime.compile(forms);
     this.#write(this.#scratch, forms, instructions, from % PAGE_SIZE, key, PSEUDO.STOP);
     return this.#scratch;
+  }
+
+  /** The record of an instruction given by its bytes, followed by a look-up; good until the next one. Nobody links to it. */
+  lone(bytes: Uint8Array, modeKey: number): { record: number; repeats: boolean } {
+    const source = { limit: bytes.length, pageBytes: () => bytes, nextPage: () => 0, watch() {}, unwatch() {} };
+    const { forms, instructions } = this.#decode(0, modeKey, source, { limit: 1, fuse: false })!;
+    this.#runtime.compile(forms);
+    const outside = instructions.map((instruction) => ({ ...instruction, offset: OUTSIDE }));
+    this.#write(this.#lone, forms, outside, OUTSIDE, modeKey, PSEUDO.STALE);
+    return { record: this.#lone, repeats: forms[0]!.repeat !== 'none' };
   }
 
   /** A link has led to a block that was dropped since: a record that looks the code up again, with this much budget. */
@@ -167,6 +184,7 @@ export class BlockCache {
   dispose(): void {
     for (const chunk of this.#chunks) this.#pool.release(chunk, CHUNK_BYTES);
     this.#pool.release(this.#scratch, (MAX_INSTRUCTIONS + 2) * RECORD_SIZE);
+    this.#pool.release(this.#lone, 2 * RECORD_SIZE);
   }
 
   /** The code segment may have become shorter since, or longer. */
@@ -197,11 +215,10 @@ export class BlockCache {
     return true;
   }
 
-  #build(address: number, modeKey: number, key: number, source: CodeSource): Block {
-    const { forms, instructions, end, crossing, cutOff } = this.#decode(address, modeKey, source, {
-      limit: MAX_INSTRUCTIONS,
-      fuse: true,
-    });
+  #build(address: number, modeKey: number, key: number, source: CodeSource): Block | undefined {
+    const decoded = this.#decode(address, modeKey, source, { limit: MAX_INSTRUCTIONS, fuse: true });
+    if (decoded === undefined) return undefined;
+    const { forms, instructions, end, crossing, cutOff } = decoded;
     this.#runtime.compile(forms);
     // Also behind a branch: it may not be taken.
     const records = forms.length + 1;
@@ -243,7 +260,8 @@ export class BlockCache {
     const page = Math.floor(address / PAGE_SIZE);
     const start = address % PAGE_SIZE;
     const available = Math.min(PAGE_SIZE, start + source.limit);
-    const bytes = source.pageBytes(page).subarray(0, available);
+    const bytes = source.pageBytes(page)?.subarray(0, available);
+    if (bytes === undefined) return undefined;
     const forms: CatalogForm[] = [];
     const instructions: DecodedRecord[] = [];
     let offset = start;
@@ -257,6 +275,7 @@ export class BlockCache {
         if (count > 0) break;
         // The instruction crosses the page, or the end of its segment.
         const across = this.#acrossPage(bytes, offset, source);
+        if (across === undefined) return undefined;
         decoded = this.#decoder.decode(across.bytes, 0, mode);
         // What is no instruction depends on the bytes behind the page border, too.
         const length = isFailure(decoded) ? MAX_INSTRUCTION_LENGTH : decoded.length;
@@ -311,15 +330,21 @@ export class BlockCache {
     return { forms, instructions, end: Math.min(offset, PAGE_SIZE), crossing, cutOff };
   }
 
-  /** Up to 15 bytes from `offset` on, with those of the next page. */
-  #acrossPage(bytes: Uint8Array, offset: number, source: CodeSource): { bytes: Uint8Array; page: number | undefined } {
+  /** Up to 15 bytes from `offset` on, with those of the next page; undefined if no frame holds that. */
+  #acrossPage(
+    bytes: Uint8Array,
+    offset: number,
+    source: CodeSource,
+  ): { bytes: Uint8Array; page: number | undefined } | undefined {
     const limited = source.limit < MAX_INSTRUCTION_LENGTH;
     if (source.limit <= PAGE_SIZE - offset) return { bytes: bytes.subarray(offset), page: undefined };
     const page = source.nextPage();
+    const next = source.pageBytes(page);
+    if (next === undefined) return undefined;
     const joined = new Uint8Array(MAX_INSTRUCTION_LENGTH + 1);
     const first = bytes.subarray(offset);
     joined.set(first);
-    joined.set(source.pageBytes(page).subarray(0, joined.length - first.length), first.length);
+    joined.set(next.subarray(0, joined.length - first.length), first.length);
     return { bytes: limited ? joined.subarray(0, source.limit) : joined, page };
   }
 

@@ -7,13 +7,14 @@
  */
 import { PAGE_SIZE } from '../../base/address.ts';
 import { GuestFault, raise } from '../../cpu/fault.ts';
-import { MODE } from '../../cpu/mode-key.ts';
+import { codeSize, MODE } from '../../cpu/mode-key.ts';
 import { translateLogical } from '../../cpu/segmentation.ts';
 import { STATE } from '../../cpu/state-layout.ts';
 import { JUMP_CACHE } from '../../cpu/tlb-layout.ts';
 import type { Decoder } from '../../isa/decoder.ts';
 import { SEGMENT } from '../../isa/semantics.ts';
 import { COST, type DispatchedCpu, type Engine, type EngineExit } from '../engine.ts';
+import { fetchBytewise } from '../fetch-bytewise.ts';
 import { BlockCache, type CodeSource } from './block-cache.ts';
 import type { HelperCall } from './code-library.ts';
 import { ACCESS_CODE } from './memory-functions.ts';
@@ -31,6 +32,7 @@ export class Interpreter implements Engine, EmittedCodeHost {
   readonly name = 'interpreter';
   readonly #cpu: DispatchedCpu;
   readonly #runtime: InterpreterRuntime;
+  readonly #decoder: Decoder;
   readonly #blocks: BlockCache;
   readonly #source: CodeSource & { linear: number; limit: number; stops: ReadonlySet<number> };
   /** A run has begun before a stop: the block there, which is never found but by looking it up, may be entered once. */
@@ -43,6 +45,7 @@ export class Interpreter implements Engine, EmittedCodeHost {
   constructor(cpu: DispatchedCpu, runtime: InterpreterRuntime, decoder: Decoder) {
     this.#cpu = cpu;
     this.#runtime = runtime;
+    this.#decoder = decoder;
     this.#blocks = new BlockCache(cpu.pool, runtime, decoder, (feature) => cpu.model.features.has(feature as never));
     this.#source = {
       linear: 0,
@@ -130,6 +133,7 @@ export class Interpreter implements Engine, EmittedCodeHost {
     this.#passesStop = false;
     try {
       const block = this.#blocks.find(this.#locate(ip), state.modeKey, this.#source);
+      if (block === undefined) return this.#uncached();
       if (stop) return block.address;
       const { u32 } = this.#cpu.pool.views;
       const slot = ((ip ^ (ip >>> 12)) & (JUMP_CACHE.ENTRIES - 1)) << JUMP_CACHE.ENTRY_SHIFT;
@@ -251,6 +255,23 @@ export class Interpreter implements Engine, EmittedCodeHost {
     return true;
   }
 
+  /** The record of an instruction that no frame backs, at the place of the source: good for one execution. */
+  #uncached(): number {
+    const { state, memory, mmu } = this.#cpu;
+    const mode = codeSize(state.modeKey);
+    const { linear, limit } = this.#source;
+    const byteAt = (index: number) => {
+      const at = linear + index;
+      return memory.read(mmu.translateFetch(mode === 64 ? at : at >>> 0), 1);
+    };
+    this.#cpu.spend(COST.BLOCK);
+    const bytes = fetchBytewise(this.#decoder, { mode, available: limit, byteAt });
+    const { record, repeats } = this.#blocks.lone(bytes, state.modeKey);
+    // Each iteration is fetched anew.
+    if (repeats) this.#cpu.attend();
+    return record;
+  }
+
   /** Physical address of code at an offset in CS; throws #GP(0) beyond the limit, #PF. Points the source there. */
   #locate(ip: number): number {
     const { state, mmu } = this.#cpu;
@@ -273,13 +294,11 @@ export class Interpreter implements Engine, EmittedCodeHost {
   }
 
   /** Each decoding of a block begins here. */
-  #pageBytes(page: number): Uint8Array {
+  #pageBytes(page: number): Uint8Array | undefined {
     const { memory, pool } = this.#cpu;
     this.#cpu.spend(COST.BLOCK);
     const frame = memory.frameForRead(page);
-    if (frame !== 0) return pool.views.u8.subarray(frame, frame + PAGE_SIZE);
-    // Code in memory-mapped space, or where nothing answers.
-    return memory.copyOut(page * PAGE_SIZE, PAGE_SIZE);
+    return frame === 0 ? undefined : pool.views.u8.subarray(frame, frame + PAGE_SIZE);
   }
 
   #codeWritten(page: number, offset: number, length: number): void {

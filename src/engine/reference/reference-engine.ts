@@ -8,8 +8,10 @@ import { HELPERS } from '../../cpu/helpers.ts';
 import { codeSize, MODE } from '../../cpu/mode-key.ts';
 import type { DecodedInstruction } from '../../isa/decoded-instruction.ts';
 import { type Decoder, isFailure, MAX_INSTRUCTION_LENGTH } from '../../isa/decoder.ts';
+import type { Mode } from '../../isa/encoding.ts';
 import { SEGMENT } from '../../isa/semantics.ts';
 import { COST, type DispatchedCpu, type Engine, type EngineExit } from '../engine.ts';
+import { fetchBytewise } from '../fetch-bytewise.ts';
 import { CpuContext } from './cpu-context.ts';
 import { executeInstruction, FormCache } from './execute-instruction.ts';
 
@@ -92,14 +94,14 @@ export class ReferenceEngine implements Engine {
       available = Math.min(available, limit - state.ip + 1);
     }
     const inPage = Math.min(available, PAGE_SIZE - (linear % PAGE_SIZE));
-    let bytes = this.#bytes(linear, inPage);
-    let decoded = this.#decoder.decode(bytes, 0, mode);
-    if (isFailure(decoded) && decoded.failure === 'incomplete' && inPage < available) {
+    const first = this.#bytes(linear, inPage);
+    let decoded = first && this.#decoder.decode(first, 0, mode);
+    if (first && decoded && isFailure(decoded) && decoded.failure === 'incomplete' && inPage < available) {
       const next = linear + inPage;
       const rest = this.#bytes(mode === 64 ? next : next >>> 0, available - inPage);
-      bytes = Uint8Array.of(...bytes, ...rest);
-      decoded = this.#decoder.decode(bytes, 0, mode);
+      decoded = rest && this.#decoder.decode(Uint8Array.of(...first, ...rest), 0, mode);
     }
+    decoded ??= this.#decodeBytewise(linear, available, mode);
     if (!isFailure(decoded)) return decoded;
     switch (decoded.failure) {
       case 'undefined':
@@ -111,7 +113,19 @@ export class ReferenceEngine implements Engine {
     }
   }
 
-  #bytes(linear: number, length: number): Uint8Array {
-    return this.#cpu.memory.copyOut(this.#cpu.mmu.translateFetch(linear), length);
+  /** Undefined where no frame backs the code. */
+  #bytes(linear: number, length: number): Uint8Array | undefined {
+    const { memory, mmu } = this.#cpu;
+    const at = mmu.translateFetch(linear);
+    return memory.frameForRead(Math.floor(at / PAGE_SIZE)) === 0 ? undefined : memory.copyOut(at, length);
+  }
+
+  #decodeBytewise(linear: number, available: number, mode: Mode) {
+    const { memory, mmu } = this.#cpu;
+    const byteAt = (index: number) => {
+      const at = linear + index;
+      return memory.read(mmu.translateFetch(mode === 64 ? at : at >>> 0), 1);
+    };
+    return this.#decoder.decode(fetchBytewise(this.#decoder, { mode, available, byteAt }), 0, mode);
   }
 }

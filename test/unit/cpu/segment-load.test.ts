@@ -5,6 +5,7 @@ import {
   loadSegment,
   loadSegmentLimit,
   loadTaskRegister,
+  moveToSegment,
   verifyRead,
   verifyWrite,
 } from '../../../src/cpu/segment-load.ts';
@@ -105,7 +106,7 @@ describe('MOV to DS, ES, FS, GS (SDM Vol. 2B, "MOV—Move")', () => {
 describe('MOV to SS (SDM Vol. 2B, "MOV—Move")', () => {
   it('interrupts and debug traps are held off until after the next instruction', () => {
     const machine = createProtectedCpu();
-    loadSegment(machine.cpu, SS, SEL.data0);
+    moveToSegment(machine.cpu, SS, SEL.data0);
     expect(machine.cpu.calls).toContain('shadow all');
   });
 
