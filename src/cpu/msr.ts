@@ -1,6 +1,9 @@
 /**
  * Model-specific registers, as a table: what exists, on which models, and what may be written. All others are #GP(0).
  * SDM Vol. 4, "Architectural MSRs". Memory types (PAT) are kept and have no effect: no cache can be seen here.
+ *
+ * Not modelled: IA32_APIC_BASE (1Bh) and the x2APIC's registers, which come with the APIC in a later issue. CPUID reports
+ * no APIC, so who asks it does not come here; who does not gets #GP(0), as from any MSR that a processor has not.
  */
 import type { Cpu } from './cpu.ts';
 import type { FeatureName } from './cpu-model.ts';

@@ -2,6 +2,7 @@
  * An engine executes guest instructions on a CPU's state block. All engines keep one contract: the same architectural
  * results, the same instruction counts, the same stop points.
  */
+import { InternalError } from '../base/errors.ts';
 import type { Cpu } from '../cpu/cpu.ts';
 import type { GuestFault } from '../cpu/fault.ts';
 import type { TlbMmu } from '../cpu/tlb-mmu.ts';
@@ -31,6 +32,24 @@ export interface Engine {
   stopBefore(offsets: ReadonlySet<number>): void;
   /** Code in these bytes of guest memory changes: translated or decoded copies are dropped. */
   invalidateCode(firstPage: number, pages: number): void;
+  /** Gives its part of the pool back. */
+  dispose(): void;
+}
+
+/** Takes the place of an engine that was disposed of, whose code and tables are many megabytes. */
+export class DisposedEngine implements Engine {
+  readonly name: Engine['name'];
+
+  constructor(name: Engine['name']) {
+    this.name = name;
+  }
+
+  run(): EngineExit {
+    throw new InternalError('the processor is disposed');
+  }
+
+  invalidateCode(): void {}
+  dispose(): void {}
 }
 
 /** What things cost that a guest can make an engine do out of the ordinary, in units of `DispatchedCpu.spend`. */

@@ -31,7 +31,7 @@ import type { GuestMemory } from '../memory/guest-memory.ts';
 import type { Pool } from '../memory/pool.ts';
 import { type BreakpointHit, BreakpointSet } from './breakpoints.ts';
 import type { CodeSpace } from './code-space.ts';
-import type { Engine } from './engine.ts';
+import { DisposedEngine, type Engine } from './engine.ts';
 import type { EngineName } from './engine-name.ts';
 import { Interpreter } from './interpreter/interpreter.ts';
 import { ReferenceEngine } from './reference/reference-engine.ts';
@@ -104,7 +104,7 @@ export class Processor implements Cpu {
   readonly model: CpuModel;
   readonly state: CpuState;
   readonly mmu: TlbMmu;
-  readonly engine: Engine;
+  engine: Engine;
   readonly x87Error: ((level: 0 | 1) => boolean) | undefined;
   readonly breakpoints = new BreakpointSet(() => this.#breakpointsChanged());
   pendingFault: GuestFault | undefined;
@@ -165,7 +165,8 @@ export class Processor implements Cpu {
     this.clock = options.clock;
     this.model = findCpuModel(options.model);
     this.x87Error = options.x87Error;
-    this.#acknowledge = () => options.interrupts.acknowledge();
+    const { interrupts } = options; // not the options: they would keep the code space after dispose
+    this.#acknowledge = () => interrupts.acknowledge();
     this.state = createCpuState(pool, pool.allocate(STATE_BLOCK_SIZE, 64));
     this.mmu = new TlbMmu(this);
     this.mmu.onFlush = () => this.#newGeneration();
@@ -312,10 +313,13 @@ export class Processor implements Cpu {
     return hashState(this, this.retired);
   }
 
+  /** Gives its part of the pool back, and lets go of the code space. It must not run afterwards. */
   dispose(): void {
     this.breakpoints.dispose();
     this.mmu.dispose();
     this.pool.release(this.state.address, STATE_BLOCK_SIZE);
+    this.engine.dispose();
+    this.engine = new DisposedEngine(this.engine.name);
   }
 
   #dispatch(

@@ -15,9 +15,9 @@ const MIB = 2 ** 20;
 /** @throws UserError for options that cannot be met */
 export function createPc(name: string, options: CheckedGuestOptions, code?: SharedCode): Pc {
   const memoryBytes = options.memory * MIB;
-  const boot = bootImage(options.boot, memoryBytes);
-  checkPlaces(boot, memoryBytes);
   const { cpu, engine, powerOnTime } = options;
+  const boot = bootImage(options.boot, memoryBytes, cpu);
+  checkPlaces(boot, memoryBytes);
   try {
     return new Pc({ name, memoryBytes, cpu, engine, boot, powerOnTime, code });
   } catch (error) {
@@ -27,9 +27,10 @@ export function createPc(name: string, options: CheckedGuestOptions, code?: Shar
   }
 }
 
-function bootImage(boot: GuestBoot, memoryBytes: number): BootImage {
+function bootImage(boot: GuestBoot, memoryBytes: number, cpu: string): BootImage {
   if ('kernel' in boot) {
-    return linuxBoot({ kernel: boot.kernel, initrd: boot.initrd, commandLine: boot.commandLine ?? '', memoryBytes });
+    const { kernel, initrd, commandLine = '' } = boot;
+    return linuxBoot({ kernel, initrd, commandLine, memoryBytes, cpu });
   }
   const [address] = MEMORY.BOOT_IMAGE;
   return {

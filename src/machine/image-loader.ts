@@ -8,7 +8,7 @@ import type { BootImage } from './boot.ts';
 
 export class ImageLoader {
   readonly #memory: GuestMemory;
-  readonly #pieces: BootImage['pieces'];
+  #pieces: BootImage['pieces'];
   #loaded = false;
 
   /** Copies the image: whoever gave it may do with the bytes what he likes. */
@@ -33,5 +33,9 @@ export class ImageLoader {
       memory.clearDirty(first, Math.ceil((address + bytes.length) / PAGE_SIZE) - first);
     }
     this.#loaded = true;
+  }
+
+  dispose(): void {
+    this.#pieces = [];
   }
 }

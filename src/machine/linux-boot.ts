@@ -7,7 +7,9 @@
  */
 import { PAGE_SIZE } from '../base/address.ts';
 import { UserError } from '../base/errors.ts';
+import { findCpuModel } from '../cpu/cpu-model.ts';
 import type { BootImage } from './boot.ts';
+import { isIntact } from './kernel-checksum.ts';
 import { memoryMap } from './pc-map.ts';
 
 export interface LinuxBootOptions {
@@ -18,6 +20,8 @@ export interface LinuxBootOptions {
   readonly commandLine: string;
   /** Size of the guest's RAM in bytes. */
   readonly memoryBytes: number;
+  /** Name of the CPU model it is to run on. */
+  readonly cpu: string;
 }
 
 /** Offsets in the file and, equally, in boot_params: the fields of struct setup_header. */
@@ -38,19 +42,28 @@ const HEADER = {
   CMD_LINE_PTR: 0x228,
   INITRD_ADDR_MAX: 0x22c,
   RELOCATABLE_KERNEL: 0x234,
+  XLOADFLAGS: 0x236,
   CMDLINE_SIZE: 0x238,
+  PAYLOAD_OFFSET: 0x248,
+  PAYLOAD_LENGTH: 0x24c,
   PREF_ADDRESS: 0x258,
   INIT_SIZE: 0x260,
 } as const;
 const HEADER_START = 0x1f1;
 const MAGIC_HDRS = 0x5372_6448;
 const LOADED_HIGH = 0x01;
+/** xloadflags: there is a 64-bit entry, so the kernel is a 64-bit one. */
+const KERNEL_64 = 0x0001;
 /** "No identifier assigned": a loader that is not in the kernel's list. */
 const LOADER_UNKNOWN = 0xff;
 const SECTOR = 512;
-/** Protocol 2.06 brought cmdline_size, 2.10 pref_address and init_size. */
+/** Protocol 2.06 brought cmdline_size, 2.08 the payload's place, 2.10 pref_address and init_size, 2.12 xloadflags. */
 const VERSION_NEEDED = 0x0206;
+const VERSION_WITH_PAYLOAD = 0x0208;
 const VERSION_WITH_INIT_SIZE = 0x020a;
+const VERSION_WITH_XLOADFLAGS = 0x020c;
+/** Where a bzImage's protected-mode code begins at the lowest. */
+const HIGH_MEMORY = 0x10_0000;
 
 /** Fields of struct boot_params outside the setup header. */
 const PARAMS = { EXT_MEM_K: 0x02, ALT_MEM_K: 0x1e0, E820_ENTRIES: 0x1e8, E820_TABLE: 0x2d0 } as const;
@@ -70,10 +83,14 @@ const GDT = [0n, 0n, 0x00cf_9a00_0000_ffffn, 0x00cf_9200_0000_ffffn];
 
 /**
  * Lays a kernel out in memory.
- * @throws UserError if the kernel is not a complete bzImage, or kernel, initrd or command line do not fit.
+ * @throws UserError if the kernel is not a complete and intact bzImage, or one that this machine cannot start, or if
+ * kernel, initrd or command line do not fit.
  */
-export function linuxBoot({ kernel, initrd, commandLine, memoryBytes }: LinuxBootOptions): BootImage {
+export function linuxBoot({ kernel, initrd, commandLine, memoryBytes, cpu }: LinuxBootOptions): BootImage {
   const header = readHeader(kernel);
+  if (header.is64Bit && !findCpuModel(cpu).features.has('lm')) {
+    throw new UserError(`the kernel is a 64-bit one, and CPU ${cpu} has no 64-bit mode; take a 32-bit kernel (i386)`);
+  }
   const kernelEnd = placeKernel(header, memoryBytes);
   const initrdAt = initrd ? placeInitrd(initrd.length, header, kernelEnd, memoryBytes) : 0;
   const commandLineBytes = new TextEncoder().encode(commandLine);
@@ -110,10 +127,13 @@ export function linuxBoot({ kernel, initrd, commandLine, memoryBytes }: LinuxBoo
   };
 }
 
+const CORRUPT = 'the kernel is corrupt: its header or its checksum (CRC-32) does not fit its content; get it anew';
+
 interface SetupHeader {
   /** Length of boot sector and setup code: what precedes the protected-mode kernel in the file. */
   readonly setupBytes: number;
   readonly kernelBytes: number;
+  readonly is64Bit: boolean;
   /** Offset in the file where the header ends. */
   readonly end: number;
   readonly loadAddress: number;
@@ -151,11 +171,22 @@ function readHeader(kernel: Uint8Array): SetupHeader {
   if (kernel.length <= setupBytes + kernelBytes - 16) {
     throw new UserError(`the kernel is truncated: ${kernel.length} of ${setupBytes + kernelBytes} bytes`);
   }
+  if (version >= VERSION_WITH_PAYLOAD) {
+    const payloadEnd = view.getUint32(HEADER.PAYLOAD_OFFSET, true) + view.getUint32(HEADER.PAYLOAD_LENGTH, true);
+    if (payloadEnd > kernelBytes) throw new UserError(CORRUPT);
+  }
+  if (!isIntact(kernel, setupBytes + kernelBytes)) throw new UserError(CORRUPT);
   const loadAddress = view.getUint32(HEADER.CODE32_START, true);
+  if (loadAddress < HIGH_MEMORY) {
+    throw new UserError(
+      'the kernel has no 32-bit entry (code32_start): its setup code wants BIOS services, which are not there yet',
+    );
+  }
   const relocates = version >= VERSION_WITH_INIT_SIZE && kernel[HEADER.RELOCATABLE_KERNEL] !== 0;
   return {
     setupBytes,
     kernelBytes,
+    is64Bit: version >= VERSION_WITH_XLOADFLAGS && (view.getUint16(HEADER.XLOADFLAGS, true) & KERNEL_64) !== 0,
     end: Math.min(HEADER.MAGIC + kernel[HEADER.JUMP_LENGTH]!, PARAMS.E820_TABLE),
     loadAddress,
     initrdMaximum: view.getUint32(HEADER.INITRD_ADDR_MAX, true),

@@ -19,7 +19,7 @@ import { Rtc146818 } from '../devices/rtc146818.ts';
 import { Uart16550 } from '../devices/uart16550.ts';
 import { VgaText } from '../devices/vga-text.ts';
 import type { Breakpoints } from '../engine/breakpoints.ts';
-import { createCodeSpace, type SharedCode } from '../engine/code-space.ts';
+import { type CodeSpace, createCodeSpace, type SharedCode } from '../engine/code-space.ts';
 import type { EngineName } from '../engine/engine-name.ts';
 import { Processor, type RunResult } from '../engine/processor.ts';
 import { GuestMemory } from '../memory/guest-memory.ts';
@@ -73,6 +73,8 @@ export class Pc implements Machine {
   readonly serial: OutputChannel;
   readonly debugConsole: OutputChannel;
   readonly #image: ImageLoader;
+  /** Undefined once it is disposed. */
+  #code: CodeSpace | undefined;
   readonly #entry: EntryState;
   readonly #devices: readonly Device[];
   readonly #pic: PicPair;
@@ -88,12 +90,13 @@ export class Pc implements Machine {
     this.#entry = options.boot.entry;
 
     const pool = Pool.create();
+    this.#code = createCodeSpace(pool, options.code);
     const ports = new PortBus();
     this.memory = new GuestMemory(pool, { size: options.memoryBytes });
     this.#image = new ImageLoader(this.memory, options.boot);
     this.processor = new Processor({
       name: options.name,
-      code: createCodeSpace(pool, options.code),
+      code: this.#code,
       memory: this.memory,
       ports,
       clock,
@@ -248,8 +251,13 @@ export class Pc implements Machine {
   }
 
   dispose(): void {
+    if (this.#code === undefined) return;
     this.processor.dispose();
     this.memory.dispose();
+    this.#image.dispose();
+    this.#code.runtime.dispose();
+    this.#code = undefined;
+    this.processor.pool.dispose();
   }
 
   #bootUp(): void {

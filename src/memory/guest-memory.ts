@@ -50,8 +50,8 @@ export class GuestMemory {
 
   readonly #pool: Pool;
   /** By page of RAM: host address of its frame, 0 if it was never written. */
-  readonly #frames: Uint32Array;
-  readonly #attributes: Uint8Array;
+  #frames: Uint32Array;
+  #attributes: Uint8Array;
   /** ROM frames by page. */
   readonly #rom = new Map<number, number>();
   /** Sorted by address; ranges do not overlap. */
@@ -245,7 +245,13 @@ export class GuestMemory {
     for (let page = 0; page < this.#frames.length; page++) this.#releaseFrame(page);
     for (const frame of this.#rom.values()) this.#pool.frames.free(frame);
     this.#rom.clear();
+    this.#mmio.length = 0;
     this.#framesInUse = 0;
+    // Who keeps the object shall not keep what hangs on it.
+    this.#frames = new Uint32Array(0);
+    this.#attributes = new Uint8Array(0);
+    this.onWatchedWrite = () => {};
+    this.onFrameMoved = () => {};
   }
 
   #isRam(page: number): boolean {

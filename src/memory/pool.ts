@@ -31,8 +31,7 @@ interface Region {
 }
 
 export class Pool {
-  readonly memory: WebAssembly.Memory;
-  readonly frames: FramePool;
+  frames: FramePool;
   /** Valid until the next allocation of any kind in this pool. */
   views: PoolViews;
   /** First host address never handed out. */
@@ -40,6 +39,7 @@ export class Pool {
   /** Released regions, by address, none touching another. */
   #free: Region[] = [];
   readonly #maximumPages: number;
+  #memory: WebAssembly.Memory | undefined;
 
   /** An empty pool that may grow to `maximumBytes` (default and limit: 4 GiB). */
   static create(options: { maximumBytes?: number } = {}): Pool {
@@ -48,8 +48,8 @@ export class Pool {
 
   private constructor(maximumBytes: number) {
     this.#maximumPages = Math.max(INITIAL_PAGES, Math.floor(Math.min(maximumBytes, MAXIMUM_BYTES) / WASM_PAGE));
-    this.memory = new WebAssembly.Memory({ initial: INITIAL_PAGES, maximum: this.#maximumPages });
-    this.views = createViews(this.memory);
+    this.#memory = new WebAssembly.Memory({ initial: INITIAL_PAGES, maximum: this.#maximumPages });
+    this.views = createViews(this.#memory.buffer);
     this.frames = new FramePool(this);
   }
 
@@ -81,6 +81,23 @@ export class Pool {
     this.#addFree(address, roundUp(bytes, 8));
   }
 
+  /** For what is linked with it. @throws InternalError after `dispose` */
+  get memory(): WebAssembly.Memory {
+    if (this.#memory === undefined) throw new InternalError('the memory pool is disposed');
+    return this.#memory;
+  }
+
+  /**
+   * Lets go of everything at once, whatever is still handed out, so that no handle that somebody has kept keeps the
+   * memory. What is read through the views from now on is undefined, what is written is lost.
+   */
+  dispose(): void {
+    this.#memory = undefined;
+    this.views = createViews(new ArrayBuffer(0));
+    this.frames = new FramePool(this);
+    this.#free = [];
+  }
+
   #addFree(address: number, bytes: number): void {
     if (bytes === 0) return;
     let index = this.#free.findIndex((region) => region.address > address);
@@ -108,12 +125,11 @@ export class Pool {
     } catch {
       throw new InternalError(`the memory pool is full (${(have * WASM_PAGE) / 2 ** 20} MiB in use)`);
     }
-    this.views = createViews(this.memory);
+    this.views = createViews(this.memory.buffer);
   }
 }
 
-function createViews(memory: WebAssembly.Memory): PoolViews {
-  const { buffer } = memory;
+function createViews(buffer: ArrayBufferLike): PoolViews {
   return {
     u8: new Uint8Array(buffer),
     u16: new Uint16Array(buffer),

@@ -23,6 +23,13 @@ for (const system of ['debian-686', 'debian-686-pae'] as const) {
 
     afterAll(() => host.dispose());
 
+    it('U6: 400 changed bytes of the signed kernel are found before it boots', async () => {
+      const { kernel } = boot as { kernel: Uint8Array };
+      const corrupt = kernel.slice();
+      for (let at = 2_000_000; at < 2_000_400; at++) corrupt[at]! ^= 0xff;
+      await expect(host.createGuest({ boot: { kernel: corrupt } })).rejects.toThrow(/the kernel is corrupt/);
+    });
+
     it('uname -a names kernel and machine', async () => {
       expect(await typist.command('uname -a')).toMatch(/^Linux vetro 6\.1\.\S+-686.* i686 GNU\/Linux$/);
     });

@@ -20,9 +20,9 @@ export class InterpreterRuntime {
   active!: EmittedCodeHost;
   readonly #pool: Pool;
   readonly #library: CodeLibrary;
-  readonly #table = new WebAssembly.Table({ element: 'anyfunc', initial: TABLE_SIZE, maximum: TABLE_SIZE });
-  readonly #runs: { narrow?: RunFunction; wide?: RunFunction } = {};
-  readonly #memoryFunctions: { narrow?: WebAssembly.Exports; wide?: WebAssembly.Exports } = {};
+  #table = new WebAssembly.Table({ element: 'anyfunc', initial: TABLE_SIZE, maximum: TABLE_SIZE });
+  #runs: { narrow?: RunFunction; wide?: RunFunction } = {};
+  #memoryFunctions: { narrow?: WebAssembly.Exports; wide?: WebAssembly.Exports } = {};
   /** Forms whose functions are in the table. */
   readonly #compiled = new Set<CatalogForm>();
 
@@ -57,6 +57,14 @@ export class InterpreterRuntime {
     const pair = this.catalog.pairOf(first, second);
     if (pair !== undefined && this.#table.get(pair) === null) this.#table.set(pair, this.#table.get(form.number));
     return pair;
+  }
+
+  /** Lets go of the pool's memory, which all code at work in it holds. */
+  dispose(): void {
+    this.#table = new WebAssembly.Table({ element: 'anyfunc', initial: 0 });
+    this.#runs = {};
+    this.#memoryFunctions = {};
+    this.#compiled.clear();
   }
 
   #createRun(wide: boolean): RunFunction {

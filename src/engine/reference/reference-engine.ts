@@ -64,6 +64,8 @@ export class ReferenceEngine implements Engine {
   /** Nothing is kept of code. */
   invalidateCode(): void {}
 
+  dispose(): void {}
+
   /** While it runs, the instruction counts as retired. */
   #retire(instruction: DecodedInstruction): void {
     const { state } = this.#cpu;

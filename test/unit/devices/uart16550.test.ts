@@ -71,6 +71,25 @@ describe('16550 registers', () => {
     },
   );
 
+  it('C9: a console that polls THRE, as earlyprintk does at 9600 baud, waits for no character', () => {
+    const { uart, clock, sent } = createUart();
+    for (const [offset, value] of [
+      [LCR, 0x83],
+      [0, 12],
+      [1, 0],
+      [LCR, 0x03],
+      [IER, 0x00],
+      [FCR, 0x00],
+    ] as const)
+      uart.writePort(offset, value);
+    const text = [...'Linux version 6.1.0-50-686\r\n'.repeat(100)].map((character) => character.charCodeAt(0));
+    for (const byte of text) {
+      expect(uart.readPort(LSR)).toBe(0x60);
+      uart.writePort(THR, byte);
+    }
+    expect([clock.now, sent]).toEqual([0, text]);
+  });
+
   it('C6: FCR bit 0 falling clears both FIFOs, whatever the other bits say', () => {
     for (const value of [0x00, 0x06, 0xc8]) {
       const { uart, text } = createUart({ transmitPacing: 'line' });

@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import { UserError } from '../../../src/base/errors.ts';
 import { linuxBoot } from '../../../src/machine/linux-boot.ts';
-import { createBzImage } from '../../support/bz-image.ts';
+import { createBzImage, sign } from '../../support/bz-image.ts';
 
 const MIB = 2 ** 20;
 const boot = (options: Partial<Parameters<typeof linuxBoot>[0]> = {}) =>
-  linuxBoot({ kernel: createBzImage(), commandLine: 'console=ttyS0', memoryBytes: 64 * MIB, ...options });
+  linuxBoot({ kernel: createBzImage(), commandLine: 'console=ttyS0', memoryBytes: 64 * MIB, cpu: 'i686', ...options });
 
 /** The piece that starts at, or holds, what `address` points to. */
 const pieceAt = (image: ReturnType<typeof boot>, address: number) =>
@@ -116,6 +116,84 @@ describe('what cannot be booted is refused with one line', () => {
   it('a truncated bzImage', () => {
     const kernel = createBzImage({ code: new Uint8Array(10_000) });
     expect(refusal({ kernel: kernel.subarray(0, 6000) })).toBe('the kernel is truncated: 6000 of 11024 bytes');
+  });
+
+  it('U15: a 64-bit kernel on a CPU without long mode; not by the same bits of an older protocol', () => {
+    for (const xloadflags of [0x0001, 0x0009]) {
+      const kernel = createBzImage({ xloadflags });
+      expect(refusal({ kernel })).toMatch(/64-bit one, and CPU i686 has no 64-bit mode; take a 32-bit kernel/);
+      expect(boot({ kernel, cpu: 'x86-64' }).entry).toMatchObject({ eip: 0x10_0000 });
+      expect(boot({ kernel: createBzImage({ xloadflags, version: 0x020b }) }).entry.mode).toBe('protected');
+    }
+    expect(boot({ kernel: createBzImage({ xloadflags: 0x0004 }) }).entry.mode).toBe('protected');
+  });
+
+  it('an image that starts by its setup code: code32_start points nowhere (iPXE)', () => {
+    for (const codeStart of [0, 0x1000]) {
+      expect(refusal({ kernel: createBzImage({ codeStart }) })).toMatch(/no 32-bit entry.*wants BIOS services/);
+    }
+  });
+
+  it('U6: a payload beyond the end of the system', () => {
+    const code = new Uint8Array(10_000);
+    const kernel = (length: number, version = 0x0208) =>
+      createBzImage({ code, payload: { offset: 100, length }, version });
+    expect(refusal({ kernel: kernel(9_901) })).toMatch(/corrupt/);
+    expect(boot({ kernel: kernel(9_900) }).entry.mode).toBe('protected');
+    expect(boot({ kernel: kernel(0xffff_ffff, 0x0207) }).entry.mode).toBe('protected');
+  });
+
+  describe('U6: a corrupt kernel: "the CRC of the file up to the limit specified in the syssize field is always 0"', () => {
+    const code = Uint8Array.from({ length: 20_000 }, (_, index) => index * 7);
+    const kernelVersion = '6.1.0-50-686 (builder@example.org) #1 SMP';
+    const linux = (options: Parameters<typeof createBzImage>[0] = {}) =>
+      createBzImage({ code, kernelVersion, checksum: true, ...options });
+    const flipped = (kernel: Uint8Array, at: number, length: number) => {
+      const copy = kernel.slice();
+      for (let index = at; index < at + length; index++) copy[index]! ^= 0xff;
+      return copy;
+    };
+
+    it('an intact one boots, also with something behind it', () => {
+      expect(boot({ kernel: linux() }).entry.mode).toBe('protected');
+      const longer = new Uint8Array(linux().length + 100).fill(0xaa);
+      longer.set(linux());
+      expect(boot({ kernel: longer }).entry.mode).toBe('protected');
+    });
+
+    it.each([
+      ['400 bytes', 10_000, 400],
+      ['one byte of the setup code', 0x3f0, 1],
+      ['the last byte', 1024 + 20_000 + 15, 1],
+      ['the first byte', 0, 1],
+    ])('%s changed', (_, at, length) => {
+      expect(refusal({ kernel: flipped(linux(), at, length) })).toMatch(/^the kernel is corrupt: .*get it anew$/);
+    });
+
+    it.each(['PE32', 'PE32+'] as const)('a signed one (%s) is as intact as it was before it was signed', (pe) => {
+      const signed = sign(linux({ pe }), pe);
+      expect(boot({ kernel: signed }).entry.mode).toBe('protected');
+      expect(refusal({ kernel: flipped(signed, 10_000, 1) })).toMatch(/corrupt/);
+    });
+
+    it.each([
+      ['Linux 6.15, which dropped it', { kernelVersion: '6.15.0 (builder) #1' }],
+      ['Linux 7.0', { kernelVersion: '7.0.0-rc1 (builder) #1' }],
+      ['a system of another kind', { kernelVersion: 'Memtest86+ v6.10' }],
+      ['protocol 2.07', { version: 0x0207 }],
+      ['a kernel that does not say what it is', { kernelVersion: undefined }],
+    ] as const)('not asked of %s', (_, options) => {
+      const kernel = createBzImage({ code, kernelVersion, ...options });
+      expect(boot({ kernel }).entry.mode).toBe('protected');
+    });
+
+    it('asked of 2.6.27 to 6.14', () => {
+      for (const version of ['2.6.27', '3.2.0-4-amd64', '6.14.9-arch1']) {
+        const options = { kernelVersion: `${version} (builder) #1` };
+        expect(boot({ kernel: linux(options) }).entry.mode).toBe('protected');
+        expect(refusal({ kernel: createBzImage({ code, ...options }) })).toMatch(/corrupt/);
+      }
+    });
   });
 
   it('boot protocol 2.05', () => {

@@ -171,6 +171,19 @@ describe.each(ENGINES)('a PC on the %s', (engine) => {
   });
 });
 
+describe.each(ENGINES)('a disposed PC on the %s', (engine) => {
+  it('holds none of its memory, still tells what it has done, and does not run', () => {
+    const { pc } = createPc('mov ax, 1\nx: jmp x', engine);
+    pc.run({ instructions: 1000 });
+    pc.dispose();
+    pc.dispose();
+    expect([pc.instructions, pc.time, pc.serial.pending]).toEqual([1000, 4000, 0]);
+    expect(pc.memory.framesInUse).toBe(0);
+    expect(pc.processor.pool.views.u8).toHaveLength(0);
+    expect(pc.run({ instructions: 10 })).toMatchObject({ reason: 'error', error: { name: 'InternalError' } });
+  });
+});
+
 describe('determinism', () => {
   // The timer interrupts a counting loop; what is counted when depends on every instruction before.
   const SOURCE = `

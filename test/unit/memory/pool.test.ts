@@ -84,4 +84,14 @@ describe('frames', () => {
     frames.free(frame);
     expect(frames.allocate()).toBe(frame);
   });
+
+  it('lets go of its memory when it is disposed of, whatever is still handed out', () => {
+    const pool = Pool.create();
+    const at = pool.allocate(64);
+    pool.frames.allocate();
+    pool.dispose();
+    expect([pool.views.u8.buffer.byteLength, pool.views.u32[at >>> 2], pool.frames.inUse]).toEqual([0, undefined, 0]);
+    expect(() => pool.memory).toThrow(InternalError);
+    expect(() => pool.dispose()).not.toThrow();
+  });
 });
