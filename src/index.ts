@@ -29,6 +29,7 @@ import type {
 } from './hypervisor/guest-events.ts';
 import type { ClockMode, GuestOptions, RunOptions, WaitOptions } from './hypervisor/guest-options.ts';
 import { Host as Hypervisor } from './hypervisor/host.ts';
+import type { Platform } from './hypervisor/platform.ts';
 import type { TextMatch } from './hypervisor/text-search.ts';
 import type { Breakpoints } from './machine/machine.ts';
 import type { MachineView } from './machine/machine-view.ts';
@@ -54,23 +55,12 @@ export type {
   GuestState,
   ListenerErrorSource,
   MachineView,
+  Platform,
   RunOptions,
   RunToResult,
   TextMatch,
   WaitOptions,
 };
-
-/** The world around a host: the only way wall-clock time comes in. */
-export interface Platform {
-  /** Wall-clock time in ms, from any origin, never going back. */
-  now(): number;
-  /** Lets the world (timers, sockets, terminals) have its turn. */
-  yield(): Promise<void>;
-  /** Calls `action` after `ms` milliseconds. @returns a function that cancels it */
-  delay(ms: number, action: () => void): () => void;
-  /** A WebAssembly.Module of code that will run hot from its first moment. Default: `new WebAssembly.Module`. */
-  compile?(bytes: Uint8Array): object;
-}
 
 export interface HostOptions {
   /** Default: that of Node, or of the browser. */
@@ -105,7 +95,7 @@ export const Host = {
   async create(options?: HostOptions): Promise<Host> {
     checkOptions('host options', options, ['platform', 'sliceMilliseconds', 'onListenerError']);
     const platform = options?.platform === undefined ? createPlatform() : options.platform;
-    return new Hypervisor({ ...options, platform: platform as ReturnType<typeof createPlatform> });
+    return new Hypervisor({ ...options, platform });
   },
 };
 
