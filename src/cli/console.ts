@@ -13,7 +13,7 @@ export interface ConsoleOptions {
   /** False: only the commands work, keys are not sent. */
   readonly serialInput: boolean;
   /** Runs the monitor; the console takes its hands off the input until it resolves. */
-  readonly onMonitor: (guest: Guest) => Promise<'continue' | 'quit'>;
+  readonly onMonitor: (guest: Guest, end: AbortSignal) => Promise<'continue' | 'paused' | 'quit'>;
   readonly onQuit: () => void;
 }
 
@@ -33,6 +33,8 @@ export class Console {
   #escaped = false;
   #inMonitor = false;
   #feeder: NodeJS.Timeout | undefined;
+  /** The console is closed, and the monitor with it. */
+  readonly #end = new AbortController();
 
   constructor(options: ConsoleOptions) {
     this.#options = options;
@@ -53,6 +55,7 @@ export class Console {
 
   /** Gives terminal and process back. */
   close(): void {
+    this.#end.abort();
     clearInterval(this.#feeder);
     process.stdin.removeAllListeners('data').removeAllListeners('end').pause();
     process.stdin.unref?.();
@@ -89,7 +92,7 @@ export class Console {
       case 'x':
         return this.#options.onQuit();
       case 'c':
-        void this.#monitor();
+        void this.openMonitor(this.front);
         return;
       case 'n':
         this.#front = (this.#front + 1) % this.#options.guests.length;
@@ -99,16 +102,25 @@ export class Console {
     }
   }
 
-  async #monitor(): Promise<void> {
+  /** Looks into a guest, which is paused for it; at once, unless somebody looks into one already. */
+  async openMonitor(guest: Guest): Promise<void> {
+    if (!this.#terminal || this.#end.signal.aborted) return;
+    if (this.#inMonitor) {
+      if (guest !== this.front) this.report(`${guest.name} has met a breakpoint`);
+      return;
+    }
     this.#inMonitor = true;
+    this.#front = this.#options.guests.indexOf(guest);
     process.stdin.off('data', this.#onKeys);
     process.stdin.setRawMode(false);
-    const answer = await this.#options.onMonitor(this.front);
+    const answer = await this.#options.onMonitor(guest, this.#end.signal);
     this.#inMonitor = false;
+    if (this.#end.signal.aborted) return;
     if (answer === 'quit') return this.#options.onQuit();
     this.#takeTerminal();
-    const { name, state } = this.front;
-    this.report(state === 'paused' ? `${name} stays paused; Ctrl-A c, then c, continues` : `${name} goes on`);
+    if (answer === 'continue' && (guest.state === 'paused' || guest.state === 'created')) void guest.run();
+    const goesOn = guest.state === 'running' ? 'goes on' : 'stays paused; Ctrl-A c, then c, continues';
+    this.report(`${guest.name} ${goesOn}`);
   }
 
   /** All guests get the same input; each at its own pace. */

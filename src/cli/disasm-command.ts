@@ -23,7 +23,7 @@ export const disasmCommand: CommandModule<object, DisasmArguments> = {
   handler: ({ file, hex, bits, origin }) => {
     const address = Number(origin);
     if (!Number.isSafeInteger(address) || address < 0) throw new UserError(`--origin ${origin} is not an address`);
-    for (const line of disassembleLines(readBytes(file, hex), address, bits)) process.stdout.write(`${line}\n`);
+    for (const { text } of disassembleLines(readBytes(file, hex), address, bits)) process.stdout.write(`${text}\n`);
   },
 };
 

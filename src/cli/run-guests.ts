@@ -6,6 +6,7 @@ import { Console } from './console.ts';
 import { exitStatusOf } from './exit-status.ts';
 import { findBoot } from './find-boot.ts';
 import { openMonitor } from './monitor.ts';
+import { Monitor } from './monitor-commands.ts';
 import { createProgress } from './progress.ts';
 import type { RunArguments } from './run-command.ts';
 import { connectSerial } from './serial.ts';
@@ -47,10 +48,11 @@ async function runToTheEnd(guests: readonly Guest[], options: RunArguments, stop
   const closeSerial = await connectSerial(guests, options.serial);
   // Nobody reads it here.
   for (const guest of guests) guest.debugConsole.discard();
+  const monitors = new Map(guests.map((guest) => [guest, new Monitor(guest)]));
   const console = new Console({
     guests,
     serialInput: options.serial === 'stdio',
-    onMonitor: openMonitor,
+    onMonitor: (guest, end) => openMonitor(guest, monitors.get(guest)!, end),
     onQuit: stopAll,
   });
   stop.addEventListener('abort', stopAll);
@@ -61,6 +63,7 @@ async function runToTheEnd(guests: readonly Guest[], options: RunArguments, stop
         guest.on('reset', (cause) => {
           if (cause !== 'host') console.report(`${guest.name}: ${cause === 'guest' ? 'reset' : 'triple fault, reset'}`);
         });
+        guest.on('breakpoint', () => void console.openMonitor(guest));
         const exit = await guest.run();
         const error = exit.reason === 'error' ? `: ${exit.error.message}` : '';
         if (exit.reason !== 'stopped' && exit.reason !== 'halted')

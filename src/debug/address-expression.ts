@@ -6,6 +6,7 @@
  * in QEMU's monitor. With a segment it is an offset, and `cs:eip` says the same. A segment is a segment register, which
  * stands for its base, or a number: what such a register holds, or in real-address mode paragraph × 16.
  */
+import { shown } from '../base/argument-check.ts';
 import { UserError } from '../base/errors.ts';
 import type { Cpu } from '../cpu/cpu.ts';
 import { usesDescriptors } from '../cpu/processor-mode.ts';
@@ -24,7 +25,7 @@ export function instructionAddress({ state }: Cpu): number {
 /** @returns a linear address. @throws UserError naming the word that is wrong */
 export function evaluateAddress(text: string, cpu: Cpu): number {
   const [first, second, ...more] = text.toLowerCase().split(':');
-  if (more.length > 0) throw new UserError(`'${text}' is not an address: it has more than one colon`);
+  if (more.length > 0) throw new UserError(`${shown(text)} is not an address: it has more than one colon`);
   if (second === undefined) return sum(first!, { cpu, whole: text, pc: instructionAddress(cpu) });
   return (segmentBase(first!, cpu, text) + sum(second, { cpu, whole: text, pc: cpu.state.ip })) % LIMIT;
 }
@@ -46,7 +47,7 @@ interface SumContext {
 
 function sum(text: string, context: SumContext): number {
   // A sign before each term: '10-4' is '+10', '-4'.
-  const terms = /^[+-]/.test(text) ? text : `+${text}`;
+  const terms = `+${text}`;
   let total = 0;
   for (const [, sign, word] of terms.matchAll(/([+-])([^+-]*)/g)) {
     const value = term(word!, context);
@@ -56,15 +57,15 @@ function sum(text: string, context: SumContext): number {
 }
 
 function term(word: string, { cpu, whole, pc }: SumContext): number {
-  const where = word === whole.toLowerCase() ? '' : ` in '${whole}'`;
-  if (word === '') throw new UserError(`'${whole}' is not an address: a number or register is missing`);
+  const where = word === whole.toLowerCase() ? '' : ` in ${shown(whole)}`;
+  if (word === '') throw new UserError(`${shown(whole)} is not an address: a number or register is missing`);
   const name = NAME.exec(word)?.[1];
   const register = name === undefined ? undefined : readRegister(name, cpu, pc);
   if (register !== undefined) return register;
   const value = parseHexadecimal(word);
   if (value === undefined)
-    throw new UserError(`'${word}'${where} is neither a hexadecimal number nor a register (see h)`);
-  if (value >= LIMIT) throw new UserError(`'${word}'${where} is too large: an address has 32 bits`);
+    throw new UserError(`${shown(word)}${where} is neither a hexadecimal number nor a register (see h)`);
+  if (value >= LIMIT) throw new UserError(`${shown(word)}${where} is too large: an address has 32 bits`);
   return value;
 }
 
@@ -87,9 +88,9 @@ function segmentBase(word: string, { state }: Cpu, whole: string): number {
   if (index >= 0) return state.segments[index]!.base;
   const selector = parseHexadecimal(word);
   if (selector === undefined || selector > 0xffff)
-    throw new UserError(`'${word}' in '${whole}' is neither a segment register nor a selector`);
+    throw new UserError(`${shown(word)} in ${shown(whole)} is neither a segment register nor a selector`);
   if (!usesDescriptors(state)) return selector * 16;
   const loaded = SEGMENT_NAMES.findIndex((_, number) => state.segments[number]!.selector === selector);
-  if (loaded < 0) throw new UserError(`no segment register holds the selector '${word}' of '${whole}'`);
+  if (loaded < 0) throw new UserError(`no segment register holds the selector ${shown(word)} of ${shown(whole)}`);
   return state.segments[loaded]!.base;
 }

@@ -8,15 +8,21 @@ export type CodeWidth = 16 | 32 | 64;
 /** Width of the column of bytes: most instructions have up to eight. */
 const BYTES_COLUMN = 17;
 
+export interface CodeLine {
+  readonly text: string;
+  /** Bytes. */
+  readonly length: number;
+}
+
 /** At most `count` lines. A byte that begins no instruction is shown as data. */
 export function disassembleLines(
   bytes: Uint8Array,
   address: number,
   width: CodeWidth,
   count = Number.POSITIVE_INFINITY,
-): string[] {
+): CodeLine[] {
   const decoder = createDecoder(INSTRUCTIONS);
-  const lines: string[] = [];
+  const lines: CodeLine[] = [];
   for (let offset = 0; offset < bytes.length && lines.length < count; ) {
     const decoded = decoder.decode(bytes, offset, width);
     const length = isFailure(decoded) ? 1 : decoded.length;
@@ -26,7 +32,8 @@ export function disassembleLines(
     const shown = [...bytes.subarray(offset, offset + length)]
       .map((byte) => byte.toString(16).padStart(2, '0'))
       .join('');
-    lines.push(`${(address + offset).toString(16).padStart(8, '0')}  ${shown.padEnd(BYTES_COLUMN)} ${text}`);
+    const at = (address + offset).toString(16).padStart(8, '0');
+    lines.push({ text: `${at}  ${shown.padEnd(BYTES_COLUMN)} ${text}`, length });
     offset += length;
   }
   return lines;

@@ -1,4 +1,5 @@
 /** Memory as text, in the formats of gdb's command `x/NFU`: N units of U bytes each, written as F says. */
+import { shown } from '../base/argument-check.ts';
 import { UserError } from '../base/errors.ts';
 
 /** Hexadecimal, decimal, unsigned, octal, binary, address, character, string, instruction. */
@@ -24,14 +25,16 @@ const MAX_STRING = 200;
 export function parseExamine(text: string, before: ExamineRequest): ExamineRequest {
   let { format, unit } = before;
   let [hasFormat, hasUnit] = [false, false];
-  const digits = /^-?\d*/.exec(text)![0];
+  const digits = /^\d*/.exec(text)![0];
   for (const letter of text.slice(digits.length)) {
     if (Object.hasOwn(UNITS, letter)) {
       [unit, hasUnit] = [letter as Unit, true];
     } else if (FORMATS.includes(letter)) {
       [format, hasFormat] = [letter as Format, true];
     } else
-      throw new UserError(`'${letter}' in 'x/${text}' is no format (${[...FORMATS].join(' ')}) and no unit (b h w g)`);
+      throw new UserError(
+        `${shown(letter)} in ${shown(`x/${text}`)} is no format (${[...FORMATS].join(' ')}) and no unit (b h w g)`,
+      );
   }
   if (hasFormat && !hasUnit && format === 'c') unit = 'b';
   if (hasFormat && !hasUnit && format === 'a') unit = 'w';

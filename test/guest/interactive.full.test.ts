@@ -112,8 +112,8 @@ describe.skipIf(!boot || !hasScript)(`Debian on a terminal${missing ? ` (${missi
     expect(await monitor('i')).toMatch(/^[\d,]+ instructions, \d+\.\d+ s of guest time \(clock host\)\n.*of 512 MiB/);
     expect(await monitor('r')).toMatch(/eip [0-9a-f]{8} {2}eflags [0-9a-f]{8}[\s\S]*cr3 [0-9a-f]{8}/);
     expect(await monitor('u')).toMatch(/^([0-9a-f]{8} {2}[0-9a-f]+ +\S.*\n){8}$/);
-    expect(await monitor('s 3')).toMatch(/^[0-9a-f]{8} {2}[0-9a-f]+ +\S/);
-    expect(await monitor('m 0 16')).toBe('not mapped\n');
+    expect(await monitor('s 3')).toMatch(/^[0-9a-f]{8} {2}[0-9a-f]+ +\S/m);
+    expect(await monitor('m 0 16')).toBe('00000000  not mapped\n');
     typist.type('c\r');
     await typist.waitFor('guest goes on');
     typist.type('\r');
