@@ -48,6 +48,7 @@ export class DisposedEngine implements Engine {
     throw new InternalError('the processor is disposed');
   }
 
+  stopBefore(): void {}
   invalidateCode(): void {}
   dispose(): void {}
 }

@@ -125,7 +125,8 @@ export class BlockCache {
 
   /** The record of an instruction given by its bytes, followed by a look-up; good until the next one. Nobody links to it. */
   lone(bytes: Uint8Array, modeKey: number): { record: number; repeats: boolean } {
-    const source = { limit: bytes.length, pageBytes: () => bytes, nextPage: () => 0, watch() {}, unwatch() {} };
+    const stops = new Set<number>();
+    const source = { limit: bytes.length, pageBytes: () => bytes, nextPage: () => 0, stops, watch() {}, unwatch() {} };
     const { forms, instructions } = this.#decode(0, modeKey, source, { limit: 1, fuse: false })!;
     this.#runtime.compile(forms);
     const outside = instructions.map((instruction) => ({ ...instruction, offset: OUTSIDE }));

@@ -175,7 +175,9 @@ describe.each(SYSTEM_ENGINES)('%s: C4: code in memory-mapped space', (engine) =>
 
 it('C4: all engines fetch the same bytes at the same times', () => {
   const seen = SYSTEM_ENGINES.map((engine) => {
-    const { options, reads, times } = withDevice('mov ecx, 7\nagain: add ebx, ecx\nloop again\nmov cl, 4\nrep lodsb\nret');
+    const { options, reads, times } = withDevice(
+      'mov ecx, 7\nagain: add ebx, ecx\nloop again\nmov cl, 4\nrep lodsb\nret',
+    );
     const result = runSystem(engine, `mov ebx, 0\nmov esi, 0x20000\ncall ${DEVICE}`, options);
     return { reads, times, hash: result.processor.stateHash() };
   });
