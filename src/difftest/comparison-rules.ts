@@ -30,9 +30,10 @@ const SEVERAL_ADDRESSES = /^(cmps[bw]|fn?save|frstor|fxsave|fxrstor|fn?stenv|fld
  * the condition codes of x87 (which of them an instruction leaves alone), and
  * - ARPL that changes nothing: whether it asks for write permission;
  * - PUSH of a segment register: whether the upper half of the stack slot is written;
+ * - POPA: whether the image of rSP is read; CALL: whether a missing stack or an unreachable target is reported first;
  * - undocumented x87 opcodes; the instruction and data pointers in FXSAVE images.
  */
-const AS_ON_AMD = /^(arpl|push|fstpnce|ffreep|fxsave|fxrstor)$/;
+const AS_ON_AMD = /^(arpl|push|popa|call|fstpnce|ffreep|fxsave|fxrstor)$/;
 const CONDITION_CODES = C0 | C1 | C2 | C3;
 
 /** @param make who made the CPU to compare with: 'amd' for the engines among themselves, too */
@@ -44,6 +45,7 @@ export function comparisonFor({ mnemonic, x87 }: InstructionRow, make: 'amd' | '
     ...((anyCodes | ignored) !== 0 && { ignoredStatus: anyCodes | ignored }),
     ...(TRANSCENDENTAL.test(mnemonic) && { ulps: 2 }),
     ...(SEVERAL_ADDRESSES.test(mnemonic) && { anyFaultAddress: true }),
+    ...(mnemonic === 'popa' && { partialLoads: true }),
     ...(ALIGNED.test(mnemonic) && { stackFaultAsProtection: true }),
     // MXCSR_MASK tells which bits this CPU has.
     ...(mnemonic === 'fxsave' && { ignoredOperandBytes: [28, 31] as const }),
