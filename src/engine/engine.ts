@@ -50,6 +50,7 @@ export class DisposedEngine implements Engine {
 
   stopBefore(): void {}
   invalidateCode(): void {}
+  stopBefore(): void {}
   dispose(): void {}
 }
 
