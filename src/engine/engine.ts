@@ -48,7 +48,6 @@ export class DisposedEngine implements Engine {
     throw new InternalError('the processor is disposed');
   }
 
-  stopBefore(): void {}
   invalidateCode(): void {}
   stopBefore(): void {}
   dispose(): void {}
