@@ -48,8 +48,8 @@ export class DisposedEngine implements Engine {
     throw new InternalError('the processor is disposed');
   }
 
-  stopBefore(): void {}
   invalidateCode(): void {}
+  stopBefore(): void {}
   dispose(): void {}
 }
 
