@@ -167,7 +167,7 @@ export interface Guest {
  *
  * Output is kept until a reader takes it; readers are the listeners (together), each iteration, each `waitFor`. A new
  * reader begins behind what any other has taken. When 1 MiB is kept, because there is no reader, or one is paused or
- * slow, the guest is held, with an event `warning`: guest time stands still until somebody reads. Nothing is lost, and
+ * slow, the guest is held (the event `warning` says so once): guest time stands still until somebody reads. Nothing is lost, and
  * the guest can't tell. If nobody wants the output, say so by `discard()`.
  */
 export interface GuestStream {

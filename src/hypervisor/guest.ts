@@ -63,6 +63,8 @@ export class Guest<M extends Machine = Machine> {
   /** Counts what makes the outcome of a machine's run obsolete: a listener may reset or stop the guest before we see it. */
   #epoch = 0;
   #inMachine = false;
+  /** Streams that have held it since it was reset, of which its owner was told. */
+  readonly #warnedOf = new Set<string>();
 
   constructor(machine: M, settings: GuestSettings, keeper: GuestKeeper) {
     this.name = settings.name;
@@ -285,6 +287,7 @@ export class Guest<M extends Machine = Machine> {
     this.#epoch++;
     this.#machine!.reset();
     this.keyboard.clear();
+    this.#warnedOf.clear();
     this.#idle = false;
     this.#exit = undefined;
     if (this.#state === 'stopped') this.#state = 'created';
@@ -334,7 +337,10 @@ export class Guest<M extends Machine = Machine> {
   #fullChanged(name: 'serial' | 'debugConsole'): void {
     if (this.#state === 'disposed') return;
     this.#keeper.update(this as Guest);
-    if (this[name].full) this.warn(heldBecause(this.name, name));
+    // Once is enough: a reader that is slow is met again and again.
+    if (!this[name].full || this.#warnedOf.has(name)) return;
+    this.#warnedOf.add(name);
+    this.warn(heldBecause(this.name, name));
   }
 
   #wakeUp(): void {
