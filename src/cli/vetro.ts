@@ -2,6 +2,8 @@
 import yargs from 'yargs';
 import { UserError } from '../base/errors.ts';
 import { asmCommand } from './asm-command.ts';
+import { type AnyCommand, COMPLETE, complete } from './completion.ts';
+import { completionCommand } from './completion-command.ts';
 import { disasmCommand } from './disasm-command.ts';
 import { describeError, EXIT } from './exit-status.ts';
 import { fetchCommand } from './fetch-command.ts';
@@ -34,14 +36,22 @@ export async function vetro(words: readonly string[], stop: AbortSignal): Promis
 }
 
 async function execute(words: readonly string[], context: CommandContext): Promise<void> {
+  const commands: readonly AnyCommand[] = [
+    runCommand(context),
+    fetchCommand(context),
+    asmCommand,
+    disasmCommand,
+    completionCommand,
+  ];
+  if (words[0] === COMPLETE) {
+    for (const line of complete(words.slice(1), commands)) process.stdout.write(`${line}\n`);
+    return;
+  }
   await yargs(words)
     .scriptName('vetro')
     .usage('$0 <command>\n\nA full-system x86 PC in TypeScript: a machine you can see through.')
-    .command(runCommand(context))
-    .command(fetchCommand(context))
-    .command(asmCommand)
-    .command(disasmCommand)
-    .demandCommand(1, 'a command is needed: run, fetch, asm or disasm (see vetro --help)')
+    .command([...commands])
+    .demandCommand(1, 'a command is needed: run, fetch, asm, disasm or completion (see vetro --help)')
     .strict()
     .version(packageVersion())
     .wrap(Math.min(100, process.stdout.columns ?? 100))
