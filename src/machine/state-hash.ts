@@ -1,7 +1,9 @@
 /** A 64-bit FNV-1a hash over plain data and bytes: equal states give equal hashes, on every platform. */
-const PRIME = 0x0000_0100_0000_01b3n;
-const BASIS = 0xcbf2_9ce4_8422_2325n;
-const MASK = (1n << 64n) - 1n;
+
+/** The prime is 2^40 + 1B3h; the 64 bits are kept in two halves, for speed: 32 KiB of video memory are hashed each time. */
+const PRIME_LOW = 0x1b3;
+const PRIME_SHIFT = 40 - 32;
+const BASIS = { high: 0xcbf2_9ce4, low: 0x8422_2325 } as const;
 
 /** `parts` are hashed in order; objects by their JSON text, in the order of their properties. */
 export function hashState(parts: readonly unknown[]): string {
@@ -11,7 +13,12 @@ export function hashState(parts: readonly unknown[]): string {
     if (value instanceof Map || value instanceof Set) return [...value];
     return value;
   });
-  let hash = BASIS;
-  for (const byte of new TextEncoder().encode(text)) hash = ((hash ^ BigInt(byte)) * PRIME) & MASK;
-  return hash.toString(16).padStart(16, '0');
+  let { high, low }: { high: number; low: number } = BASIS;
+  for (const byte of new TextEncoder().encode(text)) {
+    const mixed = (low ^ byte) >>> 0;
+    const product = mixed * PRIME_LOW;
+    low = product >>> 0;
+    high = (high * PRIME_LOW + Math.floor(product / 2 ** 32) + (mixed << PRIME_SHIFT)) >>> 0;
+  }
+  return [high, low].map((half) => half.toString(16).padStart(8, '0')).join('');
 }
