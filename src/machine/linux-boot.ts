@@ -62,6 +62,8 @@ const VERSION_NEEDED = 0x0206;
 const VERSION_WITH_PAYLOAD = 0x0208;
 const VERSION_WITH_INIT_SIZE = 0x020a;
 const VERSION_WITH_XLOADFLAGS = 0x020c;
+/** Where a bzImage's protected-mode code begins at the lowest. */
+const HIGH_MEMORY = 0x10_0000;
 
 /** Fields of struct boot_params outside the setup header. */
 const PARAMS = { EXT_MEM_K: 0x02, ALT_MEM_K: 0x1e0, E820_ENTRIES: 0x1e8, E820_TABLE: 0x2d0 } as const;
@@ -175,7 +177,7 @@ function readHeader(kernel: Uint8Array): SetupHeader {
   }
   if (!isIntact(kernel, setupBytes + kernelBytes)) throw new UserError(CORRUPT);
   const loadAddress = view.getUint32(HEADER.CODE32_START, true);
-  if (loadAddress === 0) {
+  if (loadAddress < HIGH_MEMORY) {
     throw new UserError(
       'the kernel has no 32-bit entry (code32_start): its setup code wants BIOS services, which are not there yet',
     );

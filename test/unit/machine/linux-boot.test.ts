@@ -129,7 +129,9 @@ describe('what cannot be booted is refused with one line', () => {
   });
 
   it('an image that starts by its setup code: code32_start points nowhere (iPXE)', () => {
-    expect(refusal({ kernel: createBzImage({ codeStart: 0 }) })).toMatch(/no 32-bit entry.*wants BIOS services/);
+    for (const codeStart of [0, 0x1000]) {
+      expect(refusal({ kernel: createBzImage({ codeStart }) })).toMatch(/no 32-bit entry.*wants BIOS services/);
+    }
   });
 
   it('U6: a payload beyond the end of the system', () => {
