@@ -17,7 +17,6 @@ export function createPc(name: string, options: CheckedGuestOptions, code?: Shar
   const memoryBytes = options.memory * MIB;
   const { cpu, engine, powerOnTime } = options;
   const boot = bootImage(options.boot, memoryBytes, cpu);
-  checkPlaces(boot, memoryBytes);
   try {
     return new Pc({ name, memoryBytes, cpu, engine, boot, powerOnTime, code });
   } catch (error) {
@@ -32,27 +31,13 @@ function bootImage(boot: GuestBoot, memoryBytes: number, cpu: string): BootImage
     const { kernel, initrd, commandLine = '' } = boot;
     return linuxBoot({ kernel, initrd, commandLine, memoryBytes, cpu });
   }
-  const [address] = MEMORY.BOOT_IMAGE;
+  const [address, room] = MEMORY.BOOT_IMAGE;
+  const { length } = boot.image;
+  if (length > room) {
+    throw new UserError(`boot.image has ${length} bytes; at most ${room} fit into conventional memory, from 7C00h on`);
+  }
   return {
     pieces: [{ address, bytes: boot.image }],
     entry: { mode: 'real', ip: address },
   };
-}
-
-/** Each piece must come to lie in RAM, and on no other. */
-function checkPlaces({ pieces }: BootImage, memoryBytes: number): void {
-  const [hole, holeLength] = MEMORY.VGA_WINDOW;
-  const taken: [first: number, end: number][] = [[hole, hole + holeLength]];
-  for (const { address, bytes } of pieces) {
-    const end = address + bytes.length;
-    const range = `${address.toString(16)}h–${(end - 1).toString(16)}h`;
-    if (end > memoryBytes) {
-      throw new UserError(`boot: what is to lie at ${range} does not fit into ${memoryBytes / MIB} MiB of memory`);
-    }
-    const other = taken.find(([first, otherEnd]) => address < otherEnd && first < end);
-    if (other?.[0] === hole)
-      throw new UserError(`boot: what is to lie at ${range} reaches into the video memory at A0000h`);
-    if (other) throw new UserError(`boot: what is to lie at ${range} overlaps what lies at ${other[0].toString(16)}h`);
-    taken.push([address, end]);
-  }
 }

@@ -31,7 +31,7 @@ export type GuestBoot =
       readonly commandLine?: string | undefined;
     }
   | {
-      /** Loaded at 0000:7C00 and started there in real-address mode, as a boot sector is; up to A0000h. */
+      /** Loaded at 0000:7C00 and started there in real-address mode, as a boot sector is; at most up to 9FC00h. */
       readonly image: Uint8Array;
     };
 
