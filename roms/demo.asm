@@ -80,8 +80,8 @@ protected_mode:
         mov esp, SHELL_STACK
 
         call set_up_paging
-        call set_up_console
         call set_up_interrupts
+        call set_up_console             ; behind them: a character from now on finds its way
         call set_up_tasks
 
         mov esi, greeting

@@ -215,6 +215,19 @@ describe('the same demo', () => {
     expect(hashes[2]).toEqual(hashes[0]);
   });
 
+  it('loses no input that comes while it boots', () => {
+    const early: number[] = [];
+    for (let at = 9_000; at <= 17_000; at += 1_000) {
+      const session = new Session('interpreter');
+      session.pc.run({ instructions: at });
+      if (!session.pc.serialListening) continue;
+      early.push(at);
+      session.type('ticks\r');
+      expect(session.until((seen) => /\d seconds\r\n\r?\n?> $/.test(seen))).toMatch(/> ticks\n\d+ ticks/);
+    }
+    expect(early.length).toBeGreaterThan(3);
+  });
+
   it('runs in a pipe to its end, with status 0', async () => {
     const vetro = await buildVetro();
     const { status, stdout, stderr } = await vetro.run(['run', '--demo'], { input: 'ticks\n' });
