@@ -128,8 +128,20 @@ export const FAULT_SOURCES: readonly FaultSource[] = [
   { name: '#GP by HLT', vector: 13, body: 'hlt', levels: [1, 2, 3], widths: [16, 32, 'v86'] },
   { name: '#GP by port I/O', vector: 13, body: 'in al, 0x40', levels: [1, 2, 3], widths: PROTECTED },
   { name: '#GP by an instruction of 16 bytes', vector: 13, body: 'times 15 db 0x66\nnop' },
-  { name: '#PF by reading', vector: 14, body: `mov eax, [${ABSENT_PAGE}]`, paging: true, widths: [32, 64] },
-  { name: '#PF by writing', vector: 14, body: `lock inc dword [${ABSENT_PAGE}]`, paging: true, widths: [32, 64] },
+  {
+    name: '#PF by reading',
+    vector: 14,
+    body: `mov ebx, ${ABSENT_PAGE}\nmov eax, [ebx]`,
+    paging: true,
+    widths: [32, 64],
+  },
+  {
+    name: '#PF by writing',
+    vector: 14,
+    body: `mov ebx, ${ABSENT_PAGE}\nlock inc dword [ebx]`,
+    paging: true,
+    widths: [32, 64],
+  },
   { name: '#PF by fetching', vector: 14, body: `mov eax, ${ABSENT_PAGE}\njmp eax`, paging: true, widths: [32] },
   {
     name: '#PF in the middle of REP MOVS',

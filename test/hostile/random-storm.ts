@@ -27,11 +27,10 @@ export interface RandomStorm {
 
 export function randomStorm(seed: number): RandomStorm {
   const random = new Random(seed);
-  const width = random.pick(WIDTHS);
-  const among = FAULT_SOURCES.filter((source) => storms(source, width));
-  const source = random.pick(among);
+  const source = random.pick(FAULT_SOURCES);
+  const width = random.pick(WIDTHS.filter((each) => storms(source, each)));
   // Two at once: the second in the same loop.
-  const second = random.oneIn(3) ? random.pick(among) : undefined;
+  const second = random.oneIn(3) ? random.pick(FAULT_SOURCES.filter((each) => storms(each, width))) : undefined;
   const level = random.pick(levelsOf(source, width));
   const gate = random.pick(Object.keys(GATES) as GateKind[]);
   const target = random.pick(TARGETS);
