@@ -453,6 +453,42 @@ export const MUTATIONS: readonly Mutation[] = [
     tests: [unit('devices/i8042')],
   },
 
+  {
+    fault: 'the keyboard controller takes a byte while the chips are reset',
+    file: 'src/devices/i8042.ts',
+    original: '    Object.assign(this.state, powerOnState());\n',
+    planted: '    Object.assign(this.state, powerOnState());\n    this.#poll();\n',
+    tests: [unit('devices/reset')],
+  },
+  {
+    fault: 'FCR is programmed without its bit 0',
+    file: 'src/devices/uart16550.ts',
+    original: 'const programmed = value & FCR.ENABLE ? value & 0xcf : 0;',
+    planted: 'const programmed = value & 0xcf;',
+    tests: [unit('devices/uart16550')],
+  },
+  {
+    fault: 'a reset takes what the guest has written for the boot image',
+    file: 'src/machine/image-loader.ts',
+    original: 'if (!this.#loaded || memory.isDirty(page))',
+    planted: 'if (!this.#loaded)',
+    tests: [unit('machine/reset')],
+  },
+  {
+    fault: 'a flood of output does not end the run',
+    file: 'src/machine/output-channel.ts',
+    original: 'if (this.#length >= OUTPUT_LIMIT) this.#full();',
+    planted: 'if (this.#length === 0) this.#full();',
+    tests: [unit('machine/output-channel')],
+  },
+  {
+    fault: 'a signed kernel counts as corrupt',
+    file: 'src/machine/kernel-checksum.ts',
+    original: 'remainder = divide(remainder, new Uint8Array(end - first), table);',
+    planted: 'remainder = divide(remainder, kernel.subarray(first, end), table);',
+    tests: [unit('machine/linux-boot')],
+  },
+
   // Hypervisor, boot
 
   {
