@@ -80,7 +80,7 @@ protected_mode:
         mov esp, SHELL_STACK
 
         call set_up_paging
-        call set_up_interrupts
+        call set_up_interrupts          ; first: while the controllers are set up they forget who asked
         call set_up_console             ; behind them: a character from now on finds its way
         call set_up_tasks
 

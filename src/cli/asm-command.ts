@@ -1,12 +1,11 @@
 /** `vetro asm`: assembles a file of ours or yours. */
-import { realpathSync, writeFileSync } from 'node:fs';
 import { dirname, isAbsolute, join } from 'node:path';
 import type { CommandModule } from 'yargs';
 import { UserError } from '../base/errors.ts';
 import { assemble } from '../isa/assemble.ts';
 import type { Assembly } from '../isa/assembler.ts';
 import type { Mode } from '../isa/encoding.ts';
-import { readUserFile } from './files.ts';
+import { isSameFile, readUserFile, writeUserFile } from './files.ts';
 
 interface AsmArguments {
   source: string;
@@ -53,20 +52,7 @@ function writeOutput(path: string, { bytes, source }: Assembly): void {
   for (const file of new Set(source.map((line) => line.file))) {
     if (file !== undefined && isSameFile(file, path)) throw new UserError(`--output ${path} is a source itself`);
   }
-  try {
-    writeFileSync(path, bytes);
-  } catch (error) {
-    throw new UserError(`cannot write ${path}: ${(error as Error).message}`);
-  }
-}
-
-/** Also by another path or a link. */
-function isSameFile(one: string, other: string): boolean {
-  try {
-    return realpathSync(one) === realpathSync(other);
-  } catch {
-    return false; // one of them does not exist
-  }
+  writeUserFile(path, bytes);
 }
 
 /** Address, bytes and source of each line. */

@@ -21,7 +21,7 @@ const VALUES: Readonly<Record<string, readonly string[]>> = {
   serial: ['stdio', 'pty', 'file:', 'none'],
 };
 
-interface Declared {
+export interface Declared {
   readonly options: Readonly<Record<string, Options>>;
   readonly positionals: readonly [name: string, options: PositionalOptions][];
 }
@@ -82,12 +82,12 @@ function readWords(words: readonly string[]) {
   };
 }
 
-const nameOf = ({ command }: AnyCommand): string => String(command).split(' ')[0]!;
+export const nameOf = ({ command }: AnyCommand): string => String(command).split(' ')[0]!;
 const dashed = (name: string): string => `--${name}`;
 const hasChoices = (options: Options | undefined): boolean => (options?.choices?.length ?? 0) > 0;
 
 /** Lets the command declare itself to somebody who only takes notes. */
-function declarationsOf({ builder }: AnyCommand): Declared {
+export function declarationsOf({ builder }: AnyCommand): Declared {
   const options: Record<string, Options> = {};
   const positionals: [string, PositionalOptions][] = [];
   const notes: Argv = new Proxy({} as Argv, {

@@ -7,45 +7,64 @@
  */
 import chalk from 'chalk';
 import type { PcGuest as Guest } from '../hypervisor/create-guest.ts';
+import type { Screen } from './screen.ts';
 
 export interface ConsoleOptions {
   readonly guests: readonly Guest[];
+  /** With several guests on a terminal: what shows the one in front. */
+  readonly screen?: Screen | undefined;
   /** False: only the commands work, keys are not sent. */
   readonly serialInput: boolean;
   /** Runs the monitor; the console takes its hands off the input until it resolves. */
   readonly onMonitor: (guest: Guest, end: AbortSignal) => Promise<'continue' | 'paused' | 'quit'>;
   readonly onQuit: () => void;
+  /** The terminal is gone. */
+  readonly onHangUp: () => void;
+  /** Somebody has typed something for a guest. */
+  readonly onInput: (guest: Guest) => void;
 }
 
 const CTRL_A = 0x01;
 const CTRL_D = 0x04;
-const HELP = 'Ctrl-A x quit, c monitor, n next guest, a send Ctrl-A';
+const HELP = 'Ctrl-A x quit, c monitor, n next guest, s tell the guest the size of the terminal, a send Ctrl-A';
+const CARRIAGE_RETURN = '\r';
 /** Silence, in ns of guest time, after which a guest whose input has ended gets another Ctrl-D. */
 const SILENCE = 1_000_000_000;
 /** How often, in ms, a piped guest is looked at. */
 const LOOK = 20;
+/** Bytes that may wait for a guest; then the pipe is not read. */
+const BACKLOG = 1 << 16;
+/** After a change of the terminal's size, in ms, it has come to rest. */
+const REST = 500;
 
 export class Console {
   readonly #options: ConsoleOptions;
   readonly #terminal = process.stdin.isTTY === true;
-  #front = 0;
+  #front: Guest;
   /** Ctrl-A was typed; the next key is a command. */
   #escaped = false;
   #inMonitor = false;
   #feeder: NodeJS.Timeout | undefined;
   /** The console is closed, and the monitor with it. */
   readonly #end = new AbortController();
+  #resizing: NodeJS.Timeout | undefined;
 
   constructor(options: ConsoleOptions) {
     this.#options = options;
+    this.#front = options.guests[0]!;
     process.on('exit', this.#restoreTerminal);
-    if (this.#terminal) this.#takeTerminal();
-    else if (options.serialInput) this.#takePipe();
+    process.stdin.on('error', options.onHangUp);
+    if (this.#terminal) {
+      this.#takeTerminal();
+      process.stdin.on('end', this.#onEnd);
+      process.on('SIGCONT', this.#onContinue);
+      process.stdout.on('resize', this.#onResize);
+    } else if (options.serialInput) this.#takePipe();
   }
 
   /** The guest that gets the keys. */
   get front(): Guest {
-    return this.#options.guests[this.#front]!;
+    return this.#front;
   }
 
   /** A line about the emulator itself. */
@@ -57,8 +76,11 @@ export class Console {
   close(): void {
     this.#end.abort();
     clearInterval(this.#feeder);
+    clearTimeout(this.#resizing);
     process.stdin.removeAllListeners('data').removeAllListeners('end').pause();
     process.stdin.unref?.();
+    process.off('SIGCONT', this.#onContinue);
+    process.stdout.off('resize', this.#onResize);
     this.#restoreTerminal();
     process.off('exit', this.#restoreTerminal);
   }
@@ -73,6 +95,25 @@ export class Console {
     if (this.#terminal) process.stdin.setRawMode(false);
   };
 
+  /** The shell that brings us back to the foreground has set the terminal to its own liking. */
+  readonly #onContinue = (): void => {
+    if (!this.#inMonitor) process.stdin.setRawMode(true);
+  };
+
+  readonly #onEnd = (): void => {
+    if (!this.#inMonitor) this.#options.onHangUp();
+  };
+
+  /** Said once: it may come in the middle of a guest's screen. */
+  readonly #onResize = (): void => {
+    clearTimeout(this.#resizing);
+    this.#resizing = setTimeout(() => {
+      process.stdout.off('resize', this.#onResize);
+      const line = `to tell it: ${sizeCommand()} (Ctrl-A s types that)`;
+      this.report(`the guest cannot see that the terminal has another size now; ${line}`);
+    }, REST);
+  };
+
   readonly #onKeys = (keys: Buffer): void => {
     if (this.#inMonitor) return;
     const passed: number[] = [];
@@ -84,8 +125,14 @@ export class Console {
       } else if (key === CTRL_A) this.#escaped = true;
       else passed.push(key);
     }
-    if (passed.length > 0 && this.#options.serialInput) this.front.serial.write(Uint8Array.from(passed));
+    if (passed.length > 0) this.#type(Uint8Array.from(passed));
   };
+
+  #type(data: Uint8Array | string): void {
+    if (!this.#options.serialInput || this.front.state === 'stopped') return;
+    this.front.serial.write(data);
+    this.#options.onInput(this.front);
+  }
 
   #command(key: string): void {
     switch (key) {
@@ -95,11 +142,26 @@ export class Console {
         void this.openMonitor(this.front);
         return;
       case 'n':
-        this.#front = (this.#front + 1) % this.#options.guests.length;
-        return this.report(`keys go to ${this.front.name}`);
+        return this.next();
+      case 's':
+        return this.#type(`${sizeCommand()}${CARRIAGE_RETURN}`);
       default:
         return this.report(HELP);
     }
+  }
+
+  /** Brings the next guest that has not stopped to the front. */
+  next(): void {
+    const { guests } = this.#options;
+    const at = guests.indexOf(this.front);
+    const others = [...guests.slice(at + 1), ...guests.slice(0, at)];
+    this.#bringToFront(others.find(({ state }) => state !== 'stopped') ?? this.front);
+  }
+
+  #bringToFront(guest: Guest): void {
+    this.#front = guest;
+    this.report(`${guest.name} is in front`);
+    this.#options.screen?.show(guest);
   }
 
   /** Looks into a guest, which is paused for it; at once, unless somebody looks into one already. */
@@ -110,7 +172,7 @@ export class Console {
       return;
     }
     this.#inMonitor = true;
-    this.#front = this.#options.guests.indexOf(guest);
+    if (guest !== this.front) this.#bringToFront(guest);
     process.stdin.off('data', this.#onKeys);
     process.stdin.setRawMode(false);
     const answer = await this.#options.onMonitor(guest, this.#end.signal);
@@ -125,9 +187,10 @@ export class Console {
 
   /** All guests get the same input; each at its own pace. */
   #takePipe(): void {
-    const feeds = this.#options.guests.map((guest) => new Feed(guest));
+    const feeds = this.#options.guests.map((guest) => new Feed(guest, this.#options.onInput));
     process.stdin.on('data', (bytes: Buffer) => {
       for (const feed of feeds) feed.push(bytes);
+      if (feeds.some(({ backlog }) => backlog > BACKLOG)) process.stdin.pause();
     });
     process.stdin.on('end', () => {
       for (const feed of feeds) feed.end();
@@ -135,23 +198,34 @@ export class Console {
     process.stdin.resume();
     this.#feeder = setInterval(() => {
       for (const feed of feeds) feed.look();
+      if (process.stdin.isPaused() && feeds.every(({ backlog }) => backlog <= BACKLOG)) process.stdin.resume();
     }, LOOK);
   }
 }
 
+const sizeCommand = (): string => `stty rows ${process.stdout.rows} cols ${process.stdout.columns}`;
+
 /** Input of one guest from a pipe. */
 class Feed {
   readonly #guest: Guest;
+  readonly #onInput: (guest: Guest) => void;
   readonly #waiting: Buffer[] = [];
   #ended = false;
   /** Guest time of its last sign of life. */
   #heardAt = 0;
 
-  constructor(guest: Guest) {
+  constructor(guest: Guest, onInput: (guest: Guest) => void) {
     this.#guest = guest;
+    this.#onInput = onInput;
     guest.serial.on('data', () => {
       this.#heardAt = guest.machine.time;
     });
+  }
+
+  /** Bytes that the guest has not taken. A guest that has stopped takes none: it keeps nobody waiting. */
+  get backlog(): number {
+    if (this.#guest.state === 'stopped') return 0;
+    return this.#waiting.reduce((sum, bytes) => sum + bytes.length, this.#guest.serial.pending);
   }
 
   push(bytes: Buffer): void {
@@ -164,8 +238,10 @@ class Feed {
   }
 
   look(): void {
+    if (this.#guest.state === 'stopped') this.#waiting.length = 0;
     const { machine, serial } = this.#guest;
     if (!machine.serialListening) return;
+    if (this.#waiting.length > 0) this.#onInput(this.#guest);
     for (const bytes of this.#waiting.splice(0)) serial.write(bytes);
     if (!this.#ended || serial.pending > 0 || machine.time - this.#heardAt < SILENCE) return;
     this.#heardAt = machine.time;

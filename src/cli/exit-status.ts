@@ -10,7 +10,7 @@ export const EXIT = {
   INTERNAL_ERROR: 1,
   /** A wrong option, a missing or unusable file, no network: one line on standard error says what. */
   USER_ERROR: 2,
-  /** Triple fault, with --no-reboot. */
+  /** Triple fault with --no-reboot, or resets that lead nowhere. */
   TRIPLE_FAULT: 3,
 } as const;
 

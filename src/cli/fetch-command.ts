@@ -9,6 +9,7 @@ interface FetchArguments {
 }
 
 export const SYSTEM_NAMES = Object.keys(SYSTEMS) as SystemName[];
+export const DEFAULT_SYSTEM: SystemName = 'debian-686';
 
 export const fetchCommand = ({ stop }: CommandContext): CommandModule<object, FetchArguments> => ({
   command: 'fetch <system>',

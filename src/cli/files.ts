@@ -7,8 +7,10 @@ import {
   openSync,
   readFileSync,
   readSync,
+  realpathSync,
   type Stats,
   statSync,
+  writeSync,
 } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -19,7 +21,7 @@ const MIB = 2 ** 20;
 const STANDARD_INPUT = 0;
 /** The least that is read at a time from what does not say its size. */
 const CHUNK = 1 << 16;
-/** How long, in ms, to wait when standard input has nothing yet and somebody made it non-blocking. */
+/** How long, in ms, to wait for the other end of a pipe that does not block. */
 const WAIT = 10;
 
 /** How much a file may hold, and what sets that limit; said to the user if it holds more. */
@@ -47,6 +49,8 @@ const REASONS: Readonly<Record<string, string>> = {
   ENXIO: 'no such device',
   EPERM: 'operation not permitted',
   EROFS: 'the file system is read-only',
+  // Node's own.
+  ERR_INVALID_ARG_VALUE: 'no file can have this name',
 };
 
 /** Why a call to the file system failed, in a few words. */
@@ -57,7 +61,7 @@ export function fileProblem(error: unknown): string {
 
 /** Whether an error came from the file system, not from our own code. */
 export const isFileError = (error: unknown): boolean =>
-  error instanceof Error && /^E[A-Z0-9]+$/.test((error as NodeJS.ErrnoException).code ?? '');
+  error instanceof Error && /^(E[A-Z0-9]+|ERR_INVALID_ARG_VALUE)$/.test((error as NodeJS.ErrnoException).code ?? '');
 
 /**
  * Reads a regular file. What has no end, or would have to be waited for, is refused before anything is read; `-` is
@@ -118,14 +122,67 @@ function readToTheEnd(file: number, stats: Stats, limit: FileLimit): Uint8Array 
   }
 }
 
-function readSome(file: number, bytes: Uint8Array, offset: number): number {
+const readSome = (file: number, bytes: Uint8Array, offset: number): number =>
+  patiently(() => readSync(file, bytes, offset, bytes.length - offset, null));
+
+/** Again and again as long as the other end of a pipe is not ready. */
+function patiently(transfer: () => number): number {
   for (;;) {
     try {
-      return readSync(file, bytes, offset, bytes.length - offset, null);
+      return transfer();
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'EAGAIN') throw error;
       Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, WAIT);
     }
+  }
+}
+
+/**
+ * Opens a file to be written over. A FIFO must have a reader: nobody waits for one.
+ * @throws UserError that names the path, and why it cannot be written
+ */
+export function openOutput(path: string): number {
+  try {
+    const { O_WRONLY, O_CREAT, O_TRUNC, O_NONBLOCK } = constants;
+    return openSync(path, O_WRONLY | O_CREAT | O_TRUNC | O_NONBLOCK, 0o666);
+  } catch (error) {
+    throw unwritable(path, error);
+  }
+}
+
+/** @throws UserError like `openOutput` */
+export function writeUserFile(path: string, bytes: Uint8Array): void {
+  const file = openOutput(path);
+  try {
+    for (let done = 0; done < bytes.length; ) done += patiently(() => writeSync(file, bytes, done));
+  } catch (error) {
+    throw unwritable(path, error);
+  } finally {
+    closeSync(file);
+  }
+}
+
+/** Whether two paths lead to one file, also by a link. */
+export function isSameFile(one: string, other: string): boolean {
+  try {
+    return realpathSync(one) === realpathSync(other);
+  } catch {
+    return false; // one of them does not exist
+  }
+}
+
+/** The line for a file that could not be written. */
+export const unwritable = (path: string, error: unknown): UserError =>
+  new UserError(`cannot write ${path}: ${outputProblem(error)}`);
+
+function outputProblem(error: unknown): string {
+  switch ((error as NodeJS.ErrnoException).code) {
+    case 'ENOENT':
+      return 'its folder does not exist';
+    case 'ENXIO':
+      return 'it is a socket, or a FIFO that nobody reads';
+    default:
+      return fileProblem(error);
   }
 }
 

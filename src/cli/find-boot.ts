@@ -4,6 +4,7 @@ import type { GuestBoot } from '../index.ts';
 import { bootFile, memoryLimit, readKernelFile } from './boot-file.ts';
 import { bootDebian } from './debian-boot.ts';
 import { assembleDemo } from './demo.ts';
+import { DEFAULT_SYSTEM } from './fetch-command.ts';
 import { readUserFile } from './files.ts';
 import type { RunArguments } from './run-command.ts';
 
@@ -22,7 +23,10 @@ export async function findBoot(options: RunArguments, stop: AbortSignal): Promis
       commandLine: append ?? COMMAND_LINE,
     };
   }
-  return bootDebian(options.system, { commandLine: append ?? debianCommandLine(options), signal: stop });
+  return bootDebian(options.system ?? DEFAULT_SYSTEM, {
+    commandLine: append ?? debianCommandLine(options),
+    signal: stop,
+  });
 }
 
 const COMMAND_LINE = 'console=ttyS0';

@@ -1,9 +1,13 @@
 /** `vetro run`: declares its options and hands them to `runGuests`. */
 import type { CommandModule } from 'yargs';
 import { UserError } from '../base/errors.ts';
+import { CPU_MODEL_NAMES, findCpuModel } from '../cpu/cpu-model.ts';
+import { ENGINES, type EngineName } from '../engine/processor.ts';
+import { MAXIMUM_MEMORY, MINIMUM_MEMORY } from '../machine/pc-map.ts';
 import type { SystemName } from './fetch/debian.ts';
-import { SYSTEM_NAMES } from './fetch-command.ts';
+import { DEFAULT_SYSTEM, SYSTEM_NAMES } from './fetch-command.ts';
 import { runGuests } from './run-guests.ts';
+import { parseSerial } from './serial.ts';
 import type { CommandContext } from './vetro.ts';
 
 export interface RunArguments {
@@ -11,28 +15,37 @@ export interface RunArguments {
   kernel?: string;
   initrd?: string;
   append?: string;
-  system: SystemName;
+  system?: SystemName;
   demo: boolean;
   memory: number;
   cpu: string;
-  engine: 'interpreter' | 'reference';
+  engine: EngineName;
   clock?: 'virtual' | 'host';
   serial: string;
   count: number;
   weight: number[];
-  reboot: boolean;
+  'no-reboot': boolean;
 }
+
+const MIB = 2 ** 20;
+const MEMORY = { least: MINIMUM_MEMORY / MIB, most: MAXIMUM_MEMORY / MIB };
+const COUNT = { least: 1, most: 256 };
+const WEIGHT = { least: 0.001, most: 1_000_000 };
 
 const EXIT_STATUSES = `Exit status:
   0  the guest powered off or halted for good, or you quit
   1  internal error (a bug of ours)
   2  a wrong option or an unusable file: one line on standard error says what
-  3  triple fault, with --no-reboot
+  3  triple fault with --no-reboot, or resets again and again without getting any further
+  130, 143, 129  ended by SIGINT, SIGTERM, SIGHUP
   n  the guest wrote (n - 1) / 2 to its debug-exit port F4h`;
 
 const KEYS = `Keys, on a terminal:
   Ctrl-A x  quit          Ctrl-A c  monitor: registers, memory, disassembly, step
-  Ctrl-A n  next guest    Ctrl-A a  send Ctrl-A`;
+  Ctrl-A n  next guest    Ctrl-A s  tell a Linux shell the size of the terminal
+  Ctrl-A a  send Ctrl-A
+A serial line cannot tell the guest that the terminal was resized: Ctrl-A s types
+"stty rows R cols C" there.`;
 
 export const runCommand = (context: CommandContext): CommandModule<object, RunArguments> => ({
   command: 'run [file]',
@@ -56,19 +69,31 @@ export const runCommand = (context: CommandContext): CommandModule<object, RunAr
       })
       .option('system', {
         choices: SYSTEM_NAMES,
-        default: 'debian-686' as const,
-        describe: 'what to boot without --kernel',
+        requiresArg: true,
+        describe: `what to boot without a file (default: ${DEFAULT_SYSTEM})`,
       })
       .option('demo', { type: 'boolean', default: false, describe: 'boot the embedded demo' })
-      .option('memory', { type: 'number', default: 512, describe: 'RAM of each guest in MiB', requiresArg: true })
-      .option('cpu', { type: 'string', default: 'i686', describe: 'CPU model', requiresArg: true })
+      .option('memory', {
+        type: 'number',
+        default: 512,
+        describe: `RAM of each guest in MiB, ${MEMORY.least} to ${MEMORY.most}`,
+        requiresArg: true,
+      })
+      .option('cpu', {
+        type: 'string',
+        default: CPU_MODEL_NAMES[0]!,
+        describe: `CPU model: ${CPU_MODEL_NAMES.join(', ')}`,
+        requiresArg: true,
+      })
       .option('engine', {
-        choices: ['interpreter', 'reference'] as const,
-        default: 'interpreter' as const,
+        choices: ENGINES,
+        default: ENGINES[0],
         describe: 'how guest code is executed',
+        requiresArg: true,
       })
       .option('clock', {
         choices: ['virtual', 'host'] as const,
+        requiresArg: true,
         describe: 'guest time: by instructions alone, or held back by the wall clock (default: host on a terminal)',
       })
       .option('serial', {
@@ -85,11 +110,7 @@ export const runCommand = (context: CommandContext): CommandModule<object, RunAr
         describe: 'shares of the guests, in order: --weight 1 3',
         requiresArg: true,
       })
-      .option('reboot', {
-        type: 'boolean',
-        default: true,
-        describe: '--no-reboot: a reset or triple fault ends the guest',
-      })
+      .option('no-reboot', { type: 'boolean', default: false, describe: 'a reset or triple fault ends the guest' })
       .example('$0 run', 'boot Debian to a shell')
       .example('$0 run bzImage --initrd initrd.img', 'boot your own kernel')
       .example('$0 asm boot.asm -o boot.img && vetro run boot.img', 'boot your own program')
@@ -99,19 +120,45 @@ export const runCommand = (context: CommandContext): CommandModule<object, RunAr
   },
 });
 
-/** @throws UserError for what yargs lets through: not-a-numbers, repeated options, zero. */
+/** @throws UserError for what yargs lets through: numbers out of range, empty words, options that exclude each other */
 function checked<Options extends RunArguments>(options: Options): Options {
-  for (const name of ['kernel', 'initrd', 'append', 'cpu', 'serial', 'memory', 'count', 'engine', 'clock'] as const) {
-    if (Array.isArray(options[name])) throw new UserError(`--${name} is given twice`);
+  for (const name of ['kernel', 'initrd', 'serial', 'cpu'] as const) {
+    if (options[name] === '') throw new UserError(`--${name} is empty: give it a value or leave it out`);
   }
-  const { file, kernel, demo } = options;
-  if (file !== undefined && kernel !== undefined) throw new UserError(`give either ${file} or --kernel ${kernel}`);
-  if (file !== undefined && demo) throw new UserError(`give either ${file} or --demo`);
-  if (options.initrd !== undefined && (file ?? kernel) === undefined)
-    throw new UserError('--initrd needs a kernel: vetro run bzImage --initrd FILE');
-  if (demo && kernel !== undefined) throw new UserError('--demo and --kernel exclude each other');
-  if (!Number.isInteger(options.count) || options.count < 1)
-    throw new UserError('--count must be a whole number from 1 on');
-  if (options.weight.some((weight) => !(weight > 0))) throw new UserError('--weight must be a number above 0');
+  refuseConflicts(options);
+  const { memory, cpu, count, weight } = options;
+  checkNumber('--memory', memory, { ...MEMORY, whole: true, unit: ' of MiB' });
+  findCpuModel(cpu);
+  parseSerial(options.serial);
+  checkNumber('--count', count, { ...COUNT, whole: true });
+  for (const share of weight) checkNumber('--weight', share, WEIGHT);
+  if (weight.length > count) {
+    throw new UserError(
+      `--weight has ${weight.length} numbers for ${count} guest${count === 1 ? '' : 's'} (see --count)`,
+    );
+  }
   return options;
+}
+
+function refuseConflicts({ file, kernel, initrd, append, system, demo }: RunArguments): void {
+  const sources = { FILE: file, '--kernel': kernel, '--demo': demo || undefined, '--system': system };
+  const given = Object.entries(sources).filter(([, value]) => value !== undefined);
+  const [first, second] = given.map(([name]) => name);
+  if (second !== undefined) throw new UserError(`${first} and ${second} both say what to boot: give one of them`);
+  if (initrd !== undefined && (file ?? kernel) === undefined)
+    throw new UserError('--initrd needs a kernel: vetro run bzImage --initrd FILE');
+  if (append !== undefined && demo) throw new UserError('--append is for kernels: the demo has no command line');
+}
+
+interface Range {
+  readonly least: number;
+  readonly most: number;
+  readonly whole?: boolean;
+  readonly unit?: string;
+}
+
+function checkNumber(name: string, value: number, { least, most, whole = false, unit = '' }: Range): void {
+  if (value >= least && value <= most && (!whole || Number.isInteger(value))) return;
+  const kind = `a ${whole ? 'whole ' : ''}number${unit} from ${least} to ${most}`;
+  throw new UserError(`${name} must be ${kind}${Number.isNaN(value) ? '' : `, not ${value}`}`);
 }

@@ -1,15 +1,18 @@
 /** What `vetro run` does: finds what to boot, creates the guests, connects their serial ports, waits for their end. */
+import type { UserError } from '../base/errors.ts';
 import { createPlatform } from '../host/platform.ts';
 import type { PcGuest as Guest } from '../hypervisor/create-guest.ts';
 import { Host } from '../hypervisor/host.ts';
 import { Console } from './console.ts';
-import { exitStatusOf } from './exit-status.ts';
+import { EXIT, exitStatusOf } from './exit-status.ts';
 import { findBoot } from './find-boot.ts';
+import { lastWords } from './last-words.ts';
 import { openMonitor } from './monitor.ts';
 import { Monitor } from './monitor-commands.ts';
 import { createProgress } from './progress.ts';
+import { ResetWatch } from './reset-watch.ts';
 import type { RunArguments } from './run-command.ts';
-import { connectSerial } from './serial.ts';
+import { connectSerial, parseSerial } from './serial.ts';
 
 /** @returns the exit status. @throws UserError; the reason of `stop` if it is aborted */
 export async function runGuests(options: RunArguments, stop: AbortSignal): Promise<number> {
@@ -28,63 +31,107 @@ export async function runGuests(options: RunArguments, stop: AbortSignal): Promi
           clock: options.clock ?? (process.stdin.isTTY && options.serial === 'stdio' ? 'host' : 'virtual'),
           powerOnTime: Date.now(),
           weight: options.weight[index] ?? options.weight.at(-1) ?? 1,
-          onTripleFault: options.reboot ? 'reset' : 'stop',
-          onReset: options.reboot ? 'reset' : 'stop',
+          onTripleFault: options['no-reboot'] ? 'stop' : 'reset',
+          onReset: options['no-reboot'] ? 'stop' : 'reset',
         }),
       );
     }
-    return await runToTheEnd(guests, options, stop);
+    return await runToTheEnd(guests, { ...options, hint: 'kernel' in boot ? KERNEL_HINT : '' }, stop);
   } finally {
     host.dispose();
   }
 }
 
-async function runToTheEnd(guests: readonly Guest[], options: RunArguments, stop: AbortSignal): Promise<number> {
+/** For a kernel that comes to nothing before it has said a word. */
+const KERNEL_HINT =
+  '; Vetro starts kernels at their 32-bit entry: this one may need its real-mode entry and a BIOS, or another CPU';
+
+interface SessionOptions extends RunArguments {
+  readonly hint: string;
+}
+
+async function runToTheEnd(guests: readonly Guest[], options: SessionOptions, stop: AbortSignal): Promise<number> {
   const stopAll = (): void => {
     for (const guest of guests) guest.stop();
   };
+  let failure: UserError | undefined;
+  const onFailure = (error: UserError): void => {
+    failure ??= error;
+    stopAll();
+  };
+  const watches = new Map(guests.map((guest) => [guest, new ResetWatch(guest)]));
+  const silent = new Set(guests);
+  for (const guest of guests) guest.serial.on('data', () => silent.delete(guest));
   // Before the serial port is connected: the line must be gone when output appears.
-  if (options.serial === 'stdio') showWait(guests);
-  const closeSerial = await connectSerial(guests, options.serial);
+  const endWait = options.serial === 'stdio' ? showWait(guests) : () => {};
+  const inputs = [options.file, options.kernel, options.initrd].filter((path) => path !== undefined);
+  const connection = await connectSerial({ guests, serial: parseSerial(options.serial), inputs, onFailure });
   // Nobody reads it here.
   for (const guest of guests) guest.debugConsole.discard();
   const monitors = new Map(guests.map((guest) => [guest, new Monitor(guest)]));
   const console = new Console({
     guests,
+    screen: connection.screen,
     serialInput: options.serial === 'stdio',
     onMonitor: (guest, end) => openMonitor(guest, monitors.get(guest)!, end),
     onQuit: stopAll,
+    onHangUp: () => process.kill(process.pid, 'SIGHUP'),
+    onInput: (guest) => watches.get(guest)!.heardInput(),
   });
+  const runOne = async (guest: Guest): Promise<number> => {
+    let hopeless = false;
+    guest.on('reset', (cause, explanation) => {
+      if (cause === 'host') return;
+      const what = cause === 'guest' ? 'reset' : `triple fault${explanation === undefined ? '' : ` (${explanation})`}`;
+      const outcome = watches.get(guest)!.reset();
+      if (outcome === 'progress') console.report(`${guest.name}: ${cause === 'guest' ? what : `${what}, reset`}`);
+      if (outcome !== 'hopeless') return;
+      endWait();
+      const hint = silent.has(guest) ? options.hint : '';
+      console.report(`${guest.name}: ${what} again and again, without getting any further; given up${hint}`);
+      hopeless = true;
+      guest.stop();
+    });
+    guest.on('breakpoint', () => void console.openMonitor(guest));
+    guest.on('warning', (line) => {
+      // That it is held means that we write slowly, and do so on purpose.
+      if (!guest.serial.full) console.report(line);
+    });
+    const exit = await guest.run();
+    if (!stop.aborted) for (const line of lastWords(guest, exit, silent.has(guest))) console.report(line);
+    if (guest === console.front && guests.some(({ state }) => state !== 'stopped')) console.next();
+    return hopeless ? EXIT.TRIPLE_FAULT : exitStatusOf(exit);
+  };
   stop.addEventListener('abort', stopAll);
   try {
     stop.throwIfAborted();
-    const exits = await Promise.all(
-      guests.map(async (guest) => {
-        guest.on('reset', (cause) => {
-          if (cause !== 'host') console.report(`${guest.name}: ${cause === 'guest' ? 'reset' : 'triple fault, reset'}`);
-        });
-        guest.on('breakpoint', () => void console.openMonitor(guest));
-        const exit = await guest.run();
-        const error = exit.reason === 'error' ? `: ${exit.error.message}` : '';
-        if (exit.reason !== 'stopped' && exit.reason !== 'halted')
-          console.report(`${guest.name}: ${exit.reason}${error}`);
-        return exit;
-      }),
-    );
+    const statuses = await Promise.all(guests.map(runOne));
+    if (failure === undefined) await settled(connection.drained(), stop);
     stop.throwIfAborted();
-    return Math.max(...exits.map(exitStatusOf));
+    if (failure !== undefined) throw failure;
+    return Math.max(...statuses);
   } finally {
     stop.removeEventListener('abort', stopAll);
     console.close();
-    await closeSerial();
+    await settled(connection.close(), stop);
   }
 }
+
+/** Waits for work that is given up when the command is to stop. */
+const settled = (work: Promise<void>, stop: AbortSignal): Promise<void> =>
+  Promise.race([
+    work,
+    new Promise<void>((resolve) => {
+      if (stop.aborted) resolve();
+      else stop.addEventListener('abort', () => resolve(), { once: true });
+    }),
+  ]);
 
 /**
  * A kernel unpacks itself for seconds before it says a word. Meanwhile a terminal shows that something happens; the line
  * goes away with the first output.
  */
-function showWait(guests: readonly Guest[]): void {
+function showWait(guests: readonly Guest[]): () => void {
   const progress = createProgress();
   const show = (): void => {
     const instructions = guests.reduce((sum, guest) => sum + guest.instructions, 0);
@@ -101,4 +148,5 @@ function showWait(guests: readonly Guest[]): void {
     guest.serial.on('data', end);
     guest.on('exit', end);
   }
+  return end;
 }

@@ -1,6 +1,8 @@
 /** The command `vetro`. Each command declares its options, calls one function, and prints; this file joins them. */
 import yargs from 'yargs';
 import { UserError } from '../base/errors.ts';
+import { CPU_MODEL_NAMES } from '../cpu/cpu-model.ts';
+import { ENGINES } from '../engine/processor.ts';
 import { asmCommand } from './asm-command.ts';
 import { type AnyCommand, COMPLETE, complete } from './completion.ts';
 import { completionCommand } from './completion-command.ts';
@@ -10,6 +12,7 @@ import { fetchCommand } from './fetch-command.ts';
 import { packageVersion } from './files.ts';
 import { runCommand } from './run-command.ts';
 import { flushed } from './stop.ts';
+import { refuseRepeatedOptions, refuseValuesOfSwitches, usageError } from './usage-error.ts';
 
 /** What a command is given besides its options, and what it leaves. */
 export interface CommandContext {
@@ -47,19 +50,29 @@ async function execute(words: readonly string[], context: CommandContext): Promi
     for (const line of complete(words.slice(1), commands)) process.stdout.write(`${line}\n`);
     return;
   }
-  await yargs(words)
-    .scriptName('vetro')
-    .usage('$0 <command>\n\nA full-system x86 PC in TypeScript: a machine you can see through.')
-    .command([...commands])
-    .demandCommand(1, 'a command is needed: run, fetch, asm, disasm or completion (see vetro --help)')
-    .strict()
-    .version(packageVersion())
-    .wrap(Math.min(100, process.stdout.columns ?? 100))
-    .exitProcess(false)
-    .fail((message, error) => {
-      if (error && error.name !== 'YError') throw error;
-      // yargs' own complaints come with several lines; ours are one.
-      throw new UserError(String(message ?? error?.message).replaceAll(/\s*\n\s*/g, ' '));
-    })
-    .parseAsync();
+  refuseValuesOfSwitches(words, commands);
+  let complaint: string | undefined;
+  try {
+    await yargs(words)
+      .scriptName('vetro')
+      .usage('$0 <command>\n\nA full-system x86 PC in TypeScript: a machine you can see through.')
+      // `--no-x` and `--a.b` are options by their own names, or errors.
+      .parserConfiguration({ 'boolean-negation': false, 'dot-notation': false })
+      .command([...commands])
+      .demandCommand(1, 'a command is needed: run, fetch, asm, disasm or completion; see vetro --help')
+      .strict()
+      .middleware(refuseRepeatedOptions(commands), true)
+      .version(packageVersion())
+      .epilogue(`CPU models: ${CPU_MODEL_NAMES.join(', ')}\nEngines:    ${ENGINES.join(', ')}`)
+      .wrap(Math.min(100, process.stdout.columns ?? 100))
+      .exitProcess(false)
+      .fail((message, error) => {
+        if (error && error.name !== 'YError') throw error;
+        complaint ??= String(message ?? error?.message);
+        throw new UserError(complaint);
+      })
+      .parseAsync();
+  } catch (error) {
+    throw complaint === undefined ? error : usageError(words, complaint, commands);
+  }
 }

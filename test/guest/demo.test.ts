@@ -198,6 +198,16 @@ describe.each(ENGINES)('the demo on the %s', (engine) => {
 });
 
 describe('the same demo', () => {
+  it('takes what is typed as soon as it listens, before the interrupt controllers are set up', () => {
+    const { pc } = new Session('reference');
+    while (!pc.serialListening) pc.run({ instructions: 1 });
+    pc.serial.send(new TextEncoder().encode('halt\n'));
+    const end = pc.time + 1000 * MS;
+    let exit = pc.run({ instructions: 50_000 });
+    while (exit.reason === 'budget' && pc.time < end) exit = pc.run({ instructions: 50_000 });
+    expect(exit.reason).toBe('halted');
+  });
+
   it('has the same state at the same instruction in both engines and in slices of any length', () => {
     const hashes = (
       [
