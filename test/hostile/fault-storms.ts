@@ -41,6 +41,7 @@ const ABSENT_PAGE = 0x3f_0000;
 const VECTOR_OF_GP = 13;
 const setBits = (register: 'cr0' | 'cr4', bits: number) =>
   `mov eax, ${register}\nor eax, ${bits}\nmov ${register}, eax`;
+/** Enabled globally: a task switch clears the local bits. */
 const debugRegister = (index: number, address: number | string, dr7: number) =>
   `mov eax, ${address}\nmov dr${index}, eax\nmov eax, ${dr7}\nmov dr7, eax`;
 /** A gate that is not present. */
@@ -59,7 +60,7 @@ export const FAULT_SOURCES: readonly FaultSource[] = [
   { name: '#DB by INT1', vector: 1, body: 'db 0xf1' },
   { name: '#DB by single steps', vector: 1, body: 'inc eax\nnop', flags: TF },
   { name: '#DB by single steps over traps', vector: 1, body: 'nop\ndb 0xf1\nint3', flags: TF },
-  { name: '#DB by an instruction breakpoint', vector: 1, body: 'inc eax', setup: debugRegister(0, 'again', 0x401) },
+  { name: '#DB by an instruction breakpoint', vector: 1, body: 'inc eax', setup: debugRegister(0, 'again', 0x402) },
   {
     name: '#DB by a data breakpoint',
     vector: 1,
@@ -81,8 +82,9 @@ export const FAULT_SOURCES: readonly FaultSource[] = [
     name: '#DB by an I/O breakpoint',
     vector: 1,
     body: 'in al, 0x80',
-    setup: `${setBits('cr4', 8)}\n${debugRegister(0, 0x80, 0x2_0401)}`,
+    setup: `${setBits('cr4', 8)}\n${debugRegister(0, 0x80, 0x2_0402)}`,
     flags: IOPL3,
+    widths: PROTECTED,
   },
   {
     name: '#DB by general detect',
@@ -183,6 +185,9 @@ export const FAULT_SOURCES: readonly FaultSource[] = [
   },
 ];
 
+/** Where `AT.ENTERED` counts the task that task gates lead to. */
+const HANDLER_TASK = 33;
+
 export interface FaultStorm {
   readonly source: FaultSource;
   readonly width: Width;
@@ -220,7 +225,7 @@ export function faultStorm(
     !extra.places &&
     width !== 64 &&
     !(width === 'v86' && gate.endsWith('16'));
-  const counter = gate === 'task' && !source.gates ? 33 : source.vector!;
+  const counter = gate === 'task' ? HANDLER_TASK : source.vector!;
   return staged(
     `${width === 'v86' ? 'virtual-8086' : `${width}-bit`} faults, handlers ${reaction}`,
     `${source.name}: ${where}${through}, handler: ${reaction}${places}`,
