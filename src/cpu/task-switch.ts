@@ -180,11 +180,13 @@ export function switchTask(cpu: Cpu, to: TaskSwitch): void {
   if (nested) mmu.probeWrite(descriptor.base, 2, 'supervisor');
   mmu.probeWrite(descriptor.address, 8, 'supervisor');
   mmu.probeWrite(oldDescriptorAt, 8, 'supervisor');
-  const task = readTask(cpu, descriptor, layout);
+  mmu.probeRead(descriptor.base, layout.limit + 1, 'supervisor');
 
   if (!nested) markBusy(cpu, readDescriptorAt(cpu, oldDescriptorAt), false);
   saveTask(cpu, oldLayout, to);
   if (nested) mmu.write(descriptor.base, old.selector, 2, 'supervisor');
+  // Only now: a task that switches to itself (or to one whose TSS overlaps its own) finds what it has just saved.
+  const task = readTask(cpu, descriptor, layout);
   const current = source === 'return' ? descriptor : markBusy(cpu, descriptor, true);
   loadSegmentCache(old, selector, current);
   loadTask(cpu, task, nested);

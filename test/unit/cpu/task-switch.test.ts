@@ -103,6 +103,17 @@ describe('task switch by JMP (SDM Vol. 3A, "Task Switching")', () => {
     expect(machine.cpu.state.cr0 & 8).toBe(8);
   });
 
+  it('by IRET to the task itself finds what was just saved, not what the TSS held before', () => {
+    const { state } = machine.cpu;
+    fillTask(TSS_MAIN, { link: SEL.tssMain, eax: 0xdead, eip: 0xbad });
+    state.flagsOther |= NT;
+    state.setReg32(0, 0x1234);
+    const next = state.nextIp;
+    interruptReturn(machine.cpu, 32);
+    expect([state.reg32(0), state.nextIp, machine.flags() & NT]).toEqual([0x1234, next, 0]);
+    expect(machine.read32(TSS_MAIN + AT.eax)).toBe(0x1234);
+  });
+
   it('clears the local enable flags of DR7', () => {
     machine.cpu.state.dr7 = 0x7ff;
     jump();
