@@ -331,10 +331,46 @@ export const MUTATIONS: readonly Mutation[] = [
     tests: [unit('cpu/interrupt-delivery'), system('double-fault')],
   },
   {
+    fault: 'CALL pushes before its target is checked',
+    file: 'src/isa/instructions/control-transfer.ts',
+    original: 'const to = b.checkTarget(target, { push: { stack, width: b.operandSize } });',
+    planted: 'const to = b.zeroExtend(target, b.pointerSize);',
+    tests: [system('segmentation')],
+  },
+  {
+    fault: 'IRETD at CPL 3 enters virtual-8086 mode',
+    file: 'src/cpu/interrupt-return.ts',
+    original: 'flags & EFLAGS.VM && state.cpl === 0',
+    planted: 'flags & EFLAGS.VM',
+    tests: [system('virtual-8086')],
+  },
+  {
+    fault: 'an x87 instruction does not wait for IRQ 13',
+    file: 'src/cpu/x87/control-helpers.ts',
+    original: 'if (!pending || ignored) return;',
+    planted: 'return;',
+    tests: [unit('machine/x87-error')],
+  },
+  {
+    fault: 'an instruction that faults has met its data breakpoints',
+    file: 'src/engine/processor.ts',
+    original: 'state.pendingDebug = pendingDebug;',
+    planted: '',
+    tests: [system('debug')],
+  },
+  {
+    fault: 'code in memory-mapped space is read further than it goes',
+    file: 'src/engine/fetch-bytewise.ts',
+    original: "if (!isFailure(decoded) || decoded.failure !== 'incomplete') return read;",
+    planted: '',
+    tests: [system('memory-mapped-code')],
+  },
+  {
     fault: 'STI has no interrupt shadow',
     file: 'src/engine/processor.ts',
-    original: 'if (this.#intr === 1 && this.interruptsEnabled && !shadowed) {',
-    planted: 'if (this.#intr === 1 && this.interruptsEnabled) {',
+    original:
+      "if (this.#nextEvent <= EVENT.INTERRUPT && this.#intr === 1 && this.interruptsEnabled && shadow === 'none') {",
+    planted: 'if (this.#nextEvent <= EVENT.INTERRUPT && this.#intr === 1 && this.interruptsEnabled) {',
     tests: [system('interrupt-shadow')],
   },
   {
