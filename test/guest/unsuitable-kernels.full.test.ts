@@ -33,7 +33,7 @@ afterAll(() => {
 describe.skipIf(reason)(`U14: unsuitable kernels${reason ? ` (${reason})` : ''}`, () => {
   it.each([
     ['memtest86+x64.bin', /64-bit/],
-    ['ipxe.lkrn', /real-mode entry/],
+    ['ipxe.lkrn', /BIOS/],
   ])('%s', async (name, why) => {
     const path = join(folder, 'boot', name);
     expect(existsSync(path)).toBe(true);
