@@ -9,5 +9,6 @@ export default defineConfig({
     testTimeout: 60_000,
     // Files share the modules of their process, and with them compiled code: nothing in `src` keeps state in a module.
     isolate: false,
+    maxWorkers: '100%',
   },
 });

@@ -3,10 +3,10 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { assemble } from '../../../src/isa/assemble.ts';
-import { Typist } from '../../support/debian.ts';
-import { buildVetro, type Vetro } from '../../support/run-vetro.ts';
-import { hasScript, RESTORED, Terminal } from '../../support/terminal.ts';
+import { assemble } from '../../src/isa/assemble.ts';
+import { Typist } from '../support/debian.ts';
+import { buildVetro, type Vetro } from '../support/run-vetro.ts';
+import { hasScript, RESTORED, Terminal } from '../support/terminal.ts';
 
 /** Sends back each byte it receives, in brackets; `!` ends it. */
 const { bytes, labels } = assemble(`

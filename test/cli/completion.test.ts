@@ -4,9 +4,9 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { CPU_MODEL_NAMES } from '../../../src/cpu/cpu-model.ts';
-import { ENGINES } from '../../../src/engine/processor.ts';
-import { buildVetro, type Vetro } from '../../support/run-vetro.ts';
+import { CPU_MODEL_NAMES } from '../../src/cpu/cpu-model.ts';
+import { ENGINES } from '../../src/engine/processor.ts';
+import { buildVetro, type Vetro } from '../support/run-vetro.ts';
 
 const FILES = [':files'];
 const hasZsh = spawnSync('zsh', ['--version']).error === undefined;

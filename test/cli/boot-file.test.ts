@@ -2,12 +2,12 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSy
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { identifyFile } from '../../../src/cli/identify-file.ts';
-import { assemble } from '../../../src/isa/assemble.ts';
-import { createBzImage } from '../../support/bz-image.ts';
-import { buildVetro, type Vetro } from '../../support/run-vetro.ts';
+import { identifyFile } from '../../src/cli/identify-file.ts';
+import { assemble } from '../../src/isa/assemble.ts';
+import { createBzImage } from '../support/bz-image.ts';
+import { buildVetro, type Vetro } from '../support/run-vetro.ts';
 
-const ROMS = resolve(import.meta.dirname, '../../../roms');
+const ROMS = resolve(import.meta.dirname, '../../roms');
 
 /** A file of `size` bytes that has these bytes, or text, at the places given; the rest is no text. */
 function fileWith(pieces: Readonly<Record<number, string | readonly number[]>>, size = 4096): Uint8Array {

@@ -5,11 +5,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import type { EngineName } from '../../../src/engine/engine-name.ts';
-import { assemble } from '../../../src/isa/assemble.ts';
-import { Typist } from '../../support/debian.ts';
-import { buildVetro, type Vetro } from '../../support/run-vetro.ts';
-import { COLUMNS, hasScript, RESTORED, ROWS, Terminal } from '../../support/terminal.ts';
+import type { EngineName } from '../../src/engine/engine-name.ts';
+import { assemble } from '../../src/isa/assemble.ts';
+import { Typist } from '../support/debian.ts';
+import { buildVetro, type Vetro } from '../support/run-vetro.ts';
+import { COLUMNS, hasScript, RESTORED, ROWS, Terminal } from '../support/terminal.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'vetro-run-'));
 let vetro: Vetro;

@@ -18,11 +18,11 @@ import { createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
-import { vetro } from '../../../src/cli/vetro.ts';
-import { CPU_MODEL_NAMES } from '../../../src/cpu/cpu-model.ts';
-import { ENGINES } from '../../../src/engine/processor.ts';
-import { createBzImage } from '../../support/bz-image.ts';
-import { buildVetro, type Result, type Vetro } from '../../support/run-vetro.ts';
+import { vetro } from '../../src/cli/vetro.ts';
+import { CPU_MODEL_NAMES } from '../../src/cpu/cpu-model.ts';
+import { ENGINES } from '../../src/engine/processor.ts';
+import { createBzImage } from '../support/bz-image.ts';
+import { buildVetro, type Result, type Vetro } from '../support/run-vetro.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'vetro-bad-input-'));
 const file = (name: string) => join(folder, name);

@@ -13,11 +13,11 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { UserError } from '../../../src/base/errors.ts';
-import { CacheError, defaultCacheFolder, removeLeftovers, workInCache } from '../../../src/cli/fetch/cache-folder.ts';
-import { type FetchOptions, fetchSystem, loadSystem } from '../../../src/cli/fetch/debian.ts';
-import { parseDependencies } from '../../../src/host/node/apt.ts';
-import { buildVetro, type Vetro } from '../../support/run-vetro.ts';
+import { UserError } from '../../src/base/errors.ts';
+import { CacheError, defaultCacheFolder, removeLeftovers, workInCache } from '../../src/cli/fetch/cache-folder.ts';
+import { type FetchOptions, fetchSystem, loadSystem } from '../../src/cli/fetch/debian.ts';
+import { parseDependencies } from '../../src/host/node/apt.ts';
+import { buildVetro, type Vetro } from '../support/run-vetro.ts';
 
 /** A PATH on which apt is a set of scripts: what they say is decided by files in `world`. */
 let world: string;
