@@ -58,9 +58,11 @@ for (const [byte, prefix] of [
   PREFIX_BYTES[byte] = prefix;
 }
 
+const NOTHING = new Uint8Array(0);
+
 class TableDecoder implements Decoder {
   readonly #tables: Readonly<Record<Mode, DecodeTable>>;
-  #bytes: Uint8Array = new Uint8Array(0);
+  #bytes: Uint8Array = NOTHING;
   #position = 0;
   #limit = 0;
   /** More bytes were asked for than there are (or than 15). */
@@ -75,7 +77,13 @@ class TableDecoder implements Decoder {
     this.#position = offset;
     this.#limit = Math.min(bytes.length, offset + MAX_INSTRUCTION_LENGTH);
     this.#exhausted = false;
+    const decoded = this.#decode(offset, mode);
+    // All guests of a host decode here: the memory of the last one must not stay because of that.
+    this.#bytes = NOTHING;
+    return decoded;
+  }
 
+  #decode(offset: number, mode: Mode): DecodedInstruction | DecodeFailure {
     // Prefixes: any number, in any order; REX counts only directly before the opcode.
     let rex = 0;
     let prefix66 = false;

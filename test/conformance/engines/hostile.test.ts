@@ -76,14 +76,14 @@ describe.each(SYSTEM_ENGINES)('%s', (engine) => {
   it.each([
     ['descriptor tables that end at 4 GiB', 'lgdt [table]\nlidt [table]\npush dword 0xfff8\npop ds\nint 0xff'],
     ['descriptor tables in absent memory', 'lgdt [absent]\nlidt [absent]\npush dword 0x28\npop ds\nint 3'],
-    ['a stack in absent memory', 'mov esp, 0xb0000\npush eax\ncall go\ngo: enter 100, 31\npusha\nint 3'],
+    ['a stack in absent memory', 'mov esp, 0xb00000\npush eax\ncall go\ngo: enter 100, 31\npusha\nint 3'],
     ['a stack that wraps at 4 GiB', 'mov esp, 2\npush eax\npusha\ncall go\ngo: enter 200, 31'],
     [
       'FXSAVE and FNSAVE across 4 GiB',
       'mov eax, 0x200\nmov cr4, eax\nfxsave [0xffffffe0]\nfnsave [0xfffffff0]\nfrstor [0xfffffff0]',
     ],
     ['code that runs across 4 GiB', 'mov eax, 0xfffffffe\njmp eax'],
-    ['code in absent memory', 'mov eax, 0xb8000\njmp eax'],
+    ['code in absent memory', 'mov eax, 0xb80000\njmp eax'],
     ['the longest REP', 'mov ecx, -1\nmov edi, 0\nrep stosd\nmov ecx, -1\nrep movsb'],
     [
       'REP at the end of the address space',
