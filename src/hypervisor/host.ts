@@ -21,8 +21,11 @@ import { StrideScheduler } from './stride-scheduler.ts';
 const SLICE = { FIRST: 10_000, LEAST: 1_000, MOST: 10_000_000 } as const;
 /** A slice that takes so many times what is aimed at is cut short. */
 const PATIENCE = 1.5;
-/** The least that a slice is charged with, in ms, so that a guest that only halts still loses its turn. */
-const LEAST_CHARGE = 0.001;
+/**
+ * What a slice is charged with, in ms: at the least, so that a guest that only halts still loses its turn; at the most,
+ * since what took longer was not the guest's doing (a stopped process, a machine that slept): it must not wait it off.
+ */
+const CHARGE = { LEAST: 0.001, MOST: 100 } as const;
 /** The world waits this long at most, in ms. */
 const TURN = 5;
 const NS_PER_MS = 1_000_000;
@@ -60,7 +63,10 @@ export class Host {
     const name = checked.name ?? `guest ${this.#created + 1}`;
     const machine = createPc(name, checked, this.#sharedCode());
     if (checked.name === undefined) this.#created++;
-    return this.adopt(machine, { ...checked, name });
+    const guest = this.adopt(machine, { ...checked, name });
+    await undefined;
+    if (guest.state === 'disposed') throw new StateError(`${name} was disposed while it was being created`);
+    return guest;
   }
 
   #sharedCode(): SharedCode {
@@ -168,7 +174,7 @@ export class Host {
     });
     const took = this.#platform.now() - start;
     guest.account(took);
-    this.#scheduler.charge(guest, Math.max(took, LEAST_CHARGE));
+    this.#scheduler.charge(guest, Math.min(Math.max(took, CHARGE.LEAST), CHARGE.MOST));
     if (executed >= resident.slice || took > this.#sliceMilliseconds)
       resident.slice = nextSlice(executed, this.#sliceMilliseconds / took);
     // Now, not at its next turn: until then the wall clock moves on a little, and an idle guest would never sleep.

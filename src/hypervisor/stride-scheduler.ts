@@ -20,7 +20,11 @@ export class StrideScheduler<Member> {
   }
 
   setWeight(member: Member, weight: number): void {
-    this.#entry(member).weight = validWeight(weight);
+    const entry = this.#entry(member);
+    const valid = validWeight(weight);
+    // What it is ahead, or owes, is time: at its new weight it is worth as much of that.
+    entry.pass = this.#currentPass + ((entry.pass - this.#currentPass) * entry.weight) / valid;
+    entry.weight = valid;
   }
 
   /** From now on the member wants to run. No effect on one that is awake. */

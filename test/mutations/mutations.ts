@@ -537,8 +537,8 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     fault: 'shares are instructions, not time',
     file: 'src/hypervisor/host.ts',
-    original: 'this.#scheduler.charge(guest, Math.max(took, LEAST_CHARGE));',
-    planted: 'this.#scheduler.charge(guest, Math.max(executed, LEAST_CHARGE));',
+    original: 'Math.max(took, CHARGE.LEAST)',
+    planted: 'Math.max(executed, CHARGE.LEAST)',
     tests: [unit('hypervisor/shares')],
   },
   {

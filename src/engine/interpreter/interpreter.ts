@@ -64,6 +64,7 @@ export class Interpreter implements Engine, EmittedCodeHost {
         return Math.floor(cpu.mmu.translateFetch(cpu.state.modeKey & MODE.CODE64 ? next : next >>> 0) / PAGE_SIZE);
       },
     };
+    runtime.prepare();
     cpu.memory.onWatchedWrite = (page, offset, length) => this.#codeWritten(page, offset, length);
   }
 

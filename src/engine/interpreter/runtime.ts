@@ -42,6 +42,12 @@ export class InterpreterRuntime {
     return this.#runs[width](state);
   }
 
+  /** Makes what every guest needs, the loop above all, so that no run has to wait for its compilation. */
+  prepare(): void {
+    this.#runs.narrow ??= this.#createRun(false);
+    this.#accessFunctions(false);
+  }
+
   /** Puts the functions of these forms into the table. */
   compile(forms: readonly CatalogForm[]): void {
     const missing = forms.filter((form) => !this.#compiled.has(form));

@@ -137,6 +137,13 @@ describe('createGuest refuses, and leaves nothing', () => {
     expect([guest.name, guest.clock]).toEqual(['guest 1', 'virtual']);
   });
 
+  it('a guest whose host is disposed before it is there is not handed over', async () => {
+    const host = await createHost();
+    const pending = host.createGuest(small(SPIN, { name: 'late' }));
+    host.dispose();
+    expect(await failure(pending)).toEqual(new StateError('late was disposed while it was being created'));
+  });
+
   it('a disposed host makes no guests, nor does one that is about to be, by a listener', async () => {
     const host = await createHost();
     const guest = await host.createGuest(small(SPIN));

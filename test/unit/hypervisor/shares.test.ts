@@ -117,6 +117,23 @@ describe('shares', () => {
     expect(machine.resets).toBeLessThan(400);
   });
 
+  it('a slice in which the host stood still is not paid for by standing still', async () => {
+    const machine = new FakeMachine();
+    const { platform, guests, runFor } = createHost({ machine, price: CHEAP }, { price: CHEAP });
+    await runFor(100);
+    const work = machine.onWork!;
+    machine.onWork = (done) => {
+      platform.time += 4000;
+      machine.onWork = work;
+      work(done);
+    };
+    for (const guest of guests) guest.reset();
+    const before = machine.instructions;
+    await runFor(4500);
+    // 500 ms are left behind the pause, of which it waits 100.
+    expect((machine.instructions - before) * CHEAP.instruction).toBeGreaterThan(150);
+  });
+
   it('a guest that resets now and then does not wait', async () => {
     const machine = new FakeMachine(
       Array.from({ length: 50 }, (_, index) => ({ at: 1e6 * (index + 1), event: 'reset' as const })),

@@ -33,6 +33,14 @@ describe('stride scheduler', () => {
     expect(Math.abs(b! / a! - 1)).toBeLessThan(0.02);
   });
 
+  it('a new weight holds at once: what was run at the old one is not paid for at the new', () => {
+    const scheduler = createScheduler({ a: 0.001, b: 1 });
+    run(scheduler, 10, { a: 2, b: 2 });
+    scheduler.setWeight('a', 1);
+    const { a, b } = run(scheduler, 20, { a: 2, b: 2 });
+    expect(Math.abs(a! - b!)).toBeLessThanOrEqual(2);
+  });
+
   it('any stretch is fair, not only the whole', () => {
     const scheduler = createScheduler({ a: 2, b: 3, c: 5 });
     for (let stretch = 0; stretch < 10; stretch++) {
