@@ -23,21 +23,27 @@ export const asmCommand: CommandModule<object, AsmArguments> = {
         demandOption: true,
         describe: 'assembler source, Intel syntax; - for standard input',
       })
-      .option('output', { alias: 'o', type: 'string', requiresArg: true, describe: 'write the bytes to this file' })
+      .option('output', {
+        alias: 'o',
+        type: 'string',
+        requiresArg: true,
+        describe: 'write the bytes to this file; - for standard output',
+      })
       .option('bits', { choices: [16, 32, 64] as const, default: 32 as const, describe: 'code width at the start' }),
   handler: ({ source, output, bits }) => {
+    if (output === '') throw new UserError('--output is empty: give it a value');
     const assembly = assembleFile(source, bits);
     if (output === undefined) process.stdout.write(listing(assembly));
+    else if (output === STANDARD_STREAM) process.stdout.write(assembly.bytes);
     else writeOutput(output, assembly);
   },
 };
 
-/** What a source is called that comes from standard input. */
-const STANDARD_INPUT = '-';
+/** The name of standard input as a source, and of standard output. */
+const STANDARD_STREAM = '-';
 
 /** @throws UserError naming file and line: files are included relative to the file that names them */
-function assembleFile(path: string, bits: Mode): Assembly {
-  const file = path === '' ? STANDARD_INPUT : path; // yargs hands `-` over as an empty word
+function assembleFile(file: string, bits: Mode): Assembly {
   const include = (name: string, from: string) => {
     // `join`, not `resolve`: messages show the path as the user began it. A file from standard input is as one here.
     const included = isAbsolute(name) ? name : join(dirname(from), name);

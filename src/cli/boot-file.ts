@@ -22,9 +22,8 @@ export const memoryLimit = (mebibytes: number): FileLimit => ({
 });
 
 /** Boots a bzImage by the Linux boot protocol, anything that may be code as a flat image. @throws UserError */
-export function bootFile(file: string, options: BootFileOptions): GuestBoot {
+export function bootFile(path: string, options: BootFileOptions): GuestBoot {
   const { initrd, append, commandLine, limit } = options;
-  const path = file === '' ? '-' : file; // yargs hands `-` over as an empty word
   const { bytes, identity } = readAndIdentify(path, 'boot file', limit);
   if (identity.kind === 'linux') {
     return {

@@ -1,7 +1,7 @@
 /** `vetro disasm`: bytes of a file, or given in hexadecimal, as instructions. */
 import type { CommandModule } from 'yargs';
 import { UserError } from '../base/errors.ts';
-import { type CodeWidth, disassembleLines } from '../debug/disassemble-lines.ts';
+import { addressesOf, type CodeWidth, disassembleLines } from '../debug/disassemble-lines.ts';
 import { readUserFile } from './files.ts';
 
 interface DisasmArguments {
@@ -22,12 +22,19 @@ export const disasmCommand: CommandModule<object, DisasmArguments> = {
       .option('origin', { type: 'string', default: '0', requiresArg: true, describe: 'address of the first byte' }),
   handler: ({ file, hex, bits, origin }) => {
     const address = Number(origin);
-    if (!Number.isSafeInteger(address) || address < 0) throw new UserError(`--origin ${origin} is not an address`);
+    const most = addressesOf(bits) - 1;
+    if (!Number.isInteger(address) || address < 0 || address > most) {
+      throw new UserError(
+        `--origin ${origin} is not an address: ${bits}-bit code has those from 0 to 0x${most.toString(16)}`,
+      );
+    }
     for (const { text } of disassembleLines(readBytes(file, hex), address, bits)) process.stdout.write(`${text}\n`);
   },
 };
 
 function readBytes(file: string | undefined, hex: string | undefined): Uint8Array {
+  if (file !== undefined && hex !== undefined)
+    throw new UserError('FILE and --hex both say what to disassemble: give one of them');
   if (hex === undefined) {
     if (file === undefined) throw new UserError('give a file, or bytes with --hex');
     return readUserFile(file, 'file');

@@ -69,8 +69,7 @@ export const isFileError = (error: unknown): boolean =>
  * @throws UserError that names `what` the file was to be, and why it cannot be read
  */
 export function readUserFile(path: string, what: string, limit: FileLimit = DEFAULT_LIMIT): Uint8Array {
-  // yargs hands a positional `-` over as an empty word.
-  const standardInput = path === '-' || path === '';
+  const standardInput = path === '-';
   const name = standardInput ? 'standard input' : path;
   try {
     if (standardInput) return interruptibly(() => readToTheEnd(STANDARD_INPUT, fstatSync(STANDARD_INPUT), limit));

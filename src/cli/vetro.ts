@@ -7,6 +7,7 @@ import { asmCommand } from './asm-command.ts';
 import { type AnyCommand, COMPLETE, complete } from './completion.ts';
 import { completionCommand } from './completion-command.ts';
 import { disasmCommand } from './disasm-command.ts';
+import { refuseEmptyPositionals, restoreDashes } from './empty-words.ts';
 import { describeError, EXIT } from './exit-status.ts';
 import { fetchCommand } from './fetch-command.ts';
 import { packageVersion } from './files.ts';
@@ -51,6 +52,7 @@ async function execute(words: readonly string[], context: CommandContext): Promi
     return;
   }
   refuseValuesOfSwitches(words, commands);
+  refuseEmptyPositionals(words, commands);
   let complaint: string | undefined;
   try {
     await yargs(words)
@@ -62,6 +64,7 @@ async function execute(words: readonly string[], context: CommandContext): Promi
       .demandCommand(1, 'a command is needed: run, fetch, asm, disasm or completion; see vetro --help')
       .strict()
       .middleware(refuseRepeatedOptions(commands), true)
+      .middleware(restoreDashes(commands))
       .version(packageVersion())
       .epilogue(`CPU models: ${CPU_MODEL_NAMES.join(', ')}\nEngines:    ${ENGINES.join(', ')}`)
       .wrap(Math.min(100, process.stdout.columns ?? 100))

@@ -16,10 +16,14 @@ export type Expression =
   | { readonly kind: 'unary'; readonly operator: string; readonly operand: Expression }
   | { readonly kind: 'binary'; readonly operator: string; readonly left: Expression; readonly right: Expression };
 
+/** Of parentheses and signs in each other. */
+const MAX_NESTING = 200;
+
 /** Walks along the tokens of a line. */
 export class TokenReader {
   readonly #tokens: readonly Token[];
   #at = 0;
+  #depth = 0;
   constructor(tokens: readonly Token[]) {
     this.#tokens = tokens;
   }
@@ -41,6 +45,14 @@ export class TokenReader {
   }
   expect(text: string): void {
     if (!this.accept(text)) throw new UserError(`'${text}' expected, found ${describeToken(this.peek())}`);
+  }
+  /** Parses what stands inside an expression: in parentheses, behind a sign. @throws UserError if it is too deep */
+  nested(parse: () => Expression): Expression {
+    if (++this.#depth > MAX_NESTING)
+      throw new UserError(`expression nested too deeply: more than ${MAX_NESTING} levels`);
+    const expression = parse();
+    this.#depth--;
+    return expression;
   }
   /** The next token, in lower case, if it is a name. */
   peekName(ahead = 0): string | undefined {
@@ -102,12 +114,12 @@ function parseUnary(reader: TokenReader, symbolName: (name: string) => string): 
       if (token.text === '$') return { kind: 'here' };
       if (token.text === '$$') return { kind: 'start' };
       if (token.text === '(') {
-        const inner = parseExpression(reader, symbolName);
+        const inner = reader.nested(() => parseExpression(reader, symbolName));
         reader.expect(')');
         return inner;
       }
       if (['-', '+', '~', '!'].includes(token.text)) {
-        return { kind: 'unary', operator: token.text, operand: parseUnary(reader, symbolName) };
+        return { kind: 'unary', operator: token.text, operand: reader.nested(() => parseUnary(reader, symbolName)) };
       }
   }
   throw new UserError(`expression expected, found ${describeToken(token)}`);
@@ -119,6 +131,16 @@ function characterConstant(text: string): bigint {
   let value = 0n;
   for (let index = text.length - 1; index >= 0; index--) value = (value << 8n) | BigInt(text.charCodeAt(index));
   return value;
+}
+
+/** Names of all symbols in an expression. */
+export function* symbolsOf(expression: Expression): Generator<string> {
+  const left: Expression[] = [expression];
+  for (let node = left.pop(); node !== undefined; node = left.pop()) {
+    if (node.kind === 'symbol') yield node.name;
+    else if (node.kind === 'unary') left.push(node.operand);
+    else if (node.kind === 'binary') left.push(node.right, node.left);
+  }
 }
 
 /** What symbols and `$` stand for while an expression is evaluated. */
@@ -152,32 +174,35 @@ export function evaluateLinear(expression: Expression, scope: Scope): LinearValu
       if (expression.operator === '+') return evaluateLinear(expression.operand, scope);
       return constant(UNARY[expression.operator]!(evaluate(expression.operand, scope)));
     case 'binary': {
-      const { operator } = expression;
-      const left = evaluateLinear(expression.left, scope);
-      const right = evaluateLinear(expression.right, scope);
-      if (operator === '+') {
-        return { constant: left.constant + right.constant, registers: [...left.registers, ...right.registers] };
-      }
-      if (operator === '-' && right.registers.length === 0) {
-        return { constant: left.constant - right.constant, registers: left.registers };
-      }
-      if (operator === '*' && (left.registers.length === 0 || right.registers.length === 0)) {
-        const [scale, scaled] = left.registers.length === 0 ? [left.constant, right] : [right.constant, left];
-        return {
-          constant: scaled.constant * scale,
-          registers: scaled.registers.map(({ register, factor }) => ({
-            register,
-            factor: factor * scale,
-            scaled: true,
-          })),
-        };
-      }
-      if (left.registers.length > 0 || right.registers.length > 0) {
-        throw new UserError(`registers cannot be combined with '${operator}'`);
-      }
-      return constant(BINARY[operator]!(left.constant, right.constant));
+      // A sum of many terms is a tree as deep to the left: that is walked, not recursed into.
+      const chain: (Expression & { kind: 'binary' })[] = [];
+      let leftmost: Expression = expression;
+      for (; leftmost.kind === 'binary'; leftmost = leftmost.left) chain.push(leftmost);
+      let value = evaluateLinear(leftmost, scope);
+      for (const { operator, right } of chain.reverse()) value = combine(operator, value, evaluateLinear(right, scope));
+      return value;
     }
   }
+}
+
+function combine(operator: string, left: LinearValue, right: LinearValue): LinearValue {
+  if (operator === '+') {
+    return { constant: left.constant + right.constant, registers: [...left.registers, ...right.registers] };
+  }
+  if (operator === '-' && right.registers.length === 0) {
+    return { constant: left.constant - right.constant, registers: left.registers };
+  }
+  if (operator === '*' && (left.registers.length === 0 || right.registers.length === 0)) {
+    const [scale, scaled] = left.registers.length === 0 ? [left.constant, right] : [right.constant, left];
+    return {
+      constant: scaled.constant * scale,
+      registers: scaled.registers.map(({ register, factor }) => ({ register, factor: factor * scale, scaled: true })),
+    };
+  }
+  if (left.registers.length > 0 || right.registers.length > 0) {
+    throw new UserError(`registers cannot be combined with '${operator}'`);
+  }
+  return { constant: BINARY[operator]!(left.constant, right.constant), registers: [] };
 }
 
 /** Evaluates an expression without registers. */

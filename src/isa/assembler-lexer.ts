@@ -73,7 +73,7 @@ function quoted(line: string, start: number): { text: string; end: number } {
 /** One character per UTF-8 byte; characters up to FFh, as escapes give them, stay single bytes if the text is Latin-1. */
 function utf8(text: string): string {
   if ([...text].every((character) => character.charCodeAt(0) < 0x100)) return text;
-  return String.fromCharCode(...new TextEncoder().encode(text));
+  return Array.from(new TextEncoder().encode(text), (byte) => String.fromCharCode(byte)).join('');
 }
 
 /** `1234`, `0x1F`, `1Fh`, `0b101`, `101b`, `0o17`, `17o`, `17q`; underscores separate. */

@@ -11,6 +11,7 @@
  * no instruction becomes shorter than it was.
  */
 import { UserError } from '../base/errors.ts';
+import { refuseCircles } from './assembler-circles.ts';
 import { evaluate, type Scope } from './assembler-expression.ts';
 import { encodeText } from './assembler-match.ts';
 import { evaluateOperand } from './assembler-operand.ts';
@@ -66,6 +67,8 @@ export function createAssembler(rows: readonly InstructionRow[]): Assembler {
 }
 
 const MAX_OUTPUT = 64 * 1024 * 1024;
+/** Repetitions by `times` that have to be assembled one by one. */
+const MAX_REPETITIONS = 65_536;
 const MAX_PASSES = 64;
 
 /** What stays from one pass to the next. */
@@ -77,6 +80,7 @@ interface Layout {
 
 function assembleStatements(statements: readonly Statement[], options: AssembleOptions): Omit<Assembly, 'source'> {
   checkLabels(statements);
+  refuseCircles(statements);
   let layout: Layout = { symbols: new Map(), lengths: [] };
   for (let pass = 0; pass < MAX_PASSES; pass++) {
     const run = new Pass(layout, { first: pass === 0, options });
@@ -117,6 +121,9 @@ class Pass {
   #mode: Mode;
   #defaultRelative = false;
   #changed = false;
+  #repetitions = 0;
+  /** Somebody asked for the address of the statement: another address may give other bytes. */
+  #located = false;
   error: UserError | undefined;
 
   constructor(before: Layout, { first, options }: { first: boolean; options: AssembleOptions }) {
@@ -137,8 +144,14 @@ class Pass {
 
   #scope(): Scope {
     const here = this.#here;
+    const locate = () => {
+      this.#located = true;
+      return here;
+    };
     return {
-      here,
+      get here() {
+        return locate();
+      },
       start: this.#origin,
       symbol: (name) => {
         const value = this.layout.symbols.get(name) ?? this.#before.symbols.get(name);
@@ -161,16 +174,11 @@ class Pass {
         if (label !== undefined)
           this.#define(label, body.kind === 'equ' ? evaluate(body.value, this.#scope()) : this.#here);
         const count = times === undefined ? 1n : evaluate(times, this.#scope());
-        if (count < 0n) throw new UserError(`times ${count}`);
-        if (count > MAX_OUTPUT) throw new UserError('the output is too large');
+        if (count < 0n || count > MAX_OUTPUT)
+          throw new UserError(`the count of times must be from 0 to ${MAX_OUTPUT}, not ${count}`);
         const start = this.#size;
         const address = Number(this.#here);
-        let longest = 0;
-        for (let repetition = 0n; repetition < count; repetition++) {
-          const bytes = this.#bytesOf(body, index);
-          longest = Math.max(longest, bytes.length);
-          this.#append(bytes);
-        }
+        const longest = this.#repeat(body, index, Number(count));
         if (longest !== (this.#before.lengths[index] ?? 0)) this.#changed = true;
         this.layout.lengths[index] = longest;
         if (this.#size > start) this.#lines.push({ source, address, length: this.#size - start });
@@ -182,15 +190,40 @@ class Pass {
     }
   }
 
-  #append(bytes: ArrayLike<number>): void {
-    const size = this.#size + bytes.length;
-    if (size > MAX_OUTPUT) throw new UserError('the output is too large');
+  /** @returns the length of the longest repetition */
+  #repeat(body: Body, index: number, count: number): number {
+    let longest = 0;
+    for (let done = 0; done < count; ) {
+      this.#located = false;
+      const bytes = this.#bytesOf(body, index);
+      // What does not depend on its address is the same each time.
+      const equal = this.#located ? 1 : count;
+      if (this.#located && done === 0 && count > 1 && (this.#repetitions += count) > MAX_REPETITIONS) {
+        throw new UserError(`times repeats what depends on its address more than ${MAX_REPETITIONS} times, in all`);
+      }
+      longest = Math.max(longest, bytes.length);
+      this.#append(bytes, equal);
+      done += equal;
+    }
+    return longest;
+  }
+
+  #append(bytes: ArrayLike<number>, count: number): void {
+    const end = this.#size + bytes.length;
+    const size = this.#size + bytes.length * count;
+    if (size > MAX_OUTPUT) throw tooLarge();
     if (size > this.#output.length) {
       const larger = new Uint8Array(Math.max(size, this.#output.length * 2));
       larger.set(this.#output);
       this.#output = larger;
     }
-    this.#output.set(bytes, this.#size);
+    if (size > this.#size) this.#output.set(bytes, this.#size);
+    // Each copy doubles what is there.
+    for (let done = end; done < size; ) {
+      const length = Math.min(done - this.#size, size - done);
+      this.#output.copyWithin(done, this.#size, this.#size + length);
+      done += length;
+    }
     this.#size = size;
   }
 
@@ -211,10 +244,11 @@ class Pass {
         this.#origin = evaluate(body.origin, scope);
         return [];
       case 'reserve':
-        return new Uint8Array(sizeOf(evaluate(body.count, scope)) * body.unit);
+        return new Uint8Array(sizeOf(evaluate(body.count, scope) * BigInt(body.unit)));
       case 'align': {
         const boundary = evaluate(body.boundary, scope);
-        if (boundary <= 0n) throw new UserError(`align ${boundary}`);
+        if (boundary <= 0n || (boundary & (boundary - 1n)) !== 0n)
+          throw new UserError(`align takes a power of two, not ${boundary}`);
         const length = sizeOf((boundary - (scope.here % boundary)) % boundary);
         const fill = body.fill === undefined ? 0x90n : evaluate(body.fill, scope);
         return new Uint8Array(length).fill(Number(BigInt.asUintN(8, fill)));
@@ -235,7 +269,9 @@ class Pass {
           prefixes,
           operands: body.operands.map((operand) => evaluateOperand(operand, context)),
           mode: this.#mode,
-          address: scope.here,
+          get address() {
+            return scope.here;
+          },
           minimumLength: this.#before.lengths[index] ?? 0,
         });
       }
@@ -258,9 +294,11 @@ class Pass {
 
 function sizeOf(count: bigint): number {
   if (count < 0n) throw new UserError(`negative size ${count}`);
-  if (count > MAX_OUTPUT) throw new UserError('the output is too large');
+  if (count > MAX_OUTPUT) throw tooLarge();
   return Number(count);
 }
+
+const tooLarge = (): UserError => new UserError(`the output is too large: it may have ${MAX_OUTPUT} bytes`);
 
 function dataBytes(item: DataItem, unit: number, scope: Scope): number[] {
   switch (item.kind) {

@@ -197,6 +197,10 @@ const NUMBERS: readonly Row[] = [
   ...['-1', 'here', '0x', '1.5', '1e99'].map(
     (value): Row => [`--origin ${value}`, `disasm @/text --origin=${value}`, /^--origin .* is not an address/],
   ),
+  ...['32', '16'].map(
+    (bits): Row => [`an origin beyond ${bits}-bit code`, `disasm @/text --origin 0x100000000 --bits ${bits}`, /^--origin 0x100000000 is not an address: \d\d-bit code has those from 0 to 0xffffffff$/],
+  ),
+  ['an origin beyond 64-bit code', 'disasm @/text --origin 0x1000000000000 --bits 64', /^--origin .*: 64-bit code has those from 0 to 0xffffffffffff$/],
   ['an odd number of digits', 'disasm --hex 123', /^--hex takes pairs of hexadecimal digits$/],
   ['no digits', 'disasm --hex xyz', /^--hex takes pairs of hexadecimal digits$/],
 ];
@@ -214,6 +218,8 @@ const CONFLICTS: readonly Row[] = [
   ['a flat image with a command line', 'run @/flat256 --append quiet', /^--append needs a Linux kernel; .*\/flat256 is a flat image$/],
   ['a flat image with an initrd', 'run @/flat256 --initrd @/initrd', /^--initrd needs a Linux kernel/],
   ['kernel and initrd from standard input', 'run --kernel - --initrd -', /^kernel and initrd cannot both be standard input/],
+  ['a file and bytes to disassemble', 'disasm --hex 90 @/flat256', /^FILE and --hex both say what to disassemble: give one of them$/],
+  ['standard input and bytes to disassemble', 'disasm - --hex 90', /^FILE and --hex both say what to disassemble/],
   ['nothing to disassemble', 'disasm', /^give a file, or bytes with --hex$/],
 ];
 
@@ -230,6 +236,12 @@ const FILES: readonly Row[] = [
     [`${command}: a link to itself`, `${command} @/loop`, /^cannot read the .*\/loop: too many symbolic links$/],
     [`${command}: a link to nothing`, `${command} @/dangling`, /^cannot read the .*\/dangling: no such file$/],
   ]),
+  ['an empty source', ['asm', ''], /^<source> is empty: give it a value$/],
+  ['an empty source behind an option', ['asm', '-o', '@/x', ''], /^<source> is empty: give it a value$/],
+  ['an empty source behind --', ['asm', '--bits', '16', '--', ''], /^<source> is empty: give it a value$/],
+  ['an empty file of bytes', ['disasm', '--origin=0', ''], /^<file> is empty: give it a value$/],
+  ['an empty file to boot', ['run', '', '--memory', '64'], /^<file> is empty: give it a value$/],
+  ['an empty file to boot behind a switch', ['run', '--demo', ''], /^<file> is empty: give it a value$/],
   ['a name that is too long', `run --kernel @/${'x'.repeat(300)}`, /: the name is too long$/],
   ['a name with a NUL', ['run', '--kernel', '@/a\0b'], /^cannot read the kernel .*: /],
   ['a text file as kernel', 'run --kernel @/text', /^the kernel .*\/text is not a Linux bzImage: it is text; /],
@@ -263,7 +275,8 @@ const OUTPUTS: readonly Row[] = [
   ['asm into a socket', 'asm @/good.asm -o @/socket', /^cannot write .*\/socket: it is a socket, or a FIFO that nobody reads$/],
   ['asm onto a full device', 'asm @/good.asm -o /dev/full', /^cannot write \/dev\/full: no space left on the device$/],
   ['asm over its source', 'asm @/good.asm -o @/good.asm', /good\.asm is a source itself/],
-  ['asm into nothing', ['asm', '@/good.asm', '--output='], /^(--output is empty|cannot write )/],
+  ['asm into nothing', ['asm', '@/good.asm', '--output='], /^--output is empty: give it a value$/],
+  ['asm into an empty word', ['asm', '@/good.asm', '-o', ''], /^--output is empty: give it a value$/],
   ['asm through a file', 'asm @/good.asm -o @/text/x', /^cannot write .*\/text\/x: part of its path is not a folder$/],
   ['--serial into a missing folder', 'run --demo --serial file:@/none/log', /^cannot write .*\/none\/log: its folder does not exist$/],
   ['--serial into a folder', 'run --demo --serial file:@/folder', /^cannot write .*\/folder: it is a directory$/],
@@ -373,6 +386,28 @@ describe('vetro', () => {
     expect(assembled.stdout).toContain('00007c00  b83412            start: mov ax, 0x1234');
     const disassembled = await built.run(['disasm', '--hex', 'b83412 ebfb', '--bits', '16', '--origin', '0x7c00']);
     expect(disassembled.stdout.split('\n').map((line) => line.slice(28))).toEqual(['mov ax, 0x1234', 'jmp 0x7c00', '']);
+  });
+
+  it('a lone - is standard input and standard output', async () => {
+    const input = "db 'hello'";
+    for (const words of ['asm - -o -', 'asm -o - -', 'asm --output - --bits 16 -', 'asm - --output=-'])
+      expect(await built.run(words.split(' '), { input })).toEqual({ status: 0, stdout: 'hello', stderr: '' });
+    const { stdout } = await built.run(['disasm', '--bits', '16', '-'], { input: 'a' });
+    expect(stdout).toBe(`00000000  61${' '.repeat(16)}popa\n`);
+    const text = await built.run(['run', '-'], { input: 'no program\n'.repeat(10) });
+    expect(text).toMatchObject({ status: 2, stderr: expect.stringMatching(/^vetro: - seems to be text/) });
+  });
+
+  it('addresses begin again at 0 behind the last one', async () => {
+    const { stdout } = await built.run(['disasm', '--hex', '90 90 eb fe', '--origin', '0xffffffff']);
+    expect(stdout.split('\n').map((line) => line.replaceAll(/ +/g, ' '))).toEqual([
+      'ffffffff 90 nop',
+      '00000000 90 nop',
+      '00000001 ebfe jmp 1',
+      '',
+    ]);
+    const wide = await built.run(['disasm', '--hex', '90', '--bits', '64', '--origin', '0xffffffffffff']);
+    expect(wide.stdout).toMatch(/^ffffffffffff {2}90 +nop\n$/);
   });
 
   it('asm writes into a pipe by its name', () => {

@@ -143,6 +143,14 @@ describe('U1: memory', () => {
     expect(await say('')).toMatch(/^00007c03 .*mov ss, cx\n(.*\n){6}.*$/);
   });
 
+  it('x/i and u go on at 0 behind the last address', async () => {
+    for (const line of ['x/4i 0xffffffff', 'u 0xffffffff 4'])
+      expect((await say(line)).split('\n').map((row) => row.slice(0, 8))).toEqual([
+        'ffffffff',
+        ...['00000001', '00000003', '00000005'], // the first takes two bytes
+      ]);
+  });
+
   it('says where nothing is mapped', async () => {
     // Paging on; page 0 is mapped to itself, the page behind it is not.
     const { state } = guest.machine.processor;

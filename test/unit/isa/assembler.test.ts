@@ -165,17 +165,92 @@ describe('errors', () => {
     ['mov eax, 1 2', /unexpected '2'/],
     ['db "abc', /unfinished string/],
     ['db 1/0', /division by zero/],
-    ['times -1 nop', /times -1/],
+    ['times -1 nop', /^line 1: the count of times must be from 0 to 67108864, not -1: times -1 nop$/],
+    ['align 0', /^line 1: align takes a power of two, not 0: align 0$/],
+    ['align -4', /align takes a power of two, not -4/],
+    ['db 1\nalign 3', /^line 2: align takes a power of two, not 3/],
     ['jmp short x\ntimes 200 db 0\nx:', /does not fit 8 bits/],
     ['bits 33', /16, 32 or 64/],
     ['nop\norg 5', /before the first byte/],
-    ['x equ y\ny equ x + 1', /do not settle/],
     ['eax: nop', /is a register/],
     ['db 09z', /malformed number/],
-    ['times 100000000 db 0', /too large/],
+    ['times 100000000 db 0', /^line 1: the count of times must be from 0 to 67108864, not 100000000: /],
+    ['times 67108864 dw 0', /^line 1: the output is too large: it may have 67108864 bytes: /],
+    ['resq 20000000', /^line 1: the output is too large/],
   ])('%j', (source, message) => {
     expect(() => assemble(source)).toThrow(message);
     expect(() => assemble(source)).toThrow(UserError);
+  });
+});
+
+describe('sources that are too much', () => {
+  const [open, close] = ['(', ')'].map((parenthesis) => parenthesis.repeat(3000));
+  it.each([
+    ['parentheses', `dd ${open}1${close}`],
+    ['parentheses in an address', `mov eax, [${open}1${close}]`],
+    ['parentheses in a count', `times ${open}1${close} nop`],
+    ['minus signs', `dd ${'-'.repeat(100_000)}1`],
+    ['other signs', `mov eax, ${'~!+'.repeat(100_000)}1`],
+    ['both', `x equ ${'-('.repeat(101)}1${')'.repeat(101)}`],
+  ])('refuses an expression nested too deeply: %s', (_, source) => {
+    expect(() => assemble(source)).toThrow(/^line 1: expression nested too deeply: more than 200 levels: /);
+    expect(() => assemble(source)).toThrow(UserError);
+  });
+  it('takes what is long but not deep', () => {
+    expect(hex(`db ${'('.repeat(200)}1${')'.repeat(200)}`)).toBe('01');
+    expect(hex(`dd 1${'+1'.repeat(100_000)}`)).toBe('a1 86 01 00');
+    expect(hex(`mov eax, [ebx${'+1'.repeat(100_000)}]`)).toBe('8b 83 a0 86 01 00');
+    expect(hex(`x equ 1${'+1'.repeat(100_000)}\ndd x`)).toBe('a1 86 01 00');
+    expect(assemble(`db "${'€'.repeat(200_000)}"`).bytes.length).toBe(600_000);
+  });
+
+  it('assembles once what times repeats at any address', () => {
+    const { bytes, lines } = assemble("db 9\ntimes 10_000_000 nop\ntimes 3 db 'ab', 1\ndb 8");
+    expect(bytes.length).toBe(10_000_011);
+    expect(bytes.subarray(0, 10_000_001).every((byte, index) => byte === (index === 0 ? 9 : 0x90))).toBe(true);
+    expect([...bytes.subarray(10_000_001)]).toEqual([97, 98, 1, 97, 98, 1, 97, 98, 1, 8]);
+    expect(lines.map(({ address, length }) => [address, length])).toEqual([
+      [0, 1],
+      [1, 10_000_000],
+      [10_000_001, 9],
+      [10_000_010, 1],
+    ]);
+    expect(assemble('times 60_000_000 bits 16\nnop').bytes.length).toBe(1);
+  });
+  it('assembles each repetition that depends on its address', () => {
+    expect(hex('times 3 db $')).toBe('00 01 02');
+    expect(hex('times 2 jmp end\nend:')).toBe('eb 02 eb 00');
+    expect(hex('times 2 call 0')).toBe('e8 fb ff ff ff e8 f6 ff ff ff');
+    expect(hex('times 2 lea eax, [rel 0]', 64)).toBe('8d 05 fa ff ff ff 8d 05 f4 ff ff ff');
+    expect(hex('db 1\ntimes 3 align 4')).toBe('01 90 90 90');
+    expect(hex('times 3 db end-$\nend:')).toBe('03 02 01');
+  });
+  it('refuses too many of those, all lines counted', () => {
+    const message = /^line 2: times repeats what depends on its address more than 65536 times, in all: /;
+    expect(() => assemble('nop\ntimes 10_000_000 db $ & 1')).toThrow(message);
+    expect(() => assemble('times 60_000 db $ & 1\ntimes 6_000 jmp $')).toThrow(message);
+  });
+});
+
+describe('names defined by each other', () => {
+  it.each([
+    ['x equ y\ny equ x\ndw x', /^line 1: x and y are defined by each other: x equ y$/],
+    ['x equ y\ny equ x + 1', /^line 1: x and y are defined by each other/],
+    ['nop\nx equ x', /^line 2: x is defined by itself: x equ x$/],
+    ['x equ 5 - -(2 * x)', /^line 1: x is defined by itself/],
+    ['d equ 1\na equ b + d\nb equ c * (d - 1)\nc equ -a', /^line 2: a, b and c are defined by each other/],
+    ['start equ x\nx equ y\ny equ x', /^line 2: x and y are defined by each other: x equ y$/],
+    ['main:\n.x equ .y\n.y equ .x', /^line 2: main\.x and main\.y are defined by each other/],
+    [
+      Array.from({ length: 3000 }, (_, index) => `x${index} equ x${(index + 1) % 3000}`).join('\n'),
+      /^line 1: x0, x1, x2, x3, x4, x5, x6, x7 and 2992 more are defined by each other: /,
+    ],
+  ])('%#', (source, message) => {
+    expect(() => assemble(source)).toThrow(message);
+    expect(() => assemble(source)).toThrow(UserError);
+  });
+  it('are not those that share one, or come later', () => {
+    expect(hex('a equ b + c\nb equ d\nc equ d\nd equ 2\ndb a, here\nhere equ $')).toBe('04 02');
   });
 });
 
