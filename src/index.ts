@@ -207,7 +207,7 @@ export interface GuestStream {
    *
    * What an expression is tried on is the guest's: one whose time grows with the square of the text (`\d+\.\d+\S*\r`,
    * where `1.111…` comes), or faster (`(a+)+b`), is at its mercy. The world has its turn behind each try, and there is
-   * one a turn, but no single try can be cut short: a square takes some tenths of a second, nested repetitions may take
+   * one a turn, but no single try can be cut short: a square takes about a second, nested repetitions may take
    * for ever. Bound what repeats: `\d{1,3}`, `\S{0,40}`. While tries lag 1 MiB behind, the guest is held.
    *
    * With a timeout of 0, only what has come is tried, for a second at most.
