@@ -14,8 +14,9 @@
  *
  * Errors: a `UserError` names the argument that cannot be; a `StateError` says that the guest's state does not allow
  * the call (it runs already, has stopped, is disposed); `waitFor` also rejects with a `TimeoutError`, and whatever takes
- * an AbortSignal with the signal's reason. Methods that return a promise reject and never throw. Nothing else comes out.
- * An error of a listener goes to the host's `onListenerError`.
+ * an AbortSignal with the signal's reason. Methods that return a promise reject and never throw. Nothing else comes out,
+ * but what your own getters and proxies throw while an argument is read. An error of a listener goes to the host's
+ * `onListenerError`. Methods need their object: `const { run } = guest` gives a function that only throws a TypeError.
  */
 import type { AbortSignalLike } from './base/abort.ts';
 import { checkOptions } from './base/argument-check.ts';
@@ -111,9 +112,12 @@ export interface Guest {
   readonly processorTime: number;
   /** Why the guest stopped; undefined as long as it could go on. */
   readonly exitReason: GuestExit | undefined;
-  /** The first serial port, COM1. */
+  /**
+   * The first serial port, COM1. It powers on as the chip does, with words of five bits: until the guest programs LCR
+   * (3FBh), only the low five bits of each byte pass.
+   */
   readonly serial: GuestStream;
-  /** What the guest writes to the debug ports E9h and 402h; nothing can be sent. */
+  /** What the guest writes to the debug ports E9h and 402h. It takes no input: `write` throws a StateError. */
   readonly debugConsole: GuestStream;
   readonly keyboard: Keyboard;
   /**
@@ -171,13 +175,13 @@ export interface Guest {
  * the guest can't tell. If nobody wants the output, say so by `discard()`.
  */
 export interface GuestStream {
-  /** Bytes written that the guest has not taken yet. */
+  /** Bytes written that the guest has not taken yet; 0 once it is disposed. */
   readonly pending: number;
   /** The guest is held until a reader takes output. */
   readonly full: boolean;
   /**
    * Sends bytes, or text as UTF-8, to the guest. They wait until it takes them.
-   * @throws UserError for other things; StateError once the guest is disposed
+   * @throws UserError for other things; StateError once the guest is disposed, and on the debug console
    */
   write(data: Uint8Array | string): void;
   /**
@@ -196,8 +200,17 @@ export interface GuestStream {
   /**
    * Waits until the guest sends a text, or something that the expression matches (its flags `g` and `y` do not count).
    * Output is read as UTF-8. Searched is what came behind the end of the previous match, as far as it is kept: what
-   * no reader has taken, and in any case the last 64 KiB. A match spans at most 64 KiB. `^` also matches where the
-   * search begins, `$` also at the end of what has come so far.
+   * no reader has taken, and in any case the last 64 KiB. A text is found wherever it lies. An expression is tried on
+   * at most 16 KiB at a time, of which the last 8 KiB are tried again with what comes next: a match of up to 8 KiB is
+   * always found, one longer than 16 KiB never. `^` also matches where the search begins, `$` also at the end of what has
+   * been tried so far.
+   *
+   * What an expression is tried on is the guest's: one whose time grows with the square of the text (`\d+\.\d+\S*\r`,
+   * where `1.111…` comes), or faster (`(a+)+b`), is at its mercy. The world has its turn behind each try, and there is
+   * one a turn, but no single try can be cut short: a square takes about a second, nested repetitions may take
+   * for ever. Bound what repeats: `\d{1,3}`, `\S{0,40}`. While tries lag 1 MiB behind, the guest is held.
+   *
+   * With a timeout of 0, only what has come is tried, for a second at most.
    *
    * The match and what precedes it are taken: a reader that comes next begins behind the match. While nobody else
    * reads, what has not matched is forgotten beyond the bound, and does not hold the guest.

@@ -169,11 +169,11 @@ export class BreakpointSet implements Breakpoints {
 const pageOf = (address: number): number => Math.floor(address / PAGE_SIZE);
 
 function checkRequest(request: BreakpointRequest): Omit<Breakpoint, 'id'> {
-  const { address, kind, length } = checkOptions('breakpoint', request, ['address', 'kind', 'length']);
+  const { address, kind = 'execute', length = 1 } = checkOptions('breakpoint', request, ['address', 'kind', 'length']);
   const checked = {
     address: checkWholeNumber('breakpoint: address', address, { least: 0, most: HIGHEST }),
-    kind: checkChoice('breakpoint: kind', kind ?? 'execute', KINDS),
-    length: checkWholeNumber('breakpoint: length', length ?? 1, { least: 1, most: PAGE_SIZE }),
+    kind: checkChoice('breakpoint: kind', kind, KINDS),
+    length: checkWholeNumber('breakpoint: length', length, { least: 1, most: PAGE_SIZE }),
   };
   return checked.kind === 'execute' ? { ...checked, length: 1 } : checked;
 }

@@ -19,6 +19,8 @@ export const OUTPUT_BOUND = 2 ** 20;
 const LARGEST_CHUNK = 65_536;
 /** What timers can do, in ms. */
 const LONGEST_TIMEOUT = 2 ** 31 - 1;
+/** What has come is tried for so long if the timeout is 0, in ms. */
+const LONGEST_LOOK = 1000;
 
 /** What a stream needs of its guest. */
 export interface StreamOwner {
@@ -26,6 +28,9 @@ export interface StreamOwner {
   readonly title: string;
   /** Why no more output will come, if so: "has stopped". */
   ended(): string | undefined;
+  disposed(): boolean;
+  /** Whether it leads to the guest as well. */
+  readonly takesInput: boolean;
   /** @throws StateError once the guest is disposed */
   assertUsable(): void;
   /** Something was written. */
@@ -44,6 +49,10 @@ interface Iterator {
 
 interface Waiter {
   readonly search: TextSearch;
+  /** The world has its turn before the next try. What ends that. */
+  cancelRest: (() => void) | undefined;
+  /** Why nothing is to be waited for once all there is has been tried. */
+  hopeless(): Error | undefined;
   resolve(match: TextMatch): void;
   reject(error: unknown): void;
 }
@@ -78,7 +87,7 @@ export class GuestStream {
 
   /** Bytes written that the guest has not taken yet. */
   get pending(): number {
-    return this.#channel.pending;
+    return this.#owner.disposed() ? 0 : this.#channel.pending;
   }
 
   /** More output is kept than the bound: the guest is held until a reader takes it. */
@@ -92,6 +101,8 @@ export class GuestStream {
         ? new TextEncoder().encode(data)
         : Uint8Array.from(checkBytes('write: what is no string', data));
     this.#owner.assertUsable();
+    if (!this.#owner.takesInput)
+      throw new StateError(`${this.#owner.title} takes no input: the guest can only write to it`);
     this.#channel.send(bytes);
     this.#owner.onInput();
   }
@@ -127,7 +138,7 @@ export class GuestStream {
   }
 
   async waitFor(pattern: string | RegExp, options?: WaitOptions): Promise<TextMatch> {
-    const find = textFinder(pattern);
+    const finder = textFinder(pattern);
     const given = checkOptions('waitFor: options', options, ['timeout', 'signal']);
     const timeout =
       given.timeout === undefined
@@ -136,22 +147,31 @@ export class GuestStream {
     const signal = checkSignal('waitFor: signal', given.signal);
     this.#owner.assertUsable();
     throwIfAborted(signal);
-    const search = new TextSearch(find, this.#log, Math.max(this.#searched, this.#log.start));
+    const search = new TextSearch(finder, this.#log, Math.max(this.#searched, this.#log.start));
     const found = search.look();
     if (found) return this.#take(found);
-    const ended = this.#owner.ended();
-    if (ended !== undefined)
-      throw new StateError(`${this.#owner.title}: the guest ${ended} before ${shownPattern(pattern)} came`);
     const timedOut = () =>
       new TimeoutError(`${this.#owner.title}: ${shownPattern(pattern)} did not come within ${timeout} ms`);
-    if (timeout === 0) throw timedOut();
+    const hopeless = () => {
+      const ended = this.#owner.ended();
+      if (ended !== undefined)
+        return new StateError(`${this.#owner.title}: the guest ${ended} before ${shownPattern(pattern)} came`);
+      return timeout === 0 ? timedOut() : undefined;
+    };
+    const refused = search.hasMore ? undefined : hopeless();
+    if (refused) throw refused;
     return settledOrAborted<TextMatch>(signal, (settle) => {
-      const waiter: Waiter = { search, ...settle };
+      const waiter: Waiter = { search, hopeless, cancelRest: undefined, ...settle };
       this.#waiters.add(waiter);
-      const cancel = timeout === undefined ? undefined : this.#owner.delay(timeout, () => settle.reject(timedOut()));
+      const cancel =
+        timeout === undefined
+          ? undefined
+          : this.#owner.delay(timeout === 0 ? LONGEST_LOOK : timeout, () => settle.reject(timedOut()));
+      this.#rest(waiter);
       this.#settleUp();
       return () => {
         cancel?.();
+        waiter.cancelRest?.();
         this.#waiters.delete(waiter);
         this.#settleUp();
       };
@@ -182,23 +202,45 @@ export class GuestStream {
 
   /** Called by the guest when it stops: nobody waits for what will not come. */
   guestEnded(): void {
-    const ended = this.#owner.ended();
-    for (const waiter of [...this.#waiters]) {
-      waiter.reject(new StateError(`${this.#owner.title}: the guest ${ended} before what was waited for came`));
-    }
+    for (const waiter of [...this.#waiters]) this.#giveUp(waiter);
     for (const iterator of [...this.#iterators]) this.#feed(iterator);
     this.#settleUp();
   }
 
   #receive(bytes: Uint8Array): void {
     this.#log.append(bytes);
-    for (const waiter of [...this.#waiters]) {
-      const found = waiter.search.look();
-      if (found) waiter.resolve(this.#take(found));
-    }
+    for (const waiter of [...this.#waiters]) this.#search(waiter);
     for (const iterator of [...this.#iterators]) this.#feed(iterator);
     this.#pump();
     this.#settleUp();
+  }
+
+  /** Tries what is new; if that may take long, no more than a window in a turn of the world. */
+  #search(waiter: Waiter): void {
+    if (waiter.cancelRest) return;
+    const { search } = waiter;
+    if (!search.hasMore) return;
+    const found = search.look();
+    if (found) waiter.resolve(this.#take(found));
+    else this.#rest(waiter);
+  }
+
+  #rest(waiter: Waiter): void {
+    if (!waiter.search.slow) return;
+    waiter.cancelRest = this.#owner.delay(0, () => {
+      waiter.cancelRest = undefined;
+      this.#search(waiter);
+      this.#giveUp(waiter);
+      this.#settleUp();
+    });
+  }
+
+  /** What a guest said before it stopped still counts; nobody looks any further once it is disposed. */
+  #giveUp(waiter: Waiter): void {
+    if (!this.#waiters.has(waiter)) return;
+    if (waiter.search.hasMore && !this.#owner.disposed()) return;
+    const reason = waiter.hopeless();
+    if (reason) waiter.reject(reason);
   }
 
   #take({ match, end }: { match: TextMatch; end: number }): TextMatch {
@@ -263,7 +305,10 @@ export class GuestStream {
     const wanted = Math.min(...positions);
     const searches = [...this.#waiters].map(({ search }) => search.start);
     log.trim(Math.min(wanted, Math.max(this.#searched, log.end - SEARCH_WINDOW), ...searches));
-    const full = !onlyWaiters && log.end - wanted >= OUTPUT_BOUND;
+    // An expression that can't keep up holds the guest like any slow reader.
+    const tried = [...this.#waiters].map(({ search }) => search.next);
+    const needed = Math.min(...tried, onlyWaiters ? log.end : wanted);
+    const full = log.end - needed >= OUTPUT_BOUND;
     if (full === this.#full) return;
     this.#full = full;
     this.#owner.onFull();

@@ -81,6 +81,8 @@ export class Guest<M extends Machine = Machine> {
       new GuestStream(machine[name], {
         title: `${name} of ${this.name}`,
         ended: () => this.#ended(),
+        disposed: () => this.#state === 'disposed',
+        takesInput: name === 'serial',
         assertUsable,
         onInput,
         onFull: () => this.#fullChanged(name),
@@ -185,6 +187,7 @@ export class Guest<M extends Machine = Machine> {
     // All that is ours is done before a listener hears of it.
     this.#lastInstructions = machine.instructions;
     this.#machine = undefined;
+    this.keyboard.clear();
     this.#state = 'disposed';
     this.#epoch++;
     this.#exit ??= exit;

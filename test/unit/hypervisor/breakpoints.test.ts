@@ -1,6 +1,6 @@
 /** Breakpoints of a guest: it pauses and says so. */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { StateError } from '../../../src/base/errors.ts';
+import { StateError, UserError } from '../../../src/base/errors.ts';
 import type { BreakpointHit } from '../../../src/engine/breakpoints.ts';
 import { createPlatform } from '../../../src/host/platform.ts';
 import { Host } from '../../../src/hypervisor/host.ts';
@@ -62,6 +62,17 @@ describe.each(['interpreter', 'reference'] as const)('U1: guest.breakpoints, %s'
     guest.breakpoints.clear();
     expect(await guest.run()).toEqual({ reason: 'halted' });
     expect(hits).toHaveLength(2);
+  });
+
+  it('null is no default: neither for kind nor for length', async () => {
+    const { guest } = await create();
+    const { breakpoints } = guest;
+    expect(() => breakpoints.add({ address: 1, kind: null } as never)).toThrow(
+      new UserError('breakpoint: kind must be execute or read or write or access, not null'),
+    );
+    expect(() => breakpoints.add({ address: 1, length: null } as never)).toThrow(UserError);
+    expect(breakpoints.list).toEqual([]);
+    expect(breakpoints.add({ address: 1, kind: undefined, length: undefined })).toMatchObject({ kind: 'execute' });
   });
 
   it('outlive a reset', async () => {

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { StateError, TimeoutError, UserError } from '../../../src/base/errors.ts';
+import { createPlatform } from '../../../src/host/platform.ts';
 import { OUTPUT_BOUND } from '../../../src/hypervisor/guest-stream.ts';
 import { Host } from '../../../src/hypervisor/host.ts';
 import { FakeMachine } from '../../support/fake-machine.ts';
@@ -238,7 +239,7 @@ describe('waitFor', () => {
   });
 
   it('takes a RegExp: groups, its own lastIndex, ^ and $', async () => {
-    const { serial, say } = createGuest();
+    const { serial, say, platform } = createGuest();
     const pattern = /(\d+)-(x)?/g;
     pattern.lastIndex = 5;
     say('12-');
@@ -247,6 +248,7 @@ describe('waitFor', () => {
     const prompt = serial.waitFor(/^# $/m);
     say('\nfoo\n');
     say('# ');
+    platform.fire();
     expect(await prompt).toMatchObject({ text: '# ', before: '\nfoo\n' });
   });
 
@@ -354,6 +356,115 @@ describe('waitFor', () => {
   });
 });
 
+describe('waitFor with an expression', () => {
+  /** Quadratic on what the guest sends. */
+  const QUADRATIC = /^(\d+\.\d+\S*)\r$/m;
+  const FLOOD = `1.${'1'.repeat(65_534)}`;
+
+  /** Gives the world its turn until nothing waits for it. @returns how often */
+  const turns = (platform: FakePlatform): number => {
+    let count = 0;
+    while (platform.timers.length > 0 && count < 10_000) {
+      platform.fire();
+      count++;
+    }
+    return count;
+  };
+
+  it('leaves the world its turn behind each window, so that a timeout comes in time', async () => {
+    const host = new Host({ platform: createPlatform() });
+    const machine = new FakeMachine();
+    const { serial } = host.adopt(machine, { name: 'guest' });
+    for (let round = 0; round < 16; round++) machine.serial.onOutput!(new TextEncoder().encode(FLOOD));
+    const start = performance.now();
+    expect(await failure(serial.waitFor(QUADRATIC, { timeout: 100 }))).toBeInstanceOf(TimeoutError);
+    // One window of 16 KiB takes up to a second; all that is kept took a minute.
+    expect(performance.now() - start).toBeLessThan(5000);
+    host.dispose();
+  }, 120_000);
+
+  it('is tried no more than once a turn, however many pieces come', () => {
+    const { serial, say } = createGuest();
+    const waiting = failure(serial.waitFor(QUADRATIC));
+    const start = performance.now();
+    for (let piece = 0; piece < 1000; piece++) say(piece === 0 ? '1.' : '1'.repeat(60));
+    expect(performance.now() - start).toBeLessThan(5000);
+    void waiting;
+  }, 120_000);
+
+  it('between windows an abort counts, and the end of the guest once all it said was tried', async () => {
+    const { serial, say, platform, guest } = createGuest();
+    const controller = new AbortController();
+    say('x'.repeat(100_000));
+    const aborted = failure(serial.waitFor(/never/, { signal: controller.signal }));
+    const ended = failure(serial.waitFor(/never/));
+    const found = serial.waitFor(/last words/);
+    controller.abort('enough');
+    expect(await aborted).toBe('enough');
+    say('last words');
+    guest.stop();
+    turns(platform);
+    expect(await ended).toEqual(new StateError('serial of guest: the guest has stopped (stopped) before /never/ came'));
+    expect((await found).text).toBe('last words');
+    expect(platform.timers).toEqual([]);
+  });
+
+  it('nobody looks any further once the guest is disposed', async () => {
+    const { serial, say, platform, guest } = createGuest();
+    say('x'.repeat(100_000));
+    const waiting = failure(serial.waitFor(/never/));
+    guest.dispose();
+    expect(await waiting).toBeInstanceOf(StateError);
+    expect(platform.timers).toEqual([]);
+  });
+
+  it('one that cannot keep up holds the guest, and lets it go', async () => {
+    const { serial, say, platform } = createGuest();
+    const found = serial.waitFor(/end/);
+    for (let round = 0; round < 10; round++) say('x'.repeat(65_536));
+    expect(serial.full).toBe(false);
+    for (let round = 0; round < 10; round++) say('x'.repeat(65_536));
+    expect(serial.full).toBe(true);
+    turns(platform);
+    expect(serial.full).toBe(false);
+    say('end');
+    turns(platform);
+    expect((await found).before).toBe('x'.repeat(65_536));
+  });
+
+  it('finds a match of up to 8 KiB wherever it lies, and timeout 0 tries all that has come', async () => {
+    for (const lead of [0, 1, 8_191, 8_192, 16_383, 16_384, 30_000, 100_001]) {
+      const { serial, say, platform } = createGuest();
+      say(`${'é'.repeat(lead)}<${'y'.repeat(8_190)}>#`);
+      const found = serial.waitFor(/<(y+)>/, { timeout: 0 });
+      for (let turn = 0; turn < 100 && platform.timers.length > 0; turn++) {
+        platform.timers.sort((one, other) => one.at - other.at);
+        platform.fire();
+      }
+      const { groups, before } = await found;
+      expect(groups[0]).toHaveLength(8_190);
+      if (lead < 32_768) expect(before).toHaveLength(lead);
+      const { value } = await serial[Symbol.asyncIterator]().next();
+      expect(text(value!)).toBe('#');
+    }
+  });
+
+  it('^ stands where a line or the search begins, not where a window does', async () => {
+    const { serial, say, platform, guest } = createGuest();
+    const first = failure(serial.waitFor(/^x/));
+    const line = serial.waitFor(/^x+$/m);
+    say(`-${'x'.repeat(100_000)}`);
+    turns(platform);
+    say('\n-');
+    turns(platform);
+    say('\nxx');
+    turns(platform);
+    expect(await line).toMatchObject({ text: 'xx' });
+    guest.stop();
+    expect(await first).toBeInstanceOf(StateError);
+  });
+});
+
 describe('iteration', () => {
   it('gives everything, and ends when the guest stops', async () => {
     const { serial, say, guest } = createGuest();
@@ -445,9 +556,23 @@ describe('write', () => {
     },
   );
 
-  it('on a disposed guest is a StateError, as is on()', () => {
-    const { serial, guest } = createGuest();
+  it('to the debug console, which takes no input, is a StateError', () => {
+    const { guest, machine } = createGuest();
+    expect(() => guest.debugConsole.write('x')).toThrow(
+      new StateError('debugConsole of guest takes no input: the guest can only write to it'),
+    );
+    expect(() => guest.debugConsole.write(5 as never)).toThrow(UserError);
+    expect(machine.debugConsole.sent).toEqual([]);
+  });
+
+  it('on a disposed guest is a StateError, as is on(); nothing is pending', () => {
+    const { serial, guest, machine } = createGuest();
+    machine.serial.pending = 5;
+    machine.keyboard.hasData = true;
+    guest.keyboard.type('a');
+    expect([serial.pending, guest.keyboard.pending]).toEqual([5, 2]);
     guest.dispose();
+    expect([serial.pending, guest.keyboard.pending]).toEqual([0, 0]);
     expect(() => serial.write('x')).toThrow(StateError);
     expect(() => serial.on('data', () => {})).toThrow(StateError);
     serial.pause();
