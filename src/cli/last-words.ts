@@ -14,7 +14,7 @@ function reasonOf({ name }: Guest, exit: GuestExit): string[] {
     case 'triple-fault':
       return [`${name}: triple fault (${exit.cause})`];
     case 'debug-exit':
-      return [`${name}: debug-exit`];
+      return [`${name}: it wrote ${(exit.status - 1) / 2} to its debug-exit port`];
     case 'error':
       return [`${name}: error: ${exit.error.message}`];
     default:

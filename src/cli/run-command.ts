@@ -38,10 +38,10 @@ const EXIT_STATUSES = `Exit status:
   2  a wrong option or an unusable file: one line on standard error says what
   3  triple fault with --no-reboot, or resets again and again without getting any further
   130, 143, 129  ended by SIGINT, SIGTERM, SIGHUP
-  n  the guest wrote (n - 1) / 2 to its debug-exit port F4h`;
+  n  the guest wrote (n - 1) / 2 to its debug-exit port F4h (the status has 8 bits)`;
 
 const KEYS = `Keys, on a terminal:
-  Ctrl-A x  quit          Ctrl-A c  monitor: registers, memory, disassembly, step
+  Ctrl-A x  quit          Ctrl-A c  monitor: registers, memory, breakpoints, step (q quits there)
   Ctrl-A n  next guest    Ctrl-A s  tell a Linux shell the size of the terminal
   Ctrl-A a  send Ctrl-A
 A serial line cannot tell the guest that the terminal was resized: Ctrl-A s types
@@ -131,7 +131,10 @@ function checked<Options extends RunArguments>(options: Options): Options {
   findCpuModel(cpu);
   parseSerial(options.serial);
   checkNumber('--count', count, { ...COUNT, whole: true });
-  for (const share of weight) checkNumber('--weight', share, WEIGHT);
+  for (const share of weight) {
+    if (Number.isNaN(share)) throw new UserError('--weight takes numbers only: FILE, if there is one, comes before it');
+    checkNumber('--weight', share, WEIGHT);
+  }
   if (weight.length > count) {
     throw new UserError(
       `--weight has ${weight.length} numbers for ${count} guest${count === 1 ? '' : 's'} (see --count)`,

@@ -73,7 +73,10 @@ async function runToTheEnd(guests: readonly Guest[], options: SessionOptions, st
     guests,
     screen: connection.screen,
     serialInput: options.serial === 'stdio',
-    onMonitor: (guest, end) => openMonitor(guest, monitors.get(guest)!, end),
+    onMonitor: (guest, end) => {
+      endWait();
+      return openMonitor(guest, monitors.get(guest)!, end);
+    },
     onQuit: stopAll,
     onHangUp: () => process.kill(process.pid, 'SIGHUP'),
     onInput: (guest) => watches.get(guest)!.heardInput(),

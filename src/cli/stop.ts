@@ -4,7 +4,7 @@ import { fileProblem } from './files.ts';
 import { SIGNALS, type StopSignal } from './signals.ts';
 
 /** The status that a process which a signal has ended has in a shell: 128 + number. */
-const SIGNAL_STATUS: Readonly<Record<StopSignal, number>> = { SIGINT: 130, SIGTERM: 143, SIGHUP: 129 };
+export const SIGNAL_STATUS: Readonly<Record<StopSignal, number>> = { SIGINT: 130, SIGTERM: 143, SIGHUP: 129 };
 /** How long, in ms, output may take to drain once the command is to end. */
 const LAST_MOMENT = 300;
 
@@ -20,17 +20,19 @@ export class Interrupted extends Error {
 }
 
 /**
- * Aborted at the first signal, or when standard output fails, with the error to end with as its reason. From now on a
- * signal does not end the process by itself.
+ * Aborted when standard output fails, and, if asked for, at the first signal, with the error to end with as its reason;
+ * then a signal does not end the process by itself any more.
  */
-export function listenForStop(): AbortSignal {
+export function listenForStop({ signals }: { readonly signals: boolean }): AbortSignal {
   const stop = new AbortController();
-  for (const signal of SIGNALS) {
+  for (const signal of signals ? SIGNALS : []) {
     process.on(signal, () => stop.abort(new Interrupted(signal, SIGNAL_STATUS[signal])));
   }
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
     // Whoever read our output is gone (`vetro run | head`).
     if (error.code === 'EPIPE') stop.abort(new Interrupted('nobody reads standard output', 0));
+    // A terminal that is gone: the signal that says so may come a moment later.
+    else if (error.code === 'EIO') stop.abort(new Interrupted('the terminal is gone', SIGNAL_STATUS.SIGHUP));
     else stop.abort(new UserError(`cannot write to standard output: ${fileProblem(error)}`));
   });
   // There is nobody to be told.

@@ -68,6 +68,12 @@ function editDistance(from: string, to: string): number {
   return rows[from.length]![to.length]!;
 }
 
+/** yargs would lose what follows it. @throws UserError */
+export function refuseDoubleDash(words: readonly string[]): void {
+  if (words.includes('--'))
+    throw new UserError('-- is not needed: put FILE before the options, and ./ before a name that begins with a dash');
+}
+
 /** yargs takes any value but "true" for false. @throws UserError for an option that takes none and is given one */
 export function refuseValuesOfSwitches(words: readonly string[], commands: readonly AnyCommand[]): void {
   const command = commands.find((candidate) => nameOf(candidate) === words[0]);

@@ -13,7 +13,7 @@ import { fetchCommand } from './fetch-command.ts';
 import { packageVersion } from './files.ts';
 import { runCommand } from './run-command.ts';
 import { flushed } from './stop.ts';
-import { refuseRepeatedOptions, refuseValuesOfSwitches, usageError } from './usage-error.ts';
+import { refuseDoubleDash, refuseRepeatedOptions, refuseValuesOfSwitches, usageError } from './usage-error.ts';
 
 /** What a command is given besides its options, and what it leaves. */
 export interface CommandContext {
@@ -22,6 +22,13 @@ export interface CommandContext {
   /** The exit status if nothing goes wrong. */
   status: number;
 }
+
+/**
+ * Whether a command has something to clean up when a signal ends it. The others work without a pause in which they could
+ * listen: the signal ends them by itself.
+ */
+export const listensItself = (words: readonly string[]): boolean =>
+  !['asm', 'disasm', 'completion', COMPLETE].includes(words[0] ?? '');
 
 /** Runs a command line. @returns the exit status, once all output is out */
 export async function vetro(words: readonly string[], stop: AbortSignal): Promise<number> {
@@ -51,6 +58,7 @@ async function execute(words: readonly string[], context: CommandContext): Promi
     for (const line of complete(words.slice(1), commands)) process.stdout.write(`${line}\n`);
     return;
   }
+  refuseDoubleDash(words);
   refuseValuesOfSwitches(words, commands);
   refuseEmptyPositionals(words, commands);
   let complaint: string | undefined;
