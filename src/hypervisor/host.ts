@@ -56,7 +56,10 @@ export class Host {
     return [...this.#residents.keys()];
   }
 
-  /** Everything is checked before anything is made: a call that fails leaves nothing. */
+  /**
+   * Everything is checked before anything is made: a call that fails leaves nothing.
+   * @throws UserError for options that cannot be met; StateError once the host is disposed, also meanwhile
+   */
   async createGuest(options: GuestOptions): Promise<PcGuest> {
     if (this.#disposed) throw new StateError('the host is disposed');
     const checked = checkGuestOptions(options);
