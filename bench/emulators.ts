@@ -138,7 +138,7 @@ async function runChild(
   limit: number,
   onMessage: (message: Message, child: ChildProcess) => void,
 ): Promise<void> {
-  const child = spawn(process.execPath, [process.argv[1]!, '--child', JSON.stringify(task)], {
+  const child = spawn(process.execPath, [process.argv[1], '--child', JSON.stringify(task)], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   createInterface({ input: child.stdout! }).on('line', (line) => onMessage(parseMessage(line), child));

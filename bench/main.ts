@@ -43,7 +43,7 @@ Options:
 
 async function main(): Promise<void> {
   const args = process.argv.slice(2);
-  if (args[0] === '--child') return runTask(JSON.parse(args[1]!) as Task);
+  if (args[0] === '--child') return runTask(JSON.parse(args[1]) as Task);
   const { values, positionals } = parseArgs({
     args,
     allowPositionals: true,

@@ -124,8 +124,8 @@ function digest(
       remarks.push(`${name}: ${TITLES[emulator]} finished no round in time`);
       continue;
     }
-    const wrong = rounds.find(({ checksum }) => checksum !== own[0]!.checksum);
-    if (wrong) throw new Error(`${name}: ${TITLES[emulator]} computes ${wrong.checksum}, Vetro ${own[0]!.checksum}`);
+    const wrong = rounds.find(({ checksum }) => checksum !== own[0].checksum);
+    if (wrong) throw new Error(`${name}: ${TITLES[emulator]} computes ${wrong.checksum}, Vetro ${own[0].checksum}`);
     const spans = rounds.map(({ span }) => span[basis]);
     outcomes.set(emulator, { middle: median(spans), least: Math.min(...spans), greatest: Math.max(...spans) });
   }

@@ -33,7 +33,7 @@ export class VirtualClock {
   setAlarm(at: number, fire: () => void): Alarm {
     const entry = { at, sequence: this.#sequence++, fire };
     let index = this.#alarms.length;
-    while (index > 0 && this.#alarms[index - 1]!.at > at) index--;
+    while (index > 0 && this.#alarms[index - 1].at > at) index--;
     this.#alarms.splice(index, 0, entry);
     if (index === 0) this.onEarlierAlarm();
     return {
@@ -52,7 +52,7 @@ export class VirtualClock {
 
   /** Fires all alarms due at `now`, including those that firing sets. */
   fireDue(): void {
-    while (this.#alarms.length > 0 && this.#alarms[0]!.at <= this.now) this.#alarms.shift()!.fire();
+    while (this.#alarms.length > 0 && this.#alarms[0].at <= this.now) this.#alarms.shift()!.fire();
   }
 
   /** Without a source (device tests): moves time to `at`, firing each alarm at its own moment. */

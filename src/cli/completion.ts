@@ -82,7 +82,7 @@ function readWords(words: readonly string[]) {
   };
 }
 
-export const nameOf = ({ command }: AnyCommand): string => String(command).split(' ')[0]!;
+export const nameOf = ({ command }: AnyCommand): string => String(command).split(' ')[0];
 const dashed = (name: string): string => `--${name}`;
 const hasChoices = (options: Options | undefined): boolean => (options?.choices?.length ?? 0) > 0;
 

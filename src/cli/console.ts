@@ -51,7 +51,7 @@ export class Console {
 
   constructor(options: ConsoleOptions) {
     this.#options = options;
-    this.#front = options.guests[0]!;
+    this.#front = options.guests[0];
     process.on('exit', this.#restoreTerminal);
     process.stdin.on('error', options.onHangUp);
     if (this.#terminal) {

@@ -20,7 +20,7 @@ export function refuseEmptyPositionals(words: readonly string[], commands: reado
   const [name] = positionals[0] ?? [];
   const end = words.indexOf('--');
   const found = words.some(
-    (word, index) => word === '' && index > 0 && ((end >= 0 && index > end) || !takesNext(words[index - 1]!)),
+    (word, index) => word === '' && index > 0 && ((end >= 0 && index > end) || !takesNext(words[index - 1])),
   );
   if (found && name !== undefined) throw new UserError(`<${name}> is empty: give it a value`);
 }

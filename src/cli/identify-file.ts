@@ -122,7 +122,7 @@ function isPartitioned(head: Uint8Array): boolean {
     const entry = head.subarray(at, at + 16);
     if (entry.every((byte) => byte === 0)) continue;
     const [first, length] = [view(entry).getUint32(8, true), view(entry).getUint32(12, true)];
-    if ((entry[0]! & 0x7f) !== 0 || entry[4] === 0 || first === 0 || length === 0) return false;
+    if ((entry[0] & 0x7f) !== 0 || entry[4] === 0 || first === 0 || length === 0) return false;
     used++;
   }
   return used > 0;

@@ -116,7 +116,7 @@ export class Monitor {
     const command = Object.hasOwn(this.#commands, name) ? this.#commands[name] : undefined;
     if (!command) throw new UserError(`${shown(name)} is no command; h lists them`);
     const { usage, least = 0, most = 0 } = command;
-    if (rest.length > most) throw new UserError(`${shown(rest[most]!)} is one word too many: ${usage}`);
+    if (rest.length > most) throw new UserError(`${shown(rest[most])} is one word too many: ${usage}`);
     if (rest.length < least) throw new UserError(`a word is missing: ${usage}`);
     const answer = command.run(rest, patience);
     if (command.again) this.#again = command.again === 'same' ? words.join(' ') : name;
@@ -232,7 +232,7 @@ export class Monitor {
     let kind: BreakpointKind = 'write';
     let length = 4;
     how.forEach((one, index) => {
-      if (Object.hasOwn(KINDS, one)) kind = KINDS[one]!;
+      if (Object.hasOwn(KINDS, one)) kind = KINDS[one];
       else if (index === 0) length = parseCount(one, 4, 4096);
       else throw new UserError(`${shown(one)} is not one of r, w, rw`);
     });

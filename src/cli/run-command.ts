@@ -81,7 +81,7 @@ export const runCommand = (context: CommandContext): CommandModule<object, RunAr
       })
       .option('cpu', {
         type: 'string',
-        default: CPU_MODEL_NAMES[0]!,
+        default: CPU_MODEL_NAMES[0],
         describe: `CPU model: ${CPU_MODEL_NAMES.join(', ')}`,
         requiresArg: true,
       })

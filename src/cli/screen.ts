@@ -15,7 +15,7 @@ export class Screen {
 
   constructor(guests: readonly Guest[], outlet: Outlet) {
     this.#outlet = outlet;
-    this.#front = guests[0]!;
+    this.#front = guests[0];
     for (const guest of guests) guest.serial.on('data', (bytes) => this.#hear(guest, bytes));
   }
 

@@ -49,7 +49,7 @@ export async function connectSerial(options: SerialOptions): Promise<SerialConne
     case 'file': {
       const paths = guests.map((_, index) => (guests.length === 1 ? serial.path : `${serial.path}.${index + 1}`));
       for (const path of paths) refuseInputs(path, options.inputs);
-      return joined(guests.map((guest, index) => connectFile(guest, paths[index]!, options.onFailure)));
+      return joined(guests.map((guest, index) => connectFile(guest, paths[index], options.onFailure)));
     }
   }
 }

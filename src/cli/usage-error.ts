@@ -55,17 +55,17 @@ function editDistance(from: string, to: string): number {
     for (let column = 1; column <= to.length; column++) {
       const same = from[row - 1] === to[column - 1];
       let least = Math.min(
-        rows[row - 1]![column]! + 1,
-        current[column - 1]! + 1,
-        rows[row - 1]![column - 1]! + (same ? 0 : 1),
+        rows[row - 1][column] + 1,
+        current[column - 1] + 1,
+        rows[row - 1][column - 1] + (same ? 0 : 1),
       );
       const swapped = row > 1 && column > 1 && from[row - 1] === to[column - 2] && from[row - 2] === to[column - 1];
-      if (swapped) least = Math.min(least, rows[row - 2]![column - 2]! + 1);
+      if (swapped) least = Math.min(least, rows[row - 2][column - 2] + 1);
       current.push(least);
     }
     rows.push(current);
   }
-  return rows[from.length]![to.length]!;
+  return rows[from.length][to.length];
 }
 
 /** yargs would lose what follows it. @throws UserError */

@@ -7,7 +7,7 @@ import { CS, loadSegmentCache } from './segmentation.ts';
 
 /** Loads CS from a descriptor; RPL and CPL become `cpl`. */
 export function loadCodeSegment(cpu: Cpu, selector: number, descriptor: Descriptor, cpl: number): void {
-  loadSegmentCache(cpu.state.segments[CS]!, (selector & 0xfffc) | cpl, descriptor);
+  loadSegmentCache(cpu.state.segments[CS], (selector & 0xfffc) | cpl, descriptor);
   cpu.state.cpl = cpl;
 }
 

@@ -181,7 +181,7 @@ function loadPdptes(cpu: Cpu, cr3: number): void {
 
 const CS = 1;
 const ACCESS_LONG = 1 << 21;
-const codeIsLong = (cpu: Cpu): boolean => (cpu.state.segments[CS]!.access & ACCESS_LONG) !== 0;
+const codeIsLong = (cpu: Cpu): boolean => (cpu.state.segments[CS].access & ACCESS_LONG) !== 0;
 
 const noSuchRegister = (register: number) =>
   raise.UD({

@@ -131,7 +131,7 @@ function match(state: CpuState, test: Test): number {
   let met = 0;
   let enabled = false;
   for (let index = 0; index < 4; index++) {
-    if (!test(conditionOf(dr7, index), breakpointAddress(state, index), LENGTHS[(dr7 >>> (18 + 4 * index)) & 3]!))
+    if (!test(conditionOf(dr7, index), breakpointAddress(state, index), LENGTHS[(dr7 >>> (18 + 4 * index)) & 3]))
       continue;
     met |= 1 << index;
     enabled ||= isEnabled(dr7, index);

@@ -128,7 +128,7 @@ export class Descriptor {
 /** The descriptor that a selector names, or undefined where the table has none: index beyond the limit, or no LDT. */
 export function readDescriptor(cpu: Cpu, selector: number): Descriptor | undefined {
   const { state } = cpu;
-  const ldt = state.segments[LDTR]!;
+  const ldt = state.segments[LDTR];
   const local = (selector & 4) !== 0;
   if (local && (ldt.access & NULL_SEGMENT) !== 0) return undefined;
   const [base, limit] = local ? [ldt.base, ldt.limit] : [state.gdtrBase, state.gdtrLimit];

@@ -33,7 +33,7 @@ export function farReturn(cpu: Cpu, bytes: number, operandSize: number): void {
   const offset = stack.pop();
   const selector = stack.pop() & 0xffff;
   if (!usesDescriptors(state)) {
-    checkInstructionPointer(offset, state.segments[CS]!.limit, MANUAL);
+    checkInstructionPointer(offset, state.segments[CS].limit, MANUAL);
     stack.release(bytes);
     setStackPointer(cpu, stack.pointer);
     loadPlainCodeSegment(cpu, selector);
@@ -112,7 +112,7 @@ export function returnToOuterLevel(cpu: Cpu, to: OuterReturn, beforeLoad?: () =>
   const code = markAccessed(cpu, to.target);
   beforeLoad?.();
   loadCodeSegment(cpu, selector, code, level);
-  loadSegmentCache(state.segments[SS]!, to.stackSelector, outerStack);
+  loadSegmentCache(state.segments[SS], to.stackSelector, outerStack);
   // On a 16-bit stack SP alone is written: the upper half of ESP stays what the inner level had, as on real CPUs.
   setStackPointer(cpu, to.pointer);
   dropInnerDataSegments(cpu);
@@ -142,7 +142,7 @@ function checkOuterStack(cpu: Cpu, to: OuterReturn, level: number): Descriptor {
 function dropInnerDataSegments(cpu: Cpu): void {
   const { state } = cpu;
   for (const segment of [ES, FS, GS, DS]) {
-    const cache = state.segments[segment]!;
+    const cache = state.segments[segment];
     const { access } = cache;
     if (access & NULL_SEGMENT) continue;
     const conformingCode = ACCESS.CODE | ACCESS.CONFORMING;

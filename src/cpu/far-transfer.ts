@@ -55,7 +55,7 @@ function transfer(cpu: Cpu, kind: Transfer, target: Target): void {
   }
   const stack = kind === 'call' ? pushReturnAddress(cpu, target.operandSize) : undefined;
   // The limit of CS does not change in these modes.
-  checkInstructionPointer(target.offset, state.segments[CS]!.limit, MANUAL[kind]);
+  checkInstructionPointer(target.offset, state.segments[CS].limit, MANUAL[kind]);
   stack?.commit();
   stack?.storePointer();
   if (isVirtual8086(state)) loadVirtual8086Segment(state, CS, target.selector);
@@ -68,7 +68,7 @@ function transfer(cpu: Cpu, kind: Transfer, target: Target): void {
 function pushReturnAddress(cpu: Cpu, operandSize: number): PendingStack {
   const size = operandSize === 16 ? 2 : 4;
   const stack = PendingStack.current(cpu);
-  stack.push(cpu.state.segments[CS]!.selector, size);
+  stack.push(cpu.state.segments[CS].selector, size);
   stack.push(cpu.state.nextIp, size);
   return stack;
 }
@@ -168,13 +168,13 @@ function callInner(
   const size = gate.gateSize === 16 ? 2 : 4;
   const inner = findInnerStack(cpu, descriptor.dpl, 0);
   const stack = PendingStack.inner(cpu, inner, 0);
-  const [oldSs, oldEsp, mask] = [state.segments[SS]!.selector, state.reg32(RSP), stackMask(state)];
+  const [oldSs, oldEsp, mask] = [state.segments[SS].selector, state.reg32(RSP), stackMask(state)];
   stack.push(oldSs, size);
   stack.push(oldEsp, size);
   for (let i = gate.parameterCount - 1; i >= 0; i--) {
     stack.push(mmu.readSegment(SS, ((oldEsp + i * size) & mask) >>> 0, size), size);
   }
-  stack.push(state.segments[CS]!.selector, size);
+  stack.push(state.segments[CS].selector, size);
   stack.push(state.nextIp, size);
   checkInstructionPointer(gate.gateOffset, descriptor.limit, call.manual);
   const code = markAccessed(cpu, descriptor);

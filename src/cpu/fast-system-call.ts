@@ -29,8 +29,8 @@ export function sysenter(cpu: Cpu): void {
   checkTarget(cpu, ENTER);
   const selector = state.sysenterCs & 0xfffc;
   state.flagsOther &= ~(EFLAGS.VM | EFLAGS.IF | EFLAGS.RF);
-  loadFlatSegment(state.segments[CS]!, selector, FLAT_CODE);
-  loadFlatSegment(state.segments[SS]!, (selector + 8) & 0xffff, FLAT_DATA);
+  loadFlatSegment(state.segments[CS], selector, FLAT_CODE);
+  loadFlatSegment(state.segments[SS], (selector + 8) & 0xffff, FLAT_DATA);
   state.cpl = 0;
   state.setReg32(RSP, state.sysenterEsp);
   state.nextIp = state.sysenterEip;
@@ -42,8 +42,8 @@ export function sysexit(cpu: Cpu): void {
   checkTarget(cpu, EXIT);
   if (state.cpl !== 0) throw raise.GP(0, { check: 'CPL is not 0', manual: EXIT, on: { cpl: state.cpl } });
   const selector = state.sysenterCs & 0xfffc;
-  loadFlatSegment(state.segments[CS]!, ((selector + 16) & 0xffff) | 3, FLAT_CODE | DPL3);
-  loadFlatSegment(state.segments[SS]!, ((selector + 24) & 0xffff) | 3, FLAT_DATA | DPL3);
+  loadFlatSegment(state.segments[CS], ((selector + 16) & 0xffff) | 3, FLAT_CODE | DPL3);
+  loadFlatSegment(state.segments[SS], ((selector + 24) & 0xffff) | 3, FLAT_DATA | DPL3);
   state.cpl = 3;
   state.setReg32(RSP, state.reg32(RCX));
   state.nextIp = state.reg32(RDX);

@@ -44,8 +44,8 @@ export function readEflags(state: CpuState): number {
   // In halves: this runs for every interrupt, and a BigInt has to be allocated.
   const { u32 } = state.pool.views;
   const at = (state.address + STATE.fields.flagResult) >>> 2;
-  const low = u32[at]!;
-  const high = u32[at + 1]!;
+  const low = u32[at];
+  const high = u32[at + 1];
   const carries = state.flagCarries;
   const negative = high >>> 31;
   let flags = state.flagsOther | EFLAGS_FIXED;

@@ -157,9 +157,9 @@ function enterRealModeHandler(cpu: Cpu, { vector }: InterruptEvent, returnIp: nu
   const entry = mmu.read((state.idtrBase + vector * 4) >>> 0, 4, 'supervisor');
   const stack = PendingStack.current(cpu);
   stack.push(readEflags(state), 2);
-  stack.push(state.segments[CS]!.selector, 2);
+  stack.push(state.segments[CS].selector, 2);
   stack.push(returnIp, 2);
-  checkInstructionPointer(entry & 0xffff, state.segments[CS]!.limit, MANUAL);
+  checkInstructionPointer(entry & 0xffff, state.segments[CS].limit, MANUAL);
   stack.commit();
   stack.storePointer();
   state.flagsOther &= ~(EFLAGS.IF | EFLAGS.TF | EFLAGS.AC | EFLAGS.RF);
@@ -262,13 +262,13 @@ function pushAndEnter(cpu: Cpu, entry: GateEntry): void {
   const size = gate.gateSize === 32 ? 4 : 2;
   const fromVirtual8086 = isVirtual8086(state);
   const stack = entry.stack ? PendingStack.inner(cpu, entry.stack, ext) : PendingStack.current(cpu, ext);
-  if (fromVirtual8086) for (const data of [GS, FS, DS, ES]) stack.push(state.segments[data]!.selector, size);
+  if (fromVirtual8086) for (const data of [GS, FS, DS, ES]) stack.push(state.segments[data].selector, size);
   if (entry.stack) {
-    stack.push(state.segments[SS]!.selector, size);
+    stack.push(state.segments[SS].selector, size);
     stack.push(state.reg32(RSP), size);
   }
   stack.push(flagsImage(cpu, event), size);
-  stack.push(state.segments[CS]!.selector, size);
+  stack.push(state.segments[CS].selector, size);
   stack.push(entry.returnIp, size);
   if (event.errorCode !== undefined) stack.push(event.errorCode, size);
   checkInstructionPointer(gate.gateOffset, entry.descriptor.limit, MANUAL, ext);
@@ -277,7 +277,7 @@ function pushAndEnter(cpu: Cpu, entry: GateEntry): void {
 
   if (entry.stack) loadInnerStack(cpu, entry.stack);
   stack.storePointer();
-  if (fromVirtual8086) for (const data of [GS, FS, DS, ES]) loadNullSegment(state.segments[data]!, 0);
+  if (fromVirtual8086) for (const data of [GS, FS, DS, ES]) loadNullSegment(state.segments[data], 0);
   loadCodeSegment(cpu, entry.selector, code, entry.stack ? entry.descriptor.dpl : state.cpl);
   state.flagsOther &= ~(EFLAGS.TF | EFLAGS.VM | EFLAGS.RF | EFLAGS.NT);
   if (gate.type === SYSTEM_TYPE.INTERRUPT_GATE16 || gate.type === SYSTEM_TYPE.INTERRUPT_GATE32) {

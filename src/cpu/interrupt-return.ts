@@ -46,7 +46,7 @@ function returnInPlace(cpu: Cpu, operandSize: number, more: number): void {
   const offset = stack.pop();
   const selector = stack.pop() & 0xffff;
   const flags = stack.pop();
-  checkInstructionPointer(offset, state.segments[CS]!.limit, MANUAL);
+  checkInstructionPointer(offset, state.segments[CS].limit, MANUAL);
   setStackPointer(cpu, stack.pointer);
   restoreFlags(cpu, flags, operandSize, LOWER_FLAGS | more);
   loadPlainCodeSegment(cpu, selector);

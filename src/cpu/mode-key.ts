@@ -15,12 +15,12 @@ export function modeKey(state: CpuState): number {
   const user = state.cpl === 3 ? MODE.USER : 0;
   if (isLongMode(state)) return MODE.CODE64 | user;
   const { segments } = state;
-  const code = segments[CS]!;
-  const stack = segments[SS]!;
+  const code = segments[CS];
+  const stack = segments[SS];
   const flat =
     isFlatData(stack) &&
-    isFlatData(segments[DS]!) &&
-    isFlatData(segments[ES]!) &&
+    isFlatData(segments[DS]) &&
+    isFlatData(segments[ES]) &&
     code.base === 0 &&
     code.limit === 0xffff_ffff;
   return (
@@ -31,5 +31,5 @@ export function modeKey(state: CpuState): number {
   );
 }
 
-export const codeSize = (key: number): 16 | 32 | 64 => ([16, 32, 64] as const)[key & MODE.CODE_MASK]!;
+export const codeSize = (key: number): 16 | 32 | 64 => ([16, 32, 64] as const)[key & MODE.CODE_MASK];
 export const stackSize = (key: number): 16 | 32 | 64 => (key & MODE.CODE64 ? 64 : key & MODE.STACK32 ? 32 : 16);

@@ -207,7 +207,7 @@ function canonicalQuadword(name: string, field: QuadwordField, features: readonl
 }
 
 function segmentBase(name: string, segment: number): Msr {
-  const cache = (state: CpuState) => state.segments[segment]!;
+  const cache = (state: CpuState) => state.segments[segment];
   return {
     name,
     features: LONG,

@@ -39,7 +39,7 @@ export class PendingStack {
 
   /** The stack in use. `ext`: the EXT bit of #SS. */
   static current(cpu: Cpu, ext: 0 | 1 = 0): PendingStack {
-    const segment = cpu.state.segments[SS]!;
+    const segment = cpu.state.segments[SS];
     return new PendingStack(cpu, { segment, pointer: cpu.state.reg32(RSP), privilege: 'current', errorCode: ext });
   }
 
@@ -79,8 +79,8 @@ export class PendingStack {
   commit(): void {
     const size = this.#size;
     for (let i = 0; i < this.#pushes.length; i += 2) {
-      const value = this.#pushes[i + 1]!;
-      this.#cpu.mmu.write(this.#pushes[i]!, size === 2 ? value & 0xffff : value, size, this.#privilege);
+      const value = this.#pushes[i + 1];
+      this.#cpu.mmu.write(this.#pushes[i], size === 2 ? value & 0xffff : value, size, this.#privilege);
     }
   }
 
@@ -148,7 +148,7 @@ export interface InnerStack {
 export function findInnerStack(cpu: Cpu, level: number, ext: 0 | 1): InnerStack {
   const { state, mmu } = cpu;
   const manual = 'SDM Vol. 3A, "Stack Switching"';
-  const task = state.segments[TR]!;
+  const task = state.segments[TR];
   const wide = (task.access & (1 << 11)) !== 0;
   const offset = wide ? level * 8 + 4 : level * 4 + 2;
   if (offset + (wide ? 5 : 3) > task.limit) {
@@ -183,5 +183,5 @@ export function findInnerStack(cpu: Cpu, level: number, ext: 0 | 1): InnerStack 
 
 /** Loads SS with a stack found by `findInnerStack`. The caller stores the stack pointer. */
 export function loadInnerStack(cpu: Cpu, stack: InnerStack): void {
-  loadSegmentCache(cpu.state.segments[SS]!, stack.selector, stack.descriptor);
+  loadSegmentCache(cpu.state.segments[SS], stack.selector, stack.descriptor);
 }

@@ -19,7 +19,7 @@ export function checkPortPermission(cpu: Cpu, port: number, size: 1 | 2 | 4): vo
   if (isRealMode(state)) return;
   if (!isVirtual8086(state) && state.cpl <= ioPrivilegeLevel(state)) return;
 
-  const tss = state.segments[TR]!;
+  const tss = state.segments[TR];
   const refuse = (check: string, on: Cause['on'] = {}) =>
     raise.GP(0, {
       check,

@@ -13,6 +13,6 @@ export const isVirtual8086 = (state: CpuState): boolean => (state.flagsOther & E
 export const usesDescriptors = (state: CpuState): boolean => !isRealMode(state) && !isVirtual8086(state);
 export const isIa32e = (state: CpuState): boolean => (state.efer & EFER.LMA) !== 0;
 export const isLongMode = (state: CpuState): boolean =>
-  isIa32e(state) && (state.segments[CS]!.access & ACCESS_LONG) !== 0;
+  isIa32e(state) && (state.segments[CS].access & ACCESS_LONG) !== 0;
 export const hasSystemCallExtensions = (state: CpuState): boolean => (state.efer & EFER.SCE) !== 0;
 export const ioPrivilegeLevel = (state: CpuState): number => (state.flagsOther & EFLAGS.IOPL) >>> 12;

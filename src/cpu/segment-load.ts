@@ -49,7 +49,7 @@ export function loadSegment(cpu: Cpu, segment: number, selector: number): void {
   if (segment === CS || segment > GS) {
     throw raise.UD({ check: 'CS cannot be loaded, and there are six segment registers', manual: MOV, on: { segment } });
   }
-  const cache = state.segments[segment]!;
+  const cache = state.segments[segment];
   const { base, limit, access } = cache;
   if (isRealMode(state)) loadRealModeSegment(state, segment, selector);
   else if (isVirtual8086(state)) loadVirtual8086Segment(state, segment, selector);
@@ -62,7 +62,7 @@ export function loadSegment(cpu: Cpu, segment: number, selector: number): void {
 
 function loadStackSegment(cpu: Cpu, selector: number): void {
   const { state } = cpu;
-  const cache = state.segments[SS]!;
+  const cache = state.segments[SS];
   if (isNullSelector(selector)) {
     if (isLongMode(state) && state.cpl !== 3 && (selector & 3) === state.cpl) return loadNullSegment(cache, selector);
     throw raise.GP(0, { check: 'null selector loaded into SS', manual: MOV, on: { selector } });
@@ -85,7 +85,7 @@ function loadStackSegment(cpu: Cpu, selector: number): void {
 
 function loadDataSegment(cpu: Cpu, segment: number, selector: number): void {
   const { state } = cpu;
-  const cache = state.segments[segment]!;
+  const cache = state.segments[segment];
   if (isNullSelector(selector)) return loadNullSegment(cache, selector);
   const descriptor = descriptorForLoad(cpu, selector);
   const on = () => ({ register: segmentName(segment), ...about(selector, descriptor), cpl: state.cpl });
@@ -110,7 +110,7 @@ export function descriptorForLoad(cpu: Cpu, selector: number, ext: 0 | 1 = 0): D
 export const beyondTable = (cpu: Cpu, selector: number): Cause => ({
   check: `selector index beyond the limit of the ${selector & 4 ? 'LDT' : 'GDT'}`,
   manual: 'SDM Vol. 3A, "Segment Selectors"',
-  on: { selector, limit: selector & 4 ? cpu.state.segments[LDTR]!.limit : cpu.state.gdtrLimit },
+  on: { selector, limit: selector & 4 ? cpu.state.segments[LDTR].limit : cpu.state.gdtrLimit },
 });
 
 /** LLDT. */
@@ -128,7 +128,7 @@ export function loadLdtr(cpu: Cpu, selector: number): void {
   if (!descriptor.present) {
     throw raise.NP(selectorError(selector), { check: 'LDT not present', manual, on: about(selector, descriptor) });
   }
-  loadSegmentCache(cpu.state.segments[LDTR]!, selector, descriptor);
+  loadSegmentCache(cpu.state.segments[LDTR], selector, descriptor);
 }
 
 /** LTR. The TSS becomes busy; no task switch takes place. */
@@ -142,7 +142,7 @@ export function loadTaskRegister(cpu: Cpu, selector: number): void {
   if (!descriptor.present) {
     throw raise.NP(selectorError(selector), { check: 'TSS not present', manual, on: about(selector, descriptor) });
   }
-  loadSegmentCache(cpu.state.segments[TR]!, selector, markBusy(cpu, descriptor, true));
+  loadSegmentCache(cpu.state.segments[TR], selector, markBusy(cpu, descriptor, true));
 }
 
 function globalDescriptor(cpu: Cpu, selector: number, manual: string): Descriptor {

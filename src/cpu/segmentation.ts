@@ -20,7 +20,7 @@ export const DS = 3;
 export const FS = 4;
 export const GS = 5;
 const NAMES = ['ES', 'CS', 'SS', 'DS', 'FS', 'GS', 'LDTR', 'TR'] as const;
-export const segmentName = (segment: number): string => NAMES[segment]!;
+export const segmentName = (segment: number): string => NAMES[segment];
 
 /** Present, writable, accessed, expand-up data of 16 bits: what real-address mode works with. */
 const REAL_MODE_ACCESS = 0x9300;
@@ -75,7 +75,7 @@ export function translateLogical(
   access: SegmentAccess,
 ): number {
   const { state } = cpu;
-  const cache = state.segments[segment]!;
+  const cache = state.segments[segment];
   if (isLongMode(state)) return segment === FS || segment === GS ? cache.base + offset : offset;
   const range = offsetRange(cache);
   if (range === undefined || offset < range.low || offset + size - 1 > range.high || !allows(state, cache, access)) {
@@ -98,7 +98,7 @@ export function segmentFault(
   size: number,
   access: SegmentAccess,
 ): GuestFault {
-  const cache = cpu.state.segments[segment]!;
+  const cache = cpu.state.segments[segment];
   const cause = {
     check: failedCheck(cpu.state, cache, access),
     manual: 'SDM Vol. 3A, "Limit Checking" and "Type Checking"',
@@ -150,7 +150,7 @@ export function loadNullSegment(cache: SegmentState, selector: number): void {
  * to hold, as on real CPUs). CS gets the access rights of real mode, other segments keep theirs while they are usable.
  */
 export function loadRealModeSegment(state: CpuState, segment: number, selector: number): void {
-  const cache = state.segments[segment]!;
+  const cache = state.segments[segment];
   const usable = ACCESS.SEGMENT | ACCESS.PRESENT;
   if (cache.access & NULL_SEGMENT || (cache.access & usable) !== usable) {
     cache.limit = 0xffff;
@@ -164,7 +164,7 @@ export function loadRealModeSegment(state: CpuState, segment: number, selector: 
 
 /** Virtual-8086 mode: likewise, with a limit of FFFFh and DPL 3. */
 export function loadVirtual8086Segment(state: CpuState, segment: number, selector: number): void {
-  const cache = state.segments[segment]!;
+  const cache = state.segments[segment];
   cache.selector = selector;
   cache.base = selector << 4;
   cache.limit = 0xffff;
@@ -182,7 +182,7 @@ export function loadFlatSegment(cache: SegmentState, selector: number, access: n
 }
 
 /** Loads a null selector into LDTR: the LDT does not exist. */
-export const clearLdtr = (state: CpuState, selector: number): void => loadNullSegment(state.segments[LDTR]!, selector);
+export const clearLdtr = (state: CpuState, selector: number): void => loadNullSegment(state.segments[LDTR], selector);
 
 /** Width of the stack pointer: SS.B. */
-export const stackMask = (state: CpuState): number => (state.segments[SS]!.access & ACCESS.BIG ? LARGEST : 0xffff);
+export const stackMask = (state: CpuState): number => (state.segments[SS].access & ACCESS.BIG ? LARGEST : 0xffff);

@@ -35,14 +35,14 @@ export function hashState(cpu: Cpu, retired: number): string {
   // First: allocating it may replace the views.
   const { zeroFrame } = pool.frames;
   const { u32 } = pool.views;
-  for (let at = STATE.segments; at < STATE.helperArguments; at += 4) hash.add(u32[(state.address + at) >>> 2]!);
+  for (let at = STATE.segments; at < STATE.helperArguments; at += 4) hash.add(u32[(state.address + at) >>> 2]);
   for (let page = 0; page < memory.size / PAGE_SIZE; page++) {
     const frame = memory.frameForRead(page);
     if (frame === 0 || frame === zeroFrame) continue;
     // To the guest, a page of zeros is a page that was never written.
     if (u32.subarray(frame >>> 2, (frame + PAGE_SIZE) >>> 2).every((word) => word === 0)) continue;
     hash.add(page);
-    for (let at = frame >>> 2; at < (frame + PAGE_SIZE) >>> 2; at++) hash.add(u32[at]!);
+    for (let at = frame >>> 2; at < (frame + PAGE_SIZE) >>> 2; at++) hash.add(u32[at]);
   }
   return hash.digest();
 }

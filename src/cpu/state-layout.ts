@@ -192,21 +192,21 @@ class CpuStateBase {
   }
 
   reg8(index: number): number {
-    return this.pool.views.u8[this.address + byteRegisterOffset(index)]!;
+    return this.pool.views.u8[this.address + byteRegisterOffset(index)];
   }
   setReg8(index: number, value: number): void {
     this.pool.views.u8[this.address + byteRegisterOffset(index)] = value;
   }
   reg16(index: number): number {
-    return this.pool.views.u32[(this.address >>> 2) + index * 2]! & 0xffff;
+    return this.pool.views.u32[(this.address >>> 2) + index * 2] & 0xffff;
   }
   /** Leaves the upper bits of the register as they are. */
   setReg16(index: number, value: number): void {
     const at = (this.address >>> 2) + index * 2;
-    this.pool.views.u32[at] = (this.pool.views.u32[at]! & 0xffff_0000) | (value & 0xffff);
+    this.pool.views.u32[at] = (this.pool.views.u32[at] & 0xffff_0000) | (value & 0xffff);
   }
   reg32(index: number): number {
-    return this.pool.views.u32[(this.address >>> 2) + index * 2]!;
+    return this.pool.views.u32[(this.address >>> 2) + index * 2];
   }
   /** Clears the upper half of the 64-bit register. */
   setReg32(index: number, value: number): void {
@@ -215,7 +215,7 @@ class CpuStateBase {
     this.pool.views.u32[at + 1] = 0;
   }
   reg64(index: number): bigint {
-    return this.pool.views.u64[(this.address >>> 3) + index]!;
+    return this.pool.views.u64[(this.address >>> 3) + index];
   }
   setReg64(index: number, value: bigint): void {
     this.pool.views.u64[(this.address >>> 3) + index] = value;
@@ -235,7 +235,7 @@ class SegmentView implements SegmentState {
   }
   get base(): number {
     const { u32 } = this.#pool.views;
-    return u32[this.#word]! + u32[this.#word + 1]! * 2 ** 32;
+    return u32[this.#word] + u32[this.#word + 1] * 2 ** 32;
   }
   set base(value: number) {
     const { u32 } = this.#pool.views;
@@ -279,7 +279,7 @@ class SegmentView implements SegmentState {
     this.#set(SEGMENT_FIELDS.highWrite, value);
   }
   #get(offset: number): number {
-    return this.#pool.views.u32[this.#word + (offset >>> 2)]!;
+    return this.#pool.views.u32[this.#word + (offset >>> 2)];
   }
   #set(offset: number, value: number): void {
     this.#pool.views.u32[this.#word + (offset >>> 2)] = value;
@@ -306,7 +306,7 @@ function accessors(kind: FieldKind, offset: number): PropertyDescriptor & ThisTy
       return {
         get() {
           const at = (this.address + offset) >>> 2;
-          return this.pool.views.u32[at]! + this.pool.views.u32[at + 1]! * 2 ** 32;
+          return this.pool.views.u32[at] + this.pool.views.u32[at + 1] * 2 ** 32;
         },
         set(value: number) {
           const at = (this.address + offset) >>> 2;

@@ -39,7 +39,7 @@ export const SYSTEM_HELPERS = {
   /** INVLPG looks neither at the segment's type nor at its limit. */
   invalidatePage(cpu: Cpu, segment: number, offset: PointerValue): void {
     const address = pointerArgument(offset);
-    const { base } = cpu.state.segments[segment]!;
+    const { base } = cpu.state.segments[segment];
     if (isLongMode(cpu.state)) cpu.mmu.flushPage(segment >= FS ? base + address : address);
     else cpu.mmu.flushPage((base + address) >>> 0);
   },

@@ -123,7 +123,7 @@ export function findTaskThroughGate(
 /** IRET with NT = 1: back to the task that the current TSS links to. */
 export function returnToPreviousTask(cpu: Cpu): void {
   const { state } = cpu;
-  const selector = cpu.mmu.read(state.segments[TR]!.base, 2, 'supervisor');
+  const selector = cpu.mmu.read(state.segments[TR].base, 2, 'supervisor');
   const error = selectorError(selector);
   const manual = 'SDM Vol. 2A, "IRET/IRETD/IRETQ—Interrupt Return", TASK-RETURN';
   if (selector & 4) throw raise.TS(error, { check: 'the link does not name the GDT', manual, on: { selector } });
@@ -164,7 +164,7 @@ export function switchTask(cpu: Cpu, to: TaskSwitch): void {
       on: { ...about(selector, descriptor), limit: descriptor.limit },
     });
   }
-  const old = state.segments[TR]!;
+  const old = state.segments[TR];
   const oldLayout = layoutOf(old.access);
   if (old.limit < oldLayout.limit) {
     throw raise.TS(selectorError(old.selector, ext), {
@@ -194,7 +194,7 @@ export function switchTask(cpu: Cpu, to: TaskSwitch): void {
     if (task.cr3 !== undefined && (state.cr0 & CR0.PG) !== 0) writeCr3(cpu, task.cr3);
     loadTaskSegments(cpu, task, ext);
     if (to.errorCode !== undefined) pushErrorCode(cpu, to.errorCode, layout.size, ext);
-    checkInstructionPointer(task.eip, state.segments[CS]!.limit, MANUAL, ext);
+    checkInstructionPointer(task.eip, state.segments[CS].limit, MANUAL, ext);
   } finally {
     cpu.modeChanged();
   }
@@ -214,14 +214,14 @@ export function switchTask(cpu: Cpu, to: TaskSwitch): void {
 
 function saveTask(cpu: Cpu, layout: TssLayout, { returnIp, source, flags }: TaskSwitch): void {
   const { state, mmu } = cpu;
-  const { base } = state.segments[TR]!;
+  const { base } = state.segments[TR];
   const put = (offset: number, value: number, size: 2 | 4 = layout.size) =>
     mmu.write((base + offset) >>> 0, size === 2 ? value & 0xffff : value >>> 0, size, 'supervisor');
   const eflags = flags ?? readEflags(state);
   put(layout.eip, returnIp);
   put(layout.eflags, source === 'return' ? eflags & ~EFLAGS.NT : eflags);
   for (let i = 0; i < 8; i++) put(layout.registers + i * layout.size, state.reg32(i));
-  for (let i = 0; i < layout.segmentCount; i++) put(layout.segments + i * layout.size, state.segments[i]!.selector, 2);
+  for (let i = 0; i < layout.segmentCount; i++) put(layout.segments + i * layout.size, state.segments[i].selector, 2);
 }
 
 function readTask(cpu: Cpu, descriptor: Descriptor, layout: TssLayout): TaskState {
@@ -255,13 +255,13 @@ function loadTask(cpu: Cpu, task: TaskState, nested: boolean): void {
   });
   // A fault in the middle of the loads finds the remaining segments unusable, with their new selectors.
   task.selectors.forEach((selector, i) => {
-    const cache = state.segments[i]!;
+    const cache = state.segments[i];
     cache.selector = selector;
     cache.access = NULL_SEGMENT;
     refreshSegmentBounds(cache);
   });
   clearLdtr(state, task.ldt);
-  state.cpl = task.eflags & EFLAGS.VM ? 3 : task.selectors[CS]! & 3;
+  state.cpl = task.eflags & EFLAGS.VM ? 3 : task.selectors[CS] & 3;
   cpu.modeChanged();
 }
 
@@ -276,11 +276,11 @@ function loadTaskSegments(cpu: Cpu, task: TaskState, ext: 0 | 1): void {
     });
     return;
   }
-  const loadCode = findTaskCode(cpu, task.selectors[CS]!, ext);
-  loadTaskStack(cpu, task.selectors[SS]!, ext);
+  const loadCode = findTaskCode(cpu, task.selectors[CS], ext);
+  loadTaskStack(cpu, task.selectors[SS], ext);
   loadLdt();
   loadCode();
-  for (const data of [DS, ES, FS, GS]) loadTaskData(cpu, data, task.selectors[data]!, ext);
+  for (const data of [DS, ES, FS, GS]) loadTaskData(cpu, data, task.selectors[data], ext);
 }
 
 const invalid = (what: string, selector: number, ext: 0 | 1, descriptor?: Descriptor) =>
@@ -296,7 +296,7 @@ function findTaskLdt(cpu: Cpu, selector: number, ext: 0 | 1): () => void {
   const descriptor = selector & 4 ? undefined : readDescriptor(cpu, selector);
   if (!descriptor?.isSystemType(SYSTEM_TYPE.LDT)) throw invalid('no valid LDT', selector, ext, descriptor);
   // Segments of the LDT are looked up through it from now on.
-  if (descriptor.present) loadSegmentCache(cpu.state.segments[LDTR]!, selector, descriptor);
+  if (descriptor.present) loadSegmentCache(cpu.state.segments[LDTR], selector, descriptor);
   return () => {
     if (!descriptor.present) throw invalid('LDT not present', selector, ext, descriptor);
   };
@@ -312,7 +312,7 @@ function findTaskCode(cpu: Cpu, selector: number, ext: 0 | 1): () => void {
   return () => {
     if (!descriptor?.isCode) throw invalid('CS is no valid code segment', selector, ext, descriptor);
     requirePresent(selector, descriptor, ext);
-    loadSegmentCache(cpu.state.segments[CS]!, selector, markAccessed(cpu, descriptor));
+    loadSegmentCache(cpu.state.segments[CS], selector, markAccessed(cpu, descriptor));
   };
 }
 
@@ -327,7 +327,7 @@ function loadTaskStack(cpu: Cpu, selector: number, ext: 0 | 1): void {
     throw invalid('DPL of the stack segment differs from CPL', selector, ext, descriptor);
   if ((selector & 3) !== state.cpl)
     throw invalid('RPL of the stack selector differs from CPL', selector, ext, descriptor);
-  loadSegmentCache(state.segments[SS]!, selector, markAccessed(cpu, descriptor));
+  loadSegmentCache(state.segments[SS], selector, markAccessed(cpu, descriptor));
 }
 
 function loadTaskData(cpu: Cpu, segment: number, selector: number, ext: 0 | 1): void {
@@ -340,7 +340,7 @@ function loadTaskData(cpu: Cpu, segment: number, selector: number, ext: 0 | 1): 
     throw invalid(`${segmentName(segment)}: RPL or CPL greater than DPL`, selector, ext, descriptor);
   }
   requirePresent(selector, descriptor, ext);
-  loadSegmentCache(cpu.state.segments[segment]!, selector, markAccessed(cpu, descriptor));
+  loadSegmentCache(cpu.state.segments[segment], selector, markAccessed(cpu, descriptor));
 }
 
 function requirePresent(selector: number, descriptor: Descriptor, ext: 0 | 1): void {

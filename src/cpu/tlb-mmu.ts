@@ -106,9 +106,9 @@ export class TlbMmu implements Mmu {
     const host = this.#hit(address, size, this.#isUser(privilege) ? TABLE.userRead : TABLE.supervisorRead);
     if (host !== 0) {
       const { u8, u32 } = this.#cpu.pool.views;
-      if (size === 4 && (host & 3) === 0) return u32[host >>> 2]!;
+      if (size === 4 && (host & 3) === 0) return u32[host >>> 2];
       let value = 0;
-      for (let index = size - 1; index >= 0; index--) value = value * 256 + u8[host + index]!;
+      for (let index = size - 1; index >= 0; index--) value = value * 256 + u8[host + index];
       return value;
     }
     this.#checkAlignment(address, size, privilege);
@@ -226,7 +226,7 @@ export class TlbMmu implements Mmu {
       this.#fetchPages[slot] = translation.page;
       this.#fetchGlobal[slot] = translation.global ? 1 : 0;
     }
-    return this.#fetchPages[slot]! * PAGE_SIZE + (address & PAGE_MASK);
+    return this.#fetchPages[slot] * PAGE_SIZE + (address & PAGE_MASK);
   }
 
   flush(scope: 'nonGlobal' | 'all'): void {
@@ -265,11 +265,10 @@ export class TlbMmu implements Mmu {
     const inRange = (address: number) => address >= first && address < first + bytes;
     for (const slot of this.#filled) {
       const at = this.#entry(slot) >>> 2;
-      if (u32[at] !== TLB.INVALID && inRange(u32[at]! + (this.#wide ? u32[at + 1]! * 2 ** 32 : 0)))
-        u32[at] = TLB.INVALID;
+      if (u32[at] !== TLB.INVALID && inRange(u32[at] + (this.#wide ? u32[at + 1] * 2 ** 32 : 0))) u32[at] = TLB.INVALID;
     }
     for (let slot = 0; slot < this.#fetchTags.length; slot++) {
-      if (inRange((this.#fetchTags[slot]! - 1) * PAGE_SIZE)) this.#fetchTags[slot] = 0;
+      if (inRange((this.#fetchTags[slot] - 1) * PAGE_SIZE)) this.#fetchTags[slot] = 0;
     }
   }
 
@@ -289,7 +288,7 @@ export class TlbMmu implements Mmu {
       let at = this.#table(table) >>> 2;
       const addend = TLB.addend(this.#wide) >>> 2;
       for (let index = 0; index < TLB.ENTRIES; index++, at += step) {
-        if (u32[at] !== TLB.INVALID && (u32[at]! + u32[at + addend]!) >>> 0 === frame) u32[at] = TLB.INVALID;
+        if (u32[at] !== TLB.INVALID && (u32[at] + u32[at + addend]) >>> 0 === frame) u32[at] = TLB.INVALID;
       }
     }
   }
@@ -325,7 +324,7 @@ export class TlbMmu implements Mmu {
     const at = this.#entry(table * TLB.ENTRIES + (page & (TLB.ENTRIES - 1))) >>> 2;
     if (u32[at] !== (page << PAGE_SHIFT) >>> 0) return 0;
     if (this.#wide && u32[at + 1] !== Math.floor(page / 2 ** 20)) return 0;
-    return ((address >>> 0) + u32[at + (TLB.addend(this.#wide) >>> 2)]!) >>> 0;
+    return ((address >>> 0) + u32[at + (TLB.addend(this.#wide) >>> 2)]) >>> 0;
   }
 
   #checkAlignment(address: number, size: number, privilege: AccessPrivilege): void {

@@ -19,7 +19,7 @@ const NAME = /^\$?([a-z][a-z0-9]*)$/;
 
 /** Linear address of the instruction to be executed next. */
 export function instructionAddress({ state }: Cpu): number {
-  return (state.segments[CS]!.base + state.ip) % LIMIT;
+  return (state.segments[CS].base + state.ip) % LIMIT;
 }
 
 /** @returns a linear address. @throws UserError naming the word that is wrong */
@@ -75,7 +75,7 @@ function readRegister(name: string, { state }: Cpu, pc: number): number | undefi
   const control = { cr0: state.cr0, cr2: state.cr2, cr3: state.cr3, cr4: state.cr4 }[name];
   if (control !== undefined) return control % LIMIT;
   const register = REGISTERS.get(name);
-  if (register?.class === 'segment') return state.segments[register.number]!.selector;
+  if (register?.class === 'segment') return state.segments[register.number].selector;
   if (register?.class !== 'gpr' || register.number >= 8 || register.width > 32) return undefined;
   if (register.width === 32) return state.reg32(register.number);
   if (register.width === 16) return state.reg32(register.number) & 0xffff;
@@ -85,12 +85,12 @@ function readRegister(name: string, { state }: Cpu, pc: number): number | undefi
 
 function segmentBase(word: string, { state }: Cpu, whole: string): number {
   const index = SEGMENT_NAMES.indexOf(word.replace('$', '') as never);
-  if (index >= 0) return state.segments[index]!.base;
+  if (index >= 0) return state.segments[index].base;
   const selector = parseHexadecimal(word);
   if (selector === undefined || selector > 0xffff)
     throw new UserError(`${shown(word)} in ${shown(whole)} is neither a segment register nor a selector`);
   if (!usesDescriptors(state)) return selector * 16;
-  const loaded = SEGMENT_NAMES.findIndex((_, number) => state.segments[number]!.selector === selector);
+  const loaded = SEGMENT_NAMES.findIndex((_, number) => state.segments[number].selector === selector);
   if (loaded < 0) throw new UserError(`no segment register holds the selector ${shown(word)} of ${shown(whole)}`);
-  return state.segments[loaded]!.base;
+  return state.segments[loaded].base;
 }

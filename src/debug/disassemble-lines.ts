@@ -31,7 +31,7 @@ export function disassembleLines(
     const length = isFailure(decoded) ? 1 : decoded.length;
     const at = (address + offset) % addressesOf(width);
     const text = isFailure(decoded)
-      ? `db 0x${bytes[offset]!.toString(16).padStart(2, '0')}`
+      ? `db 0x${bytes[offset].toString(16).padStart(2, '0')}`
       : disassemble(decoded, at, width);
     const shown = [...bytes.subarray(offset, offset + length)]
       .map((byte) => byte.toString(16).padStart(2, '0'))

@@ -16,7 +16,7 @@ export function describeRegisters(state: CpuState): string {
   const eflags = readEflags(state);
   const flags = FLAG_NAMES.filter((name) => eflags & EFLAGS[name]).join(' ');
   const segments = SEGMENTS.map((name, index) => {
-    const { selector, base, limit, access } = state.segments[index]!;
+    const { selector, base, limit, access } = state.segments[index];
     return `${name.padEnd(4)} ${hex4(selector)} base ${hex8(base)} limit ${hex8(limit)} access ${hex8(access)}`;
   });
   const { cr0, cr2, cr3, cr4 } = state;

@@ -6,7 +6,7 @@ const HIGH =
 
 /** The character that a display adapter shows for a byte. */
 export function decodeCodePage437(byte: number): string {
-  if (byte < 0x20) return GRAPHICS_LOW[byte]!;
+  if (byte < 0x20) return GRAPHICS_LOW[byte];
   if (byte === 0x7f) return '⌂';
-  return byte < 0x80 ? String.fromCharCode(byte) : HIGH[byte - 0x80]!;
+  return byte < 0x80 ? String.fromCharCode(byte) : HIGH[byte - 0x80];
 }

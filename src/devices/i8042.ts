@@ -127,7 +127,7 @@ export class I8042 implements PortDevice, Device {
       state.awaiting = null;
       if (awaiting === null) {
         // A byte for the keyboard enables its interface.
-        state.ram[0]! &= ~COMMAND_BYTE.DISABLE_KEYBOARD;
+        state.ram[0] &= ~COMMAND_BYTE.DISABLE_KEYBOARD;
         this.#wiring.keyboard.receive(value);
       } else this.#data(awaiting, value);
     }
@@ -149,7 +149,7 @@ export class I8042 implements PortDevice, Device {
     const { state } = this;
     return (
       (state.outputFull ? STATUS.OBF : 0) |
-      (state.ram[0]! & COMMAND_BYTE.SYSTEM_FLAG ? STATUS.SYS : 0) |
+      (state.ram[0] & COMMAND_BYTE.SYSTEM_FLAG ? STATUS.SYS : 0) |
       (state.lastWriteWasCommand ? STATUS.COMMAND : 0) |
       STATUS.NOT_INHIBITED |
       (state.outputFull && state.outputSource === 'aux' ? STATUS.AUX : 0) |
@@ -161,7 +161,7 @@ export class I8042 implements PortDevice, Device {
     const { state } = this;
     const ram = state.ram;
     if (command >= COMMAND.READ_RAM && command < COMMAND.READ_RAM + RAM_SIZE) {
-      return this.#answer(ram[command - COMMAND.READ_RAM]!);
+      return this.#answer(ram[command - COMMAND.READ_RAM]);
     }
     if (command >= COMMAND.WRITE_RAM && command < COMMAND.WRITE_RAM + RAM_SIZE) {
       state.awaiting = command;
@@ -176,22 +176,22 @@ export class I8042 implements PortDevice, Device {
       case COMMAND.TEST_PASSWORD:
         return this.#answer(ANSWER.NO_PASSWORD);
       case COMMAND.DISABLE_AUX:
-        ram[0]! |= COMMAND_BYTE.DISABLE_AUX;
+        ram[0] |= COMMAND_BYTE.DISABLE_AUX;
         return;
       case COMMAND.ENABLE_AUX:
-        ram[0]! &= ~COMMAND_BYTE.DISABLE_AUX;
+        ram[0] &= ~COMMAND_BYTE.DISABLE_AUX;
         return;
       case COMMAND.TEST_AUX:
       case COMMAND.TEST_KEYBOARD:
         return this.#answer(ANSWER.INTERFACE_OK);
       case COMMAND.SELF_TEST:
-        ram[0]! |= COMMAND_BYTE.SYSTEM_FLAG;
+        ram[0] |= COMMAND_BYTE.SYSTEM_FLAG;
         return this.#answer(ANSWER.SELF_TEST_PASSED);
       case COMMAND.DISABLE_KEYBOARD:
-        ram[0]! |= COMMAND_BYTE.DISABLE_KEYBOARD;
+        ram[0] |= COMMAND_BYTE.DISABLE_KEYBOARD;
         return;
       case COMMAND.ENABLE_KEYBOARD:
-        ram[0]! &= ~COMMAND_BYTE.DISABLE_KEYBOARD;
+        ram[0] &= ~COMMAND_BYTE.DISABLE_KEYBOARD;
         return;
       case COMMAND.READ_INPUT_PORT:
         return this.#answer(INPUT_PORT);
@@ -200,7 +200,7 @@ export class I8042 implements PortDevice, Device {
       case COMMAND.READ_TEST_INPUTS:
         // T0 is the keyboard's clock, held low while its interface is disabled; T1 the auxiliary device's.
         return this.#answer(
-          (ram[0]! & COMMAND_BYTE.DISABLE_KEYBOARD ? 0 : 1) | (ram[0]! & COMMAND_BYTE.DISABLE_AUX ? 0 : 2),
+          (ram[0] & COMMAND_BYTE.DISABLE_KEYBOARD ? 0 : 1) | (ram[0] & COMMAND_BYTE.DISABLE_AUX ? 0 : 2),
         );
       case COMMAND.WRITE_OUTPUT_PORT:
       case COMMAND.WRITE_KEYBOARD_BUFFER:
@@ -227,7 +227,7 @@ export class I8042 implements PortDevice, Device {
         this.#answer(value, 'aux');
         break;
       case COMMAND.WRITE_AUX:
-        state.ram[0]! &= ~COMMAND_BYTE.DISABLE_AUX;
+        state.ram[0] &= ~COMMAND_BYTE.DISABLE_AUX;
         this.#answer(ANSWER.TRANSMISSION_FAILED, 'aux', { timedOut: true }); // nobody is there
         break;
       default:
@@ -263,7 +263,7 @@ export class I8042 implements PortDevice, Device {
     const { clock, keyboard } = this.#wiring;
     this.#alarm?.cancel();
     this.#alarm = undefined;
-    while (!state.outputFull && keyboard.hasData && !(state.ram[0]! & COMMAND_BYTE.DISABLE_KEYBOARD)) {
+    while (!state.outputFull && keyboard.hasData && !(state.ram[0] & COMMAND_BYTE.DISABLE_KEYBOARD)) {
       if (clock.now < state.wireFreeAt) {
         this.#alarm = clock.setAlarm(state.wireFreeAt, () => {
           this.#alarm = undefined;
@@ -277,7 +277,7 @@ export class I8042 implements PortDevice, Device {
 
   #takeFromKeyboard(byte: number): void {
     const { state } = this;
-    const translates = (state.ram[0]! & COMMAND_BYTE.TRANSLATE) !== 0;
+    const translates = (state.ram[0] & COMMAND_BYTE.TRANSLATE) !== 0;
     if (translates && byte === BREAK) {
       state.afterBreak = true;
       return;
@@ -290,7 +290,7 @@ export class I8042 implements PortDevice, Device {
   /** The interrupt lines follow the output buffer. */
   #follow(): void {
     const { outputFull, outputSource, ram } = this.state;
-    const level = (source: boolean, enable: number) => (outputFull && source && ram[0]! & enable ? 1 : 0);
+    const level = (source: boolean, enable: number) => (outputFull && source && ram[0] & enable ? 1 : 0);
     this.#wiring.keyboardIrq.set(level(outputSource !== 'aux', COMMAND_BYTE.KEYBOARD_INTERRUPT));
     this.#wiring.auxIrq.set(level(outputSource === 'aux', COMMAND_BYTE.AUX_INTERRUPT));
   }

@@ -70,7 +70,7 @@ export class Pic8259 implements PortDevice, Device {
 
   /** The input pin IR0–IR7. */
   line(level: number): IrqLine {
-    return this.#lines[level]!;
+    return this.#lines[level];
   }
 
   /** Interrupt Request Register: the inputs that ask for service, masked or not. */
@@ -306,8 +306,8 @@ export class PicPair {
     const chips = [this.primary, this.secondary];
     this.elcr = {
       name: 'elcr',
-      readPort: (offset) => chips[offset]!.readElcr(),
-      writePort: (offset, value) => chips[offset]!.writeElcr(value & ELCR_WRITABLE[offset as 0 | 1]),
+      readPort: (offset) => chips[offset].readElcr(),
+      writePort: (offset, value) => chips[offset].writeElcr(value & ELCR_WRITABLE[offset as 0 | 1]),
     };
   }
 

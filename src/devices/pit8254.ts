@@ -272,7 +272,7 @@ export class Pit8254 implements PortDevice, Device {
 
   /** Drives a GATE pin (a PC ties those of counters 0 and 1 to one). */
   setGate(index: CounterIndex, level: 0 | 1): void {
-    if (this.state.counters[index]!.gate === level) return;
+    if (this.state.counters[index].gate === level) return;
     changeGate(this.#settled(index), level, this.#tick);
     this.#followOut0();
   }
@@ -309,7 +309,7 @@ export class Pit8254 implements PortDevice, Device {
   }
 
   resume(): void {
-    this.#out0.set(outAt(this.state.counters[0]!, this.state.followed));
+    this.#out0.set(outAt(this.state.counters[0], this.state.followed));
     this.#setAlarm();
   }
 
@@ -319,7 +319,7 @@ export class Pit8254 implements PortDevice, Device {
 
   /** A counter brought up to now. */
   #settled(index: CounterIndex): Counter {
-    const counter = this.state.counters[index]!;
+    const counter = this.state.counters[index];
     if (index === 0) this.#followOut0();
     else settle(counter, this.#tick);
     return counter;
@@ -371,7 +371,7 @@ export class Pit8254 implements PortDevice, Device {
    * driven one by one: nobody could have seen the others, and a guest must not make the host catch up for hours.
    */
   #followOut0(): void {
-    const counter = this.state.counters[0]!;
+    const counter = this.state.counters[0];
     const now = this.#tick;
     for (let step = 0; step < 4; step++) {
       const event = nextEvent(counter, this.state.followed);
@@ -383,14 +383,14 @@ export class Pit8254 implements PortDevice, Device {
   }
 
   #moveTo(tick: number): void {
-    const counter = this.state.counters[0]!;
+    const counter = this.state.counters[0];
     this.state.followed = tick;
     settle(counter, tick);
     this.#out0.set(outAt(counter, tick));
   }
 
   #setAlarm(): void {
-    const event = nextEvent(this.state.counters[0]!, this.state.followed);
+    const event = nextEvent(this.state.counters[0], this.state.followed);
     const at = event === null ? undefined : timeOfTick(event, PIT_HZ);
     if (this.#alarm && this.#alarm.at === at) return;
     this.#alarm?.cancel();

@@ -99,8 +99,8 @@ export class Rtc146818 implements PortDevice, Device {
   readCmos(register: number): number {
     const { registers } = this.state;
     this.#update();
-    if (register === REGISTER.A) return registers[REGISTER.A]! | (this.#updateInProgress ? A.UIP : 0);
-    const value = registers[register]!;
+    if (register === REGISTER.A) return registers[REGISTER.A] | (this.#updateInProgress ? A.UIP : 0);
+    const value = registers[register];
     if (register !== REGISTER.C) return value;
     registers[REGISTER.C] = 0;
     this.#follow();
@@ -131,7 +131,7 @@ export class Rtc146818 implements PortDevice, Device {
   reset(): void {
     const { registers } = this.state;
     this.#update();
-    registers[REGISTER.B]! &= ~(B.PIE | B.AIE | B.UIE | B.SQWE);
+    registers[REGISTER.B] &= ~(B.PIE | B.AIE | B.UIE | B.SQWE);
     registers[REGISTER.C] = 0;
     this.state.index = 0;
   }
@@ -142,11 +142,11 @@ export class Rtc146818 implements PortDevice, Device {
 
   /** Divider settings 11x hold the chain in reset; of the others a PC uses only 010. */
   get #dividerRuns(): boolean {
-    return extract(this.state.registers[REGISTER.A]!, A_DV) <= 2;
+    return extract(this.state.registers[REGISTER.A], A_DV) <= 2;
   }
 
   get #timeRuns(): boolean {
-    return this.#dividerRuns && !(this.state.registers[REGISTER.B]! & B.SET);
+    return this.#dividerRuns && !(this.state.registers[REGISTER.B] & B.SET);
   }
 
   get #nextUpdate(): number {
@@ -159,7 +159,7 @@ export class Rtc146818 implements PortDevice, Device {
 
   /** Length of the periodic interrupt's period in periods of the crystal; 0: none. [MC146818] table 5. */
   get #periodicLength(): number {
-    const rate = extract(this.state.registers[REGISTER.A]!, A_RS);
+    const rate = extract(this.state.registers[REGISTER.A], A_RS);
     if (rate === 0) return 0;
     return rate <= 2 ? 1 << (rate + 6) : 1 << (rate - 1);
   }
@@ -195,14 +195,14 @@ export class Rtc146818 implements PortDevice, Device {
   }
 
   #raise(flag: number): void {
-    this.state.registers[REGISTER.C]! |= flag;
+    this.state.registers[REGISTER.C] |= flag;
   }
 
   /** Drives IRQ and sets the alarm for the next interrupt. */
   #follow(): void {
     const { state } = this;
-    const flags = state.registers[REGISTER.C]! & ~C.IRQF;
-    const enables = state.registers[REGISTER.B]!;
+    const flags = state.registers[REGISTER.C] & ~C.IRQF;
+    const enables = state.registers[REGISTER.B];
     const pending = flags & enables & (C.PF | C.AF | C.UF); // flags and enables share their bit numbers
     state.registers[REGISTER.C] = flags | (pending ? C.IRQF : 0);
     this.#irq.set(pending ? 1 : 0);
@@ -228,28 +228,28 @@ export class Rtc146818 implements PortDevice, Device {
   // Time registers: in BCD or binary, 12 or 24 hours, as register B says now
 
   #encode(value: number): number {
-    return this.state.registers[REGISTER.B]! & B.DM ? value : (Math.floor(value / 10) << 4) | (value % 10);
+    return this.state.registers[REGISTER.B] & B.DM ? value : (Math.floor(value / 10) << 4) | (value % 10);
   }
 
   #decode(raw: number): number {
-    return this.state.registers[REGISTER.B]! & B.DM ? raw : (raw >>> 4) * 10 + (raw & 15);
+    return this.state.registers[REGISTER.B] & B.DM ? raw : (raw >>> 4) * 10 + (raw & 15);
   }
 
   #encodeHours(hours: number): number {
-    if (this.state.registers[REGISTER.B]! & B.HOURS_24) return this.#encode(hours);
+    if (this.state.registers[REGISTER.B] & B.HOURS_24) return this.#encode(hours);
     return this.#encode(hours % 12 || 12) | (hours >= 12 ? HOURS_PM : 0);
   }
 
   #decodeHours(raw: number): number {
-    if (this.state.registers[REGISTER.B]! & B.HOURS_24) return this.#decode(raw);
+    if (this.state.registers[REGISTER.B] & B.HOURS_24) return this.#decode(raw);
     return (this.#decode(raw & ~HOURS_PM) % 12) + (raw & HOURS_PM ? 12 : 0);
   }
 
   get #secondOfDay(): number {
     const { registers } = this.state;
-    const hours = this.#decodeHours(registers[REGISTER.HOURS]!);
-    const minutes = this.#decode(registers[REGISTER.MINUTES]!);
-    return (hours * 60 + minutes) * 60 + this.#decode(registers[REGISTER.SECONDS]!);
+    const hours = this.#decodeHours(registers[REGISTER.HOURS]);
+    const minutes = this.#decode(registers[REGISTER.MINUTES]);
+    return (hours * 60 + minutes) * 60 + this.#decode(registers[REGISTER.SECONDS]);
   }
 
   #setSecondOfDay(second: number): void {
@@ -281,12 +281,12 @@ export class Rtc146818 implements PortDevice, Device {
     const { registers } = this.state;
     /** Counts a register on; past `last` it returns to `first` and the next one is due. */
     const count = (register: number, first: number, last: number): boolean => {
-      const value = this.#decode(registers[register]!) + 1;
+      const value = this.#decode(registers[register]) + 1;
       registers[register] = this.#encode(value > last ? first : value);
       return value > last;
     };
-    const month = this.#decode(registers[REGISTER.MONTH]!);
-    const year = this.#decode(registers[REGISTER.YEAR]!);
+    const month = this.#decode(registers[REGISTER.MONTH]);
+    const year = this.#decode(registers[REGISTER.YEAR]);
     count(REGISTER.DAY_OF_WEEK, 1, 7);
     if (!count(REGISTER.DATE_OF_MONTH, 1, lengthOfMonth(year, month))) return;
     if (!count(REGISTER.MONTH, 1, 12)) return;
@@ -296,10 +296,10 @@ export class Rtc146818 implements PortDevice, Device {
   /** Whether one of the next `seconds` seconds is the alarm time. */
   #alarmWithin(seconds: number): boolean {
     const { registers } = this.state;
-    if (registers[REGISTER.C]! & C.AF) return false;
+    if (registers[REGISTER.C] & C.AF) return false;
     const wanted = (raw: number, decoded: number) => (raw >= DONT_CARE ? undefined : decoded);
     const [secondRaw, minuteRaw, hourRaw] = [REGISTER.SECONDS_ALARM, REGISTER.MINUTES_ALARM, REGISTER.HOURS_ALARM].map(
-      (register) => registers[register]!,
+      (register) => registers[register],
     ) as [number, number, number];
     const second = wanted(secondRaw, this.#decode(secondRaw));
     const minute = wanted(minuteRaw, this.#decode(minuteRaw));

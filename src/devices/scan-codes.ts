@@ -92,7 +92,7 @@ export function set3Code(key: string): number | undefined {
 export const KEYS: readonly string[] = Object.keys(SET2);
 
 function keys(names: readonly string[], codes: readonly number[]): Record<string, number> {
-  return Object.fromEntries(names.map((name, index) => [name, codes[index]!]));
+  return Object.fromEntries(names.map((name, index) => [name, codes[index]]));
 }
 
 function letters(row: string): string[] {

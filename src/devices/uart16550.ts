@@ -357,9 +357,9 @@ export class Uart16550 implements PortDevice, Device {
 
   #arrive(now: number): void {
     const { state } = this;
-    const { bytes, errors } = state.input[0]!;
+    const { bytes, errors } = state.input[0];
     state.arrivedAt = now;
-    this.#take(bytes[state.inputOffset++]!, errors);
+    this.#take(bytes[state.inputOffset++], errors);
     if (state.inputOffset < bytes.length) return;
     state.input.shift();
     state.inputOffset = 0;
@@ -386,8 +386,8 @@ export class Uart16550 implements PortDevice, Device {
   #reveal(): void {
     const { state } = this;
     if (state.receiver.length === 0) return;
-    state.lineErrors |= state.receiver[0]! >>> 8;
-    state.receiver[0]! &= 0xff;
+    state.lineErrors |= state.receiver[0] >>> 8;
+    state.receiver[0] &= 0xff;
   }
 
   #readReceiver(): number {

@@ -114,7 +114,7 @@ export class VgaText implements PortDevice, MmioDevice, Device {
     return Array.from({ length: ROWS }, (_, row) => {
       let line = '';
       for (let column = 0; column < COLUMNS; column++) {
-        line += decodeCodePage437(memory[(2 * (this.#start + row * COLUMNS + column)) % VGA_TEXT_SIZE]!);
+        line += decodeCodePage437(memory[(2 * (this.#start + row * COLUMNS + column)) % VGA_TEXT_SIZE]);
       }
       return line;
     });
@@ -123,8 +123,8 @@ export class VgaText implements PortDevice, MmioDevice, Device {
   /** Where the cursor stands on the screen; undefined if it is off or elsewhere. */
   get cursor(): { row: number; column: number } | undefined {
     const { values } = this.state.crtc;
-    const at = ((values[CRTC.CURSOR_HIGH]! << 8) | values[CRTC.CURSOR_LOW]!) - this.#start;
-    if (values[CRTC.CURSOR_START]! & CURSOR_OFF || at < 0 || at >= ROWS * COLUMNS) return undefined;
+    const at = ((values[CRTC.CURSOR_HIGH] << 8) | values[CRTC.CURSOR_LOW]) - this.#start;
+    if (values[CRTC.CURSOR_START] & CURSOR_OFF || at < 0 || at >= ROWS * COLUMNS) return undefined;
     return { row: Math.floor(at / COLUMNS), column: at % COLUMNS };
   }
 
@@ -160,7 +160,7 @@ export class VgaText implements PortDevice, MmioDevice, Device {
       case PORT.DAC_WRITE_INDEX:
         return Math.floor(state.dac.writeAt / 3);
       case PORT.DAC_DATA: {
-        const value = state.dac.values[state.dac.readAt]!;
+        const value = state.dac.values[state.dac.readAt];
         state.dac.readAt = (state.dac.readAt + 1) % state.dac.values.length;
         return value;
       }
@@ -239,16 +239,16 @@ export class VgaText implements PortDevice, MmioDevice, Device {
   /** Registers 0–7 are write-protected by bit 7 of register 11h, but for the line compare bit of register 7. */
   #writeCrtc(value: number): void {
     const { index, values } = this.state.crtc;
-    if (index > CRTC.OVERFLOW || !(values[CRTC.RETRACE_END]! & CRTC_PROTECT)) values[index] = value;
+    if (index > CRTC.OVERFLOW || !(values[CRTC.RETRACE_END] & CRTC_PROTECT)) values[index] = value;
     else if (index === CRTC.OVERFLOW) {
-      values[index] = (values[index]! & ~OVERFLOW_LINE_COMPARE) | (value & OVERFLOW_LINE_COMPARE);
+      values[index] = (values[index] & ~OVERFLOW_LINE_COMPARE) | (value & OVERFLOW_LINE_COMPARE);
     }
   }
 
   /** The cell shown at the top left. */
   get #start(): number {
     const { values } = this.state.crtc;
-    return (values[CRTC.START_HIGH]! << 8) | values[CRTC.START_LOW]!;
+    return (values[CRTC.START_HIGH] << 8) | values[CRTC.START_LOW];
   }
 
   get #inputStatus1(): number {

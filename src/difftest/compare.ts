@@ -78,8 +78,8 @@ export function compareOutcomes(
   const partial = options.partialLoads === true && actual.ending.kind === 'fault';
   names.forEach((name, register) => {
     if (partial && register !== GPR.rSP) return;
-    const [left, right] = [expected.final.registers[register]!, actual.final.registers[register]!];
-    if (((left ^ right) & ~expected.undefinedRegisters[register]!) !== 0n) note(name, hex(left), hex(right));
+    const [left, right] = [expected.final.registers[register], actual.final.registers[register]];
+    if (((left ^ right) & ~expected.undefinedRegisters[register]) !== 0n) note(name, hex(left), hex(right));
   });
 
   const mask = COMPARED_FLAGS & ~expected.undefinedFlags;
@@ -93,8 +93,8 @@ export function compareOutcomes(
   }
 
   expected.final.memory.forEach((byte, index) => {
-    const other = actual.final.memory[index]!;
-    if (((byte ^ other) & ~expected.undefinedMemory[index]!) === 0) return;
+    const other = actual.final.memory[index];
+    if (((byte ^ other) & ~expected.undefinedMemory[index]) === 0) return;
     const offset = index - expected.firstAccess;
     const [first, last] = options.ignoredOperandBytes ?? [1, 0];
     if (offset >= first && offset <= last) return;
@@ -108,7 +108,7 @@ export function compareOutcomes(
       note('FSW', hex(x.statusWord), hex(y.statusWord));
     if (x.tags !== y.tags) note('tags', hex(x.tags), hex(y.tags));
     x.stack.forEach((value, index) => {
-      const other = y.stack[index]!;
+      const other = y.stack[index];
       if (value === other) return;
       if (options.ulps !== undefined && distance(value, other) <= BigInt(options.ulps)) return;
       note(`ST(${index})`, hex(value), hex(other));
@@ -139,7 +139,7 @@ export function describeVector(vector: Vector): string {
   const names = vector.mode === 64 ? NAMES_64 : NAMES_32;
   const lines = [
     `${vector.mode}-bit code ${Buffer.from(vector.code).toString('hex')}`,
-    names.map((name, register) => `${name}=${hex(initial.registers[register]!)}`).join(' '),
+    names.map((name, register) => `${name}=${hex(initial.registers[register])}`).join(' '),
     `flags=${hex(initial.flags)} (${flagNames(initial.flags)}) window=${hex(vector.window)}`,
     `memory ${Buffer.from(initial.memory).toString('hex')}`,
   ];

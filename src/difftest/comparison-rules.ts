@@ -62,4 +62,4 @@ const ONE_MINUS_HALF_ROOT_TWO = 0x3ffd_95f6_19980c43_36f7n;
 const beyond =
   (bound: bigint) =>
   ({ initial }: Vector): boolean =>
-    initial.x87 !== undefined && BigInt.asUintN(79, initial.x87.stack[0]!) > bound;
+    initial.x87 !== undefined && BigInt.asUintN(79, initial.x87.stack[0]) > bound;

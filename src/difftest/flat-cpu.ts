@@ -136,7 +136,7 @@ class ScratchMmu implements Mmu {
   #get(address: number, size: number): bigint {
     const { bytes, at } = this.#at(address, size, 'read');
     let value = 0n;
-    for (let index = size - 1; index >= 0; index--) value = (value << 8n) | BigInt(bytes[at + index]!);
+    for (let index = size - 1; index >= 0; index--) value = (value << 8n) | BigInt(bytes[at + index]);
     return value;
   }
 

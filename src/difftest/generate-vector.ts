@@ -58,7 +58,7 @@ export class VectorGenerator {
     // Registers that the semantics use as addresses point into the window.
     for (const register of this.#facts.pointers) registers[register] = BigInt(this.#target(window, 16) - base);
     for (const register of this.#facts.byteIndexes) {
-      registers[register] = (registers[register]! & ~0xffn) | BigInt(random.below(24));
+      registers[register] = (registers[register] & ~0xffn) | BigInt(random.below(24));
     }
     this.#adjust(row.mnemonic, registers);
     this.#equalize(row.mnemonic, registers, memory);
@@ -80,13 +80,13 @@ export class VectorGenerator {
       registers[register] = BigInt.asUintN(width, BigInt(random.below(random.oneIn(16) ? 1 << 20 : 256) - 128));
     }
     if (this.#form.repeat !== 'none') {
-      registers[GPR.rCX] = this.#withLow(registers[GPR.rCX]!, addressSize, BigInt(random.below(9)));
+      registers[GPR.rCX] = this.#withLow(registers[GPR.rCX], addressSize, BigInt(random.below(9)));
       // REP with a count of 0 before INS and OUTS: AMD CPUs check the port's permission even then.
-      if (/^(ins|outs)/.test(row.mnemonic)) registers[GPR.rCX]! |= 1n;
+      if (/^(ins|outs)/.test(row.mnemonic)) registers[GPR.rCX] |= 1n;
     }
     const withMemory = this.#memoryOperand(fields, { registers, memory, window });
     if (withMemory === undefined) return undefined;
-    if (row.mnemonic === 'popf') this.#maskFlagsImage(memoryView, Number(registers[GPR.rSP]!) + base - window);
+    if (row.mnemonic === 'popf') this.#maskFlagsImage(memoryView, Number(registers[GPR.rSP]) + base - window);
 
     const bytes = encodePattern(pattern, withMemory);
     if (typeof bytes === 'string' || bytes.length > 15) return undefined;
@@ -213,7 +213,7 @@ export class VectorGenerator {
       if (byte)
         registers[GPR.rAX] = BigInt.asUintN(
           registerWidth(mode),
-          (registers[GPR.rAX]! & 0xffn) | BigInt.asUintN(16, high << 8n),
+          (registers[GPR.rAX] & 0xffn) | BigInt.asUintN(16, high << 8n),
         );
       else registers[GPR.rDX] = BigInt.asUintN(width, high);
     }
@@ -241,7 +241,7 @@ export class VectorGenerator {
     const sizes = ([16, 32, 64] as const).filter(
       (size) => pattern.addressSizes.includes(size) && (mode === 64 ? size !== 16 : size !== 64),
     );
-    if (sizes.length === 1 || !sizes.includes(mode)) return sizes[0]!;
+    if (sizes.length === 1 || !sizes.includes(mode)) return sizes[0];
     const other = sizes.find((size) => size !== mode)!;
     // Whether INS and OUTS check the port or the memory first is not defined: they always find memory.
     if (/^(ins|outs)/.test(pattern.row.mnemonic)) return mode;
@@ -301,7 +301,7 @@ export class VectorGenerator {
       const pointer = this.#facts.pointers.has(GPR.rSI) ? GPR.rSI : GPR.rBX; // rBX: XLAT
       if (segment === SEGMENT.FS) {
         const distance = dataBase(mode, SEGMENT.FS) - dataBase(mode);
-        registers[pointer] = BigInt.asUintN(registerWidth(mode), registers[pointer]! - BigInt(distance));
+        registers[pointer] = BigInt.asUintN(registerWidth(mode), registers[pointer] - BigInt(distance));
       }
       return segment === undefined ? fields : { ...fields, segmentOverride: segment };
     }
@@ -322,18 +322,18 @@ export class VectorGenerator {
         const small = baseRegister === undefined || baseRegister === index;
         registers[index] = small ? BigInt(random.below(1 << 20)) : this.#value(registerWidth(mode));
       }
-      rest -= registers[index]! << BigInt(scale);
+      rest -= registers[index] << BigInt(scale);
     }
     if (baseRegister === 'ip')
       rest -= BigInt(slot + 7); // near enough: instruction lengths differ by a few bytes
     else if (baseRegister !== undefined) {
       const fixed =
         this.#facts.pointers.has(baseRegister) || baseRegister === index || this.#isIndexField(fields, baseRegister);
-      if (fixed) rest -= registers[baseRegister]!;
+      if (fixed) rest -= registers[baseRegister];
       else {
         const displacement = random.pick([0n, edgeInteger(random, 8), BigInt.asIntN(32, edgeInteger(random, 32))]);
         const value = wrap(rest - displacement);
-        registers[baseRegister] = this.#withLow(registers[baseRegister]!, addressSize, value);
+        registers[baseRegister] = this.#withLow(registers[baseRegister], addressSize, value);
         rest = displacement;
       }
     }

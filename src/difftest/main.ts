@@ -65,7 +65,7 @@ function show({ form, vector, differences, oracle }: Mismatch): void {
   const check = (candidates: readonly Vector[]) => {
     const outcomes = host.run({ mode: vector.mode as 32 | 64, vectors: candidates });
     return candidates.map((candidate, index) =>
-      compareOutcomes(candidate, reference.run(candidate), outcomes[index]!, options),
+      compareOutcomes(candidate, reference.run(candidate), outcomes[index], options),
     );
   };
   const simple =
@@ -78,11 +78,11 @@ function show({ form, vector, differences, oracle }: Mismatch): void {
         });
   console.log(`${form.name}, reference evaluator and ${oracle}`);
   console.log(`  ${describeVector(simple)}`);
-  console.log(`  ${(oracle === 'host' ? check([simple])[0]! : differences).join('; ')}`);
+  console.log(`  ${(oracle === 'host' ? check([simple])[0] : differences).join('; ')}`);
   if (values.record === undefined || oracle !== 'host') return;
   const [outcome] = host.run({ mode: simple.mode as 32 | 64, vectors: [simple] });
   const title = form.name.replaceAll(/[^a-z0-9]+/gi, '-').toLowerCase();
   mkdirSync(values.record, { recursive: true });
-  const json = regressionToJson(form.name, cpus()[0]!.model, simple, outcome!);
+  const json = regressionToJson(form.name, cpus()[0].model, simple, outcome!);
   writeFileSync(join(values.record, `${title}.json`), `${JSON.stringify(json, null, 2)}\n`);
 }

@@ -38,7 +38,7 @@ export class Random {
   }
 
   pick<Item>(items: readonly Item[]): Item {
-    return items[this.below(items.length)]!;
+    return items[this.below(items.length)];
   }
 
   fill(bytes: Uint8Array): void {

@@ -134,7 +134,7 @@ class Collector implements UndefinedResults {
   }
 
   register(number: number, mask: bigint): void {
-    this.registers[number]! |= mask;
+    this.registers[number] |= mask;
   }
   flags(mask: number): void {
     this.flagMask |= mask;
@@ -143,7 +143,7 @@ class Collector implements UndefinedResults {
     const start = Number(offset) + dataBase(this.#vector.mode, segment) - this.#vector.window;
     for (let index = 0; mask >> BigInt(8 * index) > 0n; index++) {
       const at = start + index;
-      if (at >= 0 && at < this.bytes.length) this.bytes[at]! |= Number((mask >> BigInt(8 * index)) & 0xffn);
+      if (at >= 0 && at < this.bytes.length) this.bytes[at] |= Number((mask >> BigInt(8 * index)) & 0xffn);
     }
   }
   state(name: string, mask: bigint): void {

@@ -71,9 +71,9 @@ export function runDifftest(rows: readonly InstructionRow[], options: DifftestOp
   const batches = new Map<string, Prepared[]>();
   const compareHost = (batch: readonly Prepared[]) => {
     if (host === undefined || batch.length === 0) return;
-    const outcomes = host.run({ mode: batch[0]!.vector.mode as 32 | 64, vectors: batch.map(({ vector }) => vector) });
+    const outcomes = host.run({ mode: batch[0].vector.mode as 32 | 64, vectors: batch.map(({ vector }) => vector) });
     batch.forEach(({ form, vector, expected }, index) => {
-      const differences = compareOutcomes(vector, expected, outcomes[index]!, comparisonFor(form.pattern.row, make));
+      const differences = compareOutcomes(vector, expected, outcomes[index], comparisonFor(form.pattern.row, make));
       if (differences.length > 0) mismatches.push({ form, vector, oracle: 'host', differences });
     });
   };
@@ -147,7 +147,7 @@ const staysThere = ({ mode }: Vector, { ending }: ReferenceOutcome): boolean =>
 export function isRunnable(vector: Vector, { ending, final, outsideWindow }: ReferenceOutcome): boolean {
   if (outsideWindow || (ending.kind === 'next' && ending.ip >= EXACT)) return false;
   // With rSP in the alternate stack, the kernel takes the signal for one inside the handler.
-  if ([vector.initial, final].some(({ registers }) => within(registers[RSP]!, stack - 0x1000, stack + stackSize + 1)))
+  if ([vector.initial, final].some(({ registers }) => within(registers[RSP], stack - 0x1000, stack + stackSize + 1)))
     return false;
   if (ending.kind === 'next') return isStop(ending.ip, vector);
   return ending.address === undefined || isUnmapped(ending.address, vector.mode);

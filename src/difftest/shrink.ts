@@ -16,7 +16,7 @@ export function shrink(vector: Vector, fails: (candidates: readonly Vector[]) =>
     if (useful.length === 0) return best;
     // Simplifications of different places mostly go together; if not, the first is taken alone.
     const merged = useful.reduce((sum, candidate) => merge(best, sum, candidate), best);
-    best = fails([merged])[0] ? merged : useful[0]!;
+    best = fails([merged])[0] ? merged : useful[0];
   }
 }
 
@@ -64,14 +64,14 @@ function merge(base: Vector, first: Vector, second: Vector): Vector {
       controlWord: choose(a.x87.controlWord, b.x87.controlWord, c.x87.controlWord),
       statusWord: choose(a.x87.statusWord, b.x87.statusWord, c.x87.statusWord),
       tags: choose(a.x87.tags, b.x87.tags, c.x87.tags),
-      stack: a.x87.stack.map((value, index) => choose(value, b.x87!.stack[index]!, c.x87!.stack[index]!)),
+      stack: a.x87.stack.map((value, index) => choose(value, b.x87!.stack[index], c.x87!.stack[index])),
     };
   return {
     ...base,
     initial: {
-      registers: a.registers.map((value, index) => choose(value, b.registers[index]!, c.registers[index]!)),
+      registers: a.registers.map((value, index) => choose(value, b.registers[index], c.registers[index])),
       flags: a.flags & b.flags & c.flags,
-      memory: a.memory.map((value, index) => choose(value, b.memory[index]!, c.memory[index]!)),
+      memory: a.memory.map((value, index) => choose(value, b.memory[index], c.memory[index])),
       ...(x87 && { x87 }),
     },
   };

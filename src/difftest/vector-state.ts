@@ -32,7 +32,7 @@ export function enterUserMode(state: CpuState, mode: VectorMode): void {
   state.efer = mode === 64 ? EFER_LONG : 0;
   state.cpl = 3;
   SELECTORS[mode].forEach((selector, number) => {
-    const segment = state.segments[number]!;
+    const segment = state.segments[number];
     segment.selector = selector;
     const code = number === SEGMENT.CS;
     segment.base = code ? codeBase(mode) : dataBase(mode, number);
@@ -41,8 +41,8 @@ export function enterUserMode(state: CpuState, mode: VectorMode): void {
     refreshSegmentBounds(segment);
   });
   // No TSS, so no I/O permission bit map: all ports are refused.
-  state.segments[TR]!.access = 0;
-  if (mode === 32) loadNullSegment(state.segments[SEGMENT.GS]!, 0);
+  state.segments[TR].access = 0;
+  if (mode === 32) loadNullSegment(state.segments[SEGMENT.GS], 0);
 }
 
 export function loadState(state: CpuState, { registers, flags, x87 }: VectorState): void {

@@ -198,7 +198,7 @@ export class Processor implements Cpu {
     if (!this.#running) return this.#retired;
     const { state, pool } = this;
     // Of the running block, the instructions after this one have been taken from the budget but not executed.
-    const ahead = state.record === 0 ? 0 : pool.views.u8[state.record + 3]! - pool.views.u8[state.record + 11]!;
+    const ahead = state.record === 0 ? 0 : pool.views.u8[state.record + 3] - pool.views.u8[state.record + 11];
     return this.#retired + this.#runBudget - state.budget - ahead;
   }
 
@@ -264,7 +264,7 @@ export class Processor implements Cpu {
   modeChanged(): void {
     const { state } = this;
     const key = modeKey(state);
-    const { base, limit } = state.segments[CS]!;
+    const { base, limit } = state.segments[CS];
     if (base !== this.#codeBase || limit !== this.#codeLimit) {
       this.#codeBase = base;
       this.#codeLimit = limit;
@@ -453,7 +453,7 @@ export class Processor implements Cpu {
     if (fault !== this.#followUp) {
       const { state } = this;
       this.#origin = fault;
-      this.#originSelector = state.segments[CS]!.selector;
+      this.#originSelector = state.segments[CS].selector;
       this.#originIp = state.ip;
     }
     this.#deliver(() => raiseException(this, fault));
@@ -537,7 +537,7 @@ export class Processor implements Cpu {
 
   #linearIp(): number {
     const { state } = this;
-    return state.modeKey & MODE.CODE64 ? state.ip : (state.segments[CS]!.base + state.ip) >>> 0;
+    return state.modeKey & MODE.CODE64 ? state.ip : (state.segments[CS].base + state.ip) >>> 0;
   }
 
   #setIntr(level: 0 | 1): void {
@@ -574,7 +574,7 @@ export class Processor implements Cpu {
   #internalError(thrown: unknown): InternalError {
     const { state } = this;
     const bytes = this.#bytesAt(this.#linearIp());
-    const where = `${state.segments[CS]!.selector.toString(16).padStart(4, '0')}:${state.ip.toString(16).padStart(8, '0')}`;
+    const where = `${state.segments[CS].selector.toString(16).padStart(4, '0')}:${state.ip.toString(16).padStart(8, '0')}`;
     const reason = thrown instanceof Error ? thrown.message : String(thrown);
     return new InternalError(`${this.name}: internal error at ${where} (bytes ${bytes}): ${reason}`, { cause: thrown });
   }

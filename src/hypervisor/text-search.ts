@@ -110,7 +110,7 @@ export class TextSearch {
     if (to <= from) return from;
     const bytes = this.#log.read(to, Math.min(this.#next, to + CONTEXT));
     let cut = 0;
-    while (cut < bytes.length && isContinuation(bytes[cut]!)) cut++;
+    while (cut < bytes.length && isContinuation(bytes[cut])) cut++;
     return to + cut;
   }
 
@@ -168,7 +168,7 @@ const isContinuation = (byte: number): boolean => (byte & 0xc0) === 0x80;
 /** Length without a character at the end that may still be completed. */
 function completeLength(bytes: Uint8Array): number {
   for (let back = 1; back <= Math.min(3, bytes.length); back++) {
-    const byte = bytes[bytes.length - back]!;
+    const byte = bytes[bytes.length - back];
     if (isContinuation(byte)) continue;
     const needed = byte >= 0xf0 ? 4 : byte >= 0xe0 ? 3 : byte >= 0xc0 ? 2 : 1;
     return needed > back ? bytes.length - back : bytes.length;

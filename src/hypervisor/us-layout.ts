@@ -33,8 +33,8 @@ export function keysOf(character: string): KeyCombination | undefined {
   if (/^[a-z]$/i.test(character)) {
     return { code: `Key${character.toUpperCase()}`, shift: character !== character.toLowerCase() };
   }
-  if (Object.hasOwn(OTHERS, character)) return { code: OTHERS[character]!, shift: false };
+  if (Object.hasOwn(OTHERS, character)) return { code: OTHERS[character], shift: false };
   const [plain, shifted] = [PLAIN.indexOf(character), SHIFTED.indexOf(character)];
-  if (plain >= 0) return { code: CODES[plain]!, shift: false };
-  return shifted >= 0 ? { code: CODES[shifted]!, shift: true } : undefined;
+  if (plain >= 0) return { code: CODES[plain], shift: false };
+  return shifted >= 0 ? { code: CODES[shifted], shift: true } : undefined;
 }

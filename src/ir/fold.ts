@@ -53,9 +53,9 @@ export function fold(node: Operation): Value {
         op === 'truncate' &&
         isOperation(a) &&
         (a.op === 'zeroExtend' || a.op === 'signExtend') &&
-        a.args[0]!.width === width
+        a.args[0].width === width
       ) {
-        return a.args[0]!;
+        return a.args[0];
       }
       break;
   }

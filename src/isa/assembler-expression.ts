@@ -172,7 +172,7 @@ export function evaluateLinear(expression: Expression, scope: Scope): LinearValu
       return { constant: 0n, registers: [{ register: expression.register, factor: 1n, scaled: false }] };
     case 'unary':
       if (expression.operator === '+') return evaluateLinear(expression.operand, scope);
-      return constant(UNARY[expression.operator]!(evaluate(expression.operand, scope)));
+      return constant(UNARY[expression.operator](evaluate(expression.operand, scope)));
     case 'binary': {
       // A sum of many terms is a tree as deep to the left: that is walked, not recursed into.
       const chain: (Expression & { kind: 'binary' })[] = [];
@@ -202,7 +202,7 @@ function combine(operator: string, left: LinearValue, right: LinearValue): Linea
   if (left.registers.length > 0 || right.registers.length > 0) {
     throw new UserError(`registers cannot be combined with '${operator}'`);
   }
-  return { constant: BINARY[operator]!(left.constant, right.constant), registers: [] };
+  return { constant: BINARY[operator](left.constant, right.constant), registers: [] };
 }
 
 /** Evaluates an expression without registers. */

@@ -25,7 +25,7 @@ export function tokenize(line: string): Token[] {
     return pattern.exec(line)?.[0];
   };
   while (at < line.length) {
-    const character = line[at]!;
+    const character = line[at];
     if (character === ';') break;
     if (/\s/.test(character)) {
       at++;
@@ -51,10 +51,10 @@ export function tokenize(line: string): Token[] {
 
 /** Strings take anything up to the same quote; those in back quotes also C escapes. */
 function quoted(line: string, start: number): { text: string; end: number } {
-  const quote = line[start]!;
+  const quote = line[start];
   let text = '';
   for (let at = start + 1; at < line.length; at++) {
-    let character = line[at]!;
+    let character = line[at];
     if (character === quote) return { text: utf8(text), end: at + 1 };
     if (quote === '`' && character === '\\') {
       character = line[++at] ?? '';

@@ -153,7 +153,7 @@ function collectFields(
   if (written.length !== operands.length) return undefined;
   const fields = new FieldCollector(operandSize, mode);
   const onlyOperand = written.length === 1;
-  const matches = written.every((operand, index) => fields.match(operand, operands[index]!, { onlyOperand }));
+  const matches = written.every((operand, index) => fields.match(operand, operands[index], { onlyOperand }));
   return matches ? fields : undefined;
 }
 
@@ -171,7 +171,7 @@ function withOmitted(
   if (!isStack) return operands;
   // ST0 beside another register: `fadd st3`.
   if (operands.length === 1 && written.length === 2)
-    return written.map((operand) => (isTop(operand) ? stackRegister(0) : operands[0]!));
+    return written.map((operand) => (isTop(operand) ? stackRegister(0) : operands[0]));
   // ST1 and ST0, where the order leaves no doubt: `faddp`, `fxch`, but not `fadd`.
   const orders = new Set(uses.map(({ pattern }) => pattern.operands.filter(isWritten).findIndex(isTop)));
   const isPlain = orders.size === 1 || written.length === 1;
@@ -190,7 +190,7 @@ export const isWritten = ({ implicit, kind }: PatternOperand): boolean =>
 
 /** JECXZ and its like: the name stands for an address size. */
 const impliedAddressSize = (pattern: EncodingPattern, mode: Mode): Size =>
-  pattern.addressSizes.includes(mode) ? mode : pattern.addressSizes[0]!;
+  pattern.addressSizes.includes(mode) ? mode : pattern.addressSizes[0];
 
 class FieldCollector {
   reg = 0;

@@ -107,11 +107,11 @@ function parseBody(
   if (name === undefined) throw new UserError(`instruction expected, found ${describeToken(reader.peek())}`);
   if (Object.hasOwn(DATA_UNITS, name)) {
     reader.next();
-    return { kind: 'data', unit: DATA_UNITS[name]!, items: parseData(reader, symbolName) };
+    return { kind: 'data', unit: DATA_UNITS[name], items: parseData(reader, symbolName) };
   }
   if (Object.hasOwn(RESERVE_UNITS, name)) {
     reader.next();
-    return { kind: 'reserve', unit: RESERVE_UNITS[name]!, count: expression() };
+    return { kind: 'reserve', unit: RESERVE_UNITS[name], count: expression() };
   }
   switch (name) {
     case 'bits': {

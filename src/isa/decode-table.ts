@@ -64,15 +64,15 @@ function createTable(patterns: readonly EncodingPattern[], mode: Mode): DecodeTa
     }
   }
   const table: (OpcodeSlot | undefined)[][] = [0, 1, 2, 3].map(() => new Array(256).fill(undefined));
-  for (const [key, found] of byOpcode) table[key >> 8]![key & 0xff] = createSlot(found);
+  for (const [key, found] of byOpcode) table[key >> 8][key & 0xff] = createSlot(found);
   return table;
 }
 
 function createSlot(patterns: readonly EncodingPattern[]): OpcodeSlot {
-  const hasModrm = patterns[0]!.modrm !== 'none';
+  const hasModrm = patterns[0].modrm !== 'none';
   const other = patterns.find(({ modrm }) => (modrm !== 'none') !== hasModrm);
   if (other !== undefined)
-    throw new TypeError(`${describe(patterns[0]!)} and ${describe(other)}: with and without ModR/M`);
+    throw new TypeError(`${describe(patterns[0])} and ${describe(other)}: with and without ModR/M`);
 
   const registerLow = patterns.some(({ low }) => low === 'register');
   const candidates = new Map(
@@ -83,7 +83,7 @@ function createSlot(patterns: readonly EncodingPattern[]): OpcodeSlot {
   const choose = (accepts: (pattern: EncodingPattern) => boolean): readonly Candidate[] => {
     let key = '';
     for (let index = 0; index < patterns.length; index++) {
-      if (accepts(patterns[index]!)) key += String.fromCharCode(index);
+      if (accepts(patterns[index])) key += String.fromCharCode(index);
     }
     const known = lists.get(key);
     if (known) return known;

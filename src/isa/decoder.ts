@@ -93,7 +93,7 @@ class TableDecoder implements Decoder {
     let segmentOverride: number | undefined;
     let byte = this.#next8();
     for (; ; byte = this.#next8()) {
-      const prefix = PREFIX_BYTES[byte]!;
+      const prefix = PREFIX_BYTES[byte];
       if (prefix === PREFIX.none) {
         if (mode !== 64 || (byte & 0xf0) !== 0x40) break;
         rex = byte;
@@ -112,12 +112,12 @@ class TableDecoder implements Decoder {
 
     // Opcode.
     const tables = this.#tables[mode];
-    let map = tables[0]!;
+    let map = tables[0];
     if (byte === 0x0f && !this.#exhausted) {
-      map = tables[1]!;
+      map = tables[1];
       byte = this.#next8();
       if ((byte === 0x38 || byte === 0x3a) && !this.#exhausted) {
-        map = tables[byte === 0x38 ? 2 : 3]!;
+        map = tables[byte === 0x38 ? 2 : 3];
         byte = this.#next8();
       }
     }
@@ -131,7 +131,7 @@ class TableDecoder implements Decoder {
     if (slot.hasModrm) {
       modrm = this.#next8();
       if (this.#exhausted) return this.#outOfBytes(offset);
-      candidates = modrm >= 0xc0 ? slot.register[modrm & 0x3f]! : slot.memory[(modrm >> 3) & 7]!;
+      candidates = modrm >= 0xc0 ? slot.register[modrm & 0x3f] : slot.memory[(modrm >> 3) & 7];
     }
     const prefixClass =
       repeat === 'repe'
@@ -187,7 +187,7 @@ class TableDecoder implements Decoder {
           base: undefined,
           index: undefined,
           scale: 0,
-          displacement: Number(BigInt.asIntN(addressSize, values[0]!)),
+          displacement: Number(BigInt.asIntN(addressSize, values[0])),
           segment: segmentOverride ?? SEGMENT.DS,
         };
       }
@@ -222,7 +222,7 @@ class TableDecoder implements Decoder {
     const low = modrm & 7;
     if (addressSize === 16) {
       const absolute = mod === 0 && low === 6;
-      const { base, index } = absolute ? NO_REGISTERS : ADDRESS_FORMS_16[low]!;
+      const { base, index } = absolute ? NO_REGISTERS : ADDRESS_FORMS_16[low];
       const displacement = absolute || mod === 2 ? signed16(this.#next16()) : mod === 1 ? signed8(this.#next8()) : 0;
       const segment = override ?? defaultSegment(base);
       return { base, index, scale: 0, displacement, segment };
@@ -277,7 +277,7 @@ class TableDecoder implements Decoder {
       this.#exhausted = true;
       return 0;
     }
-    return this.#bytes[this.#position++]!;
+    return this.#bytes[this.#position++];
   }
   #next16(): number {
     const low = this.#next8();

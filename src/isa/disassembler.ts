@@ -100,12 +100,12 @@ function operandText(operand: ResolvedOperand, instruction: DecodedInstruction, 
 const isHint = ({ operand: { access, kind } }: ResolvedOperand): boolean =>
   access === 'address' && typeof kind.width === 'number';
 const followsSize = ({ operand }: ResolvedOperand): boolean => typeof operand.kind.width !== 'number';
-const sizeWord = (width: number): string => (width === 0 ? '' : `${SIZE_WORDS[width]!} `);
+const sizeWord = (width: number): string => (width === 0 ? '' : `${SIZE_WORDS[width]} `);
 
 function registerText(operand: ResolvedOperand & { kind: 'register' }, rex: boolean): string {
   switch (operand.class) {
     case 'segment':
-      return SEGMENT_NAMES[operand.number]!;
+      return SEGMENT_NAMES[operand.number];
     case 'control':
       return `cr${operand.number}`;
     case 'debug':
@@ -124,7 +124,7 @@ function memoryText(
 ): string {
   const { addressSize } = instruction;
   const { base, index, scale } = memory;
-  const segment = memory.segment === defaultSegment(base) ? '' : `${SEGMENT_NAMES[memory.segment]!}:`;
+  const segment = memory.segment === defaultSegment(base) ? '' : `${SEGMENT_NAMES[memory.segment]}:`;
   if (base === 'ip') {
     const target = BigInt.asUintN(addressSize, at + BigInt(instruction.length) + displacement);
     return `[rel ${segment}${hexNumber(target)}]`;
@@ -150,7 +150,7 @@ function repeatWord({ row, repeat }: DecodedInstruction): string | false {
 function stringSegment({ memory }: DecodedInstruction, pattern: EncodingPattern): string | false {
   const hidden = pattern.operands.some(({ kind }) => kind.source === 'stringSource');
   if (!hidden || memory === undefined || memory.segment === defaultSegment(memory.base)) return false;
-  return SEGMENT_NAMES[memory.segment]!;
+  return SEGMENT_NAMES[memory.segment];
 }
 
 function operandSizeWord(

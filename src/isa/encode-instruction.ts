@@ -129,7 +129,7 @@ export function encodePattern(pattern: EncodingPattern, fields: PatternFields): 
   if (segment === 'none') return 'this segment cannot be chosen in 64-bit mode';
   if (fields.lock) bytes.push(0xf0);
   if (repeatByte !== undefined && repeatByte !== pattern.mandatoryPrefix) bytes.push(repeatByte);
-  if (segment !== undefined) bytes.push(SEGMENT_PREFIXES[segment]!);
+  if (segment !== undefined) bytes.push(SEGMENT_PREFIXES[segment]);
   if (prefix67) bytes.push(0x67);
   if (prefix66) bytes.push(0x66);
   if (pattern.mandatoryPrefix !== 0) bytes.push(pattern.mandatoryPrefix);
@@ -144,7 +144,7 @@ export function encodePattern(pattern: EncodingPattern, fields: PatternFields): 
   if (immediateWidths.length !== immediates.length) return `${immediateWidths.length} immediates needed`;
   for (const [index, { width, signed }] of immediateWidths.entries()) {
     const bits = bitsOf(width, operandSize, addressSize);
-    const value = immediates[index]!;
+    const value = immediates[index];
     if ((signed ? BigInt.asIntN(bits, value) : BigInt.asUintN(bits, value)) !== value) {
       return `immediate ${value} does not fit ${bits} bits`;
     }

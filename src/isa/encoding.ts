@@ -93,7 +93,7 @@ function checkRow(row: InstructionRow): void {
 
 /** Parses one encoding. @throws TypeError naming row and encoding when it is wrong. */
 export function parseEncoding(row: InstructionRow, encodingIndex: number): EncodingPattern {
-  const encoding = row.encodings[encodingIndex]!;
+  const encoding = row.encodings[encodingIndex];
   const [text, ...kindNames] = encoding;
   const fail = (message: string): never => {
     throw new TypeError(`row ${row.mnemonic}, encoding '${encoding.join(', ')}': ${message}`);
@@ -108,12 +108,12 @@ export function parseEncoding(row: InstructionRow, encodingIndex: number): Encod
     const byte = /^([0-9A-F]{2})(\+r|\+cc|\+i)?$/.exec(word);
     if (byte) {
       if (suffix !== undefined || slash !== undefined || immediates.length > 0) fail(`${word} follows the opcode`);
-      bytes.push(Number.parseInt(byte[1]!, 16));
+      bytes.push(Number.parseInt(byte[1], 16));
       suffix = byte[2];
     } else if (/^\/[0-7rx]$/.test(word)) {
       if (slash !== undefined) fail('two ModR/M words');
       if (immediates.length > 0) fail('ModR/M after an immediate');
-      slash = word[1]!;
+      slash = word[1];
     } else if (Object.hasOwn(IMMEDIATE_WORDS, word)) {
       immediates.push(word);
     } else if (/^(np|o16|o32|o64|a16|a32|a64|i64|n64|d64|f64|anymod)$/.test(word)) {
@@ -125,7 +125,7 @@ export function parseEncoding(row: InstructionRow, encodingIndex: number): Encod
   // The opcode bytes: mandatory prefix, map, opcode, ModR/M byte.
   let at = 0;
   let mandatoryPrefix: EncodingPattern['mandatoryPrefix'] = 0;
-  if (bytes.length > 1 && MANDATORY.has(bytes[0]!)) mandatoryPrefix = bytes[at++] as 0x66 | 0xf2 | 0xf3;
+  if (bytes.length > 1 && MANDATORY.has(bytes[0])) mandatoryPrefix = bytes[at++] as 0x66 | 0xf2 | 0xf3;
   let map: EncodingPattern['map'] = 0;
   if (bytes[at] === 0x0f) {
     map = 1;
@@ -133,7 +133,7 @@ export function parseEncoding(row: InstructionRow, encodingIndex: number): Encod
     if (bytes[at] === 0x38 || bytes[at] === 0x3a) map = bytes[at++] === 0x38 ? 2 : 3;
   }
   if (at >= bytes.length) fail('no opcode byte');
-  const opcode = bytes[at++]!;
+  const opcode = bytes[at++];
   if (map === 0 && LEGACY_PREFIXES.has(opcode)) fail('the opcode is a prefix');
   const modrmByte = bytes[at++];
   if (at <= bytes.length - 1) fail('too many bytes');
@@ -152,12 +152,12 @@ export function parseEncoding(row: InstructionRow, encodingIndex: number): Encod
   if (kindNames.length > names.length) fail('more operand kinds than the row has operands');
   const operands = kindNames.map((kindName, position): PatternOperand => {
     if (!Object.hasOwn(OPERAND_KINDS, kindName)) fail(`unknown operand kind ${kindName}`);
-    const name = names[position]!;
+    const name = names[position];
     return {
       name,
       kindName,
       kind: OPERAND_KINDS[kindName],
-      access: row.operands[name]!,
+      access: row.operands[name],
       implicit: row.implicit?.includes(name) ?? false,
     };
   });
@@ -177,8 +177,7 @@ export function parseEncoding(row: InstructionRow, encodingIndex: number): Encod
   const wanted = inSource('immediate', 'relative', 'farPointer');
   if (wanted.length !== immediates.length) fail('immediate words and operand kinds differ in number');
   immediates.forEach((word, index) => {
-    if (!IMMEDIATE_WORDS[word]!.includes(wanted[index]!.kindName))
-      fail(`${word} does not fit ${wanted[index]!.kindName}`);
+    if (!IMMEDIATE_WORDS[word].includes(wanted[index].kindName)) fail(`${word} does not fit ${wanted[index].kindName}`);
   });
 
   if (flags.has('i64') && flags.has('n64')) fail('i64 and n64');

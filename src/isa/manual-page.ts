@@ -98,16 +98,16 @@ function flagNotes({ flags }: InstructionRow): string[] {
 /** The form whose operation is shown: 32-bit code, operands in registers if that can be. */
 function shownForm(patterns: readonly EncodingPattern[]): { key: FormKey; note: string } {
   const hasOperandSize = ({ operands }: EncodingPattern) => operands.some(({ kind }) => kind.width === 'v');
-  const pattern = patterns.find(hasOperandSize) ?? patterns[0]!;
-  const mode = pattern.modes.includes(32) ? 32 : pattern.modes[0]!;
-  const operandSize: Size = pattern.operandSizes.includes(32) ? 32 : pattern.operandSizes[0]!;
+  const pattern = patterns.find(hasOperandSize) ?? patterns[0];
+  const mode = pattern.modes.includes(32) ? 32 : pattern.modes[0];
+  const operandSize: Size = pattern.operandSizes.includes(32) ? 32 : pattern.operandSizes[0];
   const memory = pattern.form === 'memory';
   const key: FormKey = {
     row: pattern.row,
     encoding: pattern.encoding,
     memory,
     operandSize,
-    addressSize: pattern.addressSizes.includes(mode) ? mode : pattern.addressSizes[0]!,
+    addressSize: pattern.addressSizes.includes(mode) ? mode : pattern.addressSizes[0],
     stackSize: mode,
     longMode: mode === 64,
     condition: SHOWN_CONDITION,

@@ -77,7 +77,7 @@ export function mnemonicOf(
   { condition, operandSize, mode }: { condition: number; operandSize: Size; mode: Mode },
 ): { readonly name: string; readonly tellsSize: boolean } {
   const { row } = pattern;
-  if (isConditional(row)) return { name: row.mnemonic.slice(0, -2) + CONDITIONS[condition]![0]!, tellsSize: false };
+  if (isConditional(row)) return { name: row.mnemonic.slice(0, -2) + CONDITIONS[condition][0], tellsSize: false };
   const sized = row.mnemonics?.[operandSize];
   if (sized === undefined) return { name: row.mnemonic, tellsSize: false };
   const neutral = !Object.values(row.mnemonics!).includes(row.mnemonic);

@@ -150,7 +150,7 @@ class StatementPrinter {
       case 'field':
         return this.#fields[place.field] ?? place.field;
       case 'selector':
-        return place.segment === 'reg' ? (this.#fields.reg ?? 'segment') : SEGMENT_NAMES[place.segment]!;
+        return place.segment === 'reg' ? (this.#fields.reg ?? 'segment') : SEGMENT_NAMES[place.segment];
       case 'flag':
         return place.flag;
       case 'state':
@@ -197,9 +197,9 @@ class StatementPrinter {
 
   #operation({ op, width, args }: Operation): string {
     const infix = INFIX[op];
-    const isNegation = op === 'xor' && width === 1 && args[1]!.op === 'constant' && args[1]!.value === 1n;
-    if (isNegation) return `not ${this.#argument(args[0]!)}`;
-    if (infix !== undefined) return `${this.#argument(args[0]!)} ${infix} ${this.#argument(args[1]!)}`;
+    const isNegation = op === 'xor' && width === 1 && args[1].op === 'constant' && args[1].value === 1n;
+    if (isNegation) return `not ${this.#argument(args[0])}`;
+    if (infix !== undefined) return `${this.#argument(args[0])} ${infix} ${this.#argument(args[1])}`;
     const values = args.map((arg) => this.#value(arg)).join(', ');
     const sized = op === 'zeroExtend' || op === 'signExtend' || op === 'truncate' ? width : '';
     return `${FUNCTIONS[op] ?? op}${sized}(${values})`;

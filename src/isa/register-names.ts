@@ -20,11 +20,11 @@ export const SEGMENT_NAMES = ['es', 'cs', 'ss', 'ds', 'fs', 'gs'] as const;
 /** Name of a general register. `rex`: 4..7 as bytes are SPL, BPL, SIL, DIL. */
 export function gprName(number: number, width: 8 | Size, rex: boolean): string {
   if (number >= 8) return `r${number}${{ 8: 'b', 16: 'w', 32: 'd', 64: '' }[width]}`;
-  const stem = STEMS[number]!;
+  const stem = STEMS[number];
   switch (width) {
     case 8:
       if (number < 4) return `${stem[0]}l`;
-      return rex ? `${stem}l` : `${STEMS[number - 4]![0]}h`;
+      return rex ? `${stem}l` : `${STEMS[number - 4][0]}h`;
     case 16:
       return stem;
     case 32:

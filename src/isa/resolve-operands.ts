@@ -71,21 +71,21 @@ export function resolveOperands(
           far: operand.kindName === 'mfar',
         };
       case 'memoryOffset': {
-        const displacement = BigInt.asIntN(addressSize, immediates[next++]!);
+        const displacement = BigInt.asIntN(addressSize, immediates[next++]);
         return { operand, kind: 'memory', memory: memory!, displacement, width, far: false };
       }
       case 'fixed':
         if (kind.fixedClass === 'constant') return { operand, kind: 'immediate', value: BigInt(kind.fixed!), width };
         return register(kind.fixedClass!, kind.fixed!);
       case 'immediate':
-        return { operand, kind: 'immediate', value: immediates[next++]!, width };
+        return { operand, kind: 'immediate', value: immediates[next++], width };
       case 'relative': {
         const end = address + BigInt(instruction.length);
         const bits = mode === 64 ? 64 : operandSize;
-        return { operand, kind: 'target', address: BigInt.asUintN(bits, end + immediates[next++]!) };
+        return { operand, kind: 'target', address: BigInt.asUintN(bits, end + immediates[next++]) };
       }
       case 'farPointer':
-        return { operand, kind: 'far', offset: immediates[next++]!, selector: immediates[next++]! };
+        return { operand, kind: 'far', offset: immediates[next++], selector: immediates[next++] };
       default:
         return { operand, kind: 'string', width };
     }

@@ -170,7 +170,7 @@ export class SemanticsBuilder<Written extends FlagName = FlagName> extends IrBui
       () => flag('PF'),
       () => this.xor(flag('SF'), flag('OF')),
       () => this.or(flag('ZF'), this.xor(flag('SF'), flag('OF'))),
-    ][code >> 1]!();
+    ][code >> 1]();
     return code & 1 ? this.xor(base, 1) : base;
   }
 

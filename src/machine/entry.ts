@@ -25,8 +25,8 @@ function enterProtectedMode({ state }: Cpu, entry: EntryState & { mode: 'protect
   state.gdtrBase = entry.gdt.address;
   state.gdtrLimit = entry.gdt.limit;
   state.cr0 |= CR0.PE;
-  loadFlatSegment(state.segments[CS]!, entry.codeSelector, FLAT_CODE);
-  for (const segment of [DS, ES, SS, FS, GS]) loadFlatSegment(state.segments[segment]!, entry.dataSelector, FLAT_DATA);
+  loadFlatSegment(state.segments[CS], entry.codeSelector, FLAT_CODE);
+  for (const segment of [DS, ES, SS, FS, GS]) loadFlatSegment(state.segments[segment], entry.dataSelector, FLAT_DATA);
   state.ip = entry.eip;
   // "%ebp, %edi and %ebx must be zero": all registers are.
   state.setReg32(ESI, entry.esi);

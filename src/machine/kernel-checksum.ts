@@ -77,6 +77,6 @@ function remainders(): Uint32Array {
 
 function divide(remainder: number, bytes: Uint8Array, table: Uint32Array): number {
   let rest = remainder;
-  for (let index = 0; index < bytes.length; index++) rest = table[(rest ^ bytes[index]!) & 0xff]! ^ (rest >>> 8);
+  for (let index = 0; index < bytes.length; index++) rest = table[(rest ^ bytes[index]) & 0xff] ^ (rest >>> 8);
   return rest >>> 0;
 }

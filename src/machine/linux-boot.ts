@@ -161,7 +161,7 @@ function readHeader(kernel: Uint8Array): SetupHeader {
     const text = `${version >>> 8}.${(version & 0xff).toString().padStart(2, '0')}`;
     throw new UserError(`the kernel speaks boot protocol ${text}; 2.06 or newer is needed`);
   }
-  if (!(kernel[HEADER.LOADFLAGS]! & LOADED_HIGH)) {
+  if (!(kernel[HEADER.LOADFLAGS] & LOADED_HIGH)) {
     throw new UserError('the kernel is a zImage, made for memory below 1 MiB; a bzImage is needed');
   }
   // "For backwards compatibility, if the setup_sects field contains 0, the real value is 4."
@@ -187,7 +187,7 @@ function readHeader(kernel: Uint8Array): SetupHeader {
     setupBytes,
     kernelBytes,
     is64Bit: version >= VERSION_WITH_XLOADFLAGS && (view.getUint16(HEADER.XLOADFLAGS, true) & KERNEL_64) !== 0,
-    end: Math.min(HEADER.MAGIC + kernel[HEADER.JUMP_LENGTH]!, PARAMS.E820_TABLE),
+    end: Math.min(HEADER.MAGIC + kernel[HEADER.JUMP_LENGTH], PARAMS.E820_TABLE),
     loadAddress,
     initrdMaximum: view.getUint32(HEADER.INITRD_ADDR_MAX, true),
     commandLineSize: view.getUint32(HEADER.CMDLINE_SIZE, true),

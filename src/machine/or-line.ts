@@ -17,6 +17,6 @@ export class OrLine {
 
   /** The wire of source `index`, from 0. */
   input(index: number): IrqLine {
-    return this.#inputs[index]!;
+    return this.#inputs[index];
   }
 }

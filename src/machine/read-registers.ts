@@ -9,7 +9,7 @@ const CONTROL = ['cr0', 'cr2', 'cr3', 'cr4', 'dr0', 'dr1', 'dr2', 'dr3', 'dr6', 
 
 export function readRegisters({ state }: Cpu): Registers {
   const segments = SEGMENTS.map((name, index) => {
-    const { selector, base, limit, access } = state.segments[index]!;
+    const { selector, base, limit, access } = state.segments[index];
     return [name, { selector, base, limit, access }];
   });
   return {

@@ -81,9 +81,9 @@ export class GuestMemory {
   /** Host address of the frame that holds guest-physical page `page`; 0 if none does (memory-mapped, or nothing). */
   frameForRead(page: number): number {
     if (this.#isRam(page)) {
-      const frame = this.#frames[page]!;
+      const frame = this.#frames[page];
       if (frame !== 0) return frame;
-      this.#attributes[page]! |= SEEN_AS_ZERO;
+      this.#attributes[page] |= SEEN_AS_ZERO;
       return this.#pool.frames.zeroFrame;
     }
     return this.#rom.get(page) ?? 0;
@@ -95,7 +95,7 @@ export class GuestMemory {
    * @throws InternalError when the pool is full
    */
   frameForWrite(page: number): number {
-    if (!this.#isRam(page) || (this.#attributes[page]! & WATCHED) !== 0) return 0;
+    if (!this.#isRam(page) || (this.#attributes[page] & WATCHED) !== 0) return 0;
     return this.#ownFrame(page);
   }
 
@@ -108,11 +108,11 @@ export class GuestMemory {
     if (frame === 0) return this.#readDevice(address, size);
     const at = frame + offset;
     const { views } = this.#pool;
-    if (size === 1) return views.u8[at]!;
-    if (size === 2) return (at & 1) === 0 ? views.u16[at >>> 1]! : views.u8[at]! | (views.u8[at + 1]! << 8);
-    if ((at & 3) === 0) return views.u32[at >>> 2]!;
+    if (size === 1) return views.u8[at];
+    if (size === 2) return (at & 1) === 0 ? views.u16[at >>> 1] : views.u8[at] | (views.u8[at + 1] << 8);
+    if ((at & 3) === 0) return views.u32[at >>> 2];
     const { u8 } = views;
-    return (u8[at]! | (u8[at + 1]! << 8) | (u8[at + 2]! << 16) | (u8[at + 3]! << 24)) >>> 0;
+    return (u8[at] | (u8[at + 1] << 8) | (u8[at + 2] << 16) | (u8[at + 3] << 24)) >>> 0;
   }
 
   /** Writes the low `size` bytes of `value`. ROM and empty space ignore it. */
@@ -124,7 +124,7 @@ export class GuestMemory {
     }
     const page = pageOf(address);
     if (!this.#isRam(page)) return this.#writeDevice(address, value, size);
-    if ((this.#attributes[page]! & WATCHED) !== 0) this.onWatchedWrite(page, offset, size);
+    if ((this.#attributes[page] & WATCHED) !== 0) this.onWatchedWrite(page, offset, size);
     const at = this.#ownFrame(page) + offset;
     const { u8, u16, u32 } = this.#pool.views;
     if (size === 1) u8[at] = value;
@@ -152,7 +152,7 @@ export class GuestMemory {
       const offset = (address + done) & PAGE_MASK;
       const length = Math.min(PAGE_SIZE - offset, bytes.length - done);
       if (this.#isRam(page)) {
-        if ((this.#attributes[page]! & WATCHED) !== 0) this.onWatchedWrite(page, offset, length);
+        if ((this.#attributes[page] & WATCHED) !== 0) this.onWatchedWrite(page, offset, length);
         const frame = this.#ownFrame(page);
         this.#pool.views.u8.set(bytes.subarray(done, done + length), frame + offset);
       }
@@ -167,7 +167,7 @@ export class GuestMemory {
       const page = pageOf(address + done);
       const offset = (address + done) & PAGE_MASK;
       const count = Math.min(PAGE_SIZE - offset, length - done);
-      const frame = this.#isRam(page) ? this.#frames[page]! || this.#pool.frames.zeroFrame : (this.#rom.get(page) ?? 0);
+      const frame = this.#isRam(page) ? this.#frames[page] || this.#pool.frames.zeroFrame : (this.#rom.get(page) ?? 0);
       if (frame !== 0) bytes.set(this.#pool.views.u8.subarray(frame + offset, frame + offset + count), done);
       done += count;
     }
@@ -215,29 +215,29 @@ export class GuestMemory {
 
   /** Every change of this page must be reported first: it holds decoded code. The caller drops writable translations. */
   watchWrites(page: number): void {
-    if (this.#isRam(page)) this.#attributes[page]! |= WATCHED;
+    if (this.#isRam(page)) this.#attributes[page] |= WATCHED;
   }
 
   unwatchWrites(page: number): void {
-    if (this.#isRam(page)) this.#attributes[page]! &= ~WATCHED;
+    if (this.#isRam(page)) this.#attributes[page] &= ~WATCHED;
   }
 
   /** Pages of RAM that were written, or could have been, since `clearDirty`. */
   *dirtyPages(): Generator<number> {
     for (let page = 0; page < this.#attributes.length; page++) {
-      if ((this.#attributes[page]! & DIRTY) !== 0) yield page;
+      if ((this.#attributes[page] & DIRTY) !== 0) yield page;
     }
   }
 
   /** Whether `dirtyPages` would give this page. */
   isDirty(page: number): boolean {
-    return page < this.#attributes.length && (this.#attributes[page]! & DIRTY) !== 0;
+    return page < this.#attributes.length && (this.#attributes[page] & DIRTY) !== 0;
   }
 
   /** Starts a new round of dirty tracking, for `pages` pages (default: all). The caller drops all writable translations. */
   clearDirty(firstPage = 0, pages = this.#attributes.length): void {
     const end = Math.min(firstPage + pages, this.#attributes.length);
-    for (let page = firstPage; page < end; page++) this.#attributes[page]! &= ~DIRTY;
+    for (let page = firstPage; page < end; page++) this.#attributes[page] &= ~DIRTY;
   }
 
   /** Returns all frames. The memory must not be used afterwards. */
@@ -255,13 +255,13 @@ export class GuestMemory {
   }
 
   #isRam(page: number): boolean {
-    return page >= 0 && page < this.#frames.length && (this.#attributes[page]! & ABSENT) === 0;
+    return page >= 0 && page < this.#frames.length && (this.#attributes[page] & ABSENT) === 0;
   }
 
   /** The page's own frame, allocated at first need; marks it dirty. */
   #ownFrame(page: number): number {
-    const attributes = this.#attributes[page]!;
-    let frame = this.#frames[page]!;
+    const attributes = this.#attributes[page];
+    let frame = this.#frames[page];
     if (frame === 0) {
       frame = this.#allocateFrame();
       this.#frames[page] = frame;
@@ -280,7 +280,7 @@ export class GuestMemory {
   }
 
   #releaseFrame(page: number): void {
-    const frame = this.#frames[page]!;
+    const frame = this.#frames[page];
     if (frame === 0) return;
     this.#pool.frames.free(frame);
     this.#frames[page] = 0;
@@ -304,7 +304,7 @@ export class GuestMemory {
     let high = this.#mmio.length;
     while (low < high) {
       const middle = (low + high) >>> 1;
-      const range = this.#mmio[middle]!;
+      const range = this.#mmio[middle];
       if (address < range.first) high = middle;
       else if (address >= range.first + range.length) low = middle + 1;
       else return range;

@@ -51,7 +51,7 @@ export class ModuleBuilder {
     return this.#importedFunctions + this.#functions.length - 1;
   }
   define(index: number, code: CodeWriter): void {
-    this.#functions[index - this.#importedFunctions]!.body = code.finish();
+    this.#functions[index - this.#importedFunctions].body = code.finish();
   }
   export(name: string, index: number): void {
     this.#exports.push({ name, index });

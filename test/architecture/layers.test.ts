@@ -29,7 +29,7 @@ const BROWSER_ALLOWED = /^src\/(host\/browser|web)\//;
 const PACKAGES_ALLOWED: Readonly<Record<string, RegExp>> = { yargs: /^src\/cli\//, chalk: /^src\/cli\// };
 
 const sources = readSources('src');
-const layerOf = (path: string): string => path.split('/')[1]!;
+const layerOf = (path: string): string => path.split('/')[1];
 
 /** `src/index.ts`, the public face, stands above all layers. */
 const isFace = (path: string): boolean => path === 'src/index.ts';
@@ -68,7 +68,7 @@ describe('the layers of src', () => {
     const wrong = sources.flatMap((file) =>
       file.imports
         .filter(({ specifier, target }) => target === undefined && !specifier.startsWith('node:'))
-        .filter(({ specifier }) => !PACKAGES_ALLOWED[specifier.split('/')[0]!]?.test(file.path))
+        .filter(({ specifier }) => !PACKAGES_ALLOWED[specifier.split('/')[0]]?.test(file.path))
         .map(({ specifier }) => `${file.path}: ${specifier}`),
     );
     expect(wrong).toEqual([]);

@@ -27,7 +27,7 @@ describe('the instruction table is the only place that knows instructions', () =
     expect(mnemonics.size).toBeGreaterThan(250);
     const found = readSources('src/engine').flatMap((file) =>
       [...stripComments(file.text).matchAll(/'([a-z0-9]+)'/g)]
-        .map((match) => match[1]!)
+        .map((match) => match[1])
         .filter((word) => mnemonics.has(word) && !OTHER_MEANINGS.has(word))
         .map((word) => `${file.path}: '${word}'`),
     );

@@ -30,7 +30,7 @@ describe.skipIf(!existsSync(join(ROOT, '.git')))('the tree (needs a git checkout
   const files = listFiles();
 
   it('the top level holds only the known entries and dotfiles', () => {
-    const entries = new Set(files.map((path) => path.split('/')[0]!));
+    const entries = new Set(files.map((path) => path.split('/')[0]));
     expect([...entries].filter((entry) => !entry.startsWith('.') && !TOP_LEVEL.includes(entry))).toEqual([]);
   });
 
@@ -59,7 +59,7 @@ describe.skipIf(!existsSync(join(ROOT, '.git')))('the tree (needs a git checkout
   it('every unit test stands where its source stands', () => {
     const wrong = files
       .filter((path) => /^test\/unit\/.*\.test\.ts$/.test(path))
-      .filter((path) => !existsSync(join(ROOT, 'src', path.split('/')[2]!)));
+      .filter((path) => !existsSync(join(ROOT, 'src', path.split('/')[2])));
     expect(wrong).toEqual([]);
   });
 });

@@ -357,7 +357,7 @@ describe('vetro', () => {
       ].map((words) => built.run(words)),
     );
     for (const [index, message] of [/^--memory/, /^cannot read the kernel/, /wrong\.asm:2/].entries()) {
-      expectOneLine(results[index]!, message);
+      expectOneLine(results[index], message);
     }
   });
 

@@ -304,7 +304,7 @@ describe.skipIf(!hasScript)(`on a terminal${hasScript ? '' : ' (the program scri
     await typist.waitFor('starting, ');
     typist.type(`${CTRL_A}s`);
     await typist.waitFor(`stty rows ${ROWS} cols ${COLUMNS}`);
-    const device = /tty=(\S+)/.exec(typist.transcript)![1]!;
+    const device = /tty=(\S+)/.exec(typist.transcript)![1];
     execFileSync('stty', ['-F', device, 'rows', '40', 'cols', '90']);
     await typist.waitFor('another size now; to tell it: stty rows 40 cols 90 (Ctrl-A s types that)');
     typist.type(`${CTRL_A}s`);

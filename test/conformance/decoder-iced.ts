@@ -72,7 +72,7 @@ export function compareWithIced(code: Uint8Array, mode: Mode, limit = 20): Compa
     reference.ip = 0n;
     reference.decodeOut(theirs);
     const theirText = theirs.isInvalid ? 'invalid' : icedText(theirs, mode);
-    const theirName = theirText.split(' ')[0]!;
+    const theirName = theirText.split(' ')[0];
     const isCovered = mnemonicIndex.has(theirName) && !/mm/.test(theirText); // MOVSD and CMPSD are also SSE2's
     const pattern = isFailure(ours) ? undefined : patternOf.get(ours.encoding)!;
     const ourText = isFailure(ours) ? 'invalid' : ourTextOf(ours, pattern!, mode, theirName);
@@ -106,7 +106,7 @@ function isSameButForNotation(
   mode: Mode,
   theirText: string,
 ): boolean {
-  const theirName = theirText.split(' ')[0]!;
+  const theirName = theirText.split(' ')[0];
   if (ourTextOf(ours, pattern, mode, theirName, { withImplicit: true }) === theirText) return true;
   const ourText = ourTextOf(ours, pattern, mode, theirName);
   if (theirName === 'reservednop') return theirText.startsWith(`${hintText(ourText)}`);
@@ -138,7 +138,7 @@ function ourTextOf(
     ({ operand, kind }) => isWritten(operand) || (withImplicit && kind !== 'string'),
   );
   const string = pattern.operands.some(({ kind }) => kind.source === 'stringSource')
-    ? segmentText(SEGMENT_NAMES[ours.memory!.segment]!, mode)
+    ? segmentText(SEGMENT_NAMES[ours.memory!.segment], mode)
     : '';
   return `${name} ${ours.length}${ours.lock ? ' lock' : ''} ${operands.map((operand) => ourOperand(operand, ours, mode)).join()} ${string}`;
 }
@@ -148,7 +148,7 @@ function ourOperand(operand: ResolvedOperand, { rex, addressSize }: DecodedInstr
     case 'register':
       switch (operand.class) {
         case 'segment':
-          return SEGMENT_NAMES[operand.number]!;
+          return SEGMENT_NAMES[operand.number];
         case 'control':
           return `cr${operand.number}`;
         case 'debug':
@@ -169,7 +169,7 @@ function ourOperand(operand: ResolvedOperand, { rex, addressSize }: DecodedInstr
               : 'eip'
             : gprName(base, addressSize, true);
       const indexName = index === undefined ? 'none' : gprName(index, addressSize, true);
-      return `[${segmentText(SEGMENT_NAMES[segment]!, mode)} ${baseName} ${indexName} ${scale} ${BigInt.asUintN(addressSize, operand.displacement)}]`;
+      return `[${segmentText(SEGMENT_NAMES[segment], mode)} ${baseName} ${indexName} ${scale} ${BigInt.asUintN(addressSize, operand.displacement)}]`;
     }
     case 'immediate':
       return `#${BigInt.asUintN(operand.width, operand.value)}`;
@@ -184,7 +184,7 @@ function ourOperand(operand: ResolvedOperand, { rex, addressSize }: DecodedInstr
 
 function icedText(instruction: Iced.Instruction, mode: Mode): string {
   const { OpKind } = iced;
-  const name = mnemonicNames[instruction.mnemonic]!;
+  const name = mnemonicNames[instruction.mnemonic];
   const operands: string[] = [];
   let string = '';
   const count = instruction.opCount;
@@ -192,7 +192,7 @@ function icedText(instruction: Iced.Instruction, mode: Mode): string {
     const kind = instruction.opKind(index);
     switch (kind) {
       case OpKind.Register:
-        operands.push(registerNames[instruction.opRegister(index)]!);
+        operands.push(registerNames[instruction.opRegister(index)]);
         break;
       case OpKind.NearBranch16:
       case OpKind.NearBranch32:
@@ -226,13 +226,13 @@ function icedText(instruction: Iced.Instruction, mode: Mode): string {
         break;
       case OpKind.Memory:
         if (instruction.memoryIndex === iced.Register.AL)
-          string = segmentText(registerNames[instruction.memorySegment]!, mode); // XLATB
+          string = segmentText(registerNames[instruction.memorySegment], mode); // XLATB
         else operands.push(icedMemory(instruction, mode));
         break;
       case OpKind.MemorySegSI:
       case OpKind.MemorySegESI:
       case OpKind.MemorySegRSI:
-        string = segmentText(registerNames[instruction.memorySegment]!, mode);
+        string = segmentText(registerNames[instruction.memorySegment], mode);
         break;
     }
   }
@@ -241,11 +241,11 @@ function icedText(instruction: Iced.Instruction, mode: Mode): string {
 
 /** iced gives the target of RIP-relative operands; the instruction is at address 0. */
 function icedMemory(instruction: Iced.Instruction, mode: Mode): string {
-  const base = registerNames[instruction.memoryBase]!;
-  const index = registerNames[instruction.memoryIndex]!;
+  const base = registerNames[instruction.memoryBase];
+  const index = registerNames[instruction.memoryIndex];
   const scale = index === 'none' ? 0 : Math.log2(instruction.memoryIndexScale);
   let displacement = instruction.memoryDisplacement;
   if (base === 'rip') displacement = BigInt.asUintN(64, displacement - BigInt(instruction.length));
   if (base === 'eip') displacement = BigInt.asUintN(32, displacement - BigInt(instruction.length));
-  return `[${segmentText(registerNames[instruction.memorySegment]!, mode)} ${base} ${index} ${scale} ${BigInt.asUintN(64, displacement)}]`;
+  return `[${segmentText(registerNames[instruction.memorySegment], mode)} ${base} ${index} ${scale} ${BigInt.asUintN(64, displacement)}]`;
 }

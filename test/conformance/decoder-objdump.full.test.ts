@@ -38,9 +38,9 @@ function runObjdump(code: Uint8Array, mode: Mode): Map<number, Line> {
     );
     const lines = new Map<number, Line>();
     for (const match of output.matchAll(/^\s*([0-9a-f]+):\t((?:[0-9a-f]{2} )+)\s*(?:\t(.*))?$/gm)) {
-      const address = Number.parseInt(match[1]!, 16);
+      const address = Number.parseInt(match[1], 16);
       if (address % SLOT === 0)
-        lines.set(address / SLOT, { length: match[2]!.trim().split(' ').length, text: match[3] ?? '' });
+        lines.set(address / SLOT, { length: match[2].trim().split(' ').length, text: match[3] ?? '' });
     }
     return lines;
   } finally {

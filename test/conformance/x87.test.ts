@@ -14,7 +14,7 @@ const SETUP = `
 const NM = { vector: VECTOR.NM, atStart: true };
 const MF = { vector: VECTOR.MF, atStart: true };
 
-const float32 = (bits: number): number => new Float32Array(Uint32Array.of(bits).buffer)[0]!;
+const float32 = (bits: number): number => new Float32Array(Uint32Array.of(bits).buffer)[0];
 
 describe.each(SYSTEM_ENGINES)('%s: x87', (engine) => {
   const run = (source: string, options: Parameters<typeof runSystem>[2] = {}) =>

@@ -24,7 +24,7 @@ describe('the recorded programs', () => {
     const vectors = IMAGES.flatMap(({ expected, count }) =>
       describeOutcome(unpack(expected), count)
         .filter((line) => line.startsWith('vector'))
-        .map((line) => line.split(',')[0]!.slice('vector '.length)),
+        .map((line) => line.split(',')[0].slice('vector '.length)),
     );
     const times = (vector: string) => vectors.filter((one) => one === vector).length;
     // #BP is where a transfer arrived.

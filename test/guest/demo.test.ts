@@ -220,7 +220,7 @@ describe('the same demo', () => {
       while (pc.instructions < 20_000) pc.run({ instructions: Math.min(slice, 20_000 - pc.instructions) });
       return [pc.instructions, pc.stateHash()];
     });
-    expect(hashes[0]![0]).toBe(20_000);
+    expect(hashes[0][0]).toBe(20_000);
     expect(hashes[1]).toEqual(hashes[0]);
     expect(hashes[2]).toEqual(hashes[0]);
   });

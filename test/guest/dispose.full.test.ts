@@ -50,8 +50,8 @@ describe('disposed guests', () => {
     '20 demos, 20 times: resident memory after round 20 is within 5 % of that after round 3',
     () => {
       const figures = rounds('demo', 20, 20, 'drop');
-      expect(figures[20]!.rss).toBeLessThan(figures[3]!.rss * 1.05);
-      expect(figures[20]!.external).toBeLessThan(16);
+      expect(figures[20].rss).toBeLessThan(figures[3].rss * 1.05);
+      expect(figures[20].external).toBeLessThan(16);
     },
     60 * MINUTE,
   );
@@ -61,8 +61,8 @@ describe('disposed guests', () => {
     () => {
       const figures = rounds('demo', 5, 6, 'keep');
       // A guest's WebAssembly memory is 64 MiB of address space: 30 of them would be 1920 MiB.
-      expect(figures[6]!.external).toBeLessThan(16);
-      expect((figures[6]!.rss - figures[2]!.rss) / 20).toBeLessThan(2);
+      expect(figures[6].external).toBeLessThan(16);
+      expect((figures[6].rss - figures[2].rss) / 20).toBeLessThan(2);
     },
     30 * MINUTE,
   );
@@ -71,9 +71,9 @@ describe('disposed guests', () => {
     `Debian, 4 times, handles kept${reason ? ` (${reason})` : ''}`,
     () => {
       const figures = rounds('debian-686', 1, 4, 'keep');
-      expect(figures[4]!.up).toBeGreaterThan(figures[4]!.rss + 30); // what it used has returned
-      expect(figures[4]!.rss).toBeLessThan(figures[2]!.rss * 1.05 + 2);
-      expect(figures[4]!.external).toBeLessThan(32);
+      expect(figures[4].up).toBeGreaterThan(figures[4].rss + 30); // what it used has returned
+      expect(figures[4].rss).toBeLessThan(figures[2].rss * 1.05 + 2);
+      expect(figures[4].external).toBeLessThan(32);
     },
     60 * MINUTE,
   );

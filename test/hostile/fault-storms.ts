@@ -254,7 +254,7 @@ export function faultStorm(
  */
 export function* faultStorms(): Generator<HostileProgram> {
   let turn = 0;
-  const pick = <Item>(items: readonly Item[]): Item => items[turn++ % items.length]!;
+  const pick = <Item>(items: readonly Item[]): Item => items[turn++ % items.length];
   for (const source of FAULT_SOURCES) {
     for (const width of WIDTHS.filter((each) => storms(source, each))) {
       for (const level of levelsOf(source, width)) {

@@ -13,7 +13,7 @@ import type { Figures, Report } from './reports.ts';
 import { Trials } from './trial.ts';
 
 const [mode, ...words] = process.argv.slice(2);
-const options = new Map(words.flatMap((word, index) => (word.startsWith('--') ? [[word, words[index + 1]!]] : [])));
+const options = new Map(words.flatMap((word, index) => (word.startsWith('--') ? [[word, words[index + 1]]] : [])));
 const numberOf = (name: string, byDefault: number) => Number(options.get(`--${name}`) ?? byDefault);
 const say = (report: Report) => process.stdout.write(`${JSON.stringify(report)}\n`);
 const processorTime = () => {

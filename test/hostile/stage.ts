@@ -258,7 +258,7 @@ function writeTasks(write: Write, spec: StageSpec, label: (name: string) => numb
   [words[1], words[2]] = [STACK_TOP[0], SELECTOR.DATA];
   [words[7], words[8], words[13]] = [label('task16'), 2, HANDLER_STACK_TOP];
   [words[17], words[18], words[19], words[20]] = [SELECTOR.DATA, SELECTOR.code16(0), SELECTOR.data16(0), SELECTOR.DATA];
-  write(AT.TSS16, ...Array.from({ length: 11 }, (_, index) => words[2 * index]! | (words[2 * index + 1]! << 16)));
+  write(AT.TSS16, ...Array.from({ length: 11 }, (_, index) => words[2 * index] | (words[2 * index + 1] << 16)));
 }
 
 function writeGates(write: Write, spec: StageSpec): void {

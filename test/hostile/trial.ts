@@ -77,7 +77,7 @@ export class Trials {
     const staged: Staged = { program, stage: program.build() };
     const seed = this.figures.programs++;
     // A third of the programs also in slices of a few instructions, with both engines in turn.
-    const group = seed % 3 === 0 ? TEAMS[seed % TEAMS.length]! : PAIR;
+    const group = seed % 3 === 0 ? TEAMS[seed % TEAMS.length] : PAIR;
     const used = group.map(([engine, slicing]) => ({
       machine: this.#machineFor(staged, engine, `${slicing} of ${group.length}, ${group[2]?.[0]}`),
       slice: slicer(slicing, seed),
@@ -92,7 +92,7 @@ export class Trials {
         const [first, ...others] = used.map(({ machine }) => hashOf(machine));
         const other = others.findIndex((hash) => hash !== first);
         if (other >= 0)
-          throw new Broken(`${used[0]!.label} and ${used[other + 1]!.label} differ at instruction ${count}`);
+          throw new Broken(`${used[0].label} and ${used[other + 1].label} differ at instruction ${count}`);
       }
       const machine = this.#machineFor(staged, 'interpreter', 'alone');
       const long = lengths.long * (program.waits ? WAITING : 1);

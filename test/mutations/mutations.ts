@@ -417,15 +417,15 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     fault: 'writes to decoded code are not reported',
     file: 'src/memory/guest-memory.ts',
-    original: 'if (this.#isRam(page)) this.#attributes[page]! |= WATCHED;',
+    original: 'if (this.#isRam(page)) this.#attributes[page] |= WATCHED;',
     planted: '',
     tests: [unit('memory/guest-memory'), SELF_MODIFYING],
   },
   {
     fault: 'alarms at the same time fire in reverse order',
     file: 'src/base/virtual-clock.ts',
-    original: 'this.#alarms[index - 1]!.at > at) index--;',
-    planted: 'this.#alarms[index - 1]!.at >= at) index--;',
+    original: 'this.#alarms[index - 1].at > at) index--;',
+    planted: 'this.#alarms[index - 1].at >= at) index--;',
     tests: [unit('base/virtual-clock')],
   },
 

@@ -38,7 +38,7 @@ export class Workspace {
     try {
       const report = await this.#run(mutation.tests, { hasFault: true });
       if (report === 'timeout') return { result: 'killed', by: 'the time limit' };
-      if (report.failed.length > 0) return { result: 'killed', by: report.failed[0]!.test };
+      if (report.failed.length > 0) return { result: 'killed', by: report.failed[0].test };
       if (report.passed === 0) return { result: 'invalid', reason: 'no test ran' };
       return { result: 'survived' };
     } finally {

@@ -37,7 +37,7 @@ beforeAll(async () => {
     write: false,
     metafile: true,
   });
-  script = outputFiles[0]!.contents;
+  script = outputFiles[0].contents;
   bundle = metafile;
   if (chromiumPath === undefined) return;
   browser = await launchChromium();

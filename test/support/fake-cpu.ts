@@ -56,7 +56,7 @@ export function createFakeCpu(options: { model?: string; memory?: number } = {})
 }
 
 function createFlatMmu(memory: GuestMemory, segments: Cpu['state']['segments'], calls: string[]): Mmu {
-  const linear = (segment: number, offset: number) => segments[segment]!.base + offset;
+  const linear = (segment: number, offset: number) => segments[segment].base + offset;
   return {
     read: (address, size) => memory.read(address, size),
     write: (address, value, size) => memory.write(address, value, size),

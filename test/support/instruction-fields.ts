@@ -97,7 +97,7 @@ function randomFields(pattern: EncodingPattern, choice: Choice, random: Random):
     return signed ? BigInt.asIntN(bits, value) : BigInt.asUintN(bits, value);
   });
   const offset = takes('memoryOffset')
-    ? { ...implicitMemory(mode, undefined, random), displacement: Number(BigInt.asIntN(addressSize, immediates[0]!)) }
+    ? { ...implicitMemory(mode, undefined, random), displacement: Number(BigInt.asIntN(addressSize, immediates[0])) }
     : undefined;
   const bytes = pattern.operands.some(
     ({ kind }) => kind.width === 8 && ['reg', 'rm', 'rmReg', 'opcode'].includes(kind.source),

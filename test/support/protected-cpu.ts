@@ -140,7 +140,7 @@ export function createProtectedCpu(cpl: 0 | 1 | 3 = 0): ProtectedCpu {
     });
   const tableEntry = (selector: number) => (selector & 4 ? LDT : GDT) + (selector & 0xfff8);
   const stackAddress = () => {
-    const { base: start, access } = state.segments[SS]!;
+    const { base: start, access } = state.segments[SS];
     return start + (access & (1 << 22) ? state.reg32(RSP) : state.reg16(RSP));
   };
   const self: ProtectedCpu = {
@@ -217,16 +217,16 @@ function loadFlat({ cpu }: ProtectedCpu, cpl: 0 | 1 | 3): void {
   const code = { 0: SEL.code0, 1: SEL.code1, 3: SEL.code3 }[cpl];
   for (const segment of [ES, CS, SS, DS, FS, GS]) {
     const isCode = segment === CS;
-    Object.assign(state.segments[segment]!, {
+    Object.assign(state.segments[segment], {
       selector: isCode ? code : data,
       base: 0,
       limit: 0xffff_ffff,
       access: (isCode ? 0xc09b00 : 0xc09300) | (cpl << 13),
     });
-    refreshSegmentBounds(state.segments[segment]!);
+    refreshSegmentBounds(state.segments[segment]);
   }
-  Object.assign(state.segments[TR]!, { selector: SEL.tssMain, base: TSS_MAIN, limit: 0x67, access: 0x8b00 });
-  Object.assign(state.segments[LDTR]!, { selector: SEL.ldt, base: LDT, limit: 0x7f, access: 0x8200 });
+  Object.assign(state.segments[TR], { selector: SEL.tssMain, base: TSS_MAIN, limit: 0x67, access: 0x8b00 });
+  Object.assign(state.segments[LDTR], { selector: SEL.ldt, base: LDT, limit: 0x7f, access: 0x8200 });
   state.cpl = cpl;
   state.setReg32(RSP, STACK_TOP[cpl]);
 }

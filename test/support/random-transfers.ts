@@ -20,7 +20,7 @@ export function createRandom(seed: number) {
   return {
     below,
     chance: (percent: number) => below(100) < percent,
-    pick: <T>(from: readonly T[]): T => from[below(from.length)]!,
+    pick: <T>(from: readonly T[]): T => from[below(from.length)],
   };
 }
 type Random = ReturnType<typeof createRandom>;

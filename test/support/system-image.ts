@@ -48,7 +48,7 @@ export function describeOutcome(outcome: Uint8Array, count: number): string[] {
     return `${field} ${shown.toString(16)}`;
   };
   const log = Array.from({ length: entries }, (_, entry) =>
-    LOG_FIELDS.map((field, i) => show(field, words[entry * LOG_FIELDS.length + i]!)).join(', '),
+    LOG_FIELDS.map((field, i) => show(field, words[entry * LOG_FIELDS.length + i])).join(', '),
   );
   return [
     ...log,

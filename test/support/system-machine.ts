@@ -224,7 +224,7 @@ function expandDirectives(source: string): string {
     .map((line, index) => {
       const [, label = '', directive, text] = /^\s*([\w.]+:)?\s*@(try|user)\s+(.*)$/.exec(line) ?? [];
       if (directive === undefined) return line;
-      const body = text!.split(';')[0]!.replaceAll(' / ', '\n');
+      const body = text!.split(';')[0].replaceAll(' / ', '\n');
       const prepare = `${label}\nmov dword [${LAYOUT.RESUME}], resume_${index}\nmov [${LAYOUT.RESUME_ESP}], esp\n`;
       if (directive === 'try')
         return `${prepare}attempt_${index}: ${body}\nresume_${index}: mov dword [${LAYOUT.RESUME}], 0`;

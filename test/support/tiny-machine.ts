@@ -109,17 +109,17 @@ function contextOf(machine: Machine) {
     throw new Error(`place ${place.space}`);
   };
   return {
-    input: (name: string, width: Width) => machine.inputs[name]! & maskOf(width),
+    input: (name: string, width: Width) => machine.inputs[name] & maskOf(width),
     readPlace(place: Place, width: Width): Bits {
-      if (place.space === 'flag') return defined(machine.flags[place.flag]!);
-      if (place.space === 'state') return defined(machine.state[place.name]! & maskOf(width));
+      if (place.space === 'flag') return defined(machine.flags[place.flag]);
+      if (place.space === 'state') return defined(machine.state[place.name] & maskOf(width));
       const { index, shift } = registerOf(place);
-      return defined((machine.gpr[index]! >> shift) & maskOf(width));
+      return defined((machine.gpr[index] >> shift) & maskOf(width));
     },
     writePlace(place: Place, { value }: Bits, width: Width) {
       const { index, shift } = registerOf(place);
       const mask = width === 32 ? maskOf(64) : maskOf(width) << shift;
-      machine.gpr[index] = (machine.gpr[index]! & ~mask) | (value << shift);
+      machine.gpr[index] = (machine.gpr[index] & ~mask) | (value << shift);
     },
     load: (_: SegmentRef, { offset, width }: { offset: bigint; width: Width }) =>
       defined(readMemory(machine, offset, width)),

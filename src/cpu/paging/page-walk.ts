@@ -103,7 +103,7 @@ export function walkPages(
   let table = paging.root;
   if (paging.mode === 'PAE') {
     const index = Math.floor(address / 2 ** 30) & 3;
-    const pdpte = paging.pdptes[index]!;
+    const pdpte = paging.pdptes[index];
     if ((pdpte & ENTRY.P) === 0)
       return fault(
         request,

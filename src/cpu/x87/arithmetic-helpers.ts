@@ -34,13 +34,13 @@ const OPERATIONS: Readonly<Record<number, BinaryOperation>> = {
 
 function arithmetic(state: CpuState, number: number, destination: number, source: number, pops: number): void {
   if (!haveOperands(state, [destination, source], destination, pops)) return;
-  const outcome = OPERATIONS[number]!(readStack(state, destination), readStack(state, source), state.fcw);
+  const outcome = OPERATIONS[number](readStack(state, destination), readStack(state, source), state.fcw);
   complete(state, outcome, destination, pops);
 }
 
 function arithmeticWith(state: CpuState, number: number, value: Float80): void {
   if (!haveOperands(state, [0])) return;
-  complete(state, OPERATIONS[number]!(readStack(state, 0), value, state.fcw));
+  complete(state, OPERATIONS[number](readStack(state, 0), value, state.fcw));
 }
 
 /**

@@ -24,11 +24,11 @@ export const CONTROL_WRITABLE = 0x1f3f;
 
 export type Rounding = 'nearest' | 'down' | 'up' | 'zero';
 const ROUNDINGS: readonly Rounding[] = ['nearest', 'down', 'up', 'zero'];
-export const roundingOf = (fcw: number): Rounding => ROUNDINGS[(fcw >> 10) & 3]!;
+export const roundingOf = (fcw: number): Rounding => ROUNDINGS[(fcw >> 10) & 3];
 
 /** Precision control, in bits of the significand. 01 is reserved: it acts as 64 bits. */
 const PRECISIONS = [24, 64, 53, 64] as const;
-export const precisionOf = (fcw: number): number => PRECISIONS[(fcw >> 8) & 3]!;
+export const precisionOf = (fcw: number): number => PRECISIONS[(fcw >> 8) & 3];
 
 /** Those of `flags` whose exceptions the control word leaves unmasked. */
 export const unmasked = (flags: number, fcw: number): number => flags & ~fcw & EXCEPTIONS;

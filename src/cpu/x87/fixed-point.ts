@@ -62,4 +62,4 @@ function arctangentOfSixteenths(index: number): bigint {
 }
 
 /** 4 atan(1) */
-export const PI = ARCTANGENTS[16]! * 4n;
+export const PI = ARCTANGENTS[16] * 4n;

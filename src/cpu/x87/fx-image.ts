@@ -36,7 +36,7 @@ export interface FxFormat {
 const coversXmm = ({ state }: Cpu): boolean => (state.cr4 & CR4.OSFXSR) !== 0;
 
 function checkAlignment({ state }: Cpu, { segment, offset }: ImagePlace): void {
-  const address = state.segments[segment]!.base + offset;
+  const address = state.segments[segment].base + offset;
   if (address % ALIGNMENT === 0) return;
   throw raise.GP(0, {
     check: 'image of FXSAVE or FXRSTOR not aligned to 16 bytes',
@@ -75,7 +75,7 @@ export function fxSave(cpu: Cpu, place: ImagePlace, { wide, longMode }: FxFormat
   write(OFFSET.MXCSR, state.mxcsr, 4);
   write(OFFSET.MXCSR_MASK, MXCSR_MASK, 4);
   for (let index = 0; index < xmmWords(longMode); index++) {
-    write64(OFFSET.XMM + 8 * index, state.pool.views.u64[xmmAt(cpu) + index]!);
+    write64(OFFSET.XMM + 8 * index, state.pool.views.u64[xmmAt(cpu) + index]);
   }
 }
 

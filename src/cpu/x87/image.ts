@@ -47,7 +47,7 @@ function environmentFields(state: CpuState, operandSize: number): number[] {
     const [ip, dp] = [state.fip, state.fdp].map((pointer) => Number(BigInt.asUintN(32, BigInt(pointer))));
     if (!isWide(operandSize)) return [...words, ip!, state.fcs, dp!, state.fds];
     const selectors = [state.fcs | (state.fop << 16), state.fds | RESERVED];
-    return [...words.map((word) => word | RESERVED), ip!, selectors[0]!, dp!, selectors[1]!];
+    return [...words.map((word) => word | RESERVED), ip!, selectors[0], dp!, selectors[1]];
   }
   const ip = linear(state.fcs, state.fip);
   const dp = linear(state.fds, state.fdp);

@@ -18,7 +18,7 @@ export const operation =
   (cpu: Cpu, ...args: Args): ReturnType<Helper> => {
     const { state } = cpu;
     state.fip = state.ip;
-    state.fcs = state.segments[CS]!.selector;
+    state.fcs = state.segments[CS].selector;
     const result = body(state, ...args);
     if (state.fsw & STATUS.ES) state.fop = readOpcode(cpu);
     return result;
@@ -27,7 +27,7 @@ export const operation =
 /** Records the memory operand in FDS:FDP. */
 export function notePointer(state: CpuState, segment: number, offset: HelperValue): void {
   state.fdp = typeof offset === 'number' ? offset >>> 0 : Number(BigInt.asUintN(64, offset));
-  state.fds = state.segments[segment]!.selector;
+  state.fds = state.segments[segment].selector;
 }
 
 const PREFIXES: ReadonlySet<number> = new Set([0x26, 0x2e, 0x36, 0x3e, 0x64, 0x65, 0x66, 0x67, 0xf0, 0xf2, 0xf3]);
@@ -35,7 +35,7 @@ const isRex = (byte: number): boolean => (byte & 0xf0) === 0x40;
 
 /** Low three bits of the first opcode byte and the second, of the running instruction (which has just been fetched). */
 function readOpcode({ state, mmu }: Cpu): number {
-  const start = state.segments[CS]!.base + state.ip;
+  const start = state.segments[CS].base + state.ip;
   for (let at = start; at < start + 14; at++) {
     const byte = mmu.read(at, 1, 'supervisor');
     if ((byte & 0xf8) === 0xd8) return ((byte & 7) << 8) | mmu.read(at + 1, 1, 'supervisor');

@@ -311,7 +311,7 @@ function angleOf(y: Exact, x: Exact, fcw: number): Outcome {
     );
     first = multiplyExact(t, fromFixed(arctangentRatio(squared(t))));
   }
-  const base = fromFixedOrNone(ARCTANGENTS[Number(i)]!);
+  const base = fromFixedOrNone(ARCTANGENTS[Number(i)]);
   let angle = first && base ? addExact(base, first)! : (first ?? base)!;
   if (steep) angle = addExact(fromFixed(PI >> 1n), withSign(angle, true))!;
   if (x.sign) angle = addExact(fromFixed(PI), withSign(angle, true))!;

@@ -40,8 +40,8 @@ export function setEmpty(state: CpuState, index: number): void {
 export function readPhysical(state: CpuState, register: number): Float80 {
   const at = state.address + STATE.x87 + register * 16;
   const { u32, u64 } = state.pool.views;
-  const signExponent = u32[(at >>> 2) + 2]! & 0xffff;
-  return { sign: (signExponent >> 15) as 0 | 1, exponent: signExponent & 0x7fff, significand: u64[at >>> 3]! };
+  const signExponent = u32[(at >>> 2) + 2] & 0xffff;
+  return { sign: (signExponent >> 15) as 0 | 1, exponent: signExponent & 0x7fff, significand: u64[at >>> 3] };
 }
 
 /** Replaces the contents of a physical register; its tag stays. */

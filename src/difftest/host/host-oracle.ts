@@ -43,8 +43,8 @@ export class HostOracle {
   /** @throws Error when the process does not end as it should */
   run({ mode, vectors }: HostBatch): Outcome[] {
     if (vectors.length === 0) return [];
-    const x87 = vectors[0]!.initial.x87 !== undefined;
-    const layout = layoutOf(mode, { x87, windowSize: vectors[0]!.initial.memory.length });
+    const x87 = vectors[0].initial.x87 !== undefined;
+    const layout = layoutOf(mode, { x87, windowSize: vectors[0].initial.memory.length });
     const { code, entry } = this.#harness[mode];
     const input = inputSegment(vectors, layout, { x87 });
     const image = writeElf(mode, entry, [
@@ -78,7 +78,7 @@ function inputSegment(vectors: readonly Vector[], layout: Layout, { x87 }: { x87
     result: HARNESS_MAP.results,
     resultStart: HARNESS_MAP.results,
     fpuQuads: x87 ? X87_QUADS : 0,
-    windowQuads: vectors[0]!.initial.memory.length / 8,
+    windowQuads: vectors[0].initial.memory.length / 8,
     window: HARNESS_MAP.scratch,
   } satisfies Record<keyof typeof PARAMETER, number>;
   for (const [name, value] of Object.entries(parameters)) {
@@ -141,7 +141,7 @@ function layout64({ x87, windowSize }: Extras): Layout {
     resultSize: GREGS_64.count * 8 + fpu + windowSize,
     write(view, at, { initial, code, window }) {
       initial.registers.forEach((value, register) => {
-        view.setBigUint64(at + GREG_64[register]! * 8, value, true);
+        view.setBigUint64(at + GREG_64[register] * 8, value, true);
       });
       view.setBigUint64(at + GREGS_64.rip * 8, BigInt(HARNESS_MAP.slot), true);
       view.setBigUint64(at + GREGS_64.eflags * 8, BigInt(initial.flags), true);
@@ -180,7 +180,7 @@ function layout32({ x87, windowSize }: Extras): Layout {
     resultSize: GREGS_32.count * 4 + resultFpu + windowSize,
     write(view, at, { initial, code, window }) {
       initial.registers.slice(0, 8).forEach((value, register) => {
-        view.setUint32(at + (GREG_32[register]! - GREGS_32.first) * 4, Number(value), true);
+        view.setUint32(at + (GREG_32[register] - GREGS_32.first) * 4, Number(value), true);
       });
       [HARNESS_MAP.slot, initial.flags, window].forEach((value, index) => {
         view.setUint32(at + (GREGS_32.loaded + index) * 4, value, true);

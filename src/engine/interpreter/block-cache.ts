@@ -131,13 +131,13 @@ export class BlockCache {
     this.#runtime.compile(forms);
     const outside = instructions.map((instruction) => ({ ...instruction, offset: OUTSIDE }));
     this.#write(this.#lone, forms, outside, OUTSIDE, modeKey, PSEUDO.STALE);
-    return { record: this.#lone, repeats: forms[0]!.repeat !== 'none' };
+    return { record: this.#lone, repeats: forms[0].repeat !== 'none' };
   }
 
   /** A link has led to a block that was dropped since: a record that looks the code up again, with this much budget. */
   #staleRecord(address: number, budget: number): number {
     const { u8, u16, u32 } = this.#pool.views;
-    const pageOffset = u16[(address + RECORD.pageOffset) >>> 1]!;
+    const pageOffset = u16[(address + RECORD.pageOffset) >>> 1];
     u32.fill(0, this.#scratch >>> 2, (this.#scratch + RECORD_SIZE) >>> 2);
     u16[(this.#scratch + RECORD.handler) >>> 1] = PSEUDO.STALE;
     u16[(this.#scratch + RECORD.pageOffset) >>> 1] = pageOffset;
@@ -250,7 +250,7 @@ export class BlockCache {
       this.#used = 0;
       if (this.#chunk === this.#chunks.length) this.#chunks.push(this.#pool.allocate(CHUNK_BYTES, 64));
     }
-    const at = this.#chunks[this.#chunk]! + this.#used;
+    const at = this.#chunks[this.#chunk] + this.#used;
     this.#used += bytes;
     return at;
   }
@@ -362,11 +362,11 @@ export class BlockCache {
     const handlers = this.#handlers(forms, instructions, modeKey);
     let remaining = 0;
     for (let index = forms.length - 1; index >= 0; index--) {
-      const form = forms[index]!;
-      const record = instructions[index]!;
+      const form = forms[index];
+      const record = instructions[index];
       const address = at + index * RECORD_SIZE;
       remaining += form.count;
-      u16[(address + RECORD.handler) >>> 1] = handlers[index]!;
+      u16[(address + RECORD.handler) >>> 1] = handlers[index];
       u8[address + RECORD.length] = record.length;
       u8[address + RECORD.remaining] = remaining;
       u16[(address + RECORD.pageOffset) >>> 1] = record.offset;
@@ -383,10 +383,10 @@ export class BlockCache {
   /** Handler numbers of a block's records: hot ones where they may be, two at a time where there is one for the pair. */
   #handlers(forms: readonly CatalogForm[], instructions: readonly DecodedRecord[], modeKey: number): number[] {
     const numbers = forms.map((form, index) =>
-      form.hotNumber !== undefined && isPlain(instructions[index]!, modeKey) ? form.hotNumber : form.number,
+      form.hotNumber !== undefined && isPlain(instructions[index], modeKey) ? form.hotNumber : form.number,
     );
     for (let index = 0; index + 1 < numbers.length; index++) {
-      const pair = this.#runtime.pairHandler(forms[index]!, numbers[index]!, numbers[index + 1]!);
+      const pair = this.#runtime.pairHandler(forms[index], numbers[index], numbers[index + 1]);
       if (pair !== undefined) numbers[index++] = pair;
     }
     return numbers;
@@ -424,7 +424,7 @@ export class BlockCache {
       u32[(address + RECORD.immediate + 4) >>> 2] = Number((first >> 32n) & 0xffff_ffffn);
     }
     if (second !== undefined) u32[(address + RECORD.immediate2) >>> 2] = Number(second & 0xffff_ffffn);
-    if (branch) u32[(address + RECORD.branch) >>> 2] = Number(branch.immediates[0]! & 0xffff_ffffn);
+    if (branch) u32[(address + RECORD.branch) >>> 2] = Number(branch.immediates[0] & 0xffff_ffffn);
   }
 }
 

@@ -96,7 +96,7 @@ export class CodeLibrary {
     const accesses: Record<string, Record<number, number>> = { load: {}, modify: {}, store: {} };
     for (const kind of ACCESS_KINDS) {
       for (const width of ACCESS_WIDTHS) {
-        accesses[kind]![width] = module.importFunction(accessName(kind, width), accessType(kind, width, { wide }));
+        accesses[kind][width] = module.importFunction(accessName(kind, width), accessType(kind, width, { wide }));
       }
     }
     const imports = {

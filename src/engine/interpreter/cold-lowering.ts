@@ -202,7 +202,7 @@ class ColdLowering extends FormLowering {
     code.get(locals.state);
     this.#segment(statement.segment);
     this.#offset(statement.offset);
-    code.call((statement.intent === 'modify' ? imports.modify : imports.load)[statement.width]!);
+    code.call((statement.intent === 'modify' ? imports.modify : imports.load)[statement.width]);
     code.set(this.temporaryLocal(statement.result.id, statement.width));
     this.#leaveIfFaulted();
   }
@@ -213,7 +213,7 @@ class ColdLowering extends FormLowering {
     this.#segment(statement.segment);
     this.#offset(statement.offset);
     this.clean(statement.value);
-    code.call(this.#environment.imports.store[statement.value.width]!);
+    code.call(this.#environment.imports.store[statement.value.width]);
     this.#leaveIfFaulted();
   }
 

@@ -35,8 +35,8 @@ const STORE_OPCODE: Record<number, MemoryOpcode> = {
   32: 'i32.store',
   64: 'i64.store',
 };
-export const loadOpcode = (width: number): MemoryOpcode => LOAD_OPCODE[width]!;
-export const storeOpcode = (width: number): MemoryOpcode => STORE_OPCODE[width]!;
+export const loadOpcode = (width: number): MemoryOpcode => LOAD_OPCODE[width];
+export const storeOpcode = (width: number): MemoryOpcode => STORE_OPCODE[width];
 
 export abstract class FormLowering extends ValueLowering {
   protected readonly locals: FormLocals;

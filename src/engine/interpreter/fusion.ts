@@ -75,8 +75,8 @@ const operation = (op: Operation['op'], args: readonly Value[]): Value => ({ op,
 /** left, right of `left − right`, if the value is that difference or its borrows. */
 function difference(value: Value): readonly [Value, Value] | undefined {
   if (!isOperation(value)) return undefined;
-  if (value.op === 'sub') return [value.args[0]!, value.args[1]!];
-  if (value.op === 'subBorrows') return difference(value.args[2]!);
+  if (value.op === 'sub') return [value.args[0], value.args[1]];
+  if (value.op === 'subBorrows') return difference(value.args[2]);
   return undefined;
 }
 
@@ -94,7 +94,7 @@ function simplify(value: Value): Value {
   if (value.op === 'xor' && value.width === 1) {
     // SF xor OF
     if (isOperation(a) && isOperation(b) && a.op === 'msb' && b.op === 'overflow') {
-      const operands = difference(b.args[0]!);
+      const operands = difference(b.args[0]);
       if (operands && a.args[0] === (b.args[0] as Operation).args[2]) return operation('slt', operands);
     }
     if (b.op === 'constant' && b.value === 1n && isOperation(a)) return negate(a) ?? value;

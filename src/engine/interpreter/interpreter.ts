@@ -86,7 +86,7 @@ export class Interpreter implements Engine, EmittedCodeHost {
     }
     if (exit === EXIT.FAULT && this.#faultIp !== undefined) state.ip = this.#faultIp;
     state.record = 0;
-    return this.#alone ? 'alone' : EXITS[exit]!;
+    return this.#alone ? 'alone' : EXITS[exit];
   }
 
   /** After a bug of ours in the middle of a block: points `state.ip` to the instruction and gives back what did not run. */
@@ -94,9 +94,9 @@ export class Interpreter implements Engine, EmittedCodeHost {
     const { state, pool } = this.#cpu;
     const { record } = state;
     if (record === 0) return;
-    const ip = state.base + pool.views.u16[(record + RECORD.pageOffset) >>> 1]!;
+    const ip = state.base + pool.views.u16[(record + RECORD.pageOffset) >>> 1];
     state.ip = state.modeKey & MODE.CODE64 ? ip : ip >>> 0;
-    state.budget += pool.views.u8[record + RECORD.remaining]!;
+    state.budget += pool.views.u8[record + RECORD.remaining];
     state.record = 0;
   }
 
@@ -115,7 +115,7 @@ export class Interpreter implements Engine, EmittedCodeHost {
 
   #isStop(ip: number): boolean {
     const { state } = this.#cpu;
-    const base = state.modeKey & MODE.CODE64 ? 0 : state.segments[SEGMENT.CS]!.base;
+    const base = state.modeKey & MODE.CODE64 ? 0 : state.segments[SEGMENT.CS].base;
     return this.#source.stops.has((base + ip) % PAGE_SIZE);
   }
 
@@ -192,7 +192,7 @@ export class Interpreter implements Engine, EmittedCodeHost {
     this.#cpu.spend(COST.HELPER);
     try {
       const args = argumentWidths.map((width, index): number | bigint =>
-        width === 64 ? pool.views.u64[(from >>> 3) + index]! : pool.views.u32[(from >>> 2) + 2 * index]!,
+        width === 64 ? pool.views.u64[(from >>> 3) + index] : pool.views.u32[(from >>> 2) + 2 * index],
       );
       const answer = helper(this.#cpu as never, ...args);
       if (resultWidths.length > 0) this.#results(answer as never, resultWidths);
@@ -209,7 +209,7 @@ export class Interpreter implements Engine, EmittedCodeHost {
     const to = state.address + STATE.helperResults;
     const values = Array.isArray(answer) ? (answer as readonly (number | bigint)[]) : [answer as number | bigint];
     widths.forEach((width, index) => {
-      const value = values[index]!;
+      const value = values[index];
       if (width === 64) pool.views.u64[(to >>> 3) + index] = BigInt(value);
       else pool.views.u32[(to >>> 2) + 2 * index] = Number(value);
     });
@@ -238,7 +238,7 @@ export class Interpreter implements Engine, EmittedCodeHost {
   /** Whether the running record is two instructions of which the first reads what no frame backs. */
   #isFusedWithDevice(address: number, size: number): boolean {
     const { state, mmu, pool } = this.#cpu;
-    if (pool.views.u8[state.record + RECORD.count]! !== 2) return false;
+    if (pool.views.u8[state.record + RECORD.count] !== 2) return false;
     mmu.probeRead(address, size, 'current');
     const last = state.modeKey & MODE.CODE64 ? address + size - 1 : (address + size - 1) >>> 0;
     return mmu.hostAddress(address, 1, 'read') === 0 || mmu.hostAddress(last, 1, 'read') === 0;
@@ -276,7 +276,7 @@ export class Interpreter implements Engine, EmittedCodeHost {
   /** Physical address of code at an offset in CS; throws #GP(0) beyond the limit, #PF. Points the source there. */
   #locate(ip: number): number {
     const { state, mmu } = this.#cpu;
-    const code = state.segments[SEGMENT.CS]!;
+    const code = state.segments[SEGMENT.CS];
     const source = this.#source;
     if (state.modeKey & MODE.CODE64) {
       source.linear = ip;

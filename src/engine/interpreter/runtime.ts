@@ -104,9 +104,9 @@ export class InterpreterRuntime {
       host: {
         memory: this.#pool.memory,
         ...this.#accessFunctions(wide),
-        helper: (_state: number, number: number) => (this.active.callHelper(library.helperCalls[number]!) ? 1 : 0),
+        helper: (_state: number, number: number) => (this.active.callHelper(library.helperCalls[number]) ? 1 : 0),
         raise: (_state: number, vector: number, errorCode: number, cause: number) =>
-          this.active.raise(vector, errorCode, library.causes[cause]!),
+          this.active.raise(vector, errorCode, library.causes[cause]),
       },
     });
     forms.forEach((form, index) => {

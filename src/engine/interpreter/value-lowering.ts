@@ -18,12 +18,12 @@ export class LocalPool {
     this.#code = code;
   }
   take(type: ValueType): number {
-    const local = this.#free[type]!.shift() ?? this.#code.newLocal(type);
+    const local = this.#free[type].shift() ?? this.#code.newLocal(type);
     this.#used.push([type, local]);
     return local;
   }
   releaseAll(): void {
-    for (const [type, local] of this.#used) this.#free[type]!.push(local);
+    for (const [type, local] of this.#used) this.#free[type].push(local);
     this.#used = [];
   }
 }

@@ -56,9 +56,9 @@ export class CpuContext implements ReferenceContext {
       case 'segment':
         return BigInt(this.#segment('operand'));
       case 'immediate':
-        return BigInt.asUintN(width, immediates[0]!);
+        return BigInt.asUintN(width, immediates[0]);
       case 'immediate2':
-        return BigInt.asUintN(width, immediates[1]!);
+        return BigInt.asUintN(width, immediates[1]);
       case 'ip':
         return BigInt.asUintN(width, BigInt(state.ip));
       case 'nextIp':
@@ -92,7 +92,7 @@ export class CpuContext implements ReferenceContext {
       case 'field':
         return defined(this.#readRegister(...this.#byteRegister(this.#field(place), width)));
       case 'selector':
-        return defined(BigInt(state.segments[this.#selectorNumber(place)]!.selector));
+        return defined(BigInt(state.segments[this.#selectorNumber(place)].selector));
       case 'flag':
         return defined(readEflags(state) & flagBit(place.flag) ? 1n : 0n);
       case 'state':
@@ -195,7 +195,7 @@ export class CpuContext implements ReferenceContext {
   /** SDM Vol. 2, JMP, CALL, RET: #GP(0) if the target is beyond the code segment limit or not canonical. */
   checkTarget(target: bigint): void {
     const { state } = this.#cpu;
-    const limit = state.segments[SEGMENT.CS]!.limit;
+    const limit = state.segments[SEGMENT.CS].limit;
     const outside = this.#longMode ? BigInt.asUintN(64, BigInt.asIntN(48, target)) !== target : target > BigInt(limit);
     if (outside) this.raise({ vector: VECTOR.GP, errorCode: 0, cause: JUMP_CAUSE[this.#longMode ? 'long' : 'legacy'] });
   }
@@ -216,7 +216,7 @@ export class CpuContext implements ReferenceContext {
       this.onTrap(fault);
     }
     const values = Array.isArray(answer) ? (answer as readonly HelperValue[]) : [answer as HelperValue];
-    return results.map((width, index) => defined(BigInt.asUintN(width, BigInt(values[index]!))));
+    return results.map((width, index) => defined(BigInt.asUintN(width, BigInt(values[index]))));
   }
 
   undefinedDecision(what: string): void {

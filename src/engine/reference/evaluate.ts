@@ -116,7 +116,7 @@ class Evaluation {
           statement.results.map((result) => result.width),
         );
         statement.results.forEach((result, index) => {
-          this.#temporaries[result.id] = results[index]!;
+          this.#temporaries[result.id] = results[index];
         });
         break;
       }
@@ -168,10 +168,10 @@ class Evaluation {
     if (!isOperation(value)) throw new TypeError(`${value.op} is not an operation`);
     if (value.op === 'select') {
       // Only the branch taken is evaluated: the other may divide by zero.
-      const condition = this.#evaluate(value.args[0]!);
-      if (condition.undefined === 0n) return this.#evaluate(value.args[condition.value ? 1 : 2]!);
+      const condition = this.#evaluate(value.args[0]);
+      if (condition.undefined === 0n) return this.#evaluate(value.args[condition.value ? 1 : 2]);
     }
     const args = value.args.map((arg) => this.#evaluate(arg));
-    return applyOperator(value.op, value.width, value.args[0]!.width, args);
+    return applyOperator(value.op, value.width, value.args[0].width, args);
   }
 }

@@ -19,7 +19,7 @@ export class FormCache {
   find(cpu: Cpu, instruction: DecodedInstruction): Form {
     const { row, encoding, operandSize, addressSize, condition, memory } = instruction;
     const longMode = isLongMode(cpu.state);
-    const stackSize = longMode ? 64 : cpu.state.segments[SEGMENT.SS]!.access & ACCESS_BIG ? 32 : 16;
+    const stackSize = longMode ? 64 : cpu.state.segments[SEGMENT.SS].access & ACCESS_BIG ? 32 : 16;
     const variant = `${operandSize} ${addressSize} ${stackSize} ${longMode} ${condition} ${memory !== undefined}`;
     let variants = this.#forms.get(encoding);
     if (variants === undefined) this.#forms.set(encoding, (variants = new Map()));

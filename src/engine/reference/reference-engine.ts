@@ -57,7 +57,7 @@ export class ReferenceEngine implements Engine {
 
   #stopsHere(): boolean {
     const { state } = this.#cpu;
-    const base = state.modeKey & MODE.CODE64 ? 0 : state.segments[SEGMENT.CS]!.base;
+    const base = state.modeKey & MODE.CODE64 ? 0 : state.segments[SEGMENT.CS].base;
     return this.#stops.has((base + state.ip) % PAGE_SIZE);
   }
 
@@ -84,7 +84,7 @@ export class ReferenceEngine implements Engine {
   #fetch(): DecodedInstruction {
     const { state } = this.#cpu;
     const mode = codeSize(state.modeKey);
-    const { base, limit } = state.segments[SEGMENT.CS]!;
+    const { base, limit } = state.segments[SEGMENT.CS];
     let linear = state.ip;
     let available = MAX_INSTRUCTION_LENGTH;
     if (mode !== 64) {

@@ -65,7 +65,7 @@ const bitTestAnd = (
   instruction({
     mnemonic,
     summary: `Bit test and ${what}`,
-    manual: `SDM Vol. 2A, "${mnemonic.toUpperCase()}—Bit Test and ${what[0]!.toUpperCase()}${what.slice(1)}"`,
+    manual: `SDM Vol. 2A, "${mnemonic.toUpperCase()}—Bit Test and ${what[0].toUpperCase()}${what.slice(1)}"`,
     operands: { base: 'rw', position: 'r' },
     encodings: [
       [`0F ${opcode} /r`, 'rmv', 'rv'],

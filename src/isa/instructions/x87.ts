@@ -309,7 +309,7 @@ interface Comparison {
   readonly pops: number;
 }
 const summaryOf = ({ unordered, pops }: Comparison, what: string): string =>
-  `${unordered ? 'Unordered compare' : 'Compare'} ${what}${['', ' and pop', ' and pop twice'][pops]!}`;
+  `${unordered ? 'Unordered compare' : 'Compare'} ${what}${['', ' and pop', ' and pop twice'][pops]}`;
 
 /** Compares ST(0) with a register. `encodings` take it as ST(i), or none for ST(1). */
 const compareRegister = (comparison: Comparison, encodings: readonly Encoding[]): InstructionRow => {

@@ -101,7 +101,7 @@ describe('U1: breakpoints on instructions', () => {
     const { stops, label } = runEverywhere({ source: LOOP, breakpoints: at('middle') });
     expect(stops.map(({ ip }) => ip)).toEqual(Array(5).fill(label('middle')));
     expect(stops.map(({ retired }) => retired)).toEqual([2, 9, 16, 23, 30]);
-    expect(stops[0]!.hit).toBe(`execute ${label('middle').toString(16)} 0`);
+    expect(stops[0].hit).toBe(`execute ${label('middle').toString(16)} 0`);
   });
 
   it.each(['again', 'compare', 'branch', 'out'])(
@@ -355,7 +355,7 @@ describe('U1: what cannot be a breakpoint', () => {
     const all = Array.from({ length: 1000 }, (_, address) => breakpoints.add({ address }));
     expect(all.map(({ id }) => id)).toEqual(all.map((_, index) => index + 1));
     expect(() => breakpoints.add({ address: 5 })).toThrow('there are 1000 already');
-    breakpoints.remove(all[6]!);
+    breakpoints.remove(all[6]);
     expect(breakpoints.add({ address: 7 }).id).toBe(7);
     breakpoints.clear();
     expect(breakpoints.list).toEqual([]);
@@ -375,11 +375,11 @@ describe('U1: random system programs with breakpoints', () => {
       for (let count = 1; count <= 3000; count += 7) {
         bare.runTo(count);
         const { state } = bare.processor;
-        visited.push((state.segments[1]!.base + state.ip) >>> 0);
+        visited.push((state.segments[1].base + state.ip) >>> 0);
       }
       bare.runTo(4000);
       const random = new Random(seed);
-      const pick = () => visited[random.below(visited.length)]!;
+      const pick = () => visited[random.below(visited.length)];
       const requests: BreakpointRequest[] = [
         ...Array.from({ length: 12 }, () => ({ address: pick() })),
         { address: 0x3_0000, length: 0x1000, kind: 'read' },

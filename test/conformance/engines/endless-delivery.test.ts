@@ -39,12 +39,12 @@ function alignmentStorm(engine: 'interpreter' | 'reference', { gate, code }: Cha
   state.cr0 = (state.cr0 | CR0.AM) >>> 0;
   state.flagsOther |= EFLAGS.AC;
   for (const segment of [0, 2, 3]) {
-    const cache = state.segments[segment]!;
+    const cache = state.segments[segment];
     cache.selector = 0x13;
     cache.access |= 0x6000;
   }
-  state.segments[1]!.selector = 0x0b;
-  state.segments[1]!.access |= 0x6000;
+  state.segments[1].selector = 0x0b;
+  state.segments[1].access |= 0x6000;
   state.cpl = 3;
   state.setReg32(4, STACK + 1);
   machine.processor.modeChanged();
@@ -100,7 +100,7 @@ describe.each(SYSTEM_ENGINES)('%s', (engine) => {
     state.cr0 = (state.cr0 | CR0.PE) >>> 0;
     state.cr4 = CR4.PAE;
     state.efer = 0x500; // LME and LMA
-    state.segments[1]!.access = 0x0020_9b00 | (1 << 15);
+    state.segments[1].access = 0x0020_9b00 | (1 << 15);
     state.ip = CODE;
     processor.modeChanged();
     memory.copyIn(CODE, Uint8Array.of(0x0f, 0x0b));

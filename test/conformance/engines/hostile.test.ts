@@ -247,10 +247,10 @@ describe('interpreter', () => {
     const machine = createBareMachine('interpreter', { memory: 64 * 2 ** 20 });
     const places = Array.from({ length: 64 }, (_, index) => 0x10_0000 + index * 0xf_f000);
     places.forEach((place, index) => {
-      const next = places[(index + 1) % places.length]!;
+      const next = places[(index + 1) % places.length];
       machine.write(place, program32(`lea ebx, [ebx*4 + ebx + ${index}]\nmov eax, ${next}\njmp eax`, place));
     });
-    machine.enter(places[0]!);
+    machine.enter(places[0]);
     machine.processor.run(3 * 64 * 5);
     let expected = 0;
     for (let step = 0; step < 64 * 5; step++) expected = (Math.imul(expected, 5) + (step % 64)) >>> 0;

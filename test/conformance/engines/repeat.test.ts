@@ -33,7 +33,7 @@ function program(seed: number, instructions: number): string {
     'jnz fill',
   ];
   for (let index = 0; index < instructions; index++) {
-    const operation = ['movsb', 'movsw', 'movsd', 'stosb', 'stosw', 'stosd'][pick(6)]!;
+    const operation = ['movsb', 'movsw', 'movsd', 'stosb', 'stosw', 'stosd'][pick(6)];
     const size = { b: 1, w: 2, d: 4 }[operation.at(-1) as 'b' | 'w' | 'd'];
     const down = pick(8) === 0;
     const count = pick(Math.floor(0x2000 / size));

@@ -183,7 +183,7 @@ describe.each(SYSTEM_ENGINES)(
     it('a fault before the instruction, with DR6.Bn; RF = 0 in its image; RF = 1 lets the instruction go on', () => {
       const result = run(engine, `mov ecx, 0\n${breakAt('there', 2)}nop\nthere: inc ecx\nnop`, { resume: true });
       expect(events(result)).toMatchObject([{ eip: label(result, 'there'), dr6: DR6.B2 }]);
-      expect(events(result)[0]!.eflags & EFLAGS.RF).toBe(0);
+      expect(events(result)[0].eflags & EFLAGS.RF).toBe(0);
       expect(result.ecx).toBe(1);
     });
 
@@ -254,7 +254,7 @@ describe.each(SYSTEM_ENGINES)('%s: data and I/O breakpoints', (engine) => {
       `${watch(0x30_0004, enable(1, 'access', 4), 1)}mov ecx, [0x300004]\na: mov [0x300004], ecx\nb: nop`,
     );
     expect(at(result)).toEqual(labels(result, 'a', 'b'));
-    expect(events(result)[0]!.dr6).toBe(DR6.B1);
+    expect(events(result)[0].dr6).toBe(DR6.B1);
   });
 
   it('any byte of the access within the breakpoint counts; LEN aligns its address', () => {
@@ -352,7 +352,7 @@ describe.each(SYSTEM_ENGINES)('%s: C12: B0–B3 are those of this #DB, the other
 
   it('single step', () => {
     const source = `${stale}${SET_TF}nop\n${CLEAR_TF}`;
-    expect(events(run(engine, source))[0]!.dr6).toBe(DR6.BS);
+    expect(events(run(engine, source))[0].dr6).toBe(DR6.BS);
   });
 
   it('general detect', () => {

@@ -41,7 +41,7 @@ describe.each(SYSTEM_ENGINES)(
         prepare: withoutGates(14),
       });
       expect(faults(result)).toEqual(['#DF(0)']);
-      expect(result.exceptions[0]!.cr2).toBe(MISSING + 5);
+      expect(result.exceptions[0].cr2).toBe(MISSING + 5);
     });
 
     it('a page fault, then a page fault (the handler of #PF has no stack page): #DF(0) at CPL 0 through a task gate', () => {
@@ -67,7 +67,7 @@ describe.each(SYSTEM_ENGINES)(
         prepare(machine) {
           withoutGates()(machine);
           // The gate of #DE leads to a code segment of an LDT that lies in the missing page.
-          machine.processor.state.segments[6]!.selector = 0;
+          machine.processor.state.segments[6].selector = 0;
           setVector(machine, 0, { access: 0x8e, selector: 0x0c });
           machine.write32(LAYOUT.GDT + 0x90, (MISSING << 16) | 0xf, 0x0000_8200 | (MISSING >>> 16));
         },
@@ -82,12 +82,12 @@ describe.each(SYSTEM_ENGINES)(
         },
       });
       expect(faults(loaded)).toEqual(['#PF(0)']);
-      expect(loaded.exceptions[0]!.cr2).toBe(MISSING + 8);
+      expect(loaded.exceptions[0].cr2).toBe(MISSING + 8);
     });
 
     it('the saved EIP of a double fault is that of the first exception', () => {
       const result = runSystem(engine, 'mov ax, 0xff8\n@try mov fs, ax', { prepare: withoutGates(13) });
-      expect(result.exceptions[0]!.atStart).toBe(true);
+      expect(result.exceptions[0].atStart).toBe(true);
     });
   },
 );
@@ -114,7 +114,7 @@ describe.each(SYSTEM_ENGINES)('%s: triple fault', (engine) => {
     const { processor, memory } = kept.machine!;
     expect(processor.run(10).reason).toBe('shutdown');
     processor.reset();
-    expect([processor.state.segments[1]!.selector, processor.state.ip]).toEqual([0xf000, 0xfff0]);
+    expect([processor.state.segments[1].selector, processor.state.ip]).toEqual([0xf000, 0xfff0]);
     memory.write(LAYOUT.IDT + 6 * 8 + 4, (LAYOUT.HANDLERS & 0xffff_0000) | 0x8e00, 4);
     expect(processor.run(1000).reason).toBe('halted');
   });

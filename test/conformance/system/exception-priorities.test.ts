@@ -99,7 +99,7 @@ describe.each(SYSTEM_ENGINES)(
         options,
       );
       expect(faults(result)).toEqual(['#PF(2)']);
-      expect(result.exceptions[0]!.cr2).toBe(MISSING);
+      expect(result.exceptions[0].cr2).toBe(MISSING);
       expect(result.read32(MISSING - 4)).toBe(0x1111_1111);
     });
   },

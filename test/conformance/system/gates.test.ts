@@ -165,7 +165,7 @@ describe.each(SYSTEM_ENGINES)('%s: call gates (SDM Vol. 3A, "Call Gates")', (eng
   it('JMP through a gate may not change CPL', () => {
     const result = runSystem(engine, program(`jmp ${GATE}:0`), { prepare: through() });
     expect(faults(result)).toEqual(['#GP(8)']);
-    expect(result.exceptions[0]!.atStart).toBe(true);
+    expect(result.exceptions[0].atStart).toBe(true);
   });
 
   it('a gate that is not present, or leads to null, data or absent code', () => {
@@ -185,7 +185,7 @@ describe.each(SYSTEM_ENGINES)('%s: call gates (SDM Vol. 3A, "Call Gates")', (eng
       },
     });
     expect(faults(result)).toEqual(['#TS(10)']);
-    expect(result.exceptions[0]!.cs).toBe(SELECTOR.USER_CODE);
+    expect(result.exceptions[0].cs).toBe(SELECTOR.USER_CODE);
   });
 });
 

@@ -81,7 +81,7 @@ describe.each(SYSTEM_ENGINES)(
     it('INT n with a gate of DPL < CPL: #GP(vector × 8 + 2)', () => {
       const result = runSystem(engine, `@user int ${VECTOR}\n${HANDLER}`, { prepare: gate(GATE.interrupt) });
       expect(faults(result)).toEqual(['#GP(202)']);
-      expect(result.exceptions[0]!.atStart).toBe(true);
+      expect(result.exceptions[0].atStart).toBe(true);
     });
 
     it('INT3 and INTO are checked likewise; INT1 is not', () => {

@@ -34,7 +34,7 @@ const run = (
       setTss(machine, options.limit ?? MAP + 0x20);
       const bits = new Uint8Array(0x21);
       bits[0x20] = 0xff;
-      for (const port of denied) bits[port >> 3]! |= 1 << (port & 7);
+      for (const port of denied) bits[port >> 3] |= 1 << (port & 7);
       machine.memory.copyIn(LAYOUT.TSS + MAP, bits);
     },
   });

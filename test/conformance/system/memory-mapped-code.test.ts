@@ -32,7 +32,7 @@ function withDevice(code: string, { at = 0, more = (_: SystemMachine) => {} } = 
           if (size === 1) reads.push(offset);
           times.push(machine.processor.clock.now);
           let value = 0;
-          for (let index = size - 1; index >= 0; index--) value = value * 256 + content[offset + index]!;
+          for (let index = size - 1; index >= 0; index--) value = value * 256 + content[offset + index];
           return value;
         },
         writeMemory(offset, value, size) {
@@ -140,7 +140,7 @@ describe.each(SYSTEM_ENGINES)('%s: C4: code in memory-mapped space', (engine) =>
     const { options } = withDevice(code);
     const result = runSystem(engine, `@try call ${DEVICE}`, options);
     expect(faults(result)).toEqual([fault]);
-    expect(result.exceptions[0]!.eip).toBe(DEVICE);
+    expect(result.exceptions[0].eip).toBe(DEVICE);
   });
 
   it('where nothing answers all bytes are FFh: #UD', () => {
@@ -181,7 +181,7 @@ it('C4: all engines fetch the same bytes at the same times', () => {
     const result = runSystem(engine, `mov ebx, 0\nmov esi, 0x20000\ncall ${DEVICE}`, options);
     return { reads, times, hash: result.processor.stateHash() };
   });
-  expect(seen[0]!.reads.length).toBeGreaterThan(40);
+  expect(seen[0].reads.length).toBeGreaterThan(40);
   expect(seen[1]).toEqual(seen[0]);
 });
 

@@ -237,7 +237,7 @@ describe.each(SYSTEM_ENGINES)('%s: task switch (SDM Vol. 3A, "Task Switching")',
     );
     expect(faults(result)).toEqual(['#DB']);
     expect(result.exceptions[0]).toMatchObject({ eip: label(result, 'entry') });
-    expect(result.exceptions[0]!.dr6 & 0x8000).toBe(0x8000);
+    expect(result.exceptions[0].dr6 & 0x8000).toBe(0x8000);
     expect(result.read32(0x7000)).toBe(0);
   });
 
@@ -256,7 +256,7 @@ describe.each(SYSTEM_ENGINES)('%s: task switch (SDM Vol. 3A, "Task Switching")',
     );
     expect(faults(result)).toEqual(['#GP(0)']);
     expect(result.exceptions[0]).toMatchObject({ cs: 0x500, eip: 2 });
-    expect(result.exceptions[0]!.eflags & EFLAGS.VM).toBe(EFLAGS.VM);
+    expect(result.exceptions[0].eflags & EFLAGS.VM).toBe(EFLAGS.VM);
     expect(result.ebx & 0xffff).toBe(0x500);
   });
 });
@@ -273,8 +273,8 @@ describe.each(SYSTEM_ENGINES)('%s: exceptions of a task switch', (engine) => {
       ['#GP(28)', attempt({}, {}, SELECTOR.TSS)],
     ] as const) {
       expect(faults(result)).toEqual([expected]);
-      expect(result.exceptions[0]!.atStart).toBe(true);
-      expect(result.processor.state.segments[7]!.selector).toBe(SELECTOR.TSS);
+      expect(result.exceptions[0].atStart).toBe(true);
+      expect(result.processor.state.segments[7].selector).toBe(SELECTOR.TSS);
     }
   });
 
@@ -285,8 +285,8 @@ describe.each(SYSTEM_ENGINES)('%s: exceptions of a task switch', (engine) => {
   ] as const)('after it they belong to the new task: %s for %o', (expected, fields) => {
     const result = attempt(fields);
     expect(faults(result)).toEqual([expected]);
-    expect(result.exceptions[0]!.eip).toBe(label(result, 'entry'));
-    expect(result.processor.state.segments[7]!.selector).toBe(TSS);
+    expect(result.exceptions[0].eip).toBe(label(result, 'entry'));
+    expect(result.processor.state.segments[7].selector).toBe(TSS);
   });
 
   it.each([

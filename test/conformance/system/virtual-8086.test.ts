@@ -81,7 +81,7 @@ describe.each(SYSTEM_ENGINES)('%s: virtual-8086 mode (SDM Vol. 3B, "Virtual-8086
     (instruction) => {
       const result = runVirtual(engine, instruction, { flags: 2 << 12 });
       expect(faults(result)).toEqual(['#GP(0)']);
-      expect(result.exceptions[0]!.eip).toBe(0);
+      expect(result.exceptions[0].eip).toBe(0);
     },
   );
 
@@ -101,7 +101,7 @@ describe.each(SYSTEM_ENGINES)('%s: virtual-8086 mode (SDM Vol. 3B, "Virtual-8086
   it('IOPL and VM cannot be changed from within', () => {
     const result = runVirtual(engine, 'push dword 0\npopfd\npushfd\npop ebx\nhlt', { flags: EFLAGS.IOPL });
     expect(result.ebx).toBe(EFLAGS.IOPL | 2);
-    expect(result.exceptions[0]!.eflags & EFLAGS.VM).toBe(EFLAGS.VM);
+    expect(result.exceptions[0].eflags & EFLAGS.VM).toBe(EFLAGS.VM);
   });
 
   it('INT n with IOPL = 3 needs a gate of DPL 3; INT3 and INTO are not sensitive to IOPL', () => {
@@ -154,7 +154,7 @@ describe.each(SYSTEM_ENGINES)('%s: virtual-8086 mode (SDM Vol. 3B, "Virtual-8086
       },
     });
     expect(allowed.outputs).toMatchObject([{ port: 0x10 }]);
-    expect(allowed.exceptions[0]!.eip).toBe(2);
+    expect(allowed.exceptions[0].eip).toBe(2);
   });
 });
 
@@ -171,7 +171,7 @@ describe.each(SYSTEM_ENGINES)('%s: C2: INS and OUTS in virtual-8086 mode', (engi
       for (const flags of [0, EFLAGS.IOPL]) {
         const result = runVirtual(engine, code, { flags, before: ENABLE_PAGING, options: { prepare } });
         expect(faults(result)).toEqual(['#GP(0)']);
-        expect(result.exceptions[0]!.cr2).toBe(0);
+        expect(result.exceptions[0].cr2).toBe(0);
       }
     },
   );
@@ -193,7 +193,7 @@ describe.each(SYSTEM_ENGINES)('%s: C16: IRET with VM in the flags that it pops',
     const low = [result.eax, result.ebx, result.ecx, result.edx, result.esi, result.edi].map((value) => value & 0xffff);
     expect(low).toEqual([0x700, 0x710, 0x720, 0x730, SS, CS]);
     expect(result.exceptions).toMatchObject([{ vector: 13, errorCode: 0, cs: CS, eip: 12 }]);
-    expect(result.exceptions[0]!.eflags).toBe((flags | EFLAGS.RF | 2) >>> 0);
+    expect(result.exceptions[0].eflags).toBe((flags | EFLAGS.RF | 2) >>> 0);
     expect(result.read32(LAYOUT.EXCEPTION_STACK - 24)).toBe(0xabcd_0100);
   });
 
@@ -204,7 +204,7 @@ describe.each(SYSTEM_ENGINES)('%s: C16: IRET with VM in the flags that it pops',
     );
     expect(faults(result)).toEqual(['#GP(0)']);
     expect(result.exceptions).toMatchObject([{ atStart: true, cs: SELECTOR.CODE, esp: LAYOUT.KERNEL_STACK - 36 }]);
-    expect(result.exceptions[0]!.eflags & EFLAGS.VM).toBe(0);
+    expect(result.exceptions[0].eflags & EFLAGS.VM).toBe(0);
   });
 
   it('a stack that ends within the nine: #SS(0)', () => {
@@ -215,7 +215,7 @@ describe.each(SYSTEM_ENGINES)('%s: C16: IRET with VM in the flags that it pops',
       { prepare: (machine) => setSegment(machine, SELECTOR.FREE, { access: 0x92, limit, flags: 4 }) },
     );
     expect(faults(result)).toEqual(['#SS(0)']);
-    expect(result.exceptions[0]!.eflags & EFLAGS.VM).toBe(0);
+    expect(result.exceptions[0].eflags & EFLAGS.VM).toBe(0);
   });
 
   it('a 16-bit IRET has no VM to pop: it returns in protected mode', () => {
@@ -227,7 +227,7 @@ describe.each(SYSTEM_ENGINES)('%s: C16: IRET with VM in the flags that it pops',
     expect(result.exceptions).toMatchObject([
       { vector: 6, cs: SELECTOR.CODE16, eip: 0x10, esp: LAYOUT.KERNEL_STACK - 2 },
     ]);
-    expect(result.exceptions[0]!.eflags & EFLAGS.VM).toBe(0);
+    expect(result.exceptions[0].eflags & EFLAGS.VM).toBe(0);
   });
 
   it.each([0, 3])('IRETD at CPL 3 with IOPL %i does not: it returns in protected mode, VM stays clear', (iopl) => {
@@ -253,6 +253,6 @@ describe.each(SYSTEM_ENGINES)('%s: C16: IRET with VM in the flags that it pops',
       .join(' / ');
     const result = runSystem(engine, `@user ${pushes} / here: iretd`);
     expect(faults(result)).toEqual([`#GP(${(CS & 0xfffc).toString(16)})`]);
-    expect(result.exceptions[0]!.eflags & EFLAGS.VM).toBe(0);
+    expect(result.exceptions[0].eflags & EFLAGS.VM).toBe(0);
   });
 });

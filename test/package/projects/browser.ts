@@ -62,4 +62,4 @@ declare global {
   var report: ((result: object) => void) | undefined;
 }
 const answer = globalThis.report ?? ((result: object) => self.postMessage(result));
-SCENARIOS[scenario ?? '']!().then(answer, (error: Error) => answer({ error: String(error.stack) }));
+SCENARIOS[scenario ?? '']().then(answer, (error: Error) => answer({ error: String(error.stack) }));

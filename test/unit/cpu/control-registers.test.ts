@@ -171,7 +171,7 @@ describe('PDPTE registers', () => {
     const cpu = createPaeCpu();
     cpu.memory.write64(0x3018, 0xffff_ffff_ffff_fffen);
     writeControl(cpu, 3, 0x3000);
-    expect(pdptes(cpu)[3]! & 1).toBe(0);
+    expect(pdptes(cpu)[3] & 1).toBe(0);
   });
 
   it('PWT, PCD and the bits for software may be set', () => {

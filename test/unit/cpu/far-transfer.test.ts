@@ -99,7 +99,7 @@ describe('far CALL: the return address', () => {
   it('#SS(0) if the stack has no room', () => {
     const machine = createProtectedCpu();
     machine.esp = 6;
-    machine.cpu.state.segments[2]!.limit = 0xffff;
+    machine.cpu.state.segments[2].limit = 0xffff;
     expect(machine.fault(() => farCall(machine.cpu, SEL.code0, 0x100, 32))).toBe('#SS(0)');
   });
 
@@ -111,7 +111,7 @@ describe('far CALL: the return address', () => {
 
   it('on a 16-bit stack SP wraps and the upper half of ESP stays', () => {
     const machine = createProtectedCpu();
-    Object.assign(machine.cpu.state.segments[2]!, { access: 0x9300, limit: 0xffff });
+    Object.assign(machine.cpu.state.segments[2], { access: 0x9300, limit: 0xffff });
     machine.esp = 0xabcd_0000;
     farCall(machine.cpu, SEL.code0, 0x100, 32);
     expect(machine.esp).toBe(0xabcd_fff8);
@@ -214,7 +214,7 @@ describe('far CALL to more privilege (SDM Vol. 3A, "Stack Switching")', () => {
 
   it('a 16-bit TSS holds 16-bit stack pointers', () => {
     const machine = gated();
-    machine.cpu.state.segments[7]!.access = 0x8300;
+    machine.cpu.state.segments[7].access = 0x8300;
     machine.write16(TSS_MAIN + 2, 0x7000, SEL.data0);
     call(machine);
     expect(machine.esp).toBe(0x7000 - 16);
@@ -241,9 +241,9 @@ describe('far CALL to more privilege (SDM Vol. 3A, "Stack Switching")', () => {
 
   it('#TS(TSS selector) if the stack pointer lies beyond the limit of the TSS', () => {
     const machine = gated();
-    machine.cpu.state.segments[7]!.limit = 8;
+    machine.cpu.state.segments[7].limit = 8;
     expect(machine.fault(() => call(machine))).toBe('#TS(28)');
-    machine.cpu.state.segments[7]!.limit = 9;
+    machine.cpu.state.segments[7].limit = 9;
     expect(machine.fault(() => call(machine))).toBe('none');
   });
 
@@ -306,7 +306,7 @@ describe('far RET (SDM Vol. 2B, "RET—Return From Procedure")', () => {
 
   it('#SS(0) if the stack ends', () => {
     const machine = createProtectedCpu();
-    machine.cpu.state.segments[2]!.limit = STACK_TOP[0] + 6;
+    machine.cpu.state.segments[2].limit = STACK_TOP[0] + 6;
     expect(machine.fault(() => farReturn(machine.cpu, 0, 32))).toBe('#SS(0)');
   });
 
@@ -325,12 +325,12 @@ describe('far RET (SDM Vol. 2B, "RET—Return From Procedure")', () => {
   it('to an outer level: data segments that it may not use become null', () => {
     const machine = returning(0, SEL.data3, 0xb000, SEL.code3, 0x777);
     const { segments } = machine.cpu.state;
-    Object.assign(segments[ES]!, { selector: SEL.data3, access: 0xc0f300 });
-    Object.assign(segments[FS]!, { selector: SEL.conforming0, access: 0xc09f00 });
-    Object.assign(segments[GS]!, { selector: SEL.code0, access: 0xc09b00 });
+    Object.assign(segments[ES], { selector: SEL.data3, access: 0xc0f300 });
+    Object.assign(segments[FS], { selector: SEL.conforming0, access: 0xc09f00 });
+    Object.assign(segments[GS], { selector: SEL.code0, access: 0xc09b00 });
     farReturn(machine.cpu, 0, 32);
     expect(machine.selectors()).toMatchObject({ ds: 0, es: SEL.data3, fs: SEL.conforming0, gs: 0 });
-    expect(segments[DS]!.access).toBe(NULL_SEGMENT);
+    expect(segments[DS].access).toBe(NULL_SEGMENT);
   });
 
   it.each([

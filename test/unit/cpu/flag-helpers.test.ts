@@ -142,7 +142,7 @@ describe('ENTER (SDM Vol. 2A, "ENTER—Make Stack Frame for Procedure Parameters
 
   it('on a 16-bit stack SP and BP are used', () => {
     const machine = at(0, 2);
-    Object.assign(machine.cpu.state.segments[2]!, { access: 0x9300, limit: 0xffff });
+    Object.assign(machine.cpu.state.segments[2], { access: 0x9300, limit: 0xffff });
     machine.esp = 0x1234_7000;
     enterFrame(machine.cpu, 0x10, 0, 32);
     expect(machine.esp).toBe(0x1234_6fec);

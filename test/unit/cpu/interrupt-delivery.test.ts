@@ -190,7 +190,7 @@ describe('checks on the gate (SDM Vol. 3A, "Protection of Exception- and Interru
 
   it('#SS(EXT) if the current stack has no room', () => {
     const machine = gated(0, 0x30, INTERRUPT32);
-    machine.cpu.state.segments[2]!.limit = 0xffff;
+    machine.cpu.state.segments[2].limit = 0xffff;
     machine.esp = 8;
     expect(machine.fault(() => external(machine, 0x30))).toBe('#SS(1)');
   });
@@ -222,7 +222,7 @@ describe('what is pushed', () => {
   it('an interrupt in the middle of a repeated string instruction pushes RF = 1', () => {
     const machine = gated(0, 0x30, INTERRUPT32);
     interruptToTheEnd(machine.cpu, { vector: 0x30, kind: 'external', resume: true });
-    expect(machine.stack(3)[2]! & EFLAGS.RF).toBe(EFLAGS.RF);
+    expect(machine.stack(3)[2] & EFLAGS.RF).toBe(EFLAGS.RF);
   });
 
   it('the processor clears DR7.GD on entering the debug handler', () => {
@@ -377,7 +377,7 @@ describe('conditions for a double fault (SDM Vol. 3A, "Interrupt 8—Double Faul
     if (second === 'contributory') machine.interruptGate(fault.vector, { selector: SEL.code0, access: 0x0e });
     if (second === 'page fault') {
       machine.interruptGate(fault.vector, { selector: 0x100c, access: INTERRUPT32 });
-      Object.assign(machine.cpu.state.segments[6]!, { base: 0x2_0000, limit: 0xffff });
+      Object.assign(machine.cpu.state.segments[6], { base: 0x2_0000, limit: 0xffff });
       machine.missingPages.add(0x2_1000);
     }
     const result = raiseToTheEnd(machine.cpu, fault);
@@ -399,7 +399,7 @@ describe('conditions for a double fault (SDM Vol. 3A, "Interrupt 8—Double Faul
     const machine = createProtectedCpu();
     machine.interruptGate(8, { selector: SEL.code0, offset: HANDLER, access: INTERRUPT32 });
     machine.interruptGate(14, { selector: 0x100c, access: INTERRUPT32 });
-    Object.assign(machine.cpu.state.segments[6]!, { base: 0x2_0000, limit: 0xffff });
+    Object.assign(machine.cpu.state.segments[6], { base: 0x2_0000, limit: 0xffff });
     machine.missingPages.add(0x2_1000);
     raiseToTheEnd(machine.cpu, raise.PF(0x7777_7000, 4, cause));
     expect(machine.stack(2)).toEqual([0, 0x5000]);

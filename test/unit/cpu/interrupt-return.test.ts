@@ -87,7 +87,7 @@ describe('IRET to the same privilege level', () => {
 
   it('#SS(0) if the top 12 bytes of the stack are not within its limits', () => {
     const machine = returning(0, 2, SEL.code0, 0x777);
-    machine.cpu.state.segments[2]!.limit = STACK_TOP[0] - 2;
+    machine.cpu.state.segments[2].limit = STACK_TOP[0] - 2;
     expect(iret(machine)).toBe('#SS(0)');
   });
 
@@ -104,7 +104,7 @@ describe('IRET to an outer level', () => {
     const machine = returning(0, SEL.data3, 0xb000, IF | EFLAGS.IOPL, SEL.code3, 0x777);
     expect(iret(machine)).toBe('none');
     expect(machine.selectors()).toEqual({ cs: SEL.code3, ss: SEL.data3, ds: 0, es: 0, fs: 0, gs: 0 });
-    expect(machine.cpu.state.segments[3]!.access).toBe(NULL_SEGMENT);
+    expect(machine.cpu.state.segments[3].access).toBe(NULL_SEGMENT);
     expect(machine.esp).toBe(0xb000);
     expect(machine.cpu.state.cpl).toBe(3);
   });
@@ -163,7 +163,7 @@ describe('IRET to virtual-8086 mode', () => {
 
   it('#SS(0) if the top 36 bytes of the stack are not within its limits', () => {
     const machine = returning(0, ...frame);
-    machine.cpu.state.segments[2]!.limit = STACK_TOP[0] - 2;
+    machine.cpu.state.segments[2].limit = STACK_TOP[0] - 2;
     expect(iret(machine)).toBe('#SS(0)');
   });
 

@@ -17,7 +17,7 @@ function createCpu(options: { limit?: number; access?: number; cpl?: number; fla
   cpu.state.cr0 = CR0.PE;
   cpu.state.cpl = options.cpl ?? 3;
   cpu.state.flagsOther = options.flags ?? 0;
-  const tss = cpu.state.segments[TR]!;
+  const tss = cpu.state.segments[TR];
   tss.base = TSS;
   tss.limit = options.limit ?? MAP + 0x2000;
   tss.access = options.access ?? TSS32_BUSY;

@@ -51,7 +51,7 @@ describe('MOV to DS, ES, FS, GS (SDM Vol. 2B, "MOV—Move")', () => {
     const machine = createProtectedCpu();
     machine.describe(0x0c, { access: 0x92, base: 0x777 });
     loadSegment(machine.cpu, DS, 0x0c);
-    expect(machine.cpu.state.segments[DS]!.base).toBe(0x777);
+    expect(machine.cpu.state.segments[DS].base).toBe(0x777);
     expect(machine.read32(LDT + 12) & 0x100).toBe(0x100);
   });
 

@@ -17,7 +17,7 @@ const CODE = { readable: 0x40_9b00, executeOnly: 0x40_9900 };
 const SIZES = [1, 2, 4, 8] as const;
 
 function setSegment({ cpu }: ProtectedCpu, segment: number, fields: { base?: number; limit: number; access: number }) {
-  const cache = cpu.state.segments[segment]!;
+  const cache = cpu.state.segments[segment];
   Object.assign(cache, { base: 0, ...fields });
   refreshSegmentBounds(cache);
   return cache;
@@ -104,7 +104,7 @@ describe('type checking (SDM Vol. 3A, "Type Checking")', () => {
 
   it('an access through a null selector raises a general-protection exception', () => {
     const machine = createProtectedCpu();
-    loadNullSegment(machine.cpu.state.segments[DS]!, 0);
+    loadNullSegment(machine.cpu.state.segments[DS], 0);
     expect(attempt(machine, DS, 0, 1, 'read')).toBe('#GP(0)');
   });
 
@@ -172,7 +172,7 @@ describe('real-address mode', () => {
   it('a segment that a null selector made unusable works again, with a limit of 64 KiB', () => {
     const machine = createProtectedCpu();
     const { state } = machine.cpu;
-    loadNullSegment(state.segments[DS]!, 0);
+    loadNullSegment(state.segments[DS], 0);
     state.cr0 = 0x10;
     loadRealModeSegment(state, DS, 0x10);
     expect(attempt(machine, DS, 0xffff, 1, 'write')).toBe('none');

@@ -19,8 +19,8 @@ describe('system helpers', () => {
 
   it('INVLPG drops the page at segment base + offset, without a limit check', () => {
     const cpu = createFakeCpu();
-    cpu.state.segments[3]!.base = 0xffff_f000;
-    cpu.state.segments[3]!.limit = 0;
+    cpu.state.segments[3].base = 0xffff_f000;
+    cpu.state.segments[3].limit = 0;
     SYSTEM_HELPERS.invalidatePage(cpu, 3, 0x3000);
     expect(cpu.calls).toEqual(['flushPage 2000']);
   });

@@ -90,7 +90,7 @@ describe('task switch by JMP (SDM Vol. 3A, "Task Switching")', () => {
       fs: SEL.data3,
       gs: 0,
     });
-    expect(state.segments[5]!.access).toBe(NULL_SEGMENT);
+    expect(state.segments[5].access).toBe(NULL_SEGMENT);
     expect(machine.flags()).toBe(2);
     expect(state.nextIp).toBe(0x4000);
     expect(state.segments[TR]).toMatchObject({ selector: SEL.tssOther, base: TSS_OTHER, access: 0x8b00 });
@@ -294,7 +294,7 @@ describe('exceptions in the new task (SDM Vol. 3A, Table "Exception Conditions C
   ])('%s', (_, fields, expected) => {
     fillTask(TSS_OTHER, fields);
     expect(outcome(jump)).toBe(expected);
-    expect(machine.cpu.state.segments[TR]!.selector).toBe(SEL.tssOther);
+    expect(machine.cpu.state.segments[TR].selector).toBe(SEL.tssOther);
     expect(machine.cpu.state.ip).toBe('eip' in fields ? fields.eip : 0x4000);
   });
 
@@ -329,7 +329,7 @@ describe('exceptions in the new task (SDM Vol. 3A, Table "Exception Conditions C
     machine.describe(0x0c, { access: 0x92, base: 0x1234 });
     fillTask(TSS_OTHER, { ds: 0x0c });
     jump();
-    expect(machine.cpu.state.segments[3]!.base).toBe(0x1234);
+    expect(machine.cpu.state.segments[3].base).toBe(0x1234);
     expect(machine.read32(LDT + 12) & 0x100).toBe(0x100);
   });
 });

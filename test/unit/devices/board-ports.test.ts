@@ -19,7 +19,7 @@ describe('port 61h (system control port B)', () => {
     pit.writePort(2, 100);
     pit.writePort(2, 0);
     at(50);
-    expect(pit.state.counters[2]!.gate).toBe(0);
+    expect(pit.state.counters[2].gate).toBe(0);
     expect(port61.readPort() & 0x20).toBe(0);
     port61.writePort(0, 1);
     at(149);
@@ -54,7 +54,7 @@ describe('port 61h (system control port B)', () => {
     const { port61, pit } = createPort61();
     port61.writePort(0, 0x03);
     resetDevices([port61]);
-    expect([port61.readPort() & 0x0f, pit.state.counters[2]!.gate]).toEqual([0, 0]);
+    expect([port61.readPort() & 0x0f, pit.state.counters[2].gate]).toEqual([0, 0]);
   });
 });
 

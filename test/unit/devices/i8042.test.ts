@@ -70,7 +70,7 @@ describe('8042 commands', () => {
     const byteAfter = (code: number) => {
       command(code);
       command(0x20);
-      return drain()[0]! & 0x30;
+      return drain()[0] & 0x30;
     };
     expect([0xa8, 0xad, 0xa7, 0xae].map(byteAfter)).toEqual([0x00, 0x10, 0x30, 0x20]);
   });

@@ -131,14 +131,14 @@ const DEEDS: Record<string, (board: Board) => void> = {
 
 function shuffled<Item>(items: readonly Item[], random: Random): Item[] {
   const rest = [...items];
-  return items.map(() => rest.splice(random.below(rest.length), 1)[0]!);
+  return items.map(() => rest.splice(random.below(rest.length), 1)[0]);
 }
 
 describe('C1: RESET# to chips that are wired to each other', () => {
   const names = Object.keys(DEEDS);
   const afterReset = (deeds: readonly string[], order: (devices: Device[]) => Device[], time: number) => {
     const board = createBoard();
-    for (const deed of deeds) DEEDS[deed]!(board);
+    for (const deed of deeds) DEEDS[deed](board);
     expect(board.clock.now).toBeLessThanOrEqual(time);
     board.clock.advanceTo(time);
     resetDevices(order(board.devices));
@@ -150,7 +150,7 @@ describe('C1: RESET# to chips that are wired to each other', () => {
     for (const name of names) {
       const board = createBoard();
       const before = board.look();
-      DEEDS[name]!(board);
+      DEEDS[name](board);
       expect(board.look(), name).not.toEqual(before);
     }
     expect(fresh.lines).toEqual([0, 1]);
@@ -189,7 +189,7 @@ describe('C1: RESET# to chips that are wired to each other', () => {
         if (first === last) continue;
         const order = (devices: Device[]) => {
           const others = devices.filter((_, index) => index !== first && index !== last);
-          return [devices[first]!, ...others, devices[last]!];
+          return [devices[first], ...others, devices[last]];
         };
         expect(afterReset(names, order, time)).toEqual(expected);
       }

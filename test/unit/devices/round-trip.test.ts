@@ -166,7 +166,7 @@ const CASES: Record<string, Case> = {
         bench.clock!.advance(100_000);
         seen.push(read(bench, 2), read(bench, 5), read(bench, 0), read(bench, 6));
       }
-      return [seen, bench.devices[1]!.state];
+      return [seen, bench.devices[1].state];
     },
   },
   i8042: {
@@ -272,10 +272,10 @@ function watch(lines: readonly RecordingLine[]) {
   const before = lines.map(({ level, rising, falling }) => ({ level, rising: rising.length, falling: falling.length }));
   return () =>
     lines.map(({ level, rising, falling }, index) => ({
-      first: before[index]!.level,
+      first: before[index].level,
       last: level,
-      rising: rising.slice(before[index]!.rising),
-      falling: falling.slice(before[index]!.falling),
+      rising: rising.slice(before[index].rising),
+      falling: falling.slice(before[index].falling),
     }));
 }
 

@@ -24,8 +24,8 @@ describe('VGA text buffer', () => {
     print(0, 'Hello');
     print(81, 'world');
     const text = vga.text();
-    expect([text.length, text[0]!.length]).toEqual([25, 80]);
-    expect([text[0]!.trimEnd(), text[1]!.trimEnd()]).toEqual(['Hello', ' world']);
+    expect([text.length, text[0].length]).toEqual([25, 80]);
+    expect([text[0].trimEnd(), text[1].trimEnd()]).toEqual(['Hello', ' world']);
     expect(vga.readMemory(0, 2)).toBe(0x0748);
   });
 
@@ -47,17 +47,17 @@ describe('VGA text buffer', () => {
     const { vga, crtc, print } = bench();
     print(80, 'second row');
     crtc(0x0d, 80);
-    expect(vga.text()[0]!.trimEnd()).toBe('second row');
+    expect(vga.text()[0].trimEnd()).toBe('second row');
     print(0, 'first row');
     crtc(0x0c, 0x3f);
     crtc(0x0d, 0xb0); // 3FB0h = 4000h - 80
-    expect(vga.text()[1]!.trimEnd()).toBe('first row');
+    expect(vga.text()[1].trimEnd()).toBe('first row');
   });
 
   it('shows code page 437', () => {
     const { vga } = bench();
     for (const [cell, code] of [0x01, 0x7f, 0xb0, 0xc9, 0xe4, 0xff, 0x00].entries()) vga.writeMemory(2 * cell, code, 1);
-    expect(vga.text()[0]!.trimEnd()).toBe('☺⌂░╔Σ');
+    expect(vga.text()[0].trimEnd()).toBe('☺⌂░╔Σ');
   });
 });
 

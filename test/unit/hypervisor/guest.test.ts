@@ -349,7 +349,7 @@ describe('listeners', () => {
       console.error = error;
     }
     expect(lines).toHaveLength(1);
-    expect(lines[0]![0]).toMatch(/^vetro: a listener of guest \(exit\) threw: Error: planted\n {4}at /);
+    expect(lines[0][0]).toMatch(/^vetro: a listener of guest \(exit\) threw: Error: planted\n {4}at /);
   });
 
   it('L7: an onListenerError that throws is silent', async () => {

@@ -21,64 +21,64 @@ describe('the life of a guest', () => {
   it('runs until it halts for good', async () => {
     const machine = new FakeMachine([{ at: 50_000, event: 'halted' }]);
     const { guests } = createHost([machine]);
-    expect(guests[0]!.state).toBe('created');
-    expect(await guests[0]!.run()).toEqual({ reason: 'halted' });
-    expect(guests[0]!.state).toBe('stopped');
-    expect(guests[0]!.instructions).toBe(50_000);
+    expect(guests[0].state).toBe('created');
+    expect(await guests[0].run()).toEqual({ reason: 'halted' });
+    expect(guests[0].state).toBe('stopped');
+    expect(guests[0].instructions).toBe(50_000);
   });
 
   it('pauses and goes on', async () => {
     const { guests } = createHost([new FakeMachine([{ at: 1e12, event: 'halted' }])]);
-    const ended = guests[0]!.run();
+    const ended = guests[0].run();
     await settle();
-    guests[0]!.pause();
+    guests[0].pause();
     await settle();
-    const { instructions } = guests[0]!;
+    const { instructions } = guests[0];
     await settle();
-    expect(guests[0]!.instructions).toBe(instructions);
-    expect(guests[0]!.state).toBe('paused');
-    void guests[0]!.run();
+    expect(guests[0].instructions).toBe(instructions);
+    expect(guests[0].state).toBe('paused');
+    void guests[0].run();
     expect(await ended).toEqual({ reason: 'halted' });
   });
 
   it('runs to an exact instruction and pauses there', async () => {
     const { guests } = createHost([new FakeMachine()]);
-    await guests[0]!.runTo(123_457);
-    expect(guests[0]!.instructions).toBe(123_457);
-    expect(guests[0]!.state).toBe('paused');
-    guests[0]!.step();
-    expect(guests[0]!.instructions).toBe(123_458);
+    await guests[0].runTo(123_457);
+    expect(guests[0].instructions).toBe(123_457);
+    expect(guests[0].state).toBe('paused');
+    guests[0].step();
+    expect(guests[0].instructions).toBe(123_458);
   });
 
   it('is stopped from outside', async () => {
     const { guests } = createHost([new FakeMachine()]);
-    const ended = guests[0]!.run();
+    const ended = guests[0].run();
     await settle();
-    guests[0]!.stop();
+    guests[0].stop();
     expect(await ended).toEqual({ reason: 'stopped', by: 'stop' });
-    await expect(guests[0]!.run()).rejects.toThrow('guest 0 has stopped: reset it first');
-    guests[0]!.reset();
-    expect(guests[0]!.state).toBe('created');
+    await expect(guests[0].run()).rejects.toThrow('guest 0 has stopped: reset it first');
+    guests[0].reset();
+    expect(guests[0].state).toBe('created');
   });
 
   it('gives its memory back when it is disposed', async () => {
     const machine = new FakeMachine();
     const { host, guests } = createHost([machine]);
-    void guests[0]!.run();
+    void guests[0].run();
     await settle();
-    guests[0]!.dispose();
+    guests[0].dispose();
     await settle();
     expect(machine.disposed).toBe(true);
     expect(host.guests).toEqual([]);
-    await expect(guests[0]!.run()).rejects.toThrow('guest 0 is disposed');
+    await expect(guests[0].run()).rejects.toThrow('guest 0 is disposed');
   });
 
   it('may be disposed by a listener in the middle of a slice', async () => {
     const machine = new FakeMachine([{ at: 100, event: 'reset' }]);
     machine.output = 'x';
     const { guests } = createHost([machine]);
-    guests[0]!.serial.on('data', () => guests[0]!.dispose());
-    expect(await guests[0]!.run()).toEqual({ reason: 'stopped', by: 'dispose' });
+    guests[0].serial.on('data', () => guests[0].dispose());
+    expect(await guests[0].run()).toEqual({ reason: 'stopped', by: 'dispose' });
     await settle();
     expect(machine.resets).toBe(0);
   });
@@ -104,10 +104,10 @@ describe('the life of a guest', () => {
       { at: 300, event: 'halted' },
     ]);
     const { guests } = createHost([machine]);
-    const ended = guests[0]!.run();
+    const ended = guests[0].run();
     await settle();
     expect(machine.instructions).toBe(100);
-    guests[0]!.serial.write('a');
+    guests[0].serial.write('a');
     expect(await ended).toEqual({ reason: 'halted' });
     expect(machine.serial.sent).toEqual([0x61]);
   });
@@ -125,7 +125,7 @@ describe('several guests', () => {
 
   it('let the world have its turn', async () => {
     const { platform, guests } = createHost([new FakeMachine([{ at: 20_000_000, event: 'halted' }])]);
-    await guests[0]!.run();
+    await guests[0].run();
     expect(platform.yields).toBeGreaterThan(0);
   });
 });
@@ -137,14 +137,14 @@ describe('clock host', () => {
     machine.nextAlarm = 10_000_000;
     const { platform, guests } = createHost([machine, { clock: 'host' }]);
     platform.step = 0; // the wall clock stands still
-    const ended = guests[0]!.run();
+    const ended = guests[0].run();
     await settle();
     expect(machine.time).toBe(0);
     expect(platform.timers.map(({ at }) => at)).toEqual([10]);
     platform.fire();
     await settle();
     expect(machine.time).toBe(10_000_000);
-    guests[0]!.stop();
+    guests[0].stop();
     expect(await ended).toEqual({ reason: 'stopped', by: 'stop' });
     expect(platform.timers).toEqual([]);
   });
@@ -161,11 +161,11 @@ describe('clock host', () => {
       slices++;
       return run(limits);
     };
-    void guests[0]!.run();
+    void guests[0].run();
     await settle();
     expect(slices).toBe(1);
     expect(platform.timers).toHaveLength(1);
-    guests[0]!.stop();
+    guests[0].stop();
   });
 
   it('input wakes it before the alarm', async () => {
@@ -174,12 +174,12 @@ describe('clock host', () => {
     machine.nextAlarm = 1e15;
     const { platform, guests } = createHost([machine, { clock: 'host' }]);
     platform.step = 0;
-    void guests[0]!.run();
+    void guests[0].run();
     await settle();
     platform.time = 3;
-    guests[0]!.serial.write('a');
+    guests[0].serial.write('a');
     await settle();
     expect(machine.time).toBe(3_000_000);
-    guests[0]!.stop();
+    guests[0].stop();
   });
 });

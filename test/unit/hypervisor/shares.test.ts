@@ -55,7 +55,7 @@ describe('shares', () => {
     );
     await runFor(5000);
     expect(Math.abs(share(guests) * 3 - 1)).toBeLessThan(0.02);
-    expect(guests[1]!.instructions / guests[0]!.instructions).toBeCloseTo(3, 1);
+    expect(guests[1].instructions / guests[0].instructions).toBeCloseTo(3, 1);
   });
 
   it('S2: are time, not instructions: a dear guest gets no more of it than its neighbour', async () => {
@@ -79,7 +79,7 @@ describe('shares', () => {
       dear.push(platform.time - start);
       return exit;
     };
-    guests[0]!.reset();
+    guests[0].reset();
     await runFor(500);
     // One look at the clock (10,000 instructions, 50 ms) is the least a slice takes here; the rest fit.
     expect(dear[0]).toBeCloseTo(50, 0);
@@ -99,7 +99,7 @@ describe('shares', () => {
     const machine = resetting('triple-fault');
     const { guests, runFor } = createHost({ price: CHEAP }, { machine, price: { ...CHEAP, reset: 0.1 } });
     const lines: string[] = [];
-    guests[1]!.on('warning', (line) => lines.push(line));
+    guests[1].on('warning', (line) => lines.push(line));
     await runFor(10_000);
     expect(machine.resets).toBeGreaterThan(900);
     expect(machine.resets).toBeLessThan(1100);
@@ -110,8 +110,8 @@ describe('shares', () => {
   it('S1: input does not let a guest out of its wait', async () => {
     const machine = resetting('reset');
     const { guests, runFor } = createHost({ machine, price: { ...CHEAP, reset: 0.1 } }, { price: CHEAP });
-    const typing = guests[0]!.on('reset', () => guests[0]!.serial.write('x'));
-    const nagging = guests[1]!.on('idle', () => {});
+    const typing = guests[0].on('reset', () => guests[0].serial.write('x'));
+    const nagging = guests[1].on('idle', () => {});
     await runFor(3000);
     for (const off of [typing, nagging]) off();
     expect(machine.resets).toBeLessThan(400);
@@ -140,7 +140,7 @@ describe('shares', () => {
     );
     const { guests, runFor } = createHost({ machine, price: CHEAP });
     const lines: string[] = [];
-    guests[0]!.on('warning', (line) => lines.push(line));
+    guests[0].on('warning', (line) => lines.push(line));
     await runFor(150);
     expect([machine.resets, lines]).toEqual([50, []]);
   });

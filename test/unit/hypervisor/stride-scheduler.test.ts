@@ -6,8 +6,8 @@ function run(scheduler: StrideScheduler<string>, slices: number, lengths: Record
   const executed: Record<string, number> = Object.fromEntries(Object.keys(lengths).map((name) => [name, 0]));
   for (let slice = 0; slice < slices; slice++) {
     const name = scheduler.next()!;
-    executed[name]! += lengths[name]!;
-    scheduler.charge(name, lengths[name]!);
+    executed[name] += lengths[name];
+    scheduler.charge(name, lengths[name]);
   }
   return executed;
 }

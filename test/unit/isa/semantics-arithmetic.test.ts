@@ -38,8 +38,8 @@ const sizeOf = (width: (typeof WIDTHS)[number]): FormOptions => ({ size: width =
 
 function differences(machine: Machine, width: number, { result, flags }: Outcome): string {
   const wrong: string[] = [];
-  if ((machine.gpr[0]! & mask(width)) !== result)
-    wrong.push(`result ${machine.gpr[0]!.toString(16)} ≠ ${result.toString(16)}`);
+  if ((machine.gpr[0] & mask(width)) !== result)
+    wrong.push(`result ${machine.gpr[0].toString(16)} ≠ ${result.toString(16)}`);
   for (const [name, value] of Object.entries(flags)) {
     if (machine.undefinedFlags.has(name)) wrong.push(`${name} undefined`);
     else if (machine.flags[name] !== (value ? 1n : 0n)) wrong.push(`${name} ${machine.flags[name]} ≠ ${value}`);
@@ -178,13 +178,13 @@ describe('shifts and rotates, bit by bit as the manual writes them', () => {
             Object.assign(machine.flags, { CF: carry, OF: 1n, SF: 1n, ZF: 1n, PF: 0n });
             const turns = count & (width === 64 ? 63 : 31);
             let state: State = { value: before, carry: carry === 1n };
-            for (let turn = 0; turn < turns; turn++) state = steps[mnemonic]!(state, width);
+            for (let turn = 0; turn < turns; turn++) state = steps[mnemonic](state, width);
             const flags: Partial<Record<string, boolean>> = {};
             if (turns === 0) Object.assign(flags, { CF: carry === 1n, OF: true, SF: true, ZF: true, PF: false });
             else {
               const beyond = (mnemonic === 'shl' || mnemonic === 'shr') && turns >= width;
               if (!beyond) flags.CF = state.carry;
-              if (turns === 1) flags.OF = overflows[mnemonic]!(before, state, width);
+              if (turns === 1) flags.OF = overflows[mnemonic](before, state, width);
               if (!rotates) Object.assign(flags, resultFlags(state.value, width));
               else Object.assign(flags, { SF: true, ZF: true, PF: false });
             }
@@ -251,8 +251,8 @@ describe('MUL, IMUL, DIV, IDIV', () => {
   };
   const accumulated = (machine: Machine, width: number) =>
     width === 8
-      ? machine.gpr[0]! & 0xffffn
-      : (machine.gpr[0]! & mask(width)) | ((machine.gpr[2]! & mask(width)) << BigInt(width));
+      ? machine.gpr[0] & 0xffffn
+      : (machine.gpr[0] & mask(width)) | ((machine.gpr[2] & mask(width)) << BigInt(width));
 
   it.each([
     ['mul', 4],
@@ -404,7 +404,7 @@ describe('decimal adjustment, for every AL, CF and AF', () => {
   };
   const opcodes: Record<string, string> = { daa: '27 i64', das: '2F i64', aaa: '37 i64', aas: '3F i64' };
   it.each(Object.keys(models))('%s', (mnemonic) => {
-    const run = prepare(mnemonic, opcodes[mnemonic]!);
+    const run = prepare(mnemonic, opcodes[mnemonic]);
     const wrong: string[] = [];
     for (let al = 0; al < 256; al++) {
       for (const ah of [0, 5, 0xff]) {
@@ -417,7 +417,7 @@ describe('decimal adjustment, for every AL, CF and AF', () => {
           const machine = createMachine();
           machine.gpr[0] = BigInt((ah << 8) | al);
           Object.assign(machine.flags, { AF: af ? 1n : 0n, CF: cf ? 1n : 0n });
-          const [newAl, newAh, AF, CF] = models[mnemonic]!(al, ah, af, cf);
+          const [newAl, newAh, AF, CF] = models[mnemonic](al, ah, af, cf);
           const flags = mnemonic.startsWith('d') ? { AF, CF, ...resultFlags(BigInt(newAl), 8) } : { AF, CF };
           const found = differences(run(machine), 16, { result: BigInt((newAh << 8) | newAl), flags });
           if (found) wrong.push(`${al.toString(16)} AF=${af} CF=${cf}: ${found}`);

@@ -142,7 +142,7 @@ describe('control transfer', () => {
           });
           const good =
             jcc!.jump === (expected ? 0xf0n : undefined) &&
-            (setcc!.gpr[0]! & 0xffn) === (expected ? 1n : 0n) &&
+            (setcc!.gpr[0] & 0xffn) === (expected ? 1n : 0n) &&
             cmovcc!.gpr[1] === (expected ? 0xffn : 0x1111_1111n);
           if (!good) wrong.push(`${condition.toString(16)} ${JSON.stringify(flags)}`);
         }

@@ -167,7 +167,7 @@ function wrongCalls(form: Form): string[] {
   const pointer = form.key.longMode ? 64 : 32;
   const fits = (given: readonly Value[], wanted: readonly HelperWidth[]) =>
     given.length === wanted.length &&
-    wanted.every((width, index) => given[index]!.width === (width === 'pointer' ? pointer : width));
+    wanted.every((width, index) => given[index].width === (width === 'pointer' ? pointer : width));
   const signatures: Readonly<Record<string, HelperSignature>> = HELPER_SIGNATURES;
   return [...flatten(form.statements)].flatMap((statement) => {
     if (statement.kind !== 'call') return [];

@@ -150,7 +150,7 @@ describe('what cannot be booted is refused with one line', () => {
       createBzImage({ code, kernelVersion, checksum: true, ...options });
     const flipped = (kernel: Uint8Array, at: number, length: number) => {
       const copy = kernel.slice();
-      for (let index = at; index < at + length; index++) copy[index]! ^= 0xff;
+      for (let index = at; index < at + length; index++) copy[index] ^= 0xff;
       return copy;
     };
 

@@ -99,7 +99,7 @@ describe.each(ENGINES)('C1: a reset on the %s', (engine) => {
     const run = (deeds: readonly string[], instructions: number) => {
       const pc = createPc(bootSector(LOOP), engine);
       pc.run({ instructions });
-      for (const deed of deeds) DEEDS[deed]!(pc);
+      for (const deed of deeds) DEEDS[deed](pc);
       pc.reset();
       const hash = pc.stateHash();
       // And it goes on as such a one.

@@ -40,26 +40,26 @@ function differences(form: X87Form, actual: FpuResult, recorded: FpuResult): str
   check('flags', actual.flags, recorded.flags);
   check('ax', actual.ax, recorded.ax);
   actual.stack.forEach((value, index) => {
-    const other = recorded.stack[index]!;
+    const other = recorded.stack[index];
     if (show(value) !== show(other) && !(form.approximate && isNear(value, other))) {
       found.push(`ST(${index}) ${show(value)}, hardware ${show(other)}`);
     }
   });
   actual.memory.forEach((byte, index) => {
     if (byte !== recorded.memory[index])
-      found.push(`memory[${index}] ${hex(byte)}, hardware ${hex(recorded.memory[index]!)}`);
+      found.push(`memory[${index}] ${hex(byte)}, hardware ${hex(recorded.memory[index])}`);
   });
   return found;
 }
 
 const describeInput = ({ control, status, tags, stack, memory }: FpuState): string =>
-  `control ${hex(control)} status ${hex(status)} tags ${hex(tags)} ST(0) ${show(stack[0]!)} ST(1) ${show(stack[1]!)} memory ${[...memory].map(hex).join(' ')}`;
+  `control ${hex(control)} status ${hex(status)} tags ${hex(tags)} ST(0) ${show(stack[0])} ST(1) ${show(stack[1])} memory ${[...memory].map(hex).join(' ')}`;
 
 describe('x87 instructions do what a recorded CPU did', () => {
   const machine = new X87Machine();
 
   it.each(FORMS.map((form) => [form.name, form] as const))('%s', (name, form) => {
-    const bytes = Uint8Array.from(atob(RECORDED[name]!), (character) => character.charCodeAt(0));
+    const bytes = Uint8Array.from(atob(RECORDED[name]), (character) => character.charCodeAt(0));
     const wrong: string[] = [];
     let position = 0;
     for (const vector of makeVectors(form)) {
@@ -77,7 +77,7 @@ describe('the recorded vectors', () => {
   it('cover every kind of operand in both registers, every rounding and precision, masked and unmasked', () => {
     const seen = new Set<string>();
     for (const vector of makeVectors(FORMS.find(({ name }) => name === 'fadd st0, st1')!)) {
-      seen.add(`${kindOf(vector.stack[0]!)} ${kindOf(vector.stack[1]!)}`);
+      seen.add(`${kindOf(vector.stack[0])} ${kindOf(vector.stack[1])}`);
       seen.add(`control ${(vector.control >> 8) & 15}`);
       for (const flag of [1, 2, 4, 8, 16, 32]) seen.add(`mask ${flag} ${(vector.control & flag) !== 0}`);
     }
@@ -89,7 +89,7 @@ describe('the recorded vectors', () => {
   it('make every exception happen, masked and unmasked', () => {
     const raised = new Set<string>();
     for (const form of FORMS) {
-      const bytes = Uint8Array.from(atob(RECORDED[form.name]!), (character) => character.charCodeAt(0));
+      const bytes = Uint8Array.from(atob(RECORDED[form.name]), (character) => character.charCodeAt(0));
       let position = 0;
       for (const vector of makeVectors(form)) {
         const { after, next } = decodeResult(vector, bytes, position);

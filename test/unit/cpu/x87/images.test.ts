@@ -143,7 +143,7 @@ describe('images of the FPU', () => {
     machine.load({ control: 0x37f, status: 0, tags: 0b11_01_10_00_01_00_01_00, stack });
     // R4 unnormal: special; R3 valid; R2 infinity: special; R1 denormal: special; R0 zero.
     machine.execute(FNSTENV);
-    expect(words(3, 4)[2]! & 0xffff).toBe(0b11_00_00_10_00_10_10_01);
+    expect(words(3, 4)[2] & 0xffff).toBe(0b11_00_00_10_00_10_10_01);
   });
 
   describe('FXSAVE', () => {
@@ -191,7 +191,7 @@ describe('images of the FPU', () => {
 
     it('alignment is that of the linear address', () => {
       loadVirtual8086Segment(machine.state, DS, 0);
-      machine.state.segments[DS]!.base = 8;
+      machine.state.segments[DS].base = 8;
       machine.state.setReg32(ESI, OPERAND - 8);
       expect(fault(FXSAVE)).toBe('none');
     });

@@ -153,7 +153,7 @@ function createRandom(seed: number): Random {
 }
 
 const below = (random: Random, limit: number): number => Math.floor(random() * limit);
-const pick = <T>(random: Random, choices: readonly T[]): T => choices[below(random, choices.length)]!;
+const pick = <T>(random: Random, choices: readonly T[]): T => choices[below(random, choices.length)];
 const bits = (random: Random, count: number): bigint =>
   ((BigInt(below(random, 2 ** 32)) << 32n) | BigInt(below(random, 2 ** 32))) >> BigInt(64 - count);
 
@@ -211,7 +211,7 @@ const MAKERS: readonly ((random: Random) => Omit<Float80, 'sign'>)[] = [
 
 const number = (random: Random, maker = below(random, MAKERS.length)): Float80 => ({
   sign: below(random, 2) as 0 | 1,
-  ...MAKERS[maker]!(random),
+  ...MAKERS[maker](random),
 });
 
 /** A memory operand that is an edge case of one of the formats, or anything. */
@@ -304,7 +304,7 @@ const HAS = { control: 1, flags: 2, ax: 4, memory: 8 } as const;
 
 const topOf = (status: number): number => (status >> 11) & 7;
 const physical = (state: Pick<FpuState, 'status' | 'stack'>): Float80[] =>
-  Array.from({ length: 8 }, (_, register) => state.stack[(register - topOf(state.status)) & 7]!);
+  Array.from({ length: 8 }, (_, register) => state.stack[(register - topOf(state.status)) & 7]);
 const sameNumber = (left: Float80, right: Float80): boolean =>
   left.sign === right.sign && left.exponent === right.exponent && left.significand === right.significand;
 
@@ -313,7 +313,7 @@ export function encodeResult(before: FpuState, after: FpuResult): number[] {
   const out: number[] = [];
   const word = (value: number) => out.push(value & 0xff, (value >> 8) & 0xff);
   const [old, now] = [physical(before), physical(after)];
-  const changed = now.map((value, register) => !sameNumber(value, old[register]!));
+  const changed = now.map((value, register) => !sameNumber(value, old[register]));
   const memoryChanged = after.memory.slice(0, MEMORY_BYTES).some((byte, index) => byte !== before.memory[index]);
   const has =
     (after.control !== before.control ? HAS.control : 0) |
@@ -341,7 +341,7 @@ export function encodeResult(before: FpuState, after: FpuResult): number[] {
 /** The result that `encodeResult` wrote, and where the next one starts. */
 export function decodeResult(before: FpuState, bytes: Uint8Array, start: number): { after: FpuResult; next: number } {
   let position = start;
-  const byte = () => bytes[position++]!;
+  const byte = () => bytes[position++];
   const word = () => byte() | (byte() << 8);
   const [has, changed] = [byte(), byte()];
   const [status, tags] = [word(), word()];
@@ -362,6 +362,6 @@ export function decodeResult(before: FpuState, bytes: Uint8Array, start: number)
       significand: value,
     };
   }
-  const stack = Array.from({ length: 8 }, (_, index) => registers[(index + topOf(status)) & 7]!);
+  const stack = Array.from({ length: 8 }, (_, index) => registers[(index + topOf(status)) & 7]);
   return { after: { status, tags, control, flags, ax, memory, stack }, next: position };
 }

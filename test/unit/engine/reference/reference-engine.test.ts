@@ -27,7 +27,7 @@ function start(source: string): Processor {
   });
   memory.copyIn(ORIGIN, assemble(source, { bits: 16, origin: ORIGIN }).bytes);
   const { state } = processor;
-  const code = state.segments[CS]!;
+  const code = state.segments[CS];
   code.selector = 0;
   code.base = 0;
   refreshSegmentBounds(code);
