@@ -55,7 +55,9 @@ const FIELDS = {
   faulted: 'u32',
   /** Set when the dispatcher must look before the next block: an interrupt became deliverable, a mode changed, … */
   attention: 'u32',
-  /** Host address of the record being executed by a cold function, 0 outside: how many instructions of its block have not run yet. */
+  /** While a helper runs: instructions behind the running one that have been taken from the budget already. */
+  ahead: 'u32',
+  /** The interpreter's: the record being executed by a cold function, 0 outside. */
   record: 'u32',
   /** Between the two functions of the interpreter's loop: instruction pointer base, and the record to be linked. */
   base: 'pointer',
@@ -65,6 +67,9 @@ const FIELDS = {
   /** Host addresses of the TLBs for the current privilege. */
   tlbRead: 'u32',
   tlbWrite: 'u32',
+  tlbFetch: 'u32',
+  /** Host address of the table of blocks by physical address. */
+  blockTable: 'u32',
   /** Privilege level now (3 in virtual-8086 mode, 0 in real-address mode). */
   cpl: 'u32',
   /** Block key: code size, stack size, flatness; see `mode-key.ts`. */

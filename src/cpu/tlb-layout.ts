@@ -17,9 +17,24 @@ export const TLB = {
   TABLES: ['userRead', 'userWrite', 'supervisorRead', 'supervisorWrite'],
 } as const;
 
-/** The jump cache: linear instruction pointer → block, valid while `tag` equals `state.jumpTag`. */
+/**
+ * Translations of instruction fetches: direct-mapped by linear page, user then supervisor. An entry is {page, upper half
+ * of the page, physical page, flags}.
+ */
+export const FETCH_TLB = {
+  ENTRIES: 1024,
+  ENTRY_SHIFT: 4,
+  PAGE: 0,
+  PAGE_HIGH: 4,
+  PHYSICAL: 8,
+  GLOBAL: 12,
+  /** No page has this number, in both halves. */
+  INVALID: 0xffff_ffff,
+} as const;
+
+/** The jump cache: instruction pointer → block, valid while `tag` equals `state.jumpTag`. It lies behind the state block. */
 export const JUMP_CACHE = {
-  ENTRIES: 4096,
+  ENTRIES: 16384,
   ENTRY_SHIFT: 4,
   IP: 0,
   TAG: 4,

@@ -6,6 +6,7 @@
 import { PAGE_SHIFT, PAGE_SIZE } from '../base/address.ts';
 import type { AccessPrivilege, Cpu } from './cpu.ts';
 import { raise } from './fault.ts';
+import { type CodeHalf, FetchTlb } from './fetch-tlb.ts';
 import { EFLAGS } from './flags.ts';
 import type { Mmu } from './mmu.ts';
 import { pageFault, walkPages } from './paging/page-walk.ts';
@@ -17,7 +18,6 @@ import { TLB } from './tlb-layout.ts';
 
 type Access = 'read' | 'write' | 'execute';
 const PAGE_MASK = PAGE_SIZE - 1;
-const FETCH_ENTRIES = 1024;
 
 /** Which of the four tables. */
 const TABLE = { userRead: 0, userWrite: 1, supervisorRead: 2, supervisorWrite: 3 } as const;
@@ -33,10 +33,7 @@ export class TlbMmu implements Mmu {
   /** Table entries that hold something, as (table × ENTRIES + index); with its G bit. */
   #filled: number[] = [];
   #global = new Uint8Array(4 * TLB.ENTRIES);
-  /** Translations of instruction fetches: linear page + 1 and physical page, user then supervisor. */
-  readonly #fetchTags = new Float64Array(2 * FETCH_ENTRIES);
-  readonly #fetchPages = new Float64Array(2 * FETCH_ENTRIES);
-  readonly #fetchGlobal = new Uint8Array(2 * FETCH_ENTRIES);
+  readonly #fetches: FetchTlb;
   /** Pages larger than 4 KiB of which the TLB may hold parts, as linear address + log2 of the size; and those sizes. */
   readonly #largePages = new Set<number>();
   readonly #largeSizes = new Set<number>();
@@ -48,11 +45,11 @@ export class TlbMmu implements Mmu {
   /** Linear pages of which no entry is made, so that every access to them comes here, and who is told. */
   #noticed: { readonly pages: ReadonlySet<number>; readonly tell: DataWatch } | undefined;
   #checksAlignment = false;
-  /** Called after any translation was dropped. */
-  onFlush: () => void = () => {};
 
-  constructor(cpu: Cpu) {
+  /** `onCodeMoved` hears that code may no longer be found where it was. */
+  constructor(cpu: Cpu, onCodeMoved: (half: CodeHalf) => void) {
     this.#cpu = cpu;
+    this.#fetches = new FetchTlb(cpu.pool, onCodeMoved);
     this.#tables = cpu.pool.allocate(4 * TLB.TABLE_SIZE, 64);
     this.#empty = cpu.pool.allocate(TLB.TABLE_SIZE, 64);
     for (const [start, bytes] of [
@@ -68,6 +65,7 @@ export class TlbMmu implements Mmu {
   dispose(): void {
     this.#cpu.pool.release(this.#tables, 4 * TLB.TABLE_SIZE);
     this.#cpu.pool.release(this.#empty, TLB.TABLE_SIZE);
+    this.#fetches.dispose();
   }
 
   /** Control registers, CPL or code size changed: takes note, and points emitted code to the right tables. */
@@ -88,6 +86,7 @@ export class TlbMmu implements Mmu {
     const hidden = this.#checksAlignment || this.#watch !== undefined;
     state.tlbRead = hidden ? this.#empty : this.#table(user ? TABLE.userRead : TABLE.supervisorRead);
     state.tlbWrite = hidden ? this.#empty : this.#table(user ? TABLE.userWrite : TABLE.supervisorWrite);
+    state.tlbFetch = this.#fetches.table(user ? 'user' : 'supervisor');
   }
 
   /** Installs a watch on all data accesses (data breakpoints), or removes it. `refresh` must follow. */
@@ -219,14 +218,15 @@ export class TlbMmu implements Mmu {
   /** Physical address of an instruction byte at the current privilege. Throws #PF. */
   translateFetch(address: number): number {
     const page = Math.floor(address / PAGE_SIZE);
-    const slot = (page & (FETCH_ENTRIES - 1)) + (this.#cpu.state.cpl === 3 ? 0 : FETCH_ENTRIES);
-    if (this.#fetchTags[slot] !== page + 1) {
-      const translation = this.#walk(address, 'execute', this.#cpu.state.cpl === 3);
-      this.#fetchTags[slot] = page + 1;
-      this.#fetchPages[slot] = translation.page;
-      this.#fetchGlobal[slot] = translation.global ? 1 : 0;
+    const user = this.#cpu.state.cpl === 3;
+    const half = user ? 'user' : 'supervisor';
+    let physical = this.#fetches.find(page, half);
+    if (physical < 0) {
+      const translation = this.#walk(address, 'execute', user);
+      physical = translation.page;
+      this.#fetches.fill(page, half, { physical, global: translation.global });
     }
-    return this.#fetchPages[slot] * PAGE_SIZE + (address & PAGE_MASK);
+    return physical * PAGE_SIZE + (address & PAGE_MASK);
   }
 
   flush(scope: 'nonGlobal' | 'all'): void {
@@ -237,26 +237,20 @@ export class TlbMmu implements Mmu {
       else this.#invalidate(u32, slot);
     }
     this.#filled = kept;
-    if (scope === 'all') {
-      this.#fetchTags.fill(0);
-      this.#largePages.clear();
-    } else {
-      for (let slot = 0; slot < 2 * FETCH_ENTRIES; slot++) if (!this.#fetchGlobal[slot]) this.#fetchTags[slot] = 0;
-    }
+    if (scope === 'all') this.#largePages.clear();
     this.#pagingIsStale = true;
-    this.onFlush();
+    this.#fetches.flush(scope);
   }
 
   flushPage(address: number): void {
     const page = Math.floor(address / PAGE_SIZE);
     const { u32 } = this.#cpu.pool.views;
     for (let table = 0; table < 4; table++) this.#invalidate(u32, table * TLB.ENTRIES + (page & (TLB.ENTRIES - 1)));
-    for (const half of [0, FETCH_ENTRIES]) this.#fetchTags[(page & (FETCH_ENTRIES - 1)) + half] = 0;
+    this.#fetches.flushPages(page, 1);
     for (const sizeBits of this.#largeSizes) {
       const first = address - (address % 2 ** sizeBits);
       if (this.#largePages.delete(first + sizeBits)) this.#flushRange(first, 2 ** sizeBits);
     }
-    this.onFlush();
   }
 
   /** Drops all parts of a page larger than 4 KiB: INVLPG of any address in it means the whole of it. */
@@ -267,9 +261,7 @@ export class TlbMmu implements Mmu {
       const at = this.#entry(slot) >>> 2;
       if (u32[at] !== TLB.INVALID && inRange(u32[at] + (this.#wide ? u32[at + 1] * 2 ** 32 : 0))) u32[at] = TLB.INVALID;
     }
-    for (let slot = 0; slot < this.#fetchTags.length; slot++) {
-      if (inRange((this.#fetchTags[slot] - 1) * PAGE_SIZE)) this.#fetchTags[slot] = 0;
-    }
+    this.#fetches.flushPages(first / PAGE_SIZE, bytes / PAGE_SIZE);
   }
 
   /** Writes to a physical page must be seen from now on: drops the entries through which it can be written. */

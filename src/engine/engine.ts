@@ -6,6 +6,7 @@ import { InternalError } from '../base/errors.ts';
 import type { Cpu } from '../cpu/cpu.ts';
 import type { GuestFault } from '../cpu/fault.ts';
 import type { TlbMmu } from '../cpu/tlb-mmu.ts';
+import type { JumpCache } from './blocks/jump-cache.ts';
 
 export type EngineExit =
   /** The budget is used up. */
@@ -30,8 +31,6 @@ export interface Engine {
    * want to stop. Never changed during a run.
    */
   stopBefore(offsets: ReadonlySet<number>): void;
-  /** Code in these bytes of guest memory changes: translated or decoded copies are dropped. */
-  invalidateCode(firstPage: number, pages: number): void;
   /** Gives its part of the pool back. */
   dispose(): void;
 }
@@ -48,7 +47,6 @@ export class DisposedEngine implements Engine {
     throw new InternalError('the processor is disposed');
   }
 
-  invalidateCode(): void {}
   stopBefore(): void {}
   dispose(): void {}
 }
@@ -59,6 +57,7 @@ export const COST = { MEMORY_CALL: 2, HELPER: 4, REFERENCE_INSTRUCTION: 40, BLOC
 /** The CPU as engines need it. */
 export interface DispatchedCpu extends Cpu {
   readonly mmu: TlbMmu;
+  readonly jumpCache: JumpCache;
   /** The guest did what is dear to the host: about `units` quarters of a microsecond, as an engine estimates it. */
   spend(units: number): void;
   /** The running instruction has retired; this trap is to be raised after it. */

@@ -25,10 +25,10 @@ import { resetState } from '../cpu/reset.ts';
 import { CS } from '../cpu/segmentation.ts';
 import { hashState } from '../cpu/state-hash.ts';
 import { type CpuState, createCpuState, STATE } from '../cpu/state-layout.ts';
-import { JUMP_CACHE } from '../cpu/tlb-layout.ts';
 import { TlbMmu } from '../cpu/tlb-mmu.ts';
 import type { GuestMemory } from '../memory/guest-memory.ts';
 import type { Pool } from '../memory/pool.ts';
+import { JUMP_CACHE_SIZE, JumpCache } from './blocks/jump-cache.ts';
 import { type BreakpointHit, BreakpointSet } from './breakpoints.ts';
 import type { CodeSpace } from './code-space.ts';
 import { DisposedEngine, type Engine } from './engine.ts';
@@ -84,7 +84,7 @@ const PATIENCE = 4096;
 const TURN_COST = 16;
 /** What can happen at one instruction boundary, in the order of priority. */
 const EVENT = { TRAP: 0, DEBUG: 1, NMI: 2, INTERRUPT: 3, NONE: 4 } as const;
-const STATE_BLOCK_SIZE = STATE.size + (JUMP_CACHE.ENTRIES << JUMP_CACHE.ENTRY_SHIFT);
+const STATE_BLOCK_SIZE = STATE.size + JUMP_CACHE_SIZE;
 
 /** How many instructions take at least this guest time, in ns. */
 const instructionsIn = (nanoseconds: number): number =>
@@ -104,6 +104,7 @@ export class Processor implements Cpu {
   readonly model: CpuModel;
   readonly state: CpuState;
   readonly mmu: TlbMmu;
+  readonly jumpCache: JumpCache;
   engine: Engine;
   readonly x87Error: ((level: 0 | 1) => boolean) | undefined;
   readonly breakpoints = new BreakpointSet(() => this.#breakpointsChanged());
@@ -138,8 +139,7 @@ export class Processor implements Cpu {
   #stopRequested = false;
   /** The running instruction has entered an interrupt handler. */
   #entered = false;
-  /** Upper bits of `jumpTag`, and the code segment it stands for. */
-  #generation = 0;
+  /** The code segment for which the jump cache holds. */
   #codeBase = -1;
   #codeLimit = -1;
   #shutdown = false;
@@ -168,8 +168,8 @@ export class Processor implements Cpu {
     const { interrupts } = options; // not the options: they would keep the code space after dispose
     this.#acknowledge = () => interrupts.acknowledge();
     this.state = createCpuState(pool, pool.allocate(STATE_BLOCK_SIZE, 64));
-    this.mmu = new TlbMmu(this);
-    this.mmu.onFlush = () => this.#newGeneration();
+    this.jumpCache = new JumpCache(this.state);
+    this.mmu = new TlbMmu(this, (half) => this.jumpCache.forget(half));
     this.engine =
       options.engine === 'reference'
         ? new ReferenceEngine(this, options.code.decoder)
@@ -196,10 +196,8 @@ export class Processor implements Cpu {
 
   get retired(): number {
     if (!this.#running) return this.#retired;
-    const { state, pool } = this;
-    // Of the running block, the instructions after this one have been taken from the budget but not executed.
-    const ahead = state.record === 0 ? 0 : pool.views.u8[state.record + 3] - pool.views.u8[state.record + 11];
-    return this.#retired + this.#runBudget - state.budget - ahead;
+    const { state } = this;
+    return this.#retired + this.#runBudget - state.budget - state.ahead;
   }
 
   /** Why the processor has shut down, in a line: the exception that could not be handled, where, and what stood in the way. */
@@ -268,11 +266,11 @@ export class Processor implements Cpu {
     if (base !== this.#codeBase || limit !== this.#codeLimit) {
       this.#codeBase = base;
       this.#codeLimit = limit;
-      this.#generation++;
+      this.jumpCache.forgetAll();
     }
     const changedWidth = ((state.modeKey ^ key) & MODE.CODE64) !== 0;
     state.modeKey = key;
-    this.#setJumpTag();
+    this.jumpCache.select();
     const watch = hasDataBreakpoints(state);
     this.mmu.watchData(watch ? (address, size, access) => this.#dataAccess(address, size, access) : undefined);
     this.mmu.refresh();
@@ -407,13 +405,7 @@ export class Processor implements Cpu {
     }
     // RF lasts for one instruction; that instruction may set it anew (IRET).
     if (flags & EFLAGS.RF) state.flagsOther = (flags & ~EFLAGS.RF) >>> 0;
-    const single =
-      stepping ||
-      watching ||
-      hasDataBreakpoints(state) ||
-      (flags & EFLAGS.RF) !== 0 ||
-      this.#eventWaits() ||
-      this.#alone;
+    const single = stepping || watching || hasDataBreakpoints(state) || this.#eventWaits() || this.#alone;
     this.#runBudget = single ? 1 : budget;
     this.#running = true;
     this.#entered = false;
@@ -559,16 +551,6 @@ export class Processor implements Cpu {
     this.state.a20Mask = mask;
     this.mmu.flush('all');
     this.modeChanged();
-  }
-
-  #newGeneration(): void {
-    this.#generation++;
-    this.#setJumpTag();
-  }
-
-  /** Never 0: that is what an empty jump cache holds. */
-  #setJumpTag(): void {
-    this.state.jumpTag = (((this.#generation + 1) << 5) | this.state.modeKey) >>> 0;
   }
 
   #internalError(thrown: unknown): InternalError {

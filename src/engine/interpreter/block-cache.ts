@@ -16,6 +16,7 @@ import { type Decoder, isFailure, MAX_INSTRUCTION_LENGTH } from '../../isa/decod
 import { OPERAND_KINDS, type OperandKind } from '../../isa/operand-kind.ts';
 import { GPR, SEGMENT } from '../../isa/semantics.ts';
 import type { Pool } from '../../memory/pool.ts';
+import { BlockTable } from '../blocks/block-table.ts';
 import type { CatalogForm } from './form-catalog.ts';
 import { RECORD, RECORD_SIZE } from './record-layout.ts';
 import { PSEUDO } from './run-module.ts';
@@ -52,7 +53,6 @@ export interface CodeSource {
   pageBytes(page: number): Uint8Array | undefined;
   /** Writes to the page must be reported from now on. */
   watch(page: number): void;
-  unwatch(page: number): void;
   /** Physical page that follows in the linear address space. Throws a GuestFault. */
   nextPage(): number;
   /** Bytes of code from the entry to the end of the code segment. */
@@ -71,6 +71,8 @@ export class BlockCache {
   readonly #byPage = new Map<number, Set<Block>>();
   readonly #chunks: number[] = [];
   readonly #scratch: number;
+  /** What of the blocks emitted code finds by itself. */
+  readonly table: BlockTable;
   readonly #lone: number;
   #chunk = -1;
   #used = CHUNK_BYTES;
@@ -80,6 +82,7 @@ export class BlockCache {
     this.#runtime = runtime;
     this.#decoder = decoder;
     this.#supports = supports;
+    this.table = new BlockTable(pool);
     this.#scratch = pool.allocate((MAX_INSTRUCTIONS + 2) * RECORD_SIZE, 64);
     this.#lone = pool.allocate(2 * RECORD_SIZE, 64);
   }
@@ -106,6 +109,12 @@ export class BlockCache {
     return this.#build(address, modeKey, key, source);
   }
 
+  /** Lets emitted code find the block, if it may be entered from anywhere. */
+  publish({ address, key, start, end, crossing, cutOff }: Block): void {
+    if (crossing || cutOff) return;
+    this.table.set(Math.floor(key / 16), key % 16, { address, bytes: end - start });
+  }
+
   /**
    * Records of exactly the first `count` instructions of the block at a host address, followed by a stop. They are good
    * for one run.
@@ -113,6 +122,7 @@ export class BlockCache {
   partial(address: number, count: number, source: CodeSource): number {
     const block = this.#byAddress.get(address);
     if (block === undefined) return this.#staleRecord(address, count);
+    if (this.#copyRecords(address, count)) return this.#scratch;
     const from = Math.floor(block.key / 16);
     const key = block.key % 16;
     // The block's own pages, whatever the tables say by now: it is running.
@@ -123,10 +133,31 @@ export class BlockCache {
     return this.#scratch;
   }
 
+  /** Copies the records of a block's first `count` instructions and adds a stop. @returns false if that would cut through one */
+  #copyRecords(address: number, count: number): boolean {
+    const { u8, u16, u32 } = this.#pool.views;
+    let records = 0;
+    for (let left = count; left > 0; records++) left -= u8[address + records * RECORD_SIZE + RECORD.count];
+    const scratch = this.#scratch;
+    const next = address + records * RECORD_SIZE;
+    const beyond = u8[next + RECORD.remaining];
+    if (u8[address + RECORD.remaining] - beyond !== count) return false;
+    u32.copyWithin(scratch >>> 2, address >>> 2, next >>> 2);
+    for (let at = scratch; at < scratch + records * RECORD_SIZE; at += RECORD_SIZE) u8[at + RECORD.remaining] -= beyond;
+    // The handler of a pair would run on over the end.
+    const last = (scratch + (records - 1) * RECORD_SIZE + RECORD.handler) >>> 1;
+    if (records > 0) u16[last] = this.#runtime.catalog.firstOf(u16[last]);
+    const stop = scratch + records * RECORD_SIZE;
+    u32.fill(0, stop >>> 2, (stop + RECORD_SIZE) >>> 2);
+    u16[(stop + RECORD.handler) >>> 1] = PSEUDO.STOP;
+    u16[(stop + RECORD.pageOffset) >>> 1] = u16[(next + RECORD.pageOffset) >>> 1];
+    return true;
+  }
+
   /** The record of an instruction given by its bytes, followed by a look-up; good until the next one. Nobody links to it. */
   lone(bytes: Uint8Array, modeKey: number): { record: number; repeats: boolean } {
     const stops = new Set<number>();
-    const source = { limit: bytes.length, pageBytes: () => bytes, nextPage: () => 0, stops, watch() {}, unwatch() {} };
+    const source = { limit: bytes.length, pageBytes: () => bytes, nextPage: () => 0, stops, watch() {} };
     const { forms, instructions } = this.#decode(0, modeKey, source, { limit: 1, fuse: false })!;
     this.#runtime.compile(forms);
     const outside = instructions.map((instruction) => ({ ...instruction, offset: OUTSIDE }));
@@ -157,6 +188,7 @@ export class BlockCache {
       block.stale = true;
       if (this.#blocks.get(block.key) === block) this.#blocks.delete(block.key);
       this.#byAddress.delete(block.address);
+      this.table.remove(Math.floor(block.key / 16), block.address);
       this.#forget(block);
       found = true;
     }
@@ -174,6 +206,7 @@ export class BlockCache {
   /** Drops everything. Nothing may be running in it. @returns the pages that held code */
   clear(): readonly number[] {
     const pages = [...this.#byPage.keys()];
+    this.table.clear();
     this.#blocks.clear();
     this.#byPage.clear();
     this.#byAddress.clear();
@@ -183,6 +216,7 @@ export class BlockCache {
   }
 
   dispose(): void {
+    this.table.dispose();
     for (const chunk of this.#chunks) this.#pool.release(chunk, CHUNK_BYTES);
     this.#pool.release(this.#scratch, (MAX_INSTRUCTIONS + 2) * RECORD_SIZE);
     this.#pool.release(this.#lone, 2 * RECORD_SIZE);

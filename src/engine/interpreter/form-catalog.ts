@@ -42,6 +42,7 @@ export class FormCatalog {
   readonly #hotNumbers = new Map<string, number>();
   /** Handlers of pairs, by the numbers of the two. */
   readonly #pairs = new Map<number, number>();
+  readonly #firstOfPair = new Map<number, number>();
   readonly #fused = new Map<string, CatalogForm>();
   readonly #forms: CatalogForm[] = [];
   #next: number;
@@ -79,7 +80,9 @@ export class FormCatalog {
         const second = byLabel.get(follower);
         if (!second) continue;
         handlers.push([first.statements, second.statements]);
-        this.#pairs.set(first.number * PAIR_KEY + second.number, PSEUDO.COUNT + handlers.length - 1);
+        const pair = PSEUDO.COUNT + handlers.length - 1;
+        this.#pairs.set(first.number * PAIR_KEY + second.number, pair);
+        this.#firstOfPair.set(pair, first.number);
       }
     }
     this.hotHandlers = handlers;
@@ -94,6 +97,11 @@ export class FormCatalog {
   /** The handler that does the work of two that follow each other in a block. */
   pairOf(first: number, second: number): number | undefined {
     return this.#pairs.get(first * PAIR_KEY + second);
+  }
+
+  /** The handler of the first alone where `number` is that of a pair, else the same number. */
+  firstOf(number: number): number {
+    return this.#firstOfPair.get(number) ?? number;
   }
 
   /** How many of the pairs listed in `FREQUENT_PAIRS` have a handler. */

@@ -10,9 +10,9 @@ import { GuestFault, raise } from '../../cpu/fault.ts';
 import { codeSize, MODE } from '../../cpu/mode-key.ts';
 import { translateLogical } from '../../cpu/segmentation.ts';
 import { STATE } from '../../cpu/state-layout.ts';
-import { JUMP_CACHE } from '../../cpu/tlb-layout.ts';
 import type { Decoder } from '../../isa/decoder.ts';
 import { SEGMENT } from '../../isa/semantics.ts';
+import { CodeWatch } from '../blocks/code-watch.ts';
 import { COST, type DispatchedCpu, type Engine, type EngineExit } from '../engine.ts';
 import { fetchBytewise } from '../fetch-bytewise.ts';
 import { BlockCache, type CodeSource } from './block-cache.ts';
@@ -34,6 +34,7 @@ export class Interpreter implements Engine, EmittedCodeHost {
   readonly #runtime: InterpreterRuntime;
   readonly #decoder: Decoder;
   readonly #blocks: BlockCache;
+  readonly #watch: CodeWatch;
   readonly #source: CodeSource & { linear: number; limit: number; stops: ReadonlySet<number> };
   /** A run has begun before a stop: the block there, which is never found but by looking it up, may be entered once. */
   #passesStop = false;
@@ -47,25 +48,25 @@ export class Interpreter implements Engine, EmittedCodeHost {
     this.#runtime = runtime;
     this.#decoder = decoder;
     this.#blocks = new BlockCache(cpu.pool, runtime, decoder, (feature) => cpu.model.features.has(feature as never));
+    const watch = new CodeWatch(cpu, (page, offset, length) => this.#codeWritten(page, offset, length));
+    this.#watch = watch;
+    cpu.state.blockTable = this.#blocks.table.address;
     this.#source = {
       linear: 0,
       limit: 0,
       stops: new Set(),
-      pageBytes: (page) => this.#pageBytes(page),
-      watch: (page) => {
-        const { memory, mmu } = cpu;
-        const frame = memory.frameForRead(page);
-        memory.watchWrites(page);
-        if (frame !== 0) mmu.withholdWrites(frame);
+      pageBytes: (page) => {
+        // Each decoding of a block begins here.
+        cpu.spend(COST.BLOCK);
+        return watch.bytes(page);
       },
-      unwatch: (page) => cpu.memory.unwatchWrites(page),
+      watch: (page) => watch.watch(page),
       nextPage() {
         const next = this.linear - (this.linear % PAGE_SIZE) + PAGE_SIZE;
         return Math.floor(cpu.mmu.translateFetch(cpu.state.modeKey & MODE.CODE64 ? next : next >>> 0) / PAGE_SIZE);
       },
     };
     runtime.prepare();
-    cpu.memory.onWatchedWrite = (page, offset, length) => this.#codeWritten(page, offset, length);
   }
 
   run(budget: number): EngineExit {
@@ -86,6 +87,7 @@ export class Interpreter implements Engine, EmittedCodeHost {
     }
     if (exit === EXIT.FAULT && this.#faultIp !== undefined) state.ip = this.#faultIp;
     state.record = 0;
+    state.ahead = 0;
     return this.#alone ? 'alone' : EXITS[exit];
   }
 
@@ -98,10 +100,7 @@ export class Interpreter implements Engine, EmittedCodeHost {
     state.ip = state.modeKey & MODE.CODE64 ? ip : ip >>> 0;
     state.budget += pool.views.u8[record + RECORD.remaining];
     state.record = 0;
-  }
-
-  invalidateCode(firstPage: number, pages: number): void {
-    for (let page = firstPage; page < firstPage + pages; page++) this.#codeWritten(page, 0, PAGE_SIZE);
+    state.ahead = 0;
   }
 
   stopBefore(offsets: ReadonlySet<number>): void {
@@ -121,10 +120,11 @@ export class Interpreter implements Engine, EmittedCodeHost {
 
   // Called by emitted code --------------------------------------------------------------------------------------
 
-  /** Records of the block at `state.nextIp`, entered in the jump cache; 0 if the fetch faults, or the dispatcher must look first. */
+  /** Records of the block at `state.nextIp`, entered in jump cache and block table; 0 if the fetch faults, or the dispatcher must look first. */
   lookUp(): number {
     const { state } = this.#cpu;
     state.record = 0;
+    state.ahead = 0;
     // Code that never calls anything is decoded without end, too: between two blocks the dispatcher may look.
     if (this.#blocks.full || state.attention) return 0;
     const ip = state.nextIp;
@@ -135,14 +135,10 @@ export class Interpreter implements Engine, EmittedCodeHost {
     try {
       const block = this.#blocks.find(this.#locate(ip), state.modeKey, this.#source);
       if (block === undefined) return this.#uncached();
-      if (stop) return block.address;
-      const { u32 } = this.#cpu.pool.views;
-      const slot = ((ip ^ (ip >>> 12)) & (JUMP_CACHE.ENTRIES - 1)) << JUMP_CACHE.ENTRY_SHIFT;
-      const at = (state.address + STATE.size + slot) >>> 2;
-      u32[at + JUMP_CACHE.IP / 4] = ip;
-      u32[at + JUMP_CACHE.TAG / 4] = state.jumpTag;
-      u32[at + JUMP_CACHE.BLOCK / 4] = block.address;
-      u32[at + JUMP_CACHE.IP_HIGH / 4] = ip / 2 ** 32;
+      if (!stop) {
+        this.#cpu.jumpCache.set(ip, block.address);
+        this.#blocks.publish(block);
+      }
       return block.address;
     } catch (thrown) {
       this.#fault(thrown);
@@ -294,27 +290,17 @@ export class Interpreter implements Engine, EmittedCodeHost {
     return mmu.translateFetch(source.linear);
   }
 
-  /** Each decoding of a block begins here. */
-  #pageBytes(page: number): Uint8Array | undefined {
-    const { memory, pool } = this.#cpu;
-    this.#cpu.spend(COST.BLOCK);
-    const frame = memory.frameForRead(page);
-    return frame === 0 ? undefined : pool.views.u8.subarray(frame, frame + PAGE_SIZE);
-  }
-
   #codeWritten(page: number, offset: number, length: number): void {
-    // A stale block must not be found in the jump cache again: it sends whoever enters it back there.
     if (this.#blocks.invalidate(page, offset, length)) {
       this.#cpu.spend(COST.CODE_WRITTEN);
-      this.#cpu.mmu.onFlush();
       // A repeated string instruction that overwrites itself stops between two iterations and is fetched anew.
       this.#cpu.attend();
     }
-    if (this.#blocks.releasedPages(page)) this.#source.unwatch(page);
+    if (this.#blocks.releasedPages(page)) this.#watch.unwatch(page);
   }
 
   #clear(): void {
-    for (const page of this.#blocks.clear()) this.#source.unwatch(page);
-    this.#cpu.mmu.onFlush();
+    for (const page of this.#blocks.clear()) this.#watch.unwatch(page);
+    this.#cpu.jumpCache.forgetAll();
   }
 }

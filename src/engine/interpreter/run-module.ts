@@ -14,6 +14,7 @@ import { STATE } from '../../cpu/state-layout.ts';
 import { JUMP_CACHE } from '../../cpu/tlb-layout.ts';
 import { CodeWriter, I32, I64, type Label } from '../../wasm/code-writer.ts';
 import { ModuleBuilder } from '../../wasm/module-builder.ts';
+import { emitBlockLookup } from '../lowering/block-lookup.ts';
 import { COLD_PARAMETERS, STATUS } from './cold-lowering.ts';
 import type { FormStatement } from './form-lowering.ts';
 import { HotLowering } from './hot-lowering.ts';
@@ -137,18 +138,12 @@ abstract class LoopFunction {
     code.memory('i32.store', STATE.fields.budget);
   }
 
-  /** Looks `target` up in the jump cache. `miss` must set the record, or leave. */
-  protected resolve(miss: () => void): void {
+  /** Leaves the host address of `target`'s entry in the jump cache, less its offset from the state block, in a local. */
+  #jumpCacheEntry(entry: number): void {
     const { code } = this;
-    const { wide, jumpCache } = this.options;
-    const { state, record, target } = this.locals;
-    const entry = code.newLocal(I32);
-    const pushTarget32 = () => {
-      code.get(target);
-      if (wide) code.op('i32.wrap_i64');
-    };
-    pushTarget32();
-    pushTarget32();
+    const { state } = this.locals;
+    this.pushTarget32();
+    this.pushTarget32();
     code.i32(12);
     code.op('i32.shr_u', 'i32.xor');
     code.i32(JUMP_CACHE.ENTRIES - 1);
@@ -157,9 +152,27 @@ abstract class LoopFunction {
     code.op('i32.shl');
     code.get(state);
     code.op('i32.add');
-    code.tee(entry);
+    code.set(entry);
+  }
+
+  protected pushTarget32(): void {
+    this.code.get(this.locals.target);
+    if (this.options.wide) this.code.op('i32.wrap_i64');
+  }
+
+  /** Looks `target` up in the jump cache: sets the record and goes to `found`, or falls through. */
+  protected probeJumpCache(found: Label): void {
+    const { code } = this;
+    const { wide, jumpCache } = this.options;
+    const { state, record, target } = this.locals;
+    const entry = code.newLocal(I32);
+    this.#jumpCacheEntry(entry);
+    code.get(entry);
+    code.memory('i32.load', jumpCache + JUMP_CACHE.BLOCK);
+    code.set(record);
+    code.get(entry);
     code.memory('i32.load', jumpCache + JUMP_CACHE.IP);
-    pushTarget32();
+    this.pushTarget32();
     code.op('i32.eq');
     code.get(entry);
     code.memory('i32.load', jumpCache + JUMP_CACHE.TAG);
@@ -173,18 +186,35 @@ abstract class LoopFunction {
       code.i64(32n);
       code.op('i64.shr_u', 'i64.eq', 'i32.and');
     }
-    code.if();
+    code.brIf(found);
+  }
+
+  /** Enters `target` and the record into the jump cache. */
+  protected fillJumpCache(): void {
+    const { code } = this;
+    const { wide, jumpCache } = this.options;
+    const { record, target } = this.locals;
+    const entry = code.newLocal(I32);
+    this.#jumpCacheEntry(entry);
     code.get(entry);
-    code.memory('i32.load', jumpCache + JUMP_CACHE.BLOCK);
-    code.set(record);
-    code.else();
-    miss();
-    code.end();
-    this.#linkTo();
+    this.pushTarget32();
+    code.memory('i32.store', jumpCache + JUMP_CACHE.IP);
+    code.get(entry);
+    this.pushWord('jumpTag');
+    code.memory('i32.store', jumpCache + JUMP_CACHE.TAG);
+    code.get(entry);
+    code.get(record);
+    code.memory('i32.store', jumpCache + JUMP_CACHE.BLOCK);
+    if (!wide) return;
+    code.get(entry);
+    code.get(target);
+    code.i64(32n);
+    code.op('i64.shr_u', 'i32.wrap_i64');
+    code.memory('i32.store', jumpCache + JUMP_CACHE.IP_HIGH);
   }
 
   /** The new base; equal bases mean the same page, so a direct branch may be linked for good. */
-  #linkTo(): void {
+  protected linkTo(): void {
     const { code } = this;
     const { wide } = this.options;
     const { record, target, linkFrom } = this.locals;
@@ -240,7 +270,7 @@ abstract class LoopFunction {
 }
 
 type PointerField = 'ip' | 'nextIp' | 'base';
-type WordField = 'budget' | 'record' | 'linkFrom' | 'attention' | 'faulted';
+type WordField = 'budget' | 'record' | 'linkFrom' | 'attention' | 'faulted' | 'jumpTag';
 
 /** Whether control can reach the record behind a form. */
 function fallsThrough(statements: readonly FormStatement[]): boolean {
@@ -266,7 +296,7 @@ class StepFunction extends LoopFunction {
     code.brTable(handlers, cold);
 
     code.end();
-    this.#stale(resolve);
+    this.#stale();
     code.end();
     this.storePointer('ip', () => this.pushIp());
     this.#leave(NEED.STOP);
@@ -289,11 +319,11 @@ class StepFunction extends LoopFunction {
     code.end(); // cold
     this.#leave(NEED.COLD);
     code.end(); // resolve
-    this.resolve(() => {
-      this.storePointer('nextIp', () => code.get(locals.target));
-      this.store('linkFrom', locals.linkFrom);
-      this.#leave(NEED.LOOK_UP);
-    });
+    const found = code.block();
+    this.probeJumpCache(found);
+    this.#lookUp();
+    code.end(); // found
+    this.linkTo();
     code.end(); // enter
     this.enter(again);
     this.#leave(NEED.PARTIAL);
@@ -310,14 +340,22 @@ class StepFunction extends LoopFunction {
     code.set(this.locals.record);
   }
 
-  #stale(resolve: Label): void {
+  /** Not by the jump cache, which may have led here. */
+  #stale(): void {
     const { code } = this;
     this.pushIp();
     code.set(this.locals.target);
     this.refund('record');
     code.i32(0);
     code.set(this.locals.linkFrom);
-    code.br(resolve);
+    this.#lookUp();
+  }
+
+  #lookUp(): void {
+    const { target, linkFrom } = this.locals;
+    this.storePointer('nextIp', () => this.code.get(target));
+    this.store('linkFrom', linkFrom);
+    this.#leave(NEED.LOOK_UP);
   }
 
   #fallThrough(resolve: Label, enter: Label): void {
@@ -357,12 +395,24 @@ class RunFunction extends LoopFunction {
   write(): CodeWriter {
     const { code, locals } = this;
     const { state, record, target, linkFrom } = locals;
+    /** The jump cache has not what is looked for, or it led to where the code was overwritten. */
+    const notInCache = code.newLocal(I32);
     this.pushPointer('ip');
     code.set(target);
 
     const resolve = code.loop();
     const inner = code.block();
-    this.resolve(() => this.#lookUp());
+    const found = code.block();
+    code.get(notInCache);
+    code.op('i32.eqz');
+    code.if();
+    this.probeJumpCache(found);
+    code.end();
+    code.i32(0);
+    code.set(notInCache);
+    this.#find();
+    code.end(); // found
+    this.linkTo();
     this.enter(inner);
     this.#partial();
     code.end(); // inner
@@ -391,6 +441,8 @@ class RunFunction extends LoopFunction {
     code.set(target);
     this.pushWord('linkFrom');
     code.set(linkFrom);
+    code.i32(1);
+    code.set(notInCache);
     code.br(resolve);
     code.end(); // cold
     this.#cold(step);
@@ -401,11 +453,31 @@ class RunFunction extends LoopFunction {
     return code;
   }
 
+  /** Finds the block at `target`, which is not in the jump cache, and enters it there; or leaves. */
+  #find(): void {
+    const { code } = this;
+    const known = code.block();
+    const unknown = code.block();
+    emitBlockLookup(code, this.locals, unknown, this.options);
+    this.fillJumpCache();
+    code.br(known);
+    code.end(); // unknown
+    this.#lookUp();
+    code.end(); // known
+  }
+
   /** Calls the record's function. Falls through with `target` set where the block ends. */
   #cold(step: Label): void {
     const { code } = this;
     const { state, record, target, linkFrom } = this.locals;
     const status = code.newLocal(I32);
+    code.get(state);
+    code.get(record);
+    code.memory('i32.load8_u', RECORD.remaining);
+    code.get(record);
+    code.memory('i32.load8_u', RECORD.count);
+    code.op('i32.sub');
+    code.memory('i32.store', STATE.fields.ahead);
     code.get(state);
     code.get(record);
     code.get(record);

@@ -62,7 +62,6 @@ export class ReferenceEngine implements Engine {
   }
 
   /** Nothing is kept of code. */
-  invalidateCode(): void {}
 
   dispose(): void {}
 

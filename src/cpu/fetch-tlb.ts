@@ -1,0 +1,134 @@
+/**
+ * The TLB of instruction fetches (`tlb-layout.ts`), and who must hear when a translation that code ran by is dropped:
+ * blocks are found again by linear address, so that whoever remembers them there has to forget.
+ *
+ * Direct-mapped, user and supervisor apart. What was filled in is remembered beyond its entry's end, in a filter: an
+ * INVLPG of a page from which nothing was ever fetched, and a CR3 write while all of the kernel's code is global, change
+ * nothing for code.
+ */
+import type { Pool } from '../memory/pool.ts';
+import { FETCH_TLB } from './tlb-layout.ts';
+
+/** Whose translations. */
+export type CodeHalf = 'user' | 'supervisor';
+const HALVES = ['user', 'supervisor'] as const;
+
+const HALF_BYTES = FETCH_TLB.ENTRIES << FETCH_TLB.ENTRY_SHIFT;
+/** Bits of the filter of one half: a page's number, cut. */
+const FILTER_BITS = 1 << 16;
+
+/** What was fetched from since the half's translations were last dropped. */
+class Fetched {
+  /** Pages, by the lower bits of their number. */
+  readonly pages = new Uint32Array(FILTER_BITS / 32);
+  any = false;
+  anyNotGlobal = false;
+
+  note(page: number, global: boolean): void {
+    this.pages[(page & (FILTER_BITS - 1)) >>> 5] |= 1 << (page & 31);
+    this.any = true;
+    if (!global) this.anyNotGlobal = true;
+  }
+
+  has(page: number): boolean {
+    return (this.pages[(page & (FILTER_BITS - 1)) >>> 5] & (1 << (page & 31))) !== 0;
+  }
+
+  forget(): void {
+    if (this.any) this.pages.fill(0);
+    this.any = false;
+    this.anyNotGlobal = false;
+  }
+}
+
+export class FetchTlb {
+  readonly #pool: Pool;
+  readonly #address: number;
+  readonly #fetched = { user: new Fetched(), supervisor: new Fetched() };
+  /** Called when translations by which code was found may be wrong from now on. */
+  readonly #onCodeMoved: (half: CodeHalf) => void;
+
+  constructor(pool: Pool, onCodeMoved: (half: CodeHalf) => void) {
+    this.#pool = pool;
+    this.#onCodeMoved = onCodeMoved;
+    this.#address = pool.allocate(2 * HALF_BYTES, 64);
+    for (const half of HALVES) this.#clear(half, 'all');
+  }
+
+  dispose(): void {
+    this.#pool.release(this.#address, 2 * HALF_BYTES);
+  }
+
+  /** Host address of a half's entries. */
+  table(half: CodeHalf): number {
+    return this.#address + (half === 'user' ? 0 : HALF_BYTES);
+  }
+
+  /** Physical page of a linear page, −1 if it is not held. */
+  find(page: number, half: CodeHalf): number {
+    const { u32 } = this.#pool.views;
+    const at = this.#entry(page, half);
+    if (u32[at] !== page >>> 0 || u32[at + FETCH_TLB.PAGE_HIGH / 4] !== Math.floor(page / 2 ** 32)) return -1;
+    return u32[at + FETCH_TLB.PHYSICAL / 4];
+  }
+
+  fill(page: number, half: CodeHalf, { physical, global }: { physical: number; global: boolean }): void {
+    const { u32 } = this.#pool.views;
+    const at = this.#entry(page, half);
+    u32[at] = page;
+    u32[at + FETCH_TLB.PAGE_HIGH / 4] = page / 2 ** 32;
+    u32[at + FETCH_TLB.PHYSICAL / 4] = physical;
+    u32[at + FETCH_TLB.GLOBAL / 4] = global ? 1 : 0;
+    this.#fetched[half].note(page, global);
+  }
+
+  flush(scope: 'nonGlobal' | 'all'): void {
+    for (const half of HALVES) {
+      const fetched = this.#fetched[half];
+      if (scope === 'all' ? fetched.any : fetched.anyNotGlobal) this.#drop(half, scope);
+    }
+  }
+
+  /** INVLPG of any address in `pages` pages from `first` on. */
+  flushPages(first: number, pages: number): void {
+    for (const half of HALVES) {
+      const fetched = this.#fetched[half];
+      if (!fetched.any) continue;
+      if (pages > 1 || fetched.has(first)) this.#drop(half, { first, pages });
+    }
+  }
+
+  #drop(half: CodeHalf, what: 'nonGlobal' | 'all' | { first: number; pages: number }): void {
+    const fetched = this.#fetched[half];
+    fetched.forget();
+    this.#clear(half, what);
+    // What stays filled can be found without being filled again.
+    const { u32 } = this.#pool.views;
+    for (let index = 0; index < FETCH_TLB.ENTRIES; index++) {
+      const at = (this.table(half) >>> 2) + (index << (FETCH_TLB.ENTRY_SHIFT - 2));
+      if (u32[at + FETCH_TLB.PAGE_HIGH / 4] === FETCH_TLB.INVALID) continue;
+      fetched.note(u32[at], u32[at + FETCH_TLB.GLOBAL / 4] === 1);
+    }
+    this.#onCodeMoved(half);
+  }
+
+  #clear(half: CodeHalf, what: 'nonGlobal' | 'all' | { first: number; pages: number }): void {
+    const { u32 } = this.#pool.views;
+    const table = this.table(half) >>> 2;
+    for (let index = 0; index < FETCH_TLB.ENTRIES; index++) {
+      const at = table + (index << (FETCH_TLB.ENTRY_SHIFT - 2));
+      if (what === 'nonGlobal' && u32[at + FETCH_TLB.GLOBAL / 4] === 1) continue;
+      if (typeof what === 'object') {
+        const page = u32[at] + u32[at + FETCH_TLB.PAGE_HIGH / 4] * 2 ** 32;
+        if (page < what.first || page >= what.first + what.pages) continue;
+      }
+      u32[at] = FETCH_TLB.INVALID;
+      u32[at + FETCH_TLB.PAGE_HIGH / 4] = FETCH_TLB.INVALID;
+      u32[at + FETCH_TLB.GLOBAL / 4] = 0;
+    }
+  }
+
+  #entry(page: number, half: CodeHalf): number {
+    return (this.table(half) >>> 2) + ((page & (FETCH_TLB.ENTRIES - 1)) << (FETCH_TLB.ENTRY_SHIFT - 2));
+  }
+}
