@@ -28,21 +28,18 @@ function checkVirtual8086(cpu: Cpu, instruction: string): void {
   });
 }
 
-/** PUSHF: the image, RF and VM cleared. */
-function pushFlags(cpu: Cpu): bigint {
-  checkVirtual8086(cpu, 'PUSHF');
-  return BigInt((readEflags(cpu.state) & ~(EFLAGS.VM | EFLAGS.RF)) >>> 0);
-}
+/** PUSHF in virtual-8086 mode needs IOPL 3. */
+const checkPushFlags = (cpu: Cpu): void => checkVirtual8086(cpu, 'PUSHF');
 
 /** POPF. RF is cleared; VM, VIF and VIP keep their values. */
-function popFlags(cpu: Cpu, value: bigint, operandSize: number): void {
+function popFlags(cpu: Cpu, image: number, operandSize: number): void {
   checkVirtual8086(cpu, 'POPF');
   const { state } = cpu;
   let mask: number = FREE_FLAGS;
   if (state.cpl <= ioPrivilegeLevel(state)) mask |= EFLAGS.IF;
   if (state.cpl === 0) mask |= EFLAGS.IOPL;
   if (operandSize === 16) mask &= ~UPPER_HALF;
-  mergeEflags(cpu, Number(BigInt.asUintN(32, value)) & ~EFLAGS.RF, mask | EFLAGS.RF);
+  mergeEflags(cpu, image & ~EFLAGS.RF, mask | EFLAGS.RF);
   cpu.modeChanged();
 }
 
@@ -119,7 +116,7 @@ function writeRegister(state: CpuState, register: number, width: number, value: 
 }
 
 export const FLAG_HELPERS = {
-  pushFlags,
+  checkPushFlags,
   popFlags,
   clearInterruptFlag,
   setInterruptFlag,

@@ -5,30 +5,10 @@
  * - `flagCarries`: bit 31 = CF, bit 31 xor bit 30 = OF, bit 3 = AF, and two deltas with which any combination can be
  *   expressed: bit 0 is xored to SF, bit 1 to PF. All other bits are zero.
  */
+import { EFLAGS, EFLAGS_FIXED, STATUS_MASK } from '../isa/eflags.ts';
 import { type CpuState, STATE } from './state-layout.ts';
 
-export const EFLAGS = {
-  CF: 1 << 0,
-  PF: 1 << 2,
-  AF: 1 << 4,
-  ZF: 1 << 6,
-  SF: 1 << 7,
-  TF: 1 << 8,
-  IF: 1 << 9,
-  DF: 1 << 10,
-  OF: 1 << 11,
-  IOPL: 3 << 12,
-  NT: 1 << 14,
-  RF: 1 << 16,
-  VM: 1 << 17,
-  AC: 1 << 18,
-  VIF: 1 << 19,
-  VIP: 1 << 20,
-  ID: 1 << 21,
-} as const;
-/** Bit 1 of EFLAGS always reads as one. */
-export const EFLAGS_FIXED = 1 << 1;
-export const STATUS_MASK = EFLAGS.CF | EFLAGS.PF | EFLAGS.AF | EFLAGS.ZF | EFLAGS.SF | EFLAGS.OF;
+export { EFLAGS, EFLAGS_FIXED, STATUS_MASK };
 
 export const FLAG_CARRIES = { SF_DELTA: 1, PF_DELTA: 2, AF: 8, OVERFLOW: 1 << 30, CF: 1 << 31 } as const;
 /** Bits of a carry vector that `flagCarries` keeps. */

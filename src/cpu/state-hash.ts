@@ -11,6 +11,8 @@ const HIDDEN = new Set<FieldName>([
   'flagCarries',
   'flagsOther',
   'budget',
+  'interruptRequest',
+  'interruptShadow',
   'faulted',
   'attention',
   'ahead',

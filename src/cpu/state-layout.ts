@@ -51,6 +51,10 @@ const FIELDS = {
   flagsOther: 'u32',
   /** Instructions that may still retire in this run. */
   budget: 'u32',
+  /** 1: the interrupt controller asks for an interrupt (INTR). */
+  interruptRequest: 'u32',
+  /** Budget at which the run stands right behind an STI that has set IF: no interrupt is taken there. */
+  interruptShadow: 'u32',
   /** Set by a slow path or helper that recorded a fault in `Cpu.pendingFault`: the instruction is abandoned. */
   faulted: 'u32',
   /** Set when the dispatcher must look before the next block: an interrupt became deliverable, a mode changed, … */

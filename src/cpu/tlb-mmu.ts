@@ -30,8 +30,12 @@ export class TlbMmu implements Mmu {
   /** Host address of the four tables, and of a fifth that never holds anything. */
   readonly #tables: number;
   readonly #empty: number;
-  /** Table entries that hold something, as (table × ENTRIES + index); with its G bit. */
+  /**
+   * Table entries that hold something, as (table × ENTRIES + index), and their G bits. Global ones are listed apart: a
+   * CR3 write need not look at them. An entry may be listed more than once, also where it was and is no more.
+   */
   #filled: number[] = [];
+  #filledGlobal: number[] = [];
   #global = new Uint8Array(4 * TLB.ENTRIES);
   readonly #fetches: FetchTlb;
   /** Pages larger than 4 KiB of which the TLB may hold parts, as linear address + log2 of the size; and those sizes. */
@@ -77,6 +81,7 @@ export class TlbMmu implements Mmu {
       // Entries change their size: all slots are cleared, whatever they held.
       this.#wide = wide;
       this.#filled = [];
+      this.#filledGlobal = [];
       this.#cpu.pool.views.u32.fill(TLB.INVALID, this.#tables >>> 2, (this.#tables + 4 * TLB.TABLE_SIZE) >>> 2);
       this.flush('all');
     }
@@ -231,13 +236,13 @@ export class TlbMmu implements Mmu {
 
   flush(scope: 'nonGlobal' | 'all'): void {
     const { u32 } = this.#cpu.pool.views;
-    const kept: number[] = [];
-    for (const slot of this.#filled) {
-      if (scope === 'nonGlobal' && this.#global[slot]) kept.push(slot);
-      else this.#invalidate(u32, slot);
+    for (const slot of this.#filled) if (this.#global[slot] === 0 || scope === 'all') this.#invalidate(u32, slot);
+    this.#filled.length = 0;
+    if (scope === 'all') {
+      for (const slot of this.#filledGlobal) this.#invalidate(u32, slot);
+      this.#filledGlobal.length = 0;
+      this.#largePages.clear();
     }
-    this.#filled = kept;
-    if (scope === 'all') this.#largePages.clear();
     this.#pagingIsStale = true;
     this.#fetches.flush(scope);
   }
@@ -257,7 +262,7 @@ export class TlbMmu implements Mmu {
   #flushRange(first: number, bytes: number): void {
     const { u32 } = this.#cpu.pool.views;
     const inRange = (address: number) => address >= first && address < first + bytes;
-    for (const slot of this.#filled) {
+    for (const slot of [...this.#filled, ...this.#filledGlobal]) {
       const at = this.#entry(slot) >>> 2;
       if (u32[at] !== TLB.INVALID && inRange(u32[at] + (this.#wide ? u32[at + 1] * 2 ** 32 : 0))) u32[at] = TLB.INVALID;
     }
@@ -421,12 +426,14 @@ export class TlbMmu implements Mmu {
     const slot = table * TLB.ENTRIES + (page & (TLB.ENTRIES - 1));
     const at = this.#entry(slot) >>> 2;
     const tag = (page * PAGE_SIZE) % 2 ** 32;
-    if (u32[at] === TLB.INVALID) this.#filled.push(slot);
+    const list = global ? this.#filledGlobal : this.#filled;
+    if (u32[at] === TLB.INVALID || this.#global[slot] !== (global ? 1 : 0)) list.push(slot);
     u32[at] = tag;
     if (this.#wide) u32[at + 1] = Math.floor(page / 2 ** 20);
     u32[at + (TLB.addend(this.#wide) >>> 2)] = frame - tag;
     this.#global[slot] = global ? 1 : 0;
-    // Dropped entries stay in the list until the next flush: keep it from growing without bound.
+    // Dropped entries stay in the lists until the next flush: keep them from growing without bound.
     if (this.#filled.length > 8 * TLB.ENTRIES) this.#filled = [...new Set(this.#filled)];
+    if (this.#filledGlobal.length > 8 * TLB.ENTRIES) this.#filledGlobal = [...new Set(this.#filledGlobal)];
   }
 }

@@ -82,6 +82,8 @@ export const NANOSECONDS_PER_INSTRUCTION = 4;
 /** Units of `spend` between two looks at whether a run is overdue, about a millisecond; and what a turn of the dispatcher costs. */
 const PATIENCE = 4096;
 const TURN_COST = 16;
+/** No budget. */
+const NO_SHADOW = 0xffff_ffff;
 /** What can happen at one instruction boundary, in the order of priority. */
 const EVENT = { TRAP: 0, DEBUG: 1, NMI: 2, INTERRUPT: 3, NONE: 4 } as const;
 const STATE_BLOCK_SIZE = STATE.size + JUMP_CACHE_SIZE;
@@ -118,7 +120,6 @@ export class Processor implements Cpu {
   readonly a20 = { set: (level: 0 | 1) => this.#setA20(level) };
   readonly #acknowledge: () => number;
 
-  #intr: 0 | 1 = 0;
   #nmi: 0 | 1 = 0;
   #nmiPending = false;
   #pendingTrap: GuestFault | undefined;
@@ -224,7 +225,7 @@ export class Processor implements Cpu {
   }
 
   get interruptRequested(): boolean {
-    return this.#intr === 1;
+    return this.state.interruptRequest !== 0;
   }
 
   get interruptsEnabled(): boolean {
@@ -275,7 +276,7 @@ export class Processor implements Cpu {
     this.mmu.watchData(watch ? (address, size, access) => this.#dataAccess(address, size, access) : undefined);
     this.mmu.refresh();
     const flags = state.flagsOther;
-    const due = (this.#intr === 1 && (flags & EFLAGS.IF) !== 0) || this.#nmiPending;
+    const due = (this.interruptRequested && (flags & EFLAGS.IF) !== 0) || this.#nmiPending;
     if (
       due ||
       (flags & (EFLAGS.TF | EFLAGS.RF)) !== 0 ||
@@ -411,6 +412,7 @@ export class Processor implements Cpu {
     this.#entered = false;
     this.#nextEvent = EVENT.TRAP;
     state.suspended = 0;
+    state.interruptShadow = NO_SHADOW;
     const { pendingDebug } = state;
     const exit = this.engine.run(this.#runBudget);
     this.#endRun();
@@ -435,9 +437,14 @@ export class Processor implements Cpu {
   }
 
   #endRun(): void {
-    this.#retired += this.#runBudget - this.state.budget;
+    const { state } = this;
+    this.#retired += this.#runBudget - state.budget;
+    if (state.interruptShadow === state.budget) {
+      this.#shadowAt = this.#retired;
+      this.#shadowKind = 'interrupts';
+    }
     this.#running = false;
-    this.state.budget = 0;
+    state.budget = 0;
     this.#runBudget = 0;
   }
 
@@ -466,7 +473,7 @@ export class Processor implements Cpu {
    */
   #eventWaits(): boolean {
     const { state } = this;
-    const interrupt = this.#intr === 1 && this.interruptsEnabled;
+    const interrupt = this.interruptRequested && this.interruptsEnabled;
     return interrupt || (this.#nmiPending && state.nmiBlocked === 0) || state.pendingDebug !== 0;
   }
 
@@ -504,7 +511,7 @@ export class Processor implements Cpu {
       this.#nmiPending = false;
       return this.#take(EVENT.NONE, { vector: VECTOR.NMI, kind: 'nmi' });
     }
-    if (this.#nextEvent <= EVENT.INTERRUPT && this.#intr === 1 && this.interruptsEnabled && shadow === 'none') {
+    if (this.#nextEvent <= EVENT.INTERRUPT && this.interruptRequested && this.interruptsEnabled && shadow === 'none') {
       return this.#take(EVENT.NONE, { vector: this.#acknowledge(), kind: 'external' });
     }
     return false;
@@ -533,7 +540,7 @@ export class Processor implements Cpu {
   }
 
   #setIntr(level: 0 | 1): void {
-    this.#intr = level;
+    this.state.interruptRequest = level;
     if (level === 1 && this.interruptsEnabled) this.attend();
   }
 

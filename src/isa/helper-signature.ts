@@ -32,10 +32,10 @@ export const HELPER_SIGNATURES = {
   breakpoint: signature([]),
   overflowTrap: signature([]),
   debugTrap: signature([]),
-  /** (operand size) → image pushed by PUSHF, after the virtual-8086 IOPL check */
-  pushFlags: signature([8], [64]),
-  /** (value popped, operand size): POPF */
-  popFlags: signature([64, 8]),
+  /** PUSHF: the virtual-8086 IOPL check */
+  checkPushFlags: signature([]),
+  /** (image popped, operand size): POPF in all its cases */
+  popFlags: signature([32, 8]),
   clearInterruptFlag: signature([]),
   setInterruptFlag: signature([]),
   clearTaskSwitched: signature([]),

@@ -17,6 +17,7 @@ import { SHIFT_ROTATE } from './instructions/shift-rotate.ts';
 import { STACK } from './instructions/stack.ts';
 import { STRING } from './instructions/string.ts';
 import { SYSTEM } from './instructions/system.ts';
+import { SYSTEM_FLAGS } from './instructions/system-flags.ts';
 import { X87_INSTRUCTIONS } from './instructions/x87.ts';
 
 export const INSTRUCTIONS: readonly InstructionRow[] = [
@@ -34,6 +35,7 @@ export const INSTRUCTIONS: readonly InstructionRow[] = [
   ...CONDITIONAL,
   ...CONTROL_TRANSFER,
   ...FLAG_CONTROL,
+  ...SYSTEM_FLAGS,
   ...IO,
   ...SYSTEM,
   ...MISCELLANEOUS,

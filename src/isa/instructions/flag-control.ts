@@ -1,4 +1,4 @@
-/** Flag control (PUSHF and POPF: `stack.ts`). SDM Vol. 1, "Flag Control (EFLAG) Instructions". */
+/** Flag control (CLI, STI, PUSHF and POPF: `system-flags.ts`). SDM Vol. 1, "Flag Control (EFLAG) Instructions". */
 import { type InstructionRow, instruction } from '../instruction.ts';
 import { GPR, type StatusFlag } from '../semantics.ts';
 
@@ -62,32 +62,6 @@ const std = instruction({
   },
 });
 
-const cli = instruction({
-  mnemonic: 'cli',
-  summary: 'Clear interrupt flag',
-  manual: 'SDM Vol. 2A, "CLI—Clear Interrupt Flag"',
-  operands: {},
-  encodings: [['FA']],
-  flags: {},
-  endsBlock: true,
-  execute(_, b) {
-    b.call('clearInterruptFlag', []);
-  },
-});
-
-const sti = instruction({
-  mnemonic: 'sti',
-  summary: 'Set interrupt flag',
-  manual: 'SDM Vol. 2B, "STI—Set Interrupt Flag"',
-  operands: {},
-  encodings: [['FB']],
-  flags: {},
-  endsBlock: true,
-  execute(_, b) {
-    b.call('setInterruptFlag', []);
-  },
-});
-
 /** Status flags in the low byte of EFLAGS, by bit number. */
 const LOW_FLAGS = [
   ['CF', 0],
@@ -127,4 +101,4 @@ const sahf = instruction({
   },
 });
 
-export const FLAG_CONTROL: readonly InstructionRow[] = [clc, stc, cmc, cld, std, cli, sti, lahf, sahf];
+export const FLAG_CONTROL: readonly InstructionRow[] = [clc, stc, cmc, cld, std, lahf, sahf];

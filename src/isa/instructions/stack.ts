@@ -129,40 +129,6 @@ const popa = instruction({
   },
 });
 
-const pushf = instruction({
-  mnemonic: 'pushf',
-  mnemonics: { 16: 'pushfw', 32: 'pushfd', 64: 'pushfq' },
-  summary: 'Push EFLAGS onto the stack',
-  manual: 'SDM Vol. 2B, "PUSHF/PUSHFD/PUSHFQ—Push EFLAGS Register Onto the Stack"',
-  operands: {},
-  encodings: [['9C d64']],
-  flags: { reads: ['OF', 'SF', 'ZF', 'AF', 'PF', 'CF', 'DF'] },
-  execute(_, b) {
-    const [image] = b.call('pushFlags', [b.constant(b.operandSize, 8)], [64]);
-    const stack = b.stack();
-    stack.push(b.truncate(image!, b.operandSize));
-    stack.commit();
-  },
-});
-
-const popf = instruction({
-  mnemonic: 'popf',
-  mnemonics: { 16: 'popfw', 32: 'popfd', 64: 'popfq' },
-  summary: 'Pop EFLAGS from the stack',
-  manual: 'SDM Vol. 2B, "POPF/POPFD/POPFQ—Pop Stack Into EFLAGS Register"',
-  operands: {},
-  encodings: [['9D d64']],
-  // The flags are written by the helper.
-  flags: {},
-  endsBlock: true,
-  execute(_, b) {
-    const stack = b.stack();
-    const image = stack.pop(b.operandSize);
-    b.call('popFlags', [b.zeroExtend(image, 64), b.constant(b.operandSize, 8)]);
-    stack.commit();
-  },
-});
-
 const enter = instruction({
   mnemonic: 'enter',
   summary: 'Make a stack frame for procedure parameters',
@@ -190,15 +156,4 @@ const leave = instruction({
   },
 });
 
-export const STACK: readonly InstructionRow[] = [
-  push,
-  pushSegment,
-  pop,
-  popSegment,
-  pusha,
-  popa,
-  pushf,
-  popf,
-  enter,
-  leave,
-];
+export const STACK: readonly InstructionRow[] = [push, pushSegment, pop, popSegment, pusha, popa, enter, leave];

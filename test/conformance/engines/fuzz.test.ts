@@ -11,7 +11,7 @@ describe('random system programs', () => {
     const code = createCodeSpace(Pool.create(), sharedCode());
     const modes = new Set<string>();
     const vectors = new Set<number>();
-    for (const seed of [3, 5, 7, 9, 13]) {
+    for (const seed of [1, 15, 18, 25, 26]) {
       const program = new ProgramGenerator(seed).generate();
       const run = runLockstep({ seed, program, code, instructions: 6000, step: 250 });
       expect({ seed, difference: run.difference }).toEqual({ seed, difference: undefined });

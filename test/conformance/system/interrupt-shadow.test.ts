@@ -64,6 +64,36 @@ describe.each(SYSTEM_ENGINES)('%s: STI (SDM Vol. 2B, "STI—Set Interrupt Flag")
     expect(interruptedAt(result)).toBe(label(result, 'there'));
   });
 
+  it('an interrupt that is asked for at the boundary behind STI waits for one instruction', () => {
+    // At every count from the beginning on; once it is exactly between STI and HLT.
+    const program = 'sti\nhlt\nthere: nop\nnop';
+    const behind = new Set<string>();
+    for (let count = 1; count < 200; count++) {
+      const result = runSystem(
+        engine,
+        `${program}\njmp done\nentry: push eax\nmov eax, [esp+4]\nmov [0x7000], eax\npop eax\niretd\ndone:`,
+        {
+          prepare(machine) {
+            setVector(machine, VECTOR, { access: 0x8e, selector: SELECTOR.CODE, offset: label(machine, 'entry') });
+            const { clock } = machine.processor;
+            const asks = { at: () => machine.processor.retired >= count };
+            const ask = () => (asks.at() ? machine.processor.intr.set(1) : void clock.setAlarm(clock.now + 1, ask));
+            clock.setAlarm(clock.now + 1, ask);
+          },
+          acknowledge({ processor }) {
+            processor.intr.set(0);
+            return VECTOR;
+          },
+        },
+      );
+      const at = interruptedAt(result);
+      const names = ['there'].filter((name) => at === label(result, name));
+      behind.add(names[0] ?? (at === 0 ? 'none' : 'elsewhere'));
+      expect(at).not.toBe(label(result, 'there') - 1);
+    }
+    expect(behind).toContain('there');
+  });
+
   it('it does not hold off an NMI', () => {
     const result = run(engine, 'cli\nmov al, 1\nsti\nout 2, al\nthere: nop\nnop');
     expect(nmiAt(result)).toBe(label(result, 'there'));
