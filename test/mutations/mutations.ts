@@ -110,7 +110,7 @@ export const MUTATIONS: readonly Mutation[] = [
 
   {
     fault: 'the carry vector of additions is wrong',
-    file: 'src/engine/interpreter/value-lowering.ts',
+    file: 'src/engine/lowering/value-lowering.ts',
     original:
       "case 'addCarries': // (l & r) | ((l | r) & ~sum)\n        this.value(a);\n        this.value(b);\n        simple('and');",
     planted:
@@ -119,7 +119,7 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   {
     fault: 'AF is lost from carry vectors of 8 and 16 bits',
-    file: 'src/engine/interpreter/form-lowering.ts',
+    file: 'src/engine/lowering/form-lowering.ts',
     original: "if (vector.width === 64) code.op('i32.wrap_i64');\n    code.i32(FLAG_CARRIES.AF);",
     planted: "if (vector.width === 64) code.op('i32.wrap_i64');\n    code.i32(0);",
     tests: [SEQUENCES],

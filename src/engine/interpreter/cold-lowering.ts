@@ -8,10 +8,10 @@ import type { Value, Width } from '../../ir/value.ts';
 import type { SegmentRef } from '../../isa/operand.ts';
 import { GPR, SEGMENT } from '../../isa/semantics.ts';
 import { CodeWriter, I32, I64, type Label } from '../../wasm/code-writer.ts';
+import { FormLowering, type FormStatement } from '../lowering/form-lowering.ts';
+import { LocalPool, typeOf } from '../lowering/value-lowering.ts';
 import { BULK } from './bulk-function.ts';
-import { FormLowering, type FormStatement } from './form-lowering.ts';
 import { RECORD } from './record-layout.ts';
-import { LocalPool, typeOf } from './value-lowering.ts';
 
 /** What a cold function returns. */
 export const STATUS = {

@@ -3,12 +3,12 @@
  * to a repeat prefix and a condition. Forms are traced when they are first met.
  */
 import type { DecodedInstruction } from '../../isa/decoded-instruction.ts';
-import { FREQUENT_PAIRS } from '../../isa/frequent-pairs.ts';
 import type { Encoding, InstructionRow } from '../../isa/instruction.ts';
 import { OPERAND_KINDS, type OperandKind } from '../../isa/operand-kind.ts';
 import { type FormKey, traceForm } from '../../isa/trace.ts';
+import type { FormStatement } from '../lowering/form-lowering.ts';
 import type { ColdForm } from './cold-lowering.ts';
-import type { FormStatement } from './form-lowering.ts';
+import { FREQUENT_PAIRS } from './frequent-pairs.ts';
 import { fusableConditions, fuse, isFlagBranch } from './fusion.ts';
 import { isHot } from './hot-lowering.ts';
 import { PSEUDO } from './run-module.ts';

@@ -4,7 +4,7 @@
  */
 import { fold } from '../../ir/fold.ts';
 import { isOperation, type Operation, type Value } from '../../ir/value.ts';
-import type { FormStatement } from './form-lowering.ts';
+import type { FormStatement } from '../lowering/form-lowering.ts';
 
 /** Conditions after a compare that get a fused form: all but overflow and parity. */
 const AFTER_COMPARE = [2, 3, 4, 5, 6, 7, 8, 9, 12, 13, 14, 15];

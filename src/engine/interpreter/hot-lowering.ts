@@ -6,10 +6,10 @@ import { STATE } from '../../cpu/state-layout.ts';
 import { TLB } from '../../cpu/tlb-layout.ts';
 import { isOperation, type Value } from '../../ir/value.ts';
 import { type CodeWriter, I32, type Label } from '../../wasm/code-writer.ts';
-import { FormLowering, type FormStatement, loadOpcode, storeOpcode } from './form-lowering.ts';
+import { FormLowering, type FormStatement, loadOpcode, storeOpcode } from '../lowering/form-lowering.ts';
+import type { LocalPool } from '../lowering/value-lowering.ts';
 import { RECORD } from './record-layout.ts';
 import type { RunLocals } from './run-module.ts';
-import type { LocalPool } from './value-lowering.ts';
 
 interface Labels {
   readonly again: Label;

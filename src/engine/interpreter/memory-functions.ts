@@ -6,8 +6,8 @@ import { SEGMENT_FIELDS, STATE } from '../../cpu/state-layout.ts';
 import { TLB } from '../../cpu/tlb-layout.ts';
 import { CodeWriter, I32, I64 } from '../../wasm/code-writer.ts';
 import { type FunctionType, ModuleBuilder } from '../../wasm/module-builder.ts';
+import { loadOpcode, storeOpcode } from '../lowering/form-lowering.ts';
 import { bulkFunction } from './bulk-function.ts';
-import { loadOpcode, storeOpcode } from './form-lowering.ts';
 
 export const ACCESS_WIDTHS = [8, 16, 32, 64] as const;
 type AccessKind = 'load' | 'modify' | 'store';

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { FormCatalog } from '../../../src/engine/interpreter/form-catalog.ts';
-import { FREQUENT_PAIRS } from '../../../src/isa/frequent-pairs.ts';
+import { FREQUENT_PAIRS } from '../../../src/engine/interpreter/frequent-pairs.ts';
 import { INSTRUCTIONS } from '../../../src/isa/table.ts';
 
 describe('form catalog', () => {

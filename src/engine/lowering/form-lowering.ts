@@ -12,7 +12,7 @@ import type { Statement } from '../../ir/statement.ts';
 import { isOperation, type Value, type Width } from '../../ir/value.ts';
 import type { Place, SegmentRef } from '../../isa/operand.ts';
 import { type CodeWriter, I64, type MemoryOpcode } from '../../wasm/code-writer.ts';
-import { RECORD } from './record-layout.ts';
+import { RECORD } from '../interpreter/record-layout.ts';
 import { type LocalPool, typeOf, ValueLowering } from './value-lowering.ts';
 
 export type FormStatement = Statement<Place, SegmentRef>;
