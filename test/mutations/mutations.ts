@@ -126,7 +126,7 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   {
     fault: 'compare and branch as one: "above" taken for "below or equal"',
-    file: 'src/engine/interpreter/fusion.ts',
+    file: 'src/ir/simplify.ts',
     original: "return operation('ult', [b, a]);",
     planted: "return operation('ult', [a, b]);",
     tests: [SEQUENCES],

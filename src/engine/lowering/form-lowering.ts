@@ -10,6 +10,7 @@ import {
 } from '../../cpu/state-layout.ts';
 import type { Statement } from '../../ir/statement.ts';
 import { isOperation, type Value, type Width } from '../../ir/value.ts';
+import { forEachUse } from '../../ir/visit.ts';
 import type { Place, SegmentRef } from '../../isa/operand.ts';
 import { type CodeWriter, I64, type MemoryOpcode } from '../../wasm/code-writer.ts';
 import { RECORD } from '../interpreter/record-layout.ts';
@@ -462,46 +463,8 @@ function soleArgument(values: Readonly<Record<string, Value>>, shape: Record<str
 /** Width of the effective address, if the statements use it anywhere. */
 function findEffectiveAddress(statements: readonly FormStatement[]): Width | undefined {
   let width: Width | undefined;
-  const visit = (value: Value | undefined): void => {
-    if (!value) return;
+  forEachUse(statements, (value) => {
     if (value.op === 'input' && value.name === 'ea') width = value.width;
-    if (isOperation(value)) value.args.forEach(visit);
-  };
-  for (const statement of statements) {
-    switch (statement.kind) {
-      case 'write':
-        visit(statement.value);
-        break;
-      case 'load':
-        visit(statement.offset);
-        break;
-      case 'store':
-        visit(statement.offset);
-        visit(statement.value);
-        break;
-      case 'flags':
-        Object.values(statement.values).forEach(visit);
-        break;
-      case 'jump':
-        visit(statement.target);
-        visit(statement.condition);
-        break;
-      case 'checkTarget':
-        visit(statement.target);
-        visit(statement.condition);
-        visit(statement.pushed?.offset);
-        break;
-      case 'raise':
-        visit(statement.condition);
-        break;
-      case 'call':
-        statement.args.forEach(visit);
-        break;
-      case 'when':
-        visit(statement.condition);
-        width = findEffectiveAddress(statement.then) ?? findEffectiveAddress(statement.otherwise) ?? width;
-        break;
-    }
-  }
+  });
   return width;
 }
