@@ -119,7 +119,7 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   {
     fault: 'AF is lost from carry vectors of 8 and 16 bits',
-    file: 'src/engine/lowering/form-lowering.ts',
+    file: 'src/engine/lowering/flag-lowering.ts',
     original: "if (vector.width === 64) code.op('i32.wrap_i64');\n    code.i32(FLAG_CARRIES.AF);",
     planted: "if (vector.width === 64) code.op('i32.wrap_i64');\n    code.i32(0);",
     tests: [SEQUENCES],
@@ -132,17 +132,10 @@ export const MUTATIONS: readonly Mutation[] = [
     tests: [SEQUENCES],
   },
   {
-    fault: 'a hot access across a page border uses the first page for both',
-    file: 'src/engine/interpreter/hot-lowering.ts',
-    original: 'code.i32(width / 8 - 1);',
-    planted: 'code.i32(0);',
-    tests: [system('paging-32bit')],
-  },
-  {
-    fault: 'a cold access across a page border uses the first page for both',
-    file: 'src/engine/interpreter/memory-functions.ts',
-    original: 'push(bytes - 1);\n  op(',
-    planted: 'push(0);\n  op(',
+    fault: 'an access across a page border uses the first page for both',
+    file: 'src/engine/lowering/tlb-probe.ts',
+    original: 'push(probe.bytes - 1);',
+    planted: 'push(0);',
     tests: [system('paging-32bit')],
   },
   {

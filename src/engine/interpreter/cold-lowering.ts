@@ -9,10 +9,11 @@ import { someStatement } from '../../ir/visit.ts';
 import type { SegmentRef } from '../../isa/operand.ts';
 import { GPR, SEGMENT } from '../../isa/semantics.ts';
 import { CodeWriter, I32, I64, type Label } from '../../wasm/code-writer.ts';
-import { FormLowering, type FormStatement } from '../lowering/form-lowering.ts';
+import type { FormStatement } from '../lowering/form-lowering.ts';
 import { LocalPool, typeOf } from '../lowering/value-lowering.ts';
 import { BULK } from './bulk-function.ts';
 import { RECORD } from './record-layout.ts';
+import { RecordLowering } from './record-lowering.ts';
 
 /** What a cold function returns. */
 export const STATUS = {
@@ -69,7 +70,7 @@ function bulkCode(bulk: 'copy' | 'fill', statements: readonly FormStatement[]): 
   return Math.log2(store!.value.width / 8) | (bulk === 'fill' ? BULK.FILL : 0);
 }
 
-class ColdLowering extends FormLowering {
+class ColdLowering extends RecordLowering {
   readonly #environment: ColdEnvironment;
   #fault!: Label;
 

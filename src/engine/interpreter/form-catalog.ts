@@ -7,10 +7,10 @@ import type { Encoding, InstructionRow } from '../../isa/instruction.ts';
 import { OPERAND_KINDS, type OperandKind } from '../../isa/operand-kind.ts';
 import { type FormKey, traceForm } from '../../isa/trace.ts';
 import type { FormStatement } from '../lowering/form-lowering.ts';
+import { isRestartable } from '../lowering/restartable.ts';
 import type { ColdForm } from './cold-lowering.ts';
 import { FREQUENT_PAIRS } from './frequent-pairs.ts';
 import { fusableConditions, fuse, isFlagBranch } from './fusion.ts';
-import { isHot } from './hot-lowering.ts';
 import { PSEUDO } from './run-module.ts';
 
 /** Statements of one form, or of two. */
@@ -55,7 +55,7 @@ export class FormCatalog {
     for (const { row, key } of hotKeys(rows)) {
       const { statements } = traceForm(key);
       if (row.repeat || (row.endsBlock === true && !statements.some(({ kind }) => kind === 'jump'))) continue;
-      if (!isHot(statements)) continue;
+      if (!isRestartable(statements)) continue;
       const name = this.#name(key, 'none');
       const condition = key.encoding[0].includes('+cc') ? `|${key.condition}` : '';
       const form = { name, label: `${key.encoding.join(' ')}|${key.memory ? 'm' : 'r'}${condition}`, statements };
