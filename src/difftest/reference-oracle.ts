@@ -29,11 +29,12 @@ const MAXIMUM_ITERATIONS = 64;
 
 export class ReferenceOracle {
   readonly #decoder: Decoder;
-  readonly #forms = new FormCache();
+  readonly #forms: FormCache;
   readonly #machines = { 16: createMachine(16), 32: createMachine(32), 64: createMachine(64) } as const;
 
-  constructor(rows: readonly InstructionRow[]) {
+  constructor(rows: readonly InstructionRow[], forms = new FormCache()) {
     this.#decoder = createDecoder(rows);
+    this.#forms = forms;
   }
 
   run(vector: Vector): ReferenceOutcome {

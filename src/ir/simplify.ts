@@ -4,7 +4,7 @@
  */
 import { fold } from './fold.ts';
 import type { Statement } from './statement.ts';
-import { isOperation, type Operation, type Value, type Width } from './value.ts';
+import { isOperation, type Operation, type Value } from './value.ts';
 import { ValueInterner } from './value-interner.ts';
 import { mapStatement, type StatementMap } from './visit.ts';
 
@@ -87,7 +87,7 @@ function decided<P, S>(statement: Statement<P, S>): readonly Statement<P, S>[] {
   return condition.value ? [always] : [];
 }
 
-const operation = (op: Operation['op'], args: readonly Value[], width: Width = 1): Value => ({ op, width, args });
+const operation = (op: Operation['op'], args: readonly Value[]): Value => ({ op, width: 1, args });
 
 /** left, right of `left − right`, if the value is the borrows of that difference (and of nothing else: SBB takes more). */
 function compared(borrows: Value): readonly [left: Value, right: Value] | undefined {
@@ -104,12 +104,6 @@ function compared(borrows: Value): readonly [left: Value, right: Value] | undefi
 function simplifyNode(value: Operation): Value {
   const [a, b] = value.args as readonly [Value, Value];
   switch (value.op) {
-    case 'add':
-      // (x + c) + d
-      if (isOperation(a) && a.op === 'add' && a.args[1].op === 'constant' && b.op === 'constant') {
-        return operation('add', [a.args[0], fold({ ...value, args: [a.args[1], b] })], value.width);
-      }
-      return value;
     case 'isZero':
       return isOperation(a) && a.op === 'sub' ? operation('eq', a.args) : value;
     case 'msb': {
