@@ -2,7 +2,7 @@
 import type { Cpu } from './cpu.ts';
 import { raise } from './fault.ts';
 import { EFLAGS, readEflags, STATUS_MASK, writeEflags } from './flags.ts';
-import type { Helper } from './helpers.ts';
+import type { Helper } from './helper.ts';
 import { ioPrivilegeLevel, isLongMode, isVirtual8086 } from './processor-mode.ts';
 import { SS, stackMask } from './segmentation.ts';
 import type { CpuState } from './state-layout.ts';

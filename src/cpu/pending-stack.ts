@@ -2,9 +2,10 @@
  * Pushes of far calls and interrupts: queued and checked first (limit, then paging, without any effect), written
  * together. What faults in between leaves memory and registers as they were.
  */
-import type { AccessPrivilege, Cpu } from './cpu.ts';
+import type { Cpu } from './cpu.ts';
 import { ACCESS, type Descriptor, isNullSelector, markAccessed, readDescriptor, selectorError } from './descriptor.ts';
 import { raise } from './fault.ts';
+import type { AccessPrivilege } from './mmu.ts';
 import { about, beyondTable } from './segment-load.ts';
 import { isWithinLimit, loadSegmentCache, SS, stackMask, translateLogical } from './segmentation.ts';
 import { type SegmentState, TR } from './state-layout.ts';

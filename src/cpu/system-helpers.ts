@@ -5,7 +5,7 @@ import { cpuid } from './cpuid.ts';
 import { matchIo, readDebug, writeDebug } from './debug-registers.ts';
 import { type Cause, raise } from './fault.ts';
 import { EFLAGS } from './flags.ts';
-import type { Helper, HelperValue } from './helpers.ts';
+import type { Helper, HelperValue } from './helper.ts';
 import { MSR_RESET, readMsr, readTimeStamp, writeMsr } from './msr.ts';
 import { checkPortPermission } from './port-permission.ts';
 import { isLongMode } from './processor-mode.ts';

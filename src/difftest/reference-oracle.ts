@@ -1,6 +1,7 @@
 /** Runs vectors on the reference evaluator, and says which bits of the outcome are undefined. */
 import { GuestFault, VECTOR } from '../cpu/fault.ts';
-import { HELPERS, type Helper } from '../cpu/helpers.ts';
+import type { Helper } from '../cpu/helper.ts';
+import { HELPERS } from '../cpu/helpers.ts';
 import { CpuContext, type UndefinedResults } from '../engine/reference/cpu-context.ts';
 import { executeInstruction, FormCache } from '../engine/reference/execute-instruction.ts';
 import { createDecoder, type Decoder, isFailure } from '../isa/decoder.ts';

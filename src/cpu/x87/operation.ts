@@ -1,6 +1,6 @@
 /** What all x87 instructions have in common: operand pointers, stack faults, and when a result counts. */
 import type { Cpu } from '../cpu.ts';
-import type { Helper, HelperValue } from '../helpers.ts';
+import type { Helper, HelperValue } from '../helper.ts';
 import type { CpuState } from '../state-layout.ts';
 import { EXCEPTION, STATUS, unmasked } from './control.ts';
 import { DEFAULT_NAN } from './float80.ts';

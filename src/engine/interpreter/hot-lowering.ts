@@ -9,8 +9,15 @@ import { type FormStatement, loadOpcode, storeOpcode } from '../lowering/form-lo
 import { pushHostAddress, pushProbe, type TlbProbe } from '../lowering/tlb-probe.ts';
 import type { LocalPool } from '../lowering/value-lowering.ts';
 import { RECORD } from './record-layout.ts';
-import { RecordLowering } from './record-lowering.ts';
-import type { RunLocals } from './run-module.ts';
+import { type FormLocals, RecordLowering } from './record-lowering.ts';
+
+/** Locals of the loop. */
+export interface RunLocals extends FormLocals {
+  /** Where control goes: an instruction pointer. */
+  readonly target: number;
+  /** The record of the direct branch that goes there, to be linked with it; or 0. */
+  readonly linkFrom: number;
+}
 
 interface Labels {
   readonly again: Label;

@@ -17,7 +17,7 @@ import { ModuleBuilder } from '../../wasm/module-builder.ts';
 import type { FormStatement } from '../lowering/form-lowering.ts';
 import { LocalPool } from '../lowering/value-lowering.ts';
 import { COLD_PARAMETERS, STATUS } from './cold-lowering.ts';
-import { HotLowering } from './hot-lowering.ts';
+import { HotLowering, type RunLocals } from './hot-lowering.ts';
 import { RECORD, RECORD_SIZE } from './record-layout.ts';
 
 /** What `run` returns. */
@@ -42,14 +42,6 @@ export interface RunModuleOptions {
   readonly hotHandlers: readonly (readonly (readonly FormStatement[])[])[];
   /** Offset of the jump cache from the state block. */
   readonly jumpCache: number;
-}
-
-/** Locals of `run`. */
-export interface RunLocals {
-  readonly state: number;
-  readonly record: number;
-  readonly target: number;
-  readonly linkFrom: number;
 }
 
 /** What `step` returns for. */
