@@ -1,8 +1,8 @@
 /** `vetro fetch`: declares, calls `fetchSystem`, prints. */
 import type { CommandModule } from 'yargs';
+import type { CommandContext } from './command-context.ts';
 import { fetchSystem, SYSTEMS, type SystemName } from './fetch/debian.ts';
 import { createProgress } from './progress.ts';
-import type { CommandContext } from './vetro.ts';
 
 interface FetchArguments {
   system: SystemName;

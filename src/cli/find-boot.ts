@@ -6,7 +6,7 @@ import { bootDebian } from './debian-boot.ts';
 import { assembleDemo } from './demo.ts';
 import { DEFAULT_SYSTEM } from './fetch-command.ts';
 import { readUserFile } from './files.ts';
-import type { RunArguments } from './run-command.ts';
+import type { RunArguments } from './run-arguments.ts';
 
 /** @throws UserError for unusable files; the reason of `stop` if it is aborted */
 export async function findBoot(options: RunArguments, stop: AbortSignal): Promise<GuestBoot> {

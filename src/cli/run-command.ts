@@ -2,30 +2,13 @@
 import type { CommandModule } from 'yargs';
 import { UserError } from '../base/errors.ts';
 import { CPU_MODEL_NAMES, findCpuModel } from '../cpu/cpu-model.ts';
-import { ENGINES, type EngineName } from '../engine/processor.ts';
+import { ENGINES } from '../engine/processor.ts';
 import { MAXIMUM_MEMORY, MINIMUM_MEMORY } from '../machine/pc-map.ts';
-import type { SystemName } from './fetch/debian.ts';
+import type { CommandContext } from './command-context.ts';
 import { DEFAULT_SYSTEM, SYSTEM_NAMES } from './fetch-command.ts';
+import type { RunArguments } from './run-arguments.ts';
 import { runGuests } from './run-guests.ts';
 import { parseSerial } from './serial.ts';
-import type { CommandContext } from './vetro.ts';
-
-export interface RunArguments {
-  file?: string;
-  kernel?: string;
-  initrd?: string;
-  append?: string;
-  system?: SystemName;
-  demo: boolean;
-  memory: number;
-  cpu: string;
-  engine: EngineName;
-  clock?: 'virtual' | 'host';
-  serial: string;
-  count: number;
-  weight: number[];
-  'no-reboot': boolean;
-}
 
 const MIB = 2 ** 20;
 const MEMORY = { least: MINIMUM_MEMORY / MIB, most: MAXIMUM_MEMORY / MIB };

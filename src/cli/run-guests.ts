@@ -11,7 +11,7 @@ import { openMonitor } from './monitor.ts';
 import { Monitor } from './monitor-commands.ts';
 import { createProgress } from './progress.ts';
 import { ResetWatch } from './reset-watch.ts';
-import type { RunArguments } from './run-command.ts';
+import type { RunArguments } from './run-arguments.ts';
 import { connectSerial, parseSerial } from './serial.ts';
 
 /** @returns the exit status. @throws UserError; the reason of `stop` if it is aborted */

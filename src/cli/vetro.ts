@@ -4,6 +4,7 @@ import { UserError } from '../base/errors.ts';
 import { CPU_MODEL_NAMES } from '../cpu/cpu-model.ts';
 import { ENGINES } from '../engine/processor.ts';
 import { asmCommand } from './asm-command.ts';
+import type { CommandContext } from './command-context.ts';
 import { type AnyCommand, COMPLETE, complete } from './completion.ts';
 import { completionCommand } from './completion-command.ts';
 import { disasmCommand } from './disasm-command.ts';
@@ -14,14 +15,6 @@ import { packageVersion } from './files.ts';
 import { runCommand } from './run-command.ts';
 import { flushed } from './stop.ts';
 import { refuseDoubleDash, refuseRepeatedOptions, refuseValuesOfSwitches, usageError } from './usage-error.ts';
-
-/** What a command is given besides its options, and what it leaves. */
-export interface CommandContext {
-  /** Aborted when the command is to end: it cleans up and rejects with the reason. */
-  readonly stop: AbortSignal;
-  /** The exit status if nothing goes wrong. */
-  status: number;
-}
 
 /**
  * Whether a command has something to clean up when a signal ends it. The others work without a pause in which they could

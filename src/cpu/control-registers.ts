@@ -8,8 +8,11 @@
  *
  * A write checks everything before it changes anything.
  */
+
+import { SEGMENT } from '../isa/semantics.ts';
 import type { Cpu } from './cpu.ts';
 import type { CpuModel } from './cpu-model.ts';
+import { ACCESS } from './descriptor.ts';
 import { type Cause, raise } from './fault.ts';
 import { isLongMode } from './processor-mode.ts';
 import { CR0, CR4, EFER } from './register-bits.ts';
@@ -179,9 +182,7 @@ function loadPdptes(cpu: Cpu, cr3: number): void {
   [state.pdpte0, state.pdpte1, state.pdpte2, state.pdpte3] = entries as [number, number, number, number];
 }
 
-const CS = 1;
-const ACCESS_LONG = 1 << 21;
-const codeIsLong = (cpu: Cpu): boolean => (cpu.state.segments[CS].access & ACCESS_LONG) !== 0;
+const codeIsLong = (cpu: Cpu): boolean => (cpu.state.segments[SEGMENT.CS].access & ACCESS.LONG) !== 0;
 
 const noSuchRegister = (register: number) =>
   raise.UD({

@@ -51,6 +51,3 @@ export interface Cpu {
   /** External INTR is asserted. */
   readonly interruptRequested: boolean;
 }
-
-/** A data access through paging, by linear address. `privilege` 'supervisor': an implicit access to a system table. */
-export type AccessPrivilege = 'current' | 'supervisor';

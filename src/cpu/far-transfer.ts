@@ -2,6 +2,8 @@
  * Far JMP and CALL. SDM Vol. 2A, "JMP—Jump" and "CALL—Call Procedure"; Vol. 3A, "Privilege Level Checking When
  * Transferring Program Control Between Code Segments".
  */
+
+import { GPR } from '../isa/semantics.ts';
 import { checkInstructionPointer, checkPresent, descriptorFault, loadCodeSegment } from './code-segment.ts';
 import type { Cpu } from './cpu.ts';
 import {
@@ -18,8 +20,6 @@ import { isIa32e, isVirtual8086, usesDescriptors } from './processor-mode.ts';
 import { beyondTable, descriptorForLoad } from './segment-load.ts';
 import { CS, loadRealModeSegment, loadVirtual8086Segment, SS, stackMask } from './segmentation.ts';
 import { findTaskThroughGate, switchTask } from './task-switch.ts';
-
-const RSP = 4;
 
 type Transfer = 'jump' | 'call';
 const MANUAL: Record<Transfer, string> = {
@@ -168,7 +168,7 @@ function callInner(
   const size = gate.gateSize === 16 ? 2 : 4;
   const inner = findInnerStack(cpu, descriptor.dpl, 0);
   const stack = PendingStack.inner(cpu, inner, 0);
-  const [oldSs, oldEsp, mask] = [state.segments[SS].selector, state.reg32(RSP), stackMask(state)];
+  const [oldSs, oldEsp, mask] = [state.segments[SS].selector, state.reg32(GPR.rSP), stackMask(state)];
   stack.push(oldSs, size);
   stack.push(oldEsp, size);
   for (let i = gate.parameterCount - 1; i >= 0; i--) {

@@ -1,13 +1,12 @@
 /** SYSENTER and SYSEXIT; SYSCALL, SYSRET and SWAPGS as far as CPU models without 64-bit mode know them. */
+
+import { GPR } from '../isa/semantics.ts';
 import type { Cpu } from './cpu.ts';
 import { type Cause, raise } from './fault.ts';
 import { EFLAGS } from './flags.ts';
 import { hasSystemCallExtensions, isIa32e, isRealMode } from './processor-mode.ts';
 import { CS, loadFlatSegment, SS } from './segmentation.ts';
 
-const RCX = 1;
-const RDX = 2;
-const RSP = 4;
 /** Flat 4 GiB segments, present, accessed, 32-bit, granular: code to execute and read, data to read and write. */
 const FLAT_CODE = 0x00c0_9b00;
 const FLAT_DATA = 0x00c0_9300;
@@ -32,7 +31,7 @@ export function sysenter(cpu: Cpu): void {
   loadFlatSegment(state.segments[CS], selector, FLAT_CODE);
   loadFlatSegment(state.segments[SS], (selector + 8) & 0xffff, FLAT_DATA);
   state.cpl = 0;
-  state.setReg32(RSP, state.sysenterEsp);
+  state.setReg32(GPR.rSP, state.sysenterEsp);
   state.nextIp = state.sysenterEip;
   cpu.modeChanged();
 }
@@ -45,8 +44,8 @@ export function sysexit(cpu: Cpu): void {
   loadFlatSegment(state.segments[CS], ((selector + 16) & 0xffff) | 3, FLAT_CODE | DPL3);
   loadFlatSegment(state.segments[SS], ((selector + 24) & 0xffff) | 3, FLAT_DATA | DPL3);
   state.cpl = 3;
-  state.setReg32(RSP, state.reg32(RCX));
-  state.nextIp = state.reg32(RDX);
+  state.setReg32(GPR.rSP, state.reg32(GPR.rCX));
+  state.nextIp = state.reg32(GPR.rDX);
   cpu.modeChanged();
 }
 

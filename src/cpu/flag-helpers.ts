@@ -1,14 +1,13 @@
 /** PUSHF, POPF, CLI, STI and ENTER. SDM Vol. 2A and 2B; Vol. 1, "System Flags and IOPL Field". */
+
+import { GPR } from '../isa/semantics.ts';
 import type { Cpu } from './cpu.ts';
 import { raise } from './fault.ts';
 import { EFLAGS, readEflags, STATUS_MASK, writeEflags } from './flags.ts';
-import type { Helper } from './helpers.ts';
+import type { Helper } from './helper.ts';
 import { ioPrivilegeLevel, isLongMode, isVirtual8086 } from './processor-mode.ts';
 import { SS, stackMask } from './segmentation.ts';
 import type { CpuState } from './state-layout.ts';
-
-const RSP = 4;
-const RBP = 5;
 
 /** Flags that any program may write. */
 const FREE_FLAGS = STATUS_MASK | EFLAGS.TF | EFLAGS.DF | EFLAGS.NT | EFLAGS.AC | EFLAGS.ID;
@@ -83,7 +82,7 @@ function enterFrame(cpu: Cpu, localBytes: number, nesting: number, operandSize: 
   const wrap = (offset: bigint) => BigInt.asUintN(stackBits, offset);
   const step = BigInt(size);
   const level = nesting & 31;
-  let pointer = wrap(state.reg64(RSP));
+  let pointer = wrap(state.reg64(GPR.rSP));
   const push = (value: bigint) => {
     const next = wrap(pointer - step);
     if (size === 8) mmu.writeSegment64(SS, Number(next), value);
@@ -92,7 +91,7 @@ function enterFrame(cpu: Cpu, localBytes: number, nesting: number, operandSize: 
   };
   const read = (offset: bigint): bigint =>
     size === 8 ? mmu.readSegment64(SS, Number(offset)) : BigInt(mmu.readSegment(SS, Number(offset), size as 2 | 4));
-  let frame = state.reg64(RBP);
+  let frame = state.reg64(GPR.rBP);
   push(frame);
   const frameTop = pointer;
   for (let i = 1; i < level; i++) {
@@ -100,13 +99,13 @@ function enterFrame(cpu: Cpu, localBytes: number, nesting: number, operandSize: 
     push(read(frame));
   }
   // Above the stack size, the image has the upper bits of rSP.
-  const topImage = (state.reg64(RSP) & ~wrap(-1n)) | frameTop;
+  const topImage = (state.reg64(GPR.rSP) & ~wrap(-1n)) | frameTop;
   if (level > 0) push(topImage);
   pointer = wrap(pointer - BigInt(localBytes));
   // The manual: a write at the final stack pointer must be possible.
   mmu.probeWriteSegment(SS, Number(pointer), size);
-  writeRegister(state, RBP, operandSize, topImage);
-  writeRegister(state, RSP, stackBits, pointer);
+  writeRegister(state, GPR.rBP, operandSize, topImage);
+  writeRegister(state, GPR.rSP, stackBits, pointer);
 }
 
 function writeRegister(state: CpuState, register: number, width: number, value: bigint): void {

@@ -9,6 +9,8 @@
  * Not modelled: virtual-8086 mode extensions and protected-mode virtual interrupts (no CPU model advertises VME);
  * interrupts in IA-32e mode.
  */
+
+import { GPR } from '../isa/semantics.ts';
 import { checkInstructionPointer, checkPresent, descriptorFault, loadCodeSegment } from './code-segment.ts';
 import type { Cpu } from './cpu.ts';
 import {
@@ -29,7 +31,6 @@ import { beyondTable } from './segment-load.ts';
 import { CS, DS, ES, FS, GS, loadNullSegment, loadRealModeSegment, SS } from './segmentation.ts';
 import { findTaskThroughGate, switchTask } from './task-switch.ts';
 
-const RSP = 4;
 const MANUAL = 'SDM Vol. 2A, "INT n/INTO/INT3/INT1—Call to Interrupt Procedure"';
 
 export interface InterruptEvent {
@@ -265,7 +266,7 @@ function pushAndEnter(cpu: Cpu, entry: GateEntry): void {
   if (fromVirtual8086) for (const data of [GS, FS, DS, ES]) stack.push(state.segments[data].selector, size);
   if (entry.stack) {
     stack.push(state.segments[SS].selector, size);
-    stack.push(state.reg32(RSP), size);
+    stack.push(state.reg32(GPR.rSP), size);
   }
   stack.push(flagsImage(cpu, event), size);
   stack.push(state.segments[CS].selector, size);

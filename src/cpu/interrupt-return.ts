@@ -1,4 +1,6 @@
 /** IRET in all its variants. SDM Vol. 2A, "IRET/IRETD/IRETQ—Interrupt Return". */
+
+import { GPR } from '../isa/semantics.ts';
 import { checkInstructionPointer, loadCodeSegment } from './code-segment.ts';
 import type { Cpu } from './cpu.ts';
 import { markAccessed } from './descriptor.ts';
@@ -11,7 +13,6 @@ import { ioPrivilegeLevel, isIa32e, isRealMode, isVirtual8086 } from './processo
 import { CS, DS, ES, FS, GS, loadVirtual8086Segment, SS } from './segmentation.ts';
 import { returnToPreviousTask } from './task-switch.ts';
 
-const RSP = 4;
 const MANUAL = 'SDM Vol. 2A, "IRET/IRETD/IRETQ—Interrupt Return"';
 
 /** Flags that every IRET restores, in the lower half; and those of a 32-bit one. */
@@ -107,7 +108,7 @@ function returnToVirtual8086(
   mergeEflags(cpu, to.flags, LOWER_FLAGS | UPPER_FLAGS | VIRTUAL_8086_FLAGS);
   loadVirtual8086Segment(state, CS, to.selector);
   for (const [segment, selector] of selectors) loadVirtual8086Segment(state, segment, selector);
-  state.setReg32(RSP, pointer);
+  state.setReg32(GPR.rSP, pointer);
   state.cpl = 3;
   state.nextIp = to.offset;
 }

@@ -1,5 +1,6 @@
 /** Memory as helpers reach it. Implemented over the TLB by `tlb-mmu.ts`. All methods throw a `GuestFault` (#PF, #GP, #SS). */
-import type { AccessPrivilege } from './cpu.ts';
+/** A data access through paging, by linear address. `privilege` 'supervisor': an implicit access to a system table. */
+export type AccessPrivilege = 'current' | 'supervisor';
 
 export interface Mmu {
   /** Unsigned value at a linear address. May cross a page. */

@@ -2,14 +2,15 @@
  * Pushes of far calls and interrupts: queued and checked first (limit, then paging, without any effect), written
  * together. What faults in between leaves memory and registers as they were.
  */
-import type { AccessPrivilege, Cpu } from './cpu.ts';
+
+import { GPR } from '../isa/semantics.ts';
+import type { Cpu } from './cpu.ts';
 import { ACCESS, type Descriptor, isNullSelector, markAccessed, readDescriptor, selectorError } from './descriptor.ts';
 import { raise } from './fault.ts';
+import type { AccessPrivilege } from './mmu.ts';
 import { about, beyondTable } from './segment-load.ts';
 import { isWithinLimit, loadSegmentCache, SS, stackMask, translateLogical } from './segmentation.ts';
 import { type SegmentState, TR } from './state-layout.ts';
-
-const RSP = 4;
 
 type StackSegment = Pick<SegmentState, 'selector' | 'base' | 'limit' | 'access'>;
 
@@ -40,7 +41,7 @@ export class PendingStack {
   /** The stack in use. `ext`: the EXT bit of #SS. */
   static current(cpu: Cpu, ext: 0 | 1 = 0): PendingStack {
     const segment = cpu.state.segments[SS];
-    return new PendingStack(cpu, { segment, pointer: cpu.state.reg32(RSP), privilege: 'current', errorCode: ext });
+    return new PendingStack(cpu, { segment, pointer: cpu.state.reg32(GPR.rSP), privilege: 'current', errorCode: ext });
   }
 
   /** A more privileged stack that is not loaded yet. */
@@ -92,8 +93,8 @@ export class PendingStack {
 
 /** Writes ESP, or SP alone on a 16-bit stack. */
 export function setStackPointer(cpu: Cpu, pointer: number, mask: number = stackMask(cpu.state)): void {
-  if (mask === 0xffff) cpu.state.setReg16(RSP, pointer & 0xffff);
-  else cpu.state.setReg32(RSP, pointer >>> 0);
+  if (mask === 0xffff) cpu.state.setReg16(GPR.rSP, pointer & 0xffff);
+  else cpu.state.setReg32(GPR.rSP, pointer >>> 0);
 }
 
 /** Values popped from the stack in use, without moving ESP. */
@@ -107,7 +108,7 @@ export class StackReader {
     this.#cpu = cpu;
     this.#mask = stackMask(cpu.state);
     this.#size = operandSize === 16 ? 2 : 4;
-    this.pointer = (cpu.state.reg32(RSP) & this.#mask) >>> 0;
+    this.pointer = (cpu.state.reg32(GPR.rSP) & this.#mask) >>> 0;
   }
 
   /** @throws GuestFault #SS(0) beyond the stack's limit, #PF */

@@ -1,11 +1,10 @@
 /** Which of the operating modes the processor is in. SDM Vol. 3A, "Modes of Operation". */
+
+import { SEGMENT } from '../isa/semantics.ts';
+import { ACCESS } from './descriptor.ts';
 import { EFLAGS } from './flags.ts';
 import { CR0, EFER } from './register-bits.ts';
 import type { CpuState } from './state-layout.ts';
-
-/** L bit in a code segment's access word. */
-const ACCESS_LONG = 1 << 21;
-const CS = 1;
 
 export const isRealMode = (state: CpuState): boolean => (state.cr0 & CR0.PE) === 0;
 export const isVirtual8086 = (state: CpuState): boolean => (state.flagsOther & EFLAGS.VM) !== 0;
@@ -13,6 +12,6 @@ export const isVirtual8086 = (state: CpuState): boolean => (state.flagsOther & E
 export const usesDescriptors = (state: CpuState): boolean => !isRealMode(state) && !isVirtual8086(state);
 export const isIa32e = (state: CpuState): boolean => (state.efer & EFER.LMA) !== 0;
 export const isLongMode = (state: CpuState): boolean =>
-  isIa32e(state) && (state.segments[CS].access & ACCESS_LONG) !== 0;
+  isIa32e(state) && (state.segments[SEGMENT.CS].access & ACCESS.LONG) !== 0;
 export const hasSystemCallExtensions = (state: CpuState): boolean => (state.efer & EFER.SCE) !== 0;
 export const ioPrivilegeLevel = (state: CpuState): number => (state.flagsOther & EFLAGS.IOPL) >>> 12;

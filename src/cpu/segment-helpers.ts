@@ -1,5 +1,5 @@
 /** Helpers that rows of segment and descriptor table instructions call. */
-import type { Helper } from './helpers.ts';
+import type { Helper } from './helper.ts';
 import {
   loadAccessRights,
   loadLdtr,

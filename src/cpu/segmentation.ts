@@ -5,6 +5,8 @@
  * Engines check offsets against the three bounds of a segment's cache. The bounds are a safe short cut: what lies within
  * them is allowed; what does not must be asked of `translateLogical`, which decides exactly and says why not.
  */
+
+import { SEGMENT } from '../isa/semantics.ts';
 import type { Cpu } from './cpu.ts';
 import { ACCESS, type Descriptor } from './descriptor.ts';
 import { type GuestFault, raise } from './fault.ts';
@@ -13,12 +15,7 @@ import { type CpuState, LDTR, NULL_SEGMENT, type SegmentState } from './state-la
 
 export type SegmentAccess = 'read' | 'write' | 'execute';
 
-export const ES = 0;
-export const CS = 1;
-export const SS = 2;
-export const DS = 3;
-export const FS = 4;
-export const GS = 5;
+export const { ES, CS, SS, DS, FS, GS } = SEGMENT;
 const NAMES = ['ES', 'CS', 'SS', 'DS', 'FS', 'GS', 'LDTR', 'TR'] as const;
 export const segmentName = (segment: number): string => NAMES[segment];
 

@@ -1,11 +1,13 @@
 /** Helpers of the system instructions: control and debug registers, descriptor-table registers, MSRs, ports, HLT, and division of 128-bit numbers. */
+
+import { SEGMENT } from '../isa/semantics.ts';
 import { clearTaskSwitched, loadMachineStatusWord, readControl, writeControl } from './control-registers.ts';
 import type { Cpu } from './cpu.ts';
 import { cpuid } from './cpuid.ts';
 import { matchIo, readDebug, writeDebug } from './debug-registers.ts';
 import { type Cause, raise } from './fault.ts';
 import { EFLAGS } from './flags.ts';
-import type { Helper, HelperValue } from './helpers.ts';
+import type { Helper, HelperValue } from './helper.ts';
 import { MSR_RESET, readMsr, readTimeStamp, writeMsr } from './msr.ts';
 import { checkPortPermission } from './port-permission.ts';
 import { isLongMode } from './processor-mode.ts';
@@ -14,8 +16,6 @@ import type { CpuState } from './state-layout.ts';
 
 /** A value of pointer width: 32 bits as a number, 64 bits (64-bit mode) as a BigInt. */
 type PointerValue = number | bigint;
-
-const FS = 4;
 
 export const SYSTEM_HELPERS = {
   readControl: (cpu: Cpu, register: number): PointerValue => pointerResult(cpu, readControl(cpu, register)),
@@ -40,7 +40,7 @@ export const SYSTEM_HELPERS = {
   invalidatePage(cpu: Cpu, segment: number, offset: PointerValue): void {
     const address = pointerArgument(offset);
     const { base } = cpu.state.segments[segment];
-    if (isLongMode(cpu.state)) cpu.mmu.flushPage(segment >= FS ? base + address : address);
+    if (isLongMode(cpu.state)) cpu.mmu.flushPage(segment >= SEGMENT.FS ? base + address : address);
     else cpu.mmu.flushPage((base + address) >>> 0);
   },
   /** INVD and WBINVD: no cache can be seen here. */

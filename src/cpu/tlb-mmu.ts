@@ -4,11 +4,11 @@
  * code) never gets one.
  */
 import { PAGE_SHIFT, PAGE_SIZE } from '../base/address.ts';
-import type { AccessPrivilege, Cpu } from './cpu.ts';
+import type { Cpu } from './cpu.ts';
 import { raise } from './fault.ts';
 import { type CodeHalf, FetchTlb } from './fetch-tlb.ts';
 import { EFLAGS } from './flags.ts';
-import type { Mmu } from './mmu.ts';
+import type { AccessPrivilege, Mmu } from './mmu.ts';
 import { pageFault, walkPages } from './paging/page-walk.ts';
 import { type PagingState, pagingState } from './paging/paging-state.ts';
 import { isLongMode } from './processor-mode.ts';

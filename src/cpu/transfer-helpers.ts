@@ -2,7 +2,7 @@
 import { farReturn } from './far-return.ts';
 import { farCall, farJump } from './far-transfer.ts';
 import { swapGs, syscall, sysenter, sysexit, sysret } from './fast-system-call.ts';
-import type { Helper } from './helpers.ts';
+import type { Helper } from './helper.ts';
 import { breakpoint, debugTrap, overflowTrap, softwareInterrupt } from './interrupt-delivery.ts';
 import { interruptReturn } from './interrupt-return.ts';
 

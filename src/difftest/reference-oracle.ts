@@ -1,6 +1,7 @@
 /** Runs vectors on the reference evaluator, and says which bits of the outcome are undefined. */
 import { GuestFault, VECTOR } from '../cpu/fault.ts';
-import { HELPERS, type Helper } from '../cpu/helpers.ts';
+import type { Helper } from '../cpu/helper.ts';
+import { HELPERS } from '../cpu/helpers.ts';
 import { CpuContext, type UndefinedResults } from '../engine/reference/cpu-context.ts';
 import { executeInstruction, FormCache } from '../engine/reference/execute-instruction.ts';
 import { createDecoder, type Decoder, isFailure } from '../isa/decoder.ts';
@@ -29,11 +30,12 @@ const MAXIMUM_ITERATIONS = 64;
 
 export class ReferenceOracle {
   readonly #decoder: Decoder;
-  readonly #forms = new FormCache();
+  readonly #forms: FormCache;
   readonly #machines = { 16: createMachine(16), 32: createMachine(32), 64: createMachine(64) } as const;
 
-  constructor(rows: readonly InstructionRow[]) {
+  constructor(rows: readonly InstructionRow[], forms = new FormCache()) {
     this.#decoder = createDecoder(rows);
+    this.#forms = forms;
   }
 
   run(vector: Vector): ReferenceOutcome {

@@ -8,6 +8,7 @@
  */
 import type { EngineName } from '../engine/processor.ts';
 import type { InstructionRow } from '../isa/instruction.ts';
+import { GPR } from '../isa/semantics.ts';
 import { slotOffset, type VectorMode } from './address-space.ts';
 import { compareOutcomes } from './compare.ts';
 import { comparisonFor } from './comparison-rules.ts';
@@ -147,13 +148,14 @@ const staysThere = ({ mode }: Vector, { ending }: ReferenceOutcome): boolean =>
 export function isRunnable(vector: Vector, { ending, final, outsideWindow }: ReferenceOutcome): boolean {
   if (outsideWindow || (ending.kind === 'next' && ending.ip >= EXACT)) return false;
   // With rSP in the alternate stack, the kernel takes the signal for one inside the handler.
-  if ([vector.initial, final].some(({ registers }) => within(registers[RSP], stack - 0x1000, stack + stackSize + 1)))
+  if (
+    [vector.initial, final].some(({ registers }) => within(registers[GPR.rSP], stack - 0x1000, stack + stackSize + 1))
+  )
     return false;
   if (ending.kind === 'next') return isStop(ending.ip, vector);
   return ending.address === undefined || isUnmapped(ending.address, vector.mode);
 }
 
-const RSP = 4;
 /** Instruction pointers are numbers in the state block. */
 const EXACT = 2n ** 53n;
 const { stack, stackSize, slotPage, slot, parameters, code, scratch, scratchSize } = HARNESS_MAP;

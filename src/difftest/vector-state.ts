@@ -3,6 +3,7 @@ import { readEflags, writeEflags } from '../cpu/flags.ts';
 import { loadNullSegment, refreshSegmentBounds } from '../cpu/segmentation.ts';
 import { type CpuState, TR } from '../cpu/state-layout.ts';
 import { readAbridgedTags, readStack, topOfStack, writeAbridgedTags, writePhysical } from '../cpu/x87/x87-state.ts';
+import { SEGMENT } from '../isa/semantics.ts';
 import { codeBase, dataBase, registerWidth, type VectorMode } from './address-space.ts';
 import type { Vector, VectorState, X87State } from './vector.ts';
 
@@ -17,7 +18,6 @@ const ACCESS = {
   32: { code: 0x00c0_fb00, data: 0x00c0_f300 },
   64: { code: 0x00a0_fb00, data: 0x00c0_f300 },
 } as const;
-const SEGMENT = { CS: 1, GS: 5 } as const;
 const CR0_USER = 0x8005_0033; // PG, AM, WP, NE, ET, MP, PE
 const CR4_PAE = 1 << 5;
 const CR4_OSFXSR = 1 << 9;

@@ -1,7 +1,8 @@
-/** Builds values and statements, checking widths and folding constants on the way. */
+/** Builds values and statements, checking widths and folding constants on the way. Equal values are one node. */
 import { fold } from './fold.ts';
 import type { Statement } from './statement.ts';
 import type { Operator, Temporary, Value, Width } from './value.ts';
+import { ValueInterner } from './value-interner.ts';
 
 /** A value, or a number that takes the width of its neighbour. */
 export type Operandish = Value | number | bigint;
@@ -9,6 +10,7 @@ export type Operandish = Value | number | bigint;
 export class IrBuilder<P = unknown, S = unknown> {
   #block: Statement<P, S>[] = [];
   #temporaries = 0;
+  readonly #interner = new ValueInterner();
 
   /** The statements so far, in order. */
   get statements(): readonly Statement<P, S>[] {
@@ -20,17 +22,23 @@ export class IrBuilder<P = unknown, S = unknown> {
   }
 
   temporary(width: Width): Temporary {
-    return { op: 'temporary', width, id: this.#temporaries++ };
+    return this.#interner.intern({ op: 'temporary', width, id: this.#temporaries++ });
   }
 
   constant(value: number | bigint, width: Width): Value {
-    return { op: 'constant', width, value: BigInt.asUintN(width, BigInt(value)) };
+    return this.#interner.intern({ op: 'constant', width, value: BigInt.asUintN(width, BigInt(value)) });
   }
 
   /** A result the manual leaves undefined; `pick` is what real CPUs do, where known. */
   undefined(width: Width = 1, pick?: Operandish): Value {
-    if (pick === undefined) return { op: 'undefined', width };
-    return { op: 'undefined', width, pick: typeof pick === 'object' ? pick : this.constant(pick, width) };
+    if (pick === undefined) return this.#interner.intern({ op: 'undefined', width });
+    const picked = typeof pick === 'object' ? pick : this.constant(pick, width);
+    return this.#interner.intern({ op: 'undefined', width, pick: picked });
+  }
+
+  /** A value that the layer above knows by name; see `Value`. */
+  input(name: string, width: Width): Value {
+    return this.#interner.intern({ op: 'input', width, name });
   }
 
   // Arithmetic and logic, modulo 2^width.
@@ -132,6 +140,6 @@ export class IrBuilder<P = unknown, S = unknown> {
   }
 
   #make(op: Operator, width: Width, args: readonly Value[]): Value {
-    return fold({ op, width, args });
+    return this.#interner.intern(fold({ op, width, args }));
   }
 }

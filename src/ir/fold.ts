@@ -28,8 +28,9 @@ export function fold(node: Operation): Value {
     case 'xor':
       if (isConstant(b, 0n)) return a;
       if (isConstant(a, 0n)) return b;
-      break;
+      return op === 'add' ? addUp(node) : node;
     case 'sub':
+      return isConstant(b, 0n) ? a : addUp(node);
     case 'shl':
     case 'shr':
     case 'sar':
@@ -60,4 +61,13 @@ export function fold(node: Operation): Value {
       break;
   }
   return node;
+}
+
+/** (x + c) + d is x + (c + d), (x − c) − d is x − (c + d). */
+function addUp(node: Operation): Value {
+  const [a, d] = node.args;
+  if (!isOperation(a) || a.op !== node.op || d.op !== 'constant') return node;
+  const [x, c] = a.args;
+  if (c.op !== 'constant') return node;
+  return fold({ ...node, args: [x, constant(BigInt.asUintN(node.width, c.value + d.value), node.width)] });
 }

@@ -2,18 +2,8 @@
  * The helpers that rows may call: functions of `cpu/` that all engines run alike. Widths of arguments and results in
  * bits; 'pointer' is 32, or 64 in 64-bit mode. Up to 32 bits travel as numbers, 64 bits as BigInts.
  */
+import { type HelperSignature, signature } from './signature.ts';
 import { X87_HELPER_SIGNATURES } from './x87-helper-signature.ts';
-
-export type HelperWidth = 1 | 8 | 16 | 32 | 64 | 'pointer';
-export interface HelperSignature {
-  readonly args: readonly HelperWidth[];
-  readonly results: readonly HelperWidth[];
-}
-
-const signature = (args: readonly HelperWidth[], results: readonly HelperWidth[] = []): HelperSignature => ({
-  args,
-  results,
-});
 
 export const HELPER_SIGNATURES = {
   /** (segment register number, selector): MOV and POP; LDS and its kin */

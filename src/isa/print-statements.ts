@@ -4,6 +4,7 @@
  */
 import type { Statement } from '../ir/statement.ts';
 import { isOperation, type Operation, type Operator, type Value } from '../ir/value.ts';
+import { forEachUse } from '../ir/visit.ts';
 import type { Place, SegmentRef } from './operand.ts';
 import { gprName, SEGMENT_NAMES } from './register-names.ts';
 
@@ -58,7 +59,7 @@ class StatementPrinter {
 
   constructor(statements: readonly FormStatement[], fields: FieldNames) {
     this.#fields = fields;
-    forEachValue(statements, (value) => this.#uses.set(value, (this.#uses.get(value) ?? 0) + 1));
+    forEachUse(statements, (value) => this.#uses.set(value, (this.#uses.get(value) ?? 0) + 1));
     this.#all(statements);
   }
 
@@ -213,53 +214,3 @@ class StatementPrinter {
 }
 
 const showConstant = (value: bigint): string => (value < 10n ? `${value}` : `${value.toString(16).toUpperCase()}h`);
-
-/** Visits each value as often as it is used; what is inside a shared one, once. */
-function forEachValue(statements: readonly FormStatement[], visit: (value: Value) => void): void {
-  const seen = new Set<Value>();
-  const walk = (value: Value | undefined): void => {
-    if (value === undefined) return;
-    visit(value);
-    if (seen.has(value)) return;
-    seen.add(value);
-    if (value.op === 'undefined') walk(value.pick);
-    if (isOperation(value)) value.args.forEach(walk);
-  };
-  for (const statement of statements) {
-    switch (statement.kind) {
-      case 'write':
-        walk(statement.value);
-        break;
-      case 'load':
-        walk(statement.offset);
-        break;
-      case 'store':
-        walk(statement.value);
-        walk(statement.offset);
-        break;
-      case 'flags':
-        Object.values(statement.values).forEach(walk);
-        break;
-      case 'jump':
-        walk(statement.target);
-        walk(statement.condition);
-        break;
-      case 'checkTarget':
-        walk(statement.target);
-        walk(statement.condition);
-        walk(statement.pushed?.offset);
-        break;
-      case 'raise':
-        walk(statement.condition);
-        break;
-      case 'call':
-        statement.args.forEach(walk);
-        break;
-      case 'when':
-        walk(statement.condition);
-        forEachValue(statement.then, visit);
-        forEachValue(statement.otherwise, visit);
-        break;
-    }
-  }
-}

@@ -31,6 +31,9 @@ export interface StackAccess {
   readonly pointer: Value;
 }
 
+/** Constants of a decoded instruction; see `SemanticsBuilder.input`. */
+export type InputName = 'ip' | 'nextIp' | 'immediate' | 'immediate2' | 'ea' | 'reg' | 'rm' | 'segment';
+
 /** Faults that semantics raise themselves. SDM Vol. 3A, "Exception and Interrupt Reference". */
 const VECTOR = { '#DE': 0, '#BR': 5, '#UD': 6, '#GP': 13 } as const;
 
@@ -70,8 +73,8 @@ export class SemanticsBuilder<Written extends FlagName = FlagName> extends IrBui
    * A constant of the decoded instruction: 'ip', 'nextIp' (pointer size); 'immediate', 'immediate2'; 'ea', the memory
    * operand's offset (address size); 'reg', 'rm', numbers of registers, and 'segment', that of the memory operand's (8).
    */
-  input(name: string, width: Width): Value {
-    return { op: 'input', width, name };
+  override input(name: InputName, width: Width): Value {
+    return super.input(name, width);
   }
   /** Number of a segment register (8 bits), for helpers that take one. */
   segmentNumber(segment: SegmentRef): Value {

@@ -2,12 +2,7 @@
  * The helpers that x87 rows call. Memory operands arrive as their value, then the segment register's number and the
  * offset, for the last operand pointer; stores return whether to store (an unmasked exception may forbid it) and what.
  */
-import type { HelperSignature, HelperWidth } from './helper-signature.ts';
-
-const signature = (args: readonly HelperWidth[], results: readonly HelperWidth[] = []): HelperSignature => ({
-  args,
-  results,
-});
+import { type HelperSignature, signature } from './signature.ts';
 
 const NOTHING = signature([]);
 /** (segment, offset) */

@@ -3,13 +3,18 @@
  * zeroed, and kept for reuse when they come back.
  */
 import { PAGE_SIZE } from '../base/address.ts';
-import type { Pool } from './pool.ts';
 
 /** Small, so that a pool near its maximum can still be filled. */
 const CHUNK_FRAMES = 64;
 
+/** Where the chunks come from: a `Pool`. */
+export interface ChunkSource {
+  readonly views: { readonly u8: Uint8Array };
+  allocate(bytes: number, alignment: number): number;
+}
+
 export class FramePool {
-  readonly #pool: Pool;
+  readonly #pool: ChunkSource;
   readonly #free: number[] = [];
   /** Frames of the newest chunk that were never handed out, and so are zero. */
   #next = 0;
@@ -17,7 +22,7 @@ export class FramePool {
   #zeroFrame = 0;
   #inUse = 0;
 
-  constructor(pool: Pool) {
+  constructor(pool: ChunkSource) {
     this.#pool = pool;
   }
 

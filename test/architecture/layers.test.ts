@@ -1,8 +1,10 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { findImports, readSources, type SourceFile, stripCommentsAndStrings } from './source-tree.ts';
+import { findImports, ROOT, readSources, type SourceFile, stripCommentsAndStrings } from './source-tree.ts';
 
 /** Folder of src → folders it may import from, besides itself. Nothing else is allowed. See src/ARCHITECTURE.md. */
-const BELOW_CLI = ['base', 'wasm', 'ir', 'isa', 'memory', 'bus', 'cpu', 'engine', 'devices', 'snapshot'];
+const BELOW_CLI = ['base', 'wasm', 'ir', 'isa', 'memory', 'bus', 'cpu', 'engine', 'devices'];
 const LAYERS: Readonly<Record<string, readonly string[]>> = {
   base: [],
   wasm: ['base'],
@@ -13,18 +15,15 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
   cpu: ['base', 'isa', 'memory'],
   engine: ['base', 'wasm', 'ir', 'isa', 'memory', 'cpu'],
   devices: ['base', 'bus', 'memory'],
-  snapshot: ['base', 'memory'],
-  machine: ['base', 'bus', 'memory', 'cpu', 'engine', 'devices', 'snapshot'],
-  hypervisor: ['base', 'memory', 'snapshot', 'machine'],
-  debug: ['base', 'isa', 'memory', 'cpu', 'engine', 'snapshot', 'machine'],
+  machine: ['base', 'bus', 'memory', 'cpu', 'engine', 'devices'],
+  hypervisor: ['base', 'memory', 'machine'],
+  debug: ['base', 'isa', 'memory', 'cpu', 'engine', 'machine'],
   difftest: ['base', 'isa', 'memory', 'cpu', 'engine'],
   host: ['base'],
   cli: [...BELOW_CLI, 'machine', 'hypervisor', 'debug', 'difftest', 'host'],
-  web: [...BELOW_CLI, 'machine', 'hypervisor', 'debug', 'host'],
 };
 
 const NODE_ALLOWED = /^src\/(host\/node|cli|difftest)\//;
-const BROWSER_ALLOWED = /^src\/(host\/browser|web)\//;
 /** Packages from npm: the command line's own. Everything that computes is written here. */
 const PACKAGES_ALLOWED: Readonly<Record<string, RegExp>> = { yargs: /^src\/cli\//, chalk: /^src\/cli\// };
 
@@ -35,10 +34,14 @@ const layerOf = (path: string): string => path.split('/')[1];
 const isFace = (path: string): boolean => path === 'src/index.ts';
 
 describe('the layers of src', () => {
-  it('every folder is a layer', () => {
-    expect([...new Set(sources.filter((file) => !isFace(file.path)).map((file) => layerOf(file.path)))]).toEqual(
-      expect.not.arrayContaining([expect.not.stringMatching(new RegExp(`^(${Object.keys(LAYERS).join('|')})$`))]),
-    );
+  it('are the folders there are, as src/ARCHITECTURE.md lists them', () => {
+    const folders = new Set(sources.filter((file) => !isFace(file.path)).map((file) => layerOf(file.path)));
+    expect([...folders].sort()).toEqual(Object.keys(LAYERS).sort());
+    const map = readFileSync(join(ROOT, 'src/ARCHITECTURE.md'), 'utf8');
+    for (const [layer, below] of Object.entries(LAYERS)) {
+      const listed = new RegExp(`^\\| \`${layer}\` \\|[^|]*\\| (.*) \\|$`, 'm').exec(map)?.[1];
+      expect(`${layer}: ${listed}`).toBe(`${layer}: ${layer === 'cli' ? 'all' : below.join(' ') || '–'}`);
+    }
   });
 
   it('imports go downwards only', () => {
@@ -87,16 +90,14 @@ describe('what the platform offers', () => {
     expect(wrong.map((file) => file.path)).toEqual([]);
   });
 
-  it('the DOM is used in host/browser and web only', () => {
-    const wrong = sources
-      .filter((file) => !BROWSER_ALLOWED.test(file.path))
-      .filter((file) => /(?<![.\w])(document|window|navigator|localStorage)\s*\./.test(file.code));
+  it('the DOM is used nowhere', () => {
+    const wrong = sources.filter((file) => /(?<![.\w])(document|window|navigator|localStorage)\s*\./.test(file.code));
     expect(wrong.map((file) => file.path)).toEqual([]);
   });
 
   it('below host there is no wall clock, no timer and no chance', () => {
     const wrong = sources
-      .filter((file) => !/^src\/(host|cli|web|difftest)\//.test(file.path))
+      .filter((file) => !/^src\/(host|cli|difftest)\//.test(file.path))
       .filter((file) =>
         /\bMath\.random\b|\bDate\.now\b|\bnew Date\(\)|\bperformance\s*\.|(?<![.\w])(setTimeout|setInterval|setImmediate)\b/.test(
           file.code,
@@ -130,7 +131,7 @@ describe('the checks themselves', () => {
       path,
       text: '',
       code: '',
-      imports: [{ specifier: '', target, typeOnly: false }],
+      imports: [{ specifier: '', target }],
     });
     expect(findCycles([file('a', 'b'), file('b', 'c'), file('c', 'a')])).toEqual(['a → b → c → a']);
   });
@@ -141,16 +142,14 @@ describe('the checks themselves', () => {
 });
 
 function mayImport(from: string, target: string): boolean {
-  if (isFace(target)) return /^src\/(cli|web)\//.test(from);
+  if (isFace(target)) return /^src\/cli\//.test(from);
   const [upper, lower] = [layerOf(from), layerOf(target)];
   return upper === lower || (LAYERS[upper]?.includes(lower) ?? false);
 }
 
-/** Cycles among value imports; a type import leaves no trace at run time. */
+/** Cycles of imports, those of types alone included: who reads one file must not have to read its readers. */
 function findCycles(files: readonly SourceFile[]): string[] {
-  const arrows = new Map(
-    files.map((file) => [file.path, file.imports.filter(({ typeOnly }) => !typeOnly).map(({ target }) => target!)]),
-  );
+  const arrows = new Map(files.map((file) => [file.path, file.imports.flatMap(({ target }) => target ?? [])]));
   const done = new Set<string>();
   const cycles: string[] = [];
   const visit = (path: string, trail: readonly string[]): void => {

@@ -18,7 +18,6 @@ export interface Import {
   readonly specifier: string;
   /** Repository path of a relative import, undefined for packages. */
   readonly target?: string;
-  readonly typeOnly: boolean;
 }
 
 export function readSources(folder: string): SourceFile[] {
@@ -33,13 +32,13 @@ function readSource(path: string): SourceFile {
   return { path, text, code: stripCommentsAndStrings(text), imports: findImports(path, stripComments(text)) };
 }
 
-const IMPORT = /^\s*(?:import|export)\s+(type\s+)?(?:[^'";]*?\bfrom\s+)?'([^']+)'|\bimport\(\s*'([^']+)'\s*\)/gm;
+const IMPORT = /^\s*(?:import|export)\s+(?:type\s+)?(?:[^'";]*?\bfrom\s+)?'([^']+)'|\bimport\(\s*'([^']+)'\s*\)/gm;
 
 export function findImports(path: string, text: string): Import[] {
   return [...text.matchAll(IMPORT)].map((match) => {
-    const specifier = (match[2] ?? match[3])!;
+    const specifier = (match[1] ?? match[2])!;
     const target = specifier.startsWith('.') ? join(dirname(path), specifier) : undefined;
-    return { specifier, target, typeOnly: match[1] !== undefined };
+    return { specifier, ...(target !== undefined && { target }) };
   });
 }
 

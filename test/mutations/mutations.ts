@@ -110,7 +110,7 @@ export const MUTATIONS: readonly Mutation[] = [
 
   {
     fault: 'the carry vector of additions is wrong',
-    file: 'src/engine/interpreter/value-lowering.ts',
+    file: 'src/engine/lowering/value-lowering.ts',
     original:
       "case 'addCarries': // (l & r) | ((l | r) & ~sum)\n        this.value(a);\n        this.value(b);\n        simple('and');",
     planted:
@@ -119,30 +119,23 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   {
     fault: 'AF is lost from carry vectors of 8 and 16 bits',
-    file: 'src/engine/interpreter/form-lowering.ts',
+    file: 'src/engine/lowering/flag-lowering.ts',
     original: "if (vector.width === 64) code.op('i32.wrap_i64');\n    code.i32(FLAG_CARRIES.AF);",
     planted: "if (vector.width === 64) code.op('i32.wrap_i64');\n    code.i32(0);",
     tests: [SEQUENCES],
   },
   {
     fault: 'compare and branch as one: "above" taken for "below or equal"',
-    file: 'src/engine/interpreter/fusion.ts',
+    file: 'src/ir/simplify.ts',
     original: "return operation('ult', [b, a]);",
     planted: "return operation('ult', [a, b]);",
     tests: [SEQUENCES],
   },
   {
-    fault: 'a hot access across a page border uses the first page for both',
-    file: 'src/engine/interpreter/hot-lowering.ts',
-    original: 'code.i32(width / 8 - 1);',
-    planted: 'code.i32(0);',
-    tests: [system('paging-32bit')],
-  },
-  {
-    fault: 'a cold access across a page border uses the first page for both',
-    file: 'src/engine/interpreter/memory-functions.ts',
-    original: 'push(bytes - 1);\n  op(',
-    planted: 'push(0);\n  op(',
+    fault: 'an access across a page border uses the first page for both',
+    file: 'src/engine/lowering/tlb-probe.ts',
+    original: 'push(probe.bytes - 1);',
+    planted: 'push(0);',
     tests: [system('paging-32bit')],
   },
   {

@@ -1,13 +1,13 @@
 /** What all x87 instructions have in common: operand pointers, stack faults, and when a result counts. */
+
+import { SEGMENT } from '../../isa/semantics.ts';
 import type { Cpu } from '../cpu.ts';
-import type { Helper, HelperValue } from '../helpers.ts';
+import type { Helper, HelperValue } from '../helper.ts';
 import type { CpuState } from '../state-layout.ts';
 import { EXCEPTION, STATUS, unmasked } from './control.ts';
 import { DEFAULT_NAN } from './float80.ts';
 import type { Outcome } from './round.ts';
 import { isEmpty, pop, setC1, setExceptions, stackFault, writeStack } from './x87-state.ts';
-
-const CS = 1;
 
 /**
  * A non-control instruction: it leaves its address in FCS:FIP and, if an exception is pending after it, its opcode in
@@ -18,7 +18,7 @@ export const operation =
   (cpu: Cpu, ...args: Args): ReturnType<Helper> => {
     const { state } = cpu;
     state.fip = state.ip;
-    state.fcs = state.segments[CS].selector;
+    state.fcs = state.segments[SEGMENT.CS].selector;
     const result = body(state, ...args);
     if (state.fsw & STATUS.ES) state.fop = readOpcode(cpu);
     return result;
@@ -35,7 +35,7 @@ const isRex = (byte: number): boolean => (byte & 0xf0) === 0x40;
 
 /** Low three bits of the first opcode byte and the second, of the running instruction (which has just been fetched). */
 function readOpcode({ state, mmu }: Cpu): number {
-  const start = state.segments[CS].base + state.ip;
+  const start = state.segments[SEGMENT.CS].base + state.ip;
   for (let at = start; at < start + 14; at++) {
     const byte = mmu.read(at, 1, 'supervisor');
     if ((byte & 0xf8) === 0xd8) return ((byte & 7) << 8) | mmu.read(at + 1, 1, 'supervisor');

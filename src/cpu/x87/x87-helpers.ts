@@ -6,7 +6,7 @@
  * register stack), `operation` (which results count), and the helpers by kind.
  */
 import type { X87_HELPER_SIGNATURES } from '../../isa/x87-helper-signature.ts';
-import type { Helper } from '../helpers.ts';
+import type { Helper } from '../helper.ts';
 import { ARITHMETIC_HELPERS } from './arithmetic-helpers.ts';
 import { CONTROL_HELPERS } from './control-helpers.ts';
 import { FUNCTION_HELPERS } from './function-helpers.ts';

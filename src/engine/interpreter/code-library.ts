@@ -3,7 +3,8 @@
  * functions, and the cold functions, which are compiled when a block first needs them. Whoever runs the same code gets
  * the same modules, so that a second guest costs no compilation. It knows no pool and no guest: runtimes make instances.
  */
-import { HELPERS, type Helper, type HelperValue } from '../../cpu/helpers.ts';
+import type { Helper, HelperValue } from '../../cpu/helper.ts';
+import { HELPERS } from '../../cpu/helpers.ts';
 import { STATE } from '../../cpu/state-layout.ts';
 import type { InstructionRow } from '../../isa/instruction.ts';
 import { I32 } from '../../wasm/code-writer.ts';

@@ -5,13 +5,15 @@
 import { VECTOR } from '../../cpu/fault.ts';
 import { SEGMENT_FIELDS, SEGMENT_STRIDE, STATE } from '../../cpu/state-layout.ts';
 import type { Value, Width } from '../../ir/value.ts';
+import { someStatement } from '../../ir/visit.ts';
 import type { SegmentRef } from '../../isa/operand.ts';
 import { GPR, SEGMENT } from '../../isa/semantics.ts';
 import { CodeWriter, I32, I64, type Label } from '../../wasm/code-writer.ts';
+import type { FormStatement } from '../lowering/form-lowering.ts';
+import { LocalPool, typeOf } from '../lowering/value-lowering.ts';
 import { BULK } from './bulk-function.ts';
-import { FormLowering, type FormStatement } from './form-lowering.ts';
 import { RECORD } from './record-layout.ts';
-import { LocalPool, typeOf } from './value-lowering.ts';
+import { RecordLowering } from './record-lowering.ts';
 
 /** What a cold function returns. */
 export const STATUS = {
@@ -68,12 +70,7 @@ function bulkCode(bulk: 'copy' | 'fill', statements: readonly FormStatement[]): 
   return Math.log2(store!.value.width / 8) | (bulk === 'fill' ? BULK.FILL : 0);
 }
 
-const containsCall = (statements: readonly FormStatement[]): boolean =>
-  statements.some(
-    (one) => one.kind === 'call' || (one.kind === 'when' && (containsCall(one.then) || containsCall(one.otherwise))),
-  );
-
-class ColdLowering extends FormLowering {
+class ColdLowering extends RecordLowering {
   readonly #environment: ColdEnvironment;
   #fault!: Label;
 
@@ -86,7 +83,7 @@ class ColdLowering extends FormLowering {
     const { code } = this;
     this.#fault = code.block();
     const leaves = form.endsBlock || form.repeat !== 'none';
-    if (this.wide || leaves || containsCall(form.statements)) this.#publishIps();
+    if (this.wide || leaves || someStatement(form.statements, ({ kind }) => kind === 'call')) this.#publishIps();
     this.prepare(form.statements);
     if (form.repeat === 'none') this.statements(form.statements);
     else this.#repeat(form);

@@ -2,15 +2,17 @@
  * All forms that guests have used, by number. A form is a row's encoding specialised to sizes, to register or memory,
  * to a repeat prefix and a condition. Forms are traced when they are first met.
  */
+import { findNeededInSequence } from '../../ir/liveness.ts';
 import type { DecodedInstruction } from '../../isa/decoded-instruction.ts';
-import { FREQUENT_PAIRS } from '../../isa/frequent-pairs.ts';
 import type { Encoding, InstructionRow } from '../../isa/instruction.ts';
 import { OPERAND_KINDS, type OperandKind } from '../../isa/operand-kind.ts';
 import { type FormKey, traceForm } from '../../isa/trace.ts';
+import type { FormStatement } from '../lowering/form-lowering.ts';
+import { PLACE_LOCATIONS } from '../lowering/place-locations.ts';
+import { isRestartable } from '../lowering/restartable.ts';
 import type { ColdForm } from './cold-lowering.ts';
-import type { FormStatement } from './form-lowering.ts';
+import { FREQUENT_PAIRS } from './frequent-pairs.ts';
 import { fusableConditions, fuse, isFlagBranch } from './fusion.ts';
-import { isHot } from './hot-lowering.ts';
 import { PSEUDO } from './run-module.ts';
 
 /** Statements of one form, or of two. */
@@ -47,7 +49,8 @@ export class FormCatalog {
   readonly #forms: CatalogForm[] = [];
   #next: number;
 
-  constructor(rows: readonly InstructionRow[]) {
+  /** @param pairs which two handlers there are one for: see `FREQUENT_PAIRS`. @throws TypeError for an unknown one */
+  constructor(rows: readonly InstructionRow[], pairs = FREQUENT_PAIRS) {
     for (const row of rows)
       for (const encoding of row.encodings) this.#encodingNumbers.set(encoding, this.#encodingNumbers.size);
     const hot: { name: string; label: string; statements: readonly FormStatement[] }[] = [];
@@ -56,7 +59,7 @@ export class FormCatalog {
     for (const { row, key } of hotKeys(rows)) {
       const { statements } = traceForm(key);
       if (row.repeat || (row.endsBlock === true && !statements.some(({ kind }) => kind === 'jump'))) continue;
-      if (!isHot(statements)) continue;
+      if (!isRestartable(statements)) continue;
       const name = this.#name(key, 'none');
       const condition = key.encoding[0].includes('+cc') ? `|${key.condition}` : '';
       const form = { name, label: `${key.encoding.join(' ')}|${key.memory ? 'm' : 'r'}${condition}`, statements };
@@ -73,13 +76,17 @@ export class FormCatalog {
     for (const [index, { name }] of hot.entries()) this.#hotNumbers.set(name, PSEUDO.COUNT + index);
     const handlers: HotHandler[] = hot.map(({ statements }) => [statements]);
     const byLabel = new Map(hot.map((form, index) => [form.label, { ...form, number: PSEUDO.COUNT + index }]));
-    for (const [label, followers] of Object.entries(FREQUENT_PAIRS)) {
-      const first = byLabel.get(label);
-      if (!first) continue;
-      for (const follower of followers) {
-        const second = byLabel.get(follower);
-        if (!second) continue;
-        handlers.push([first.statements, second.statements]);
+    const labelled = (label: string) => {
+      const form = byLabel.get(label);
+      if (!form) throw new TypeError(`no hot form is written ${label}`);
+      return form;
+    };
+    for (const [label, followers] of Object.entries(pairs)) {
+      const first = labelled(label);
+      for (const second of followers.map(labelled)) {
+        // Nobody sees the first's flags if the second sets them anew before it could leave.
+        const both = [first.statements, second.statements];
+        handlers.push(findNeededInSequence(both, PLACE_LOCATIONS.all, PLACE_LOCATIONS));
         const pair = PSEUDO.COUNT + handlers.length - 1;
         this.#pairs.set(first.number * PAIR_KEY + second.number, pair);
         this.#firstOfPair.set(pair, first.number);
@@ -104,7 +111,7 @@ export class FormCatalog {
     return this.#firstOfPair.get(number) ?? number;
   }
 
-  /** How many of the pairs listed in `FREQUENT_PAIRS` have a handler. */
+  /** How many pairs have a handler. */
   get pairCount(): number {
     return this.#pairs.size;
   }

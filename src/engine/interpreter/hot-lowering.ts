@@ -3,13 +3,21 @@
  * faults; as soon as that is not so, nothing has been changed yet and the form's cold function does it all.
  */
 import { STATE } from '../../cpu/state-layout.ts';
-import { TLB } from '../../cpu/tlb-layout.ts';
 import { isOperation, type Value } from '../../ir/value.ts';
 import { type CodeWriter, I32, type Label } from '../../wasm/code-writer.ts';
-import { FormLowering, type FormStatement, loadOpcode, storeOpcode } from './form-lowering.ts';
+import { type FormStatement, loadOpcode, storeOpcode } from '../lowering/form-lowering.ts';
+import { pushHostAddress, pushProbe, type TlbProbe } from '../lowering/tlb-probe.ts';
+import type { LocalPool } from '../lowering/value-lowering.ts';
 import { RECORD } from './record-layout.ts';
-import type { RunLocals } from './run-module.ts';
-import type { LocalPool } from './value-lowering.ts';
+import { type FormLocals, RecordLowering } from './record-lowering.ts';
+
+/** Locals of the loop. */
+export interface RunLocals extends FormLocals {
+  /** Where control goes: an instruction pointer. */
+  readonly target: number;
+  /** The record of the direct branch that goes there, to be linked with it; or 0. */
+  readonly linkFrom: number;
+}
 
 interface Labels {
   readonly again: Label;
@@ -18,40 +26,7 @@ interface Labels {
   readonly cold: Label;
 }
 
-/** Whether a form can be a hot handler: no helpers, and nothing that can fail follows an effect. */
-export function isHot(statements: readonly FormStatement[]): boolean {
-  let changed = false;
-  for (const statement of statements) {
-    switch (statement.kind) {
-      case 'call':
-        return false;
-      case 'load':
-      case 'raise':
-        if (changed) return false;
-        break;
-      case 'store':
-        if (changed) return false;
-        changed = true;
-        break;
-      case 'write':
-      case 'flags':
-        changed = true;
-        break;
-      case 'when':
-        if (
-          ![...statement.then, ...statement.otherwise].every(
-            (one) => one.kind === 'write' || one.kind === 'flags' || one.kind === 'read',
-          )
-        )
-          return false;
-        changed = true;
-        break;
-    }
-  }
-  return true;
-}
-
-export class HotLowering extends FormLowering {
+export class HotLowering extends RecordLowering {
   readonly #run: RunLocals;
   readonly #labels: Labels;
   /** Host address of a 'modify' load, for the store that follows. */
@@ -73,32 +48,14 @@ export class HotLowering extends FormLowering {
 
   /** Leaves the host address of `width` bits at `offset` in a local; goes to the cold function on a TLB miss. */
   #translate(offset: Value, width: number, table: 'tlbRead' | 'tlbWrite'): number {
-    const { code } = this;
-    const linear = this.pool.take(I32);
-    const entry = this.pool.take(I32);
+    const { code, state } = this;
+    const [linear, entry] = [this.pool.take(I32), this.pool.take(I32)];
+    const probe: TlbProbe = { table, bytes: width / 8, wide: false, state, linear, entry };
     this.clean(offset);
-    code.tee(linear);
-    code.i32(12 - TLB.entryShift(false));
-    code.op('i32.shr_u');
-    code.i32((TLB.ENTRIES - 1) << TLB.entryShift(false));
-    code.op('i32.and');
-    code.get(this.#run.state);
-    code.memory('i32.load', STATE.fields[table]);
-    code.op('i32.add');
-    code.tee(entry);
-    code.memory('i32.load', TLB.TAG);
-    code.get(linear);
-    if (width > 8) {
-      code.i32(width / 8 - 1);
-      code.op('i32.add');
-    }
-    code.i32(-4096);
-    code.op('i32.and', 'i32.ne');
+    code.set(linear);
+    pushProbe(code, probe, 'misses');
     code.brIf(this.#labels.cold);
-    code.get(linear);
-    code.get(entry);
-    code.memory('i32.load', TLB.addend(false));
-    code.op('i32.add');
+    pushHostAddress(code, probe);
     code.set(linear);
     return linear;
   }

@@ -3,11 +3,11 @@
  * TypeScript. `(state, segment, offset[, value])`; `segment` is the address of a segment's state.
  */
 import { SEGMENT_FIELDS, STATE } from '../../cpu/state-layout.ts';
-import { TLB } from '../../cpu/tlb-layout.ts';
 import { CodeWriter, I32, I64 } from '../../wasm/code-writer.ts';
 import { type FunctionType, ModuleBuilder } from '../../wasm/module-builder.ts';
+import { loadOpcode, storeOpcode } from '../lowering/form-lowering.ts';
+import { pushHostAddress, pushProbe, type TlbProbe } from '../lowering/tlb-probe.ts';
 import { bulkFunction } from './bulk-function.ts';
-import { loadOpcode, storeOpcode } from './form-lowering.ts';
 
 export const ACCESS_WIDTHS = [8, 16, 32, 64] as const;
 type AccessKind = 'load' | 'modify' | 'store';
@@ -66,9 +66,6 @@ function accessFunction(
   const pointer = wide ? I64 : I32;
   const last = code.newLocal(pointer);
   const linear = code.newLocal(pointer);
-  const entry = code.newLocal(I32);
-  const push = (number: number) => (wide ? code.i64(BigInt(number)) : code.i32(number));
-  const op = (name: 'add' | 'and' | 'eq' | 'lt_u' | 'gt_u') => code.op(`${wide ? 'i64' : 'i32'}.${name}`);
 
   // Slow paths take and leave the value in `scratch`.
   const passValue = () => {
@@ -112,35 +109,15 @@ function accessFunction(
   code.get(offset);
   code.get(segment);
   code.memory(wide ? 'i64.load' : 'i32.load', SEGMENT_FIELDS.base);
-  op('add');
+  code.op(wide ? 'i64.add' : 'i32.add');
   code.set(linear);
 
-  // entry = tlb + (page mod entries) * entry size
-  code.get(state);
-  code.memory('i32.load', kind === 'load' ? STATE.fields.tlbRead : STATE.fields.tlbWrite);
-  code.get(linear);
-  if (wide) code.op('i32.wrap_i64');
-  code.i32(12 - TLB.entryShift(wide));
-  code.op('i32.shr_u');
-  code.i32((TLB.ENTRIES - 1) << TLB.entryShift(wide));
-  code.op('i32.and', 'i32.add');
-  code.set(entry);
-  // Folding the page-cross check into the tag: the page of the last byte must be the entry's.
-  code.get(linear);
-  push(bytes - 1);
-  op('add');
-  push(-4096);
-  op('and');
-  code.get(entry);
-  code.memory(wide ? 'i64.load' : 'i32.load', TLB.TAG);
-  op('eq');
+  const table = kind === 'load' ? 'tlbRead' : 'tlbWrite';
+  const probe: TlbProbe = { table, bytes, wide, state, linear, entry: code.newLocal(I32) };
+  pushProbe(code, probe, 'hits');
   if (isStore) code.if();
   else code.if(width === 64 ? I64 : I32);
-  code.get(linear);
-  if (wide) code.op('i32.wrap_i64');
-  code.get(entry);
-  code.memory('i32.load', TLB.addend(wide));
-  code.op('i32.add');
+  pushHostAddress(code, probe);
   if (isStore) code.get(value);
   code.memory(isStore ? storeOpcode(width) : loadOpcode(width), 0);
   code.else();

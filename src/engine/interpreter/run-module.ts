@@ -15,11 +15,11 @@ import { JUMP_CACHE } from '../../cpu/tlb-layout.ts';
 import { CodeWriter, I32, I64, type Label } from '../../wasm/code-writer.ts';
 import { ModuleBuilder } from '../../wasm/module-builder.ts';
 import { emitBlockLookup } from '../lowering/block-lookup.ts';
+import type { FormStatement } from '../lowering/form-lowering.ts';
+import { LocalPool } from '../lowering/value-lowering.ts';
 import { COLD_PARAMETERS, STATUS } from './cold-lowering.ts';
-import type { FormStatement } from './form-lowering.ts';
-import { HotLowering } from './hot-lowering.ts';
+import { HotLowering, type RunLocals } from './hot-lowering.ts';
 import { RECORD, RECORD_SIZE } from './record-layout.ts';
-import { LocalPool } from './value-lowering.ts';
 
 /** What `run` returns. */
 export const EXIT = { BUDGET: 0, ATTENTION: 1, FAULT: 2 } as const;
@@ -43,14 +43,6 @@ export interface RunModuleOptions {
   readonly hotHandlers: readonly (readonly (readonly FormStatement[])[])[];
   /** Offset of the jump cache from the state block. */
   readonly jumpCache: number;
-}
-
-/** Locals of `run`. */
-export interface RunLocals {
-  readonly state: number;
-  readonly record: number;
-  readonly target: number;
-  readonly linkFrom: number;
 }
 
 /** What `step` returns for. */

@@ -2,7 +2,7 @@
 import type { Cpu } from '../../cpu/cpu.ts';
 import { GuestFault, VECTOR } from '../../cpu/fault.ts';
 import { EFLAGS, readEflags, STATUS_MASK, writeEflags } from '../../cpu/flags.ts';
-import type { Helper, HelperValue } from '../../cpu/helpers.ts';
+import type { Helper, HelperValue } from '../../cpu/helper.ts';
 import { isLongMode } from '../../cpu/processor-mode.ts';
 import { FIELD_KINDS, type FieldName } from '../../cpu/state-layout.ts';
 import type { Width } from '../../ir/value.ts';

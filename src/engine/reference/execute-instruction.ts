@@ -1,5 +1,6 @@
 /** One instruction, or one iteration of a repeated one, on the reference evaluator. */
 import type { Cpu } from '../../cpu/cpu.ts';
+import { ACCESS } from '../../cpu/descriptor.ts';
 import { raise } from '../../cpu/fault.ts';
 import { EFLAGS, readEflags } from '../../cpu/flags.ts';
 import { isLongMode } from '../../cpu/processor-mode.ts';
@@ -9,8 +10,6 @@ import { type Form, traceForm } from '../../isa/trace.ts';
 import type { CpuContext } from './cpu-context.ts';
 import { evaluateStatements } from './evaluate.ts';
 
-const ACCESS_BIG = 1 << 22;
-
 /** Traced forms, by all that they are specialised to. */
 export class FormCache {
   readonly #forms = new Map<unknown, Map<string, Form>>();
@@ -19,7 +18,7 @@ export class FormCache {
   find(cpu: Cpu, instruction: DecodedInstruction): Form {
     const { row, encoding, operandSize, addressSize, condition, memory } = instruction;
     const longMode = isLongMode(cpu.state);
-    const stackSize = longMode ? 64 : cpu.state.segments[SEGMENT.SS].access & ACCESS_BIG ? 32 : 16;
+    const stackSize = longMode ? 64 : cpu.state.segments[SEGMENT.SS].access & ACCESS.BIG ? 32 : 16;
     const variant = `${operandSize} ${addressSize} ${stackSize} ${longMode} ${condition} ${memory !== undefined}`;
     let variants = this.#forms.get(encoding);
     if (variants === undefined) this.#forms.set(encoding, (variants = new Map()));

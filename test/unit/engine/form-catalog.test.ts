@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { FormCatalog } from '../../../src/engine/interpreter/form-catalog.ts';
-import { FREQUENT_PAIRS } from '../../../src/isa/frequent-pairs.ts';
+import { FREQUENT_PAIRS } from '../../../src/engine/interpreter/frequent-pairs.ts';
 import { INSTRUCTIONS } from '../../../src/isa/table.ts';
 
 describe('form catalog', () => {
@@ -8,6 +8,28 @@ describe('form catalog', () => {
 
   it('has a handler for each pair that is listed as frequent', () => {
     expect(catalog.pairCount).toBe(Object.values(FREQUENT_PAIRS).flat().length);
+  });
+
+  it('knows every form that a pair names', () => {
+    const known = Object.keys(FREQUENT_PAIRS)[0];
+    expect(() => new FormCatalog(INSTRUCTIONS, { [known]: ['8B /r rv|m'] })).toThrow(
+      'no hot form is written 8B /r rv|m',
+    );
+    expect(() => new FormCatalog(INSTRUCTIONS, { '8B /r rv': [known] })).toThrow('no hot form is written 8B /r rv');
+  });
+
+  it('leaves out the flags of the first of a pair that the second sets anew, and no others', () => {
+    const flagsOf = (first: string, second: string): number => {
+      const { hotHandlers } = new FormCatalog(INSTRUCTIONS, { [first]: [second] });
+      return hotHandlers.at(-1)![0].filter(({ kind }) => kind === 'flags').length;
+    };
+    const add = '01 /r rmv rv|r';
+    expect(flagsOf(add, '29 /r rmv rv|r')).toBe(0); // sub: sets all
+    expect(flagsOf(add, '39 /r rmv rv|r+2')).toBe(0); // cmp and jb: sets all before it jumps
+    expect(flagsOf(add, '11 /r rmv rv|r')).toBe(1); // adc: reads CF
+    expect(flagsOf(add, '40+r i64 ov|r')).toBe(1); // inc: keeps CF
+    expect(flagsOf(add, '2B /r rv rmv|m')).toBe(1); // sub from memory: may leave
+    expect(flagsOf(add, '8B /r rv rmv|r')).toBe(1); // mov: sets none
   });
 
   it('keeps the loop within the size that V8 optimises in a fraction of a second', () => {

@@ -3,9 +3,10 @@ import type { Statement } from '../../../src/ir/statement.ts';
 import { isOperation, type Value } from '../../../src/ir/value.ts';
 import { createDecodeTables } from '../../../src/isa/decode-table.ts';
 import { type EncodingPattern, type Mode, parseEncodings, SIZES, type Size } from '../../../src/isa/encoding.ts';
-import { HELPER_SIGNATURES, type HelperSignature, type HelperWidth } from '../../../src/isa/helper-signature.ts';
+import { HELPER_SIGNATURES } from '../../../src/isa/helper-signature.ts';
 import type { InstructionRow } from '../../../src/isa/instruction.ts';
 import type { Place, SegmentRef } from '../../../src/isa/operand.ts';
+import type { HelperSignature, HelperWidth } from '../../../src/isa/signature.ts';
 import { INSTRUCTIONS } from '../../../src/isa/table.ts';
 import { type Form, type FormKey, traceForm } from '../../../src/isa/trace.ts';
 

@@ -1,7 +1,7 @@
 /** Runs one x87 instruction on a processor without an engine: decoded, traced, and evaluated by the reference evaluator. */
 
 import { EFLAGS, readEflags, STATUS_MASK, writeEflags } from '../../../../src/cpu/flags.ts';
-import type { Helper } from '../../../../src/cpu/helpers.ts';
+import type { Helper } from '../../../../src/cpu/helper.ts';
 import type { CpuState } from '../../../../src/cpu/state-layout.ts';
 import type { Float80 } from '../../../../src/cpu/x87/float80.ts';
 import { X87_HELPERS } from '../../../../src/cpu/x87/x87-helpers.ts';

@@ -4,6 +4,7 @@
  */
 import type { Statement } from '../../ir/statement.ts';
 import { isOperation, type Operation, type Value, type Width } from '../../ir/value.ts';
+import { forEachStatement, partsOf, valuesOf } from '../../ir/visit.ts';
 import { type CodeWriter, I32, I64, type SimpleOpcode, type ValueType } from '../../wasm/code-writer.ts';
 
 export const typeOf = (width: Width): ValueType => (width === 64 ? I64 : I32);
@@ -28,7 +29,7 @@ export class LocalPool {
   }
 }
 
-const MULTIPLE_USE_OF_ARGUMENTS = new Set([
+const MULTIPLE_USE_OF_ARGUMENTS: ReadonlySet<string> = new Set([
   'addCarries',
   'subBorrows',
   'overflow',
@@ -55,58 +56,24 @@ export abstract class ValueLowering {
 
   /** Counts how often each operation is used, so that shared ones are computed once. */
   protected countUses(statements: readonly Statement[]): void {
-    const visit = (value: Value | undefined): void => {
-      if (!value) return;
-      if (value.op === 'undefined') return visit(value.pick);
-      if (!isOperation(value)) return;
-      const uses = this.#uses.get(value) ?? 0;
-      this.#uses.set(value, uses + 1);
-      if (uses > 0) return;
-      for (const arg of value.args) {
-        visit(arg);
-        if (MULTIPLE_USE_OF_ARGUMENTS.has(value.op)) visit(arg);
+    const visit = (value: Value): void => {
+      if (isOperation(value)) {
+        const uses = this.#uses.get(value) ?? 0;
+        this.#uses.set(value, uses + 1);
+        if (uses > 0) return;
+      }
+      for (const part of partsOf(value)) {
+        visit(part);
+        if (MULTIPLE_USE_OF_ARGUMENTS.has(value.op)) visit(part);
       }
     };
-    for (const statement of statements) {
-      switch (statement.kind) {
-        case 'write':
-          visit(statement.value);
-          break;
-        case 'load':
-          visit(statement.offset);
-          break;
-        case 'store':
-          visit(statement.offset);
-          visit(statement.value);
-          break;
-        case 'flags':
-          for (const value of Object.values(statement.values)) {
-            visit(value);
-            visit(value);
-          }
-          break;
-        case 'jump':
-          visit(statement.target);
-          visit(statement.condition);
-          break;
-        case 'checkTarget':
-          visit(statement.target);
-          visit(statement.condition);
-          visit(statement.pushed?.offset);
-          break;
-        case 'raise':
-          visit(statement.condition);
-          break;
-        case 'call':
-          statement.args.forEach(visit);
-          break;
-        case 'when':
-          visit(statement.condition);
-          this.countUses(statement.then);
-          this.countUses(statement.otherwise);
-          break;
+    forEachStatement(statements, (statement) => {
+      for (const value of valuesOf(statement)) {
+        visit(value);
+        // A flag's value may be looked at more than once.
+        if (statement.kind === 'flags') visit(value);
       }
-    }
+    });
   }
 
   /** Runs `body`; what it computed once is forgotten afterwards (it may not have run). */

@@ -1,0 +1,43 @@
+/**
+ * Whether code for a form may leave it half-way, and the form then be carried out from its beginning by other code:
+ * nothing that can fail or leave follows an effect. Registers and memory read may have any value then, but none of
+ * them is a changed one.
+ */
+import type { FormStatement } from './form-lowering.ts';
+
+/** Assumes that jumps reach their targets, as they do in a flat segment or after a `checkTarget`. */
+export function isRestartable(statements: readonly FormStatement[]): boolean {
+  let changed = false;
+  for (const statement of statements) {
+    switch (statement.kind) {
+      case 'call':
+        // A helper may do anything, and fail behind it.
+        return false;
+      case 'load':
+      case 'raise':
+      case 'checkTarget':
+        if (changed) return false;
+        break;
+      case 'store':
+        if (changed) return false;
+        changed = true;
+        break;
+      case 'write':
+      case 'flags':
+        changed = true;
+        break;
+      case 'when':
+        if (![...statement.then, ...statement.otherwise].every(cannotFail)) return false;
+        changed = true;
+        break;
+      case 'read':
+      case 'jump':
+        break;
+      default:
+        statement satisfies never;
+    }
+  }
+  return true;
+}
+
+const cannotFail = ({ kind }: FormStatement): boolean => kind === 'read' || kind === 'write' || kind === 'flags';
