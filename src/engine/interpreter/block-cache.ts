@@ -416,9 +416,11 @@ export class BlockCache {
 
   /** Handler numbers of a block's records: hot ones where they may be, two at a time where there is one for the pair. */
   #handlers(forms: readonly CatalogForm[], instructions: readonly DecodedRecord[], modeKey: number): number[] {
-    const numbers = forms.map((form, index) =>
-      form.hotNumber !== undefined && isPlain(instructions[index], modeKey) ? form.hotNumber : form.number,
-    );
+    const numbers = forms.map((form, index) => {
+      if (isPlain(instructions[index], modeKey)) return form.hotNumber ?? form.number;
+      const { first } = instructions[index];
+      return (isFlat32(modeKey) && first?.memory ? form.segmentedNumber : undefined) ?? form.number;
+    });
     for (let index = 0; index + 1 < numbers.length; index++) {
       const pair = this.#runtime.pairHandler(forms[index], numbers[index], numbers[index + 1]);
       if (pair !== undefined) numbers[index++] = pair;
@@ -477,10 +479,14 @@ function covers({ key, start, end: blockEnd, crossing }: Block, page: number, fi
   return crossing !== undefined && crossing.page === page && first < crossing.end;
 }
 
+function isFlat32(modeKey: number): boolean {
+  const flat = MODE.FLAT | MODE.CODE32 | MODE.STACK32;
+  return (modeKey & (flat | MODE.CODE64)) === flat;
+}
+
 /** Whether the hot handler may run it: flat 32-bit code, and a memory operand in a flat segment. */
 function isPlain(record: DecodedRecord, modeKey: number): boolean {
-  const flat = MODE.FLAT | MODE.CODE32 | MODE.STACK32;
-  if ((modeKey & (flat | MODE.CODE64)) !== flat || !record.first) return false;
+  if (!isFlat32(modeKey) || !record.first) return false;
   const segment = record.first.memory?.segment ?? record.first.segmentOverride;
   return segment === undefined || segment === SEGMENT.DS || segment === SEGMENT.SS || segment === SEGMENT.ES;
 }

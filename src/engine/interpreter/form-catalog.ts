@@ -11,12 +11,17 @@ import type { FormStatement } from '../lowering/form-lowering.ts';
 import { PLACE_LOCATIONS } from '../lowering/place-locations.ts';
 import { isRestartable } from '../lowering/restartable.ts';
 import type { ColdForm } from './cold-lowering.ts';
-import { FREQUENT_PAIRS } from './frequent-pairs.ts';
+import { FREQUENT_PAIRS, FREQUENT_WITH_SEGMENT } from './frequent-pairs.ts';
 import { fusableConditions, fuse, isFlagBranch } from './fusion.ts';
 import { PSEUDO } from './run-module.ts';
 
-/** Statements of one form, or of two. */
-export type HotHandler = readonly (readonly FormStatement[])[];
+/** A handler of the loop. */
+export interface HotHandler {
+  /** Statements of one form, or of two that follow each other. */
+  readonly forms: readonly (readonly FormStatement[])[];
+  /** For a memory operand in FS or GS, or in any segment that is not flat. */
+  readonly segmented: boolean;
+}
 
 export interface CatalogForm extends ColdForm {
   readonly key: FormKey | undefined;
@@ -24,6 +29,8 @@ export interface CatalogForm extends ColdForm {
   readonly number: number;
   /** Index of its handler in the loop, if it has one. */
   readonly hotNumber: number | undefined;
+  /** Likewise, with a memory operand in FS or GS. */
+  readonly segmentedNumber: number | undefined;
   /** Instructions it stands for. */
   readonly count: 1 | 2;
   readonly wide: boolean;
@@ -36,12 +43,13 @@ const SIZE_CODE = { 16: 0, 32: 1, 64: 2 } as const;
 const REPEAT_CODE = { none: 0, repe: 1, repne: 2 } as const;
 
 export class FormCatalog {
-  /** Handlers of the loop, in the order of their numbers: one form, or two that follow each other. */
+  /** Handlers of the loop, in the order of their numbers. */
   readonly hotHandlers: readonly HotHandler[];
   readonly #encodingNumbers = new Map<Encoding, number>();
   readonly #byVariant = new Map<number, CatalogForm>();
   readonly #byKey = new Map<string, CatalogForm>();
   readonly #hotNumbers = new Map<string, number>();
+  readonly #segmentedNumbers = new Map<string, number>();
   /** Handlers of pairs, by the numbers of the two. */
   readonly #pairs = new Map<number, number>();
   readonly #firstOfPair = new Map<number, number>();
@@ -58,8 +66,7 @@ export class FormCatalog {
     const branches = new Map<number, readonly FormStatement[]>();
     for (const { row, key } of hotKeys(rows)) {
       const { statements } = traceForm(key);
-      if (row.repeat || (row.endsBlock === true && !statements.some(({ kind }) => kind === 'jump'))) continue;
-      if (!isRestartable(statements)) continue;
+      if (row.repeat || !isRestartable(statements)) continue;
       const name = this.#name(key, 'none');
       const condition = key.encoding[0].includes('+cc') ? `|${key.condition}` : '';
       const form = { name, label: `${key.encoding.join(' ')}|${key.memory ? 'm' : 'r'}${condition}`, statements };
@@ -74,7 +81,7 @@ export class FormCatalog {
       }
     }
     for (const [index, { name }] of hot.entries()) this.#hotNumbers.set(name, PSEUDO.COUNT + index);
-    const handlers: HotHandler[] = hot.map(({ statements }) => [statements]);
+    const handlers: HotHandler[] = hot.map(({ statements }) => ({ forms: [statements], segmented: false }));
     const byLabel = new Map(hot.map((form, index) => [form.label, { ...form, number: PSEUDO.COUNT + index }]));
     const labelled = (label: string) => {
       const form = byLabel.get(label);
@@ -86,11 +93,15 @@ export class FormCatalog {
       for (const second of followers.map(labelled)) {
         // Nobody sees the first's flags if the second sets them anew before it could leave.
         const both = [first.statements, second.statements];
-        handlers.push(findNeededInSequence(both, PLACE_LOCATIONS.all, PLACE_LOCATIONS));
+        handlers.push({ forms: findNeededInSequence(both, PLACE_LOCATIONS.all, PLACE_LOCATIONS), segmented: false });
         const pair = PSEUDO.COUNT + handlers.length - 1;
         this.#pairs.set(first.number * PAIR_KEY + second.number, pair);
         this.#firstOfPair.set(pair, first.number);
       }
+    }
+    for (const { name, statements } of FREQUENT_WITH_SEGMENT.map(labelled)) {
+      handlers.push({ forms: [statements], segmented: true });
+      this.#segmentedNumbers.set(name, PSEUDO.COUNT + handlers.length - 1);
     }
     this.hotHandlers = handlers;
     this.#next = PSEUDO.COUNT + handlers.length;
@@ -167,6 +178,7 @@ export class FormCatalog {
       key: undefined,
       number: this.#next++,
       hotNumber,
+      segmentedNumber: undefined,
       count: 2,
       wide: false,
       statements: fuse(first.statements, second.statements),
@@ -190,6 +202,7 @@ export class FormCatalog {
       key: undefined,
       number: this.#next++,
       hotNumber: undefined,
+      segmentedNumber: undefined,
       count: 1,
       wide: options.wide,
       statements: [{ kind: 'raise', vector, ...error, cause }],
@@ -214,6 +227,7 @@ export class FormCatalog {
       key,
       number: this.#next++,
       hotNumber: repeat === 'none' ? this.#hotNumbers.get(this.#name(key, 'none')) : undefined,
+      segmentedNumber: this.#segmentedNumbers.get(this.#name(key, repeat)),
       count: 1,
       wide: key.longMode,
       statements: form.statements,
@@ -248,7 +262,7 @@ export class FormCatalog {
 /** The forms of 32-bit code with 32-bit operands and addresses. */
 function* hotKeys(rows: readonly InstructionRow[]): Generator<{ row: InstructionRow; key: FormKey }> {
   for (const row of rows) {
-    if (row.privileged || row.protectedOnly || row.x87 || row.feature) continue;
+    if (row.privileged || row.protectedOnly || row.x87) continue;
     for (const encoding of row.encodings) {
       const words = encoding[0].split(' ');
       if (words.some((word) => word === 'n64' || word === 'o16' || word === 'o64' || word === 'a16' || word === 'a64'))

@@ -112,3 +112,21 @@ export const FREQUENT_PAIRS: Readonly<Record<string, readonly string[]>> = {
   '39 /r rmv rv|r+3': ['89 /r rmv rv|m'],
   '39 /r rmv rv|r': ['89 /r rmv rv|r'],
 };
+
+/** Forms that often have a memory operand in FS or GS: data of the processor, of the thread, of the stack's guard. */
+export const FREQUENT_WITH_SEGMENT: readonly string[] = [
+  'A1 rAX moffsv|m',
+  'A3 moffsv rAX|m',
+  '8B /r rv rmv|m',
+  '89 /r rmv rv|m',
+  '8A /r r8 rm8|m',
+  '88 /r rm8 r8|m',
+  '2B /r rv rmv|m',
+  '03 /r rv rmv|m',
+  '01 /r rmv rv|m',
+  '33 /r rv rmv|m',
+  'FF /0 rmv|m',
+  'FF /1 rmv|m',
+  'C7 /0 iz rmv immz|m',
+  '81 /0 iz rmv immz|m',
+];

@@ -2,10 +2,12 @@
  * A form as a handler inside the loop: only what usually happens. Segments are flat, memory is in the TLB, nothing
  * faults; as soon as that is not so, nothing has been changed yet and the form's cold function does it all.
  */
-import { STATE } from '../../cpu/state-layout.ts';
+import { SEGMENT_FIELDS, STATE } from '../../cpu/state-layout.ts';
 import { isOperation, type Value } from '../../ir/value.ts';
+import type { SegmentRef } from '../../isa/operand.ts';
 import { type CodeWriter, I32, type Label } from '../../wasm/code-writer.ts';
 import { type FormStatement, loadOpcode, storeOpcode } from '../lowering/form-lowering.ts';
+import { isExit } from '../lowering/restartable.ts';
 import { pushHostAddress, pushProbe, type TlbProbe } from '../lowering/tlb-probe.ts';
 import type { LocalPool } from '../lowering/value-lowering.ts';
 import { RECORD } from './record-layout.ts';
@@ -29,13 +31,16 @@ interface Labels {
 export class HotLowering extends RecordLowering {
   readonly #run: RunLocals;
   readonly #labels: Labels;
+  /** The memory operand's segment is none of the flat ones. */
+  readonly #segmented: boolean;
   /** Host address of a 'modify' load, for the store that follows. */
   readonly #hostAddress = new Map<number, number>();
 
-  constructor(code: CodeWriter, pool: LocalPool, run: RunLocals, labels: Labels) {
+  constructor(code: CodeWriter, pool: LocalPool, run: RunLocals, labels: Labels, options: { segmented: boolean }) {
     super(code, pool, run, { wide: false });
     this.#run = run;
     this.#labels = labels;
+    this.#segmented = options.segmented;
   }
 
   /** Ends with the record still on the form; control falls through unless the form ends in a jump. */
@@ -47,12 +52,13 @@ export class HotLowering extends RecordLowering {
   }
 
   /** Leaves the host address of `width` bits at `offset` in a local; goes to the cold function on a TLB miss. */
-  #translate(offset: Value, width: number, table: 'tlbRead' | 'tlbWrite'): number {
+  #translate(segment: SegmentRef, offset: Value, width: number, table: 'tlbRead' | 'tlbWrite'): number {
     const { code, state } = this;
     const [linear, entry] = [this.pool.take(I32), this.pool.take(I32)];
     const probe: TlbProbe = { table, bytes: width / 8, wide: false, state, linear, entry };
     this.clean(offset);
     code.set(linear);
+    if (segment === 'operand' && this.#segmented) this.#addSegmentBase(linear, width / 8, table);
     pushProbe(code, probe, 'misses');
     code.brIf(this.#labels.cold);
     pushHostAddress(code, probe);
@@ -60,10 +66,44 @@ export class HotLowering extends RecordLowering {
     return linear;
   }
 
+  /** Offset to linear address; what is not clearly within the segment goes to the cold function. */
+  #addSegmentBase(offset: number, bytes: number, table: 'tlbRead' | 'tlbWrite'): void {
+    const { code, state } = this;
+    const segment = this.pool.take(I32);
+    code.get(state);
+    code.get(this.#run.record);
+    code.memory('i32.load16_u', RECORD.segment);
+    code.op('i32.add');
+    code.set(segment);
+    const bound = (field: number) => {
+      code.get(segment);
+      code.memory('i32.load', field);
+    };
+    // low ≤ offset ≤ high − (bytes − 1), the last without a wrap: high is at least that much
+    code.get(offset);
+    bound(SEGMENT_FIELDS.low);
+    code.op('i32.lt_u');
+    code.brIf(this.#labels.cold);
+    const high = table === 'tlbRead' ? SEGMENT_FIELDS.highRead : SEGMENT_FIELDS.highWrite;
+    bound(high);
+    code.i32(bytes - 1);
+    code.op('i32.lt_u');
+    code.brIf(this.#labels.cold);
+    code.get(offset);
+    bound(high);
+    code.i32(bytes - 1);
+    code.op('i32.sub', 'i32.gt_u');
+    code.brIf(this.#labels.cold);
+    code.get(offset);
+    bound(SEGMENT_FIELDS.base);
+    code.op('i32.add');
+    code.set(offset);
+  }
+
   protected load(statement: Extract<FormStatement, { kind: 'load' }>): void {
     const { code } = this;
     const modify = statement.intent === 'modify';
-    const host = this.#translate(statement.offset, statement.width, modify ? 'tlbWrite' : 'tlbRead');
+    const host = this.#translate(statement.segment, statement.offset, statement.width, modify ? 'tlbWrite' : 'tlbRead');
     if (modify) this.#hostAddress.set(statement.result.id, host);
     code.get(host);
     code.memory(loadOpcode(statement.width), 0);
@@ -73,7 +113,7 @@ export class HotLowering extends RecordLowering {
   protected store(statement: Extract<FormStatement, { kind: 'store' }>): void {
     const { code } = this;
     const known = statement.after && this.#hostAddress.get(statement.after.id);
-    const host = known ?? this.#translate(statement.offset, statement.value.width, 'tlbWrite');
+    const host = known ?? this.#translate(statement.segment, statement.offset, statement.value.width, 'tlbWrite');
     code.get(host);
     this.value(statement.value);
     code.memory(storeOpcode(statement.value.width), 0);
@@ -128,6 +168,14 @@ export class HotLowering extends RecordLowering {
     if (!statement.condition) return this.code.br(this.#labels.cold);
     this.value(statement.condition);
     this.code.brIf(this.#labels.cold);
+  }
+
+  /** What a helper has to do is left to the cold function. */
+  protected override when(statement: Extract<FormStatement, { kind: 'when' }>): void {
+    if (!isExit(statement)) return super.when(statement);
+    this.value(statement.condition);
+    this.code.brIf(this.#labels.cold);
+    this.statements(statement.otherwise);
   }
 
   protected checkTarget(): never {

@@ -40,7 +40,10 @@ export interface RunModuleOptions {
   readonly maximumPages: number;
   readonly tableSize: number;
   /** Handlers by number from PSEUDO.COUNT on: the statements of one form, or of two that follow each other. */
-  readonly hotHandlers: readonly (readonly (readonly FormStatement[])[])[];
+  readonly hotHandlers: readonly {
+    readonly forms: readonly (readonly FormStatement[])[];
+    readonly segmented: boolean;
+  }[];
   /** Offset of the jump cache from the state block. */
   readonly jumpCache: number;
 }
@@ -295,12 +298,12 @@ class StepFunction extends LoopFunction {
     code.end();
     this.#fallThrough(resolve, enter);
     const pool = new LocalPool(code);
-    for (const forms of hotHandlers) {
+    for (const { forms, segmented } of hotHandlers) {
       code.end();
       forms.forEach((statements, index) => {
         // Between the two of a pair the record is the second's own: whoever leaves from there leaves from it.
         if (index > 0) this.#nextRecord();
-        new HotLowering(code, pool, locals, { again, enter, resolve, cold }).handler(statements);
+        new HotLowering(code, pool, locals, { again, enter, resolve, cold }, { segmented }).handler(statements);
         pool.releaseAll();
       });
       if (fallsThrough(forms.at(-1)!)) {

@@ -113,6 +113,7 @@ export class InterpreterRuntime {
       const compiled = exports[`form${index}`];
       this.#table.set(form.number, compiled);
       if (form.hotNumber !== undefined) this.#table.set(form.hotNumber, compiled);
+      if (form.segmentedNumber !== undefined) this.#table.set(form.segmentedNumber, compiled);
       this.#compiled.add(form);
     });
   }

@@ -74,15 +74,20 @@ export abstract class FormLowering extends FlagLowering {
       case 'call':
         return this.call(statement);
       case 'when':
-        this.value(statement.condition);
-        code.if();
-        this.scoped(() => this.statements(statement.then));
-        if (statement.otherwise.length > 0) {
-          code.else();
-          this.scoped(() => this.statements(statement.otherwise));
-        }
-        return code.end();
+        return this.when(statement);
     }
+  }
+
+  protected when(statement: Extract<FormStatement, { kind: 'when' }>): void {
+    const { code } = this;
+    this.value(statement.condition);
+    code.if();
+    this.scoped(() => this.statements(statement.then));
+    if (statement.otherwise.length > 0) {
+      code.else();
+      this.scoped(() => this.statements(statement.otherwise));
+    }
+    code.end();
   }
 
   /** Must run before the statements are lowered. */

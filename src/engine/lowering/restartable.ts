@@ -27,8 +27,9 @@ export function isRestartable(statements: readonly FormStatement[]): boolean {
         changed = true;
         break;
       case 'when':
-        if (![...statement.then, ...statement.otherwise].every(cannotFail)) return false;
-        changed = true;
+        if (isExit(statement) ? changed : !statement.then.every(cannotFail)) return false;
+        if (!statement.otherwise.every(cannotFail)) return false;
+        changed ||= !isExit(statement) || statement.otherwise.length > 0;
         break;
       case 'read':
       case 'jump':
@@ -39,5 +40,9 @@ export function isRestartable(statements: readonly FormStatement[]): boolean {
   }
   return true;
 }
+
+/** A condition on which a helper has to do the instruction's work: the form is left to other code then. */
+export const isExit = ({ then }: Extract<FormStatement, { kind: 'when' }>): boolean =>
+  then.length > 0 && then.every(({ kind }) => kind === 'call');
 
 const cannotFail = ({ kind }: FormStatement): boolean => kind === 'read' || kind === 'write' || kind === 'flags';

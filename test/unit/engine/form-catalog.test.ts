@@ -21,7 +21,8 @@ describe('form catalog', () => {
   it('leaves out the flags of the first of a pair that the second sets anew, and no others', () => {
     const flagsOf = (first: string, second: string): number => {
       const { hotHandlers } = new FormCatalog(INSTRUCTIONS, { [first]: [second] });
-      return hotHandlers.at(-1)![0].filter(({ kind }) => kind === 'flags').length;
+      return hotHandlers.findLast(({ forms }) => forms.length === 2)!.forms[0].filter(({ kind }) => kind === 'flags')
+        .length;
     };
     const add = '01 /r rmv rv|r';
     expect(flagsOf(add, '29 /r rmv rv|r')).toBe(0); // sub: sets all

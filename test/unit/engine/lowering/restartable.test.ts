@@ -23,7 +23,7 @@ const one = {
   raise: { kind: 'raise', vector: 0, cause: 'a test', condition: bit },
   call: { kind: 'call', helper: 'x', args: [], results: [] },
 } as const satisfies Record<string, FormStatement>;
-const when = (...then: FormStatement[]): FormStatement => {
+const when = (...then: FormStatement[]): FormStatement & { kind: 'when' } => {
   const otherwise: FormStatement[] = [];
   return { kind: 'when', condition: bit, then, otherwise };
 };
@@ -46,7 +46,11 @@ describe('a form can be restarted', () => {
     ['a branch that only writes', true, [load, when(read, write, flags)]],
     ['a load in a branch', false, [when(load)]],
     ['a load after a branch', false, [when(write), load]],
-    ['a helper in a branch', false, [when(call)]],
+    ['a helper that takes over before anything changed', true, [load, when(call), store]],
+    ['a helper in a branch, after a change', false, [write, when(call)]],
+    ['a helper in a branch, and more', false, [when(write, call)]],
+    ['a load where the helper did not take over, after a change', false, [{ ...when(call), otherwise: [write] }, load]],
+    ['a load instead of the helper', false, [{ ...when(call), otherwise: [load] }]],
   ];
   it.each(cases)('%s: %s', (_, expected, statements) => {
     expect(isRestartable(statements)).toBe(expected);
