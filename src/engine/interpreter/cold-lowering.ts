@@ -87,12 +87,12 @@ class ColdLowering extends FormLowering {
   form(form: ColdForm): void {
     const { code } = this;
     this.#fault = code.block();
-    const leaves = form.endsBlock || form.repeat !== 'none';
-    if (this.wide || leaves || containsCall(form.statements)) this.#publishIps();
+    const publishes = this.wide || form.endsBlock || form.repeat !== 'none' || containsCall(form.statements);
+    if (publishes) this.#publishIps();
     this.prepare(form.statements);
     if (form.repeat === 'none') this.statements(form.statements);
     else this.#repeat(form);
-    code.i32(leaves ? STATUS.LEAVE : STATUS.NEXT);
+    code.i32(form.endsBlock ? STATUS.LEAVE : STATUS.NEXT);
     code.op('return');
     code.end();
     code.i32(STATUS.FAULT);
@@ -172,6 +172,8 @@ class ColdLowering extends FormLowering {
     code.i32(1);
     code.memory('i32.store', STATE.fields.suspended);
     this.#storeIp('nextIp', () => this.pushIp('ip', this.wide ? 64 : 32));
+    code.i32(STATUS.LEAVE);
+    code.op('return');
     code.end();
     code.end();
   }
