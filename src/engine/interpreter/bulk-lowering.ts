@@ -69,7 +69,7 @@ class BulkLowering {
   readonly #shape: BulkShape;
   readonly #size: number;
   readonly #shift: number;
-  /** A comparison leaves its last pair to the single step. */
+  /** A comparison leaves the pair that stops it, or else the last, to the single step. */
   readonly #compares: boolean;
   /** Offsets and linear addresses: i32 or i64. */
   readonly #pointer: 'i32' | 'i64';
@@ -91,17 +91,24 @@ class BulkLowering {
     this.#pushWord('attention'); // set before the first iteration: the code is fetched anew for each
     code.brIf(refuse);
     this.#allowed();
+    this.#direction();
+    const sides = this.#sides();
+    for (const side of sides) this.#withinSegmentAndPage(side, refuse);
     if (this.#compares) {
+      // The last pair, too, must be one that cannot fault: with it the single step writes the flags of all.
+      code.get(count);
+      code.i32(2);
+      code.op('i32.lt_u');
+      code.brIf(refuse);
+      code.get(count);
+      code.i32(1);
+      code.op('i32.sub');
+      code.set(count);
+    } else {
       code.get(count);
       code.op('i32.eqz');
       code.brIf(refuse);
     }
-    this.#direction();
-    const sides = this.#sides();
-    for (const side of sides) this.#withinSegmentAndPage(side, refuse);
-    code.get(count);
-    code.op('i32.eqz');
-    code.brIf(refuse);
     for (const side of sides) this.#probe(side, refuse);
     new BulkOperations(code, this.#locals, this.#shape).write();
     for (const { register } of sides) this.#advance(register);
@@ -112,7 +119,7 @@ class BulkLowering {
 
   // What may be done --------------------------------------------------------------------------------------------
 
-  /** count = min(rCX − 1, budget), and one more where the last iteration is not the single step's. */
+  /** count = min(rCX, budget + 1): one is counted already. */
   #allowed(): void {
     const code = this.#code;
     const { count } = this.#locals;
@@ -129,10 +136,8 @@ class BulkLowering {
       code.op('i32.sub');
     }
     this.#lesser(() => this.#pushWord('budget'));
-    if (!this.#compares) {
-      code.i32(1);
-      code.op('i32.add');
-    }
+    code.i32(1);
+    code.op('i32.add');
     code.set(count);
   }
 
