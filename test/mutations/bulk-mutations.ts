@@ -2,7 +2,8 @@
 import type { Mutation } from './mutations.ts';
 
 const LOWERING = 'src/engine/interpreter/bulk-lowering.ts';
-const OPERATIONS = 'src/engine/interpreter/bulk-operations.ts';
+const TRANSFER = 'src/engine/interpreter/bulk-transfer.ts';
+const COMPARE = 'src/engine/interpreter/bulk-compare.ts';
 const REPEAT = 'test/conformance/engines/repeat.test.ts';
 const UNIT = 'test/unit/engine/interpreter/bulk-lowering.test.ts';
 
@@ -66,30 +67,37 @@ export const BULK_MUTATIONS: readonly Mutation[] = [
   },
   {
     fault: 'MOVSD onto its own next bytes copies byte by byte',
-    file: OPERATIONS,
-    original: 'if (this.#size > 1) {',
-    planted: 'if (this.#size > 8) {',
+    file: TRANSFER,
+    original: 'if (this.size > 1) {',
+    planted: 'if (this.size > 8) {',
     tests: [REPEAT],
   },
   {
     fault: 'a copy onto itself downwards repeats from the wrong end',
-    file: OPERATIONS,
+    file: TRANSFER,
     original: 'total, upwards: false }',
     planted: 'total, upwards: true }',
     tests: [REPEAT],
   },
   {
-    fault: 'REPNE looks at the top bit of bytes, whatever the element',
-    file: OPERATIONS,
-    original: 'code.i64(ones << BigInt(this.#shape.width - 1));',
-    planted: 'code.i64(ones << 7n);',
+    fault: 'REPNE looks at the first element of a group alone',
+    file: COMPARE,
+    original: 'const ones = this.#lanes(1n);',
+    planted: 'const ones = 1n;',
     tests: [REPEAT, UNIT],
   },
   {
     fault: 'groups of elements begin at the first one downwards, too',
-    file: OPERATIONS,
-    original: 'this.#byDirection({ down: this.#size - GROUP, up: 0 });',
-    planted: 'this.#byDirection({ down: 0, up: 0 });',
+    file: COMPARE,
+    original: 'this.byDirection({ down: this.size - GROUP, up: 0 });',
+    planted: 'this.byDirection({ down: 0, up: 0 });',
     tests: [REPEAT, UNIT],
+  },
+  {
+    fault: 'repeated string instructions of 64-bit code go one by one',
+    file: 'src/engine/interpreter/form-catalog.ts',
+    original: "bulk: repeat === 'none' ? undefined : row.bulk,",
+    planted: "bulk: repeat === 'none' || key.longMode ? undefined : row.bulk,",
+    tests: ['test/unit/engine/form-catalog.test.ts'],
   },
 ];

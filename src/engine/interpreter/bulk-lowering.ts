@@ -7,37 +7,13 @@
 import { EFLAGS } from '../../cpu/flags.ts';
 import { GPR_SLOT, SEGMENT_FIELDS, SEGMENT_STRIDE, STATE } from '../../cpu/state-layout.ts';
 import { TLB } from '../../cpu/tlb-layout.ts';
-import type { BulkKind } from '../../isa/instruction.ts';
 import { GPR, SEGMENT } from '../../isa/semantics.ts';
 import { type CodeWriter, I32, I64, type Label } from '../../wasm/code-writer.ts';
-import { BulkOperations } from './bulk-operations.ts';
+import { BulkCompare } from './bulk-compare.ts';
+import { type BulkLocals, type BulkShape, hasSource } from './bulk-elements.ts';
+import { BulkTransfer } from './bulk-transfer.ts';
 import type { FormLocals } from './form-lowering.ts';
 import { RECORD } from './record-layout.ts';
-
-/** All that the code depends on beside the state. */
-export interface BulkShape {
-  readonly kind: BulkKind;
-  /** REPE stops at the first pair that is different, REPNE at the first that is equal. */
-  readonly stopsAt: 'equal' | 'different' | undefined;
-  /** Bits of an element. */
-  readonly width: number;
-  readonly addressSize: 16 | 32 | 64;
-  /** Code for 64-bit mode. */
-  readonly wide: boolean;
-}
-
-/** Locals of a bulk operation. */
-export interface BulkLocals extends FormLocals {
-  /** i32: elements to be done; those done, behind the operation. */
-  readonly count: number;
-  /** i32: 0, or not if rSI and rDI go down (DF = 1). */
-  readonly down: number;
-  /** i32: from one element to the next, in bytes. */
-  readonly step: number;
-  /** i32: host addresses of the first elements, of DS:rSI and ES:rDI. */
-  readonly source: number;
-  readonly target: number;
-}
 
 const PAGE_MASK = 4095;
 
@@ -110,7 +86,7 @@ class BulkLowering {
       code.brIf(refuse);
     }
     for (const side of sides) this.#probe(side, refuse);
-    new BulkOperations(code, this.#locals, this.#shape).write();
+    new (this.#compares ? BulkCompare : BulkTransfer)(code, this.#locals, this.#shape).write();
     for (const { register } of sides) this.#advance(register);
     this.#countDown();
     if (!this.#compares) code.br(counted);
@@ -159,7 +135,7 @@ class BulkLowering {
     const { state, source, target } = this.#locals;
     const linear = () => this.#code.newLocal(wide ? I64 : I32);
     const sides: Side[] = [];
-    if (kind !== 'fill' && kind !== 'scan') {
+    if (hasSource(this.#shape)) {
       const segment = { local: this.#sourceSegment(), offset: 0 };
       sides.push({ register: GPR.rSI, access: 'read', segment, linear: linear(), host: source });
     }

@@ -46,7 +46,7 @@ export function drawCase(random: Random, codeSize: CodeSize): DrawnCase {
   const from = drawPlace(random, { size, count, down });
   const to = random.oneIn(2)
     ? drawPlace(random, { size, count, down })
-    : Math.min(SPAN - 1, Math.max(0, from + random.below(81) - 40));
+    : Math.min(SPAN - 1, Math.max(0, from + (random.oneIn(2) ? random.below(81) - 40 : random.below(17) - 8)));
   const window = { codeSize, addressSize };
   const source = place(random, from, { ...window, hasBase: override });
   const target = place(random, to, { ...window, hasBase: false });
