@@ -28,6 +28,12 @@ import type { FlagName, SemanticsBuilder } from './semantics.ts';
 
 export type Encoding = readonly [opcode: string, ...operands: OperandKindName[]];
 
+/**
+ * What a repeated string instruction does with its elements: copies DS:rSI to ES:rDI, fills ES:rDI with rAX, loads rAX
+ * from DS:rSI, compares DS:rSI with ES:rDI, looks through ES:rDI for rAX.
+ */
+export type BulkKind = 'copy' | 'fill' | 'load' | 'compare' | 'scan';
+
 /** How an operand is used: read, written, both, or only its address taken. */
 export type Access = 'r' | 'w' | 'rw' | 'address';
 
@@ -65,8 +71,8 @@ export interface InstructionRow<
   readonly lockable?: boolean;
   /** String instruction: F3/F2 repeat it. 'rep': while rCX ≠ 0; 'repe': also while ZF says so (REPE/REPNE). */
   readonly repeat?: 'rep' | 'repe';
-  /** Repeated with DF = 0 it copies, or fills with rAX: engines may do a run of elements at once. */
-  readonly bulk?: 'copy' | 'fill';
+  /** What a run of its iterations amounts to: engines may do many elements at once. */
+  readonly bulk?: BulkKind;
   /** #GP(0) unless CPL = 0 (real mode counts as CPL 0, virtual-8086 mode as 3). */
   readonly privileged?: boolean;
   /** #UD in real-address and virtual-8086 mode. */

@@ -2,6 +2,8 @@
  * Faults to plant, each by itself: kinds of mistakes that are easily made, in every part of the emulator. The suite must
  * turn red for each. Add one for every new derivation from the table and for every check that guards a guest.
  */
+import { BULK_MUTATIONS } from './bulk-mutations.ts';
+
 export interface Mutation {
   /** What is wrong then. */
   readonly fault: string;
@@ -20,6 +22,8 @@ const BLOCK_IDENTITY = 'test/conformance/engines/block-identity.test.ts';
 const SELF_MODIFYING = 'test/conformance/engines/self-modifying-code.test.ts';
 
 export const MUTATIONS: readonly Mutation[] = [
+  ...BULK_MUTATIONS,
+
   // The table
 
   {

@@ -11,14 +11,7 @@ import { I32 } from '../../wasm/code-writer.ts';
 import { ModuleBuilder } from '../../wasm/module-builder.ts';
 import { COLD_PARAMETERS, lowerCold } from './cold-lowering.ts';
 import { type CatalogForm, FormCatalog } from './form-catalog.ts';
-import {
-  ACCESS_KINDS,
-  ACCESS_WIDTHS,
-  accessName,
-  accessType,
-  BULK_TYPE,
-  buildMemoryFunctions,
-} from './memory-functions.ts';
+import { ACCESS_KINDS, ACCESS_WIDTHS, accessName, accessType, buildMemoryFunctions } from './memory-functions.ts';
 import { buildRunModule } from './run-module.ts';
 
 /** A call site's helper with the widths of what it passes. */
@@ -105,7 +98,6 @@ export class CodeLibrary {
       modify: accesses.modify!,
       store: accesses.store!,
       helper: module.importFunction('helper', { parameters: [I32, I32], results: [I32] }),
-      bulk: wide ? undefined : module.importFunction('bulk', BULK_TYPE),
       raise: module.importFunction('raise', { parameters: [I32, I32, I32, I32], results: [] }),
     };
     const environment = {

@@ -6,12 +6,14 @@ import { VECTOR } from '../../cpu/fault.ts';
 import { SEGMENT_FIELDS, SEGMENT_STRIDE, STATE } from '../../cpu/state-layout.ts';
 import type { Value, Width } from '../../ir/value.ts';
 import { someStatement } from '../../ir/visit.ts';
+import type { BulkKind } from '../../isa/instruction.ts';
 import type { SegmentRef } from '../../isa/operand.ts';
 import { GPR, SEGMENT } from '../../isa/semantics.ts';
 import { CodeWriter, I32, I64, type Label } from '../../wasm/code-writer.ts';
 import type { FormStatement } from '../lowering/form-lowering.ts';
 import { LocalPool, typeOf } from '../lowering/value-lowering.ts';
-import { BULK } from './bulk-function.ts';
+import type { BulkShape } from './bulk-elements.ts';
+import { lowerBulk } from './bulk-lowering.ts';
 import { RECORD } from './record-layout.ts';
 import { RecordLowering } from './record-lowering.ts';
 
@@ -34,8 +36,6 @@ export interface ColdImports {
   readonly store: Readonly<Record<number, number>>;
   /** (state, helper number) → 1 if it faulted */
   readonly helper: number;
-  /** (state, record, bulk code) → 1 if it did iterations and counted them in rCX and the budget */
-  readonly bulk: number | undefined;
   /** (state, vector, error code or −1, cause number) */
   readonly raise: number;
 }
@@ -45,7 +45,7 @@ export interface ColdForm {
   /** Repeated string instruction. */
   readonly repeat: 'none' | 'rep' | 'repe' | 'repne';
   /** What a run of its iterations amounts to. */
-  readonly bulk: 'copy' | 'fill' | undefined;
+  readonly bulk: BulkKind | undefined;
   readonly addressSize: 16 | 32 | 64;
   readonly endsBlock: boolean;
 }
@@ -64,10 +64,13 @@ export function lowerCold(form: ColdForm, environment: ColdEnvironment, options:
   return code;
 }
 
-/** Argument of `bulk` for a form: see `BULK`. */
-function bulkCode(bulk: 'copy' | 'fill', statements: readonly FormStatement[]): number {
-  const store = statements.find((statement) => statement.kind === 'store');
-  return Math.log2(store!.value.width / 8) | (bulk === 'fill' ? BULK.FILL : 0);
+/** A form's iterations as `lowerBulk` wants them; its memory accesses are all of the same width. */
+function bulkShape({ bulk, repeat, addressSize, statements }: ColdForm, wide: boolean): BulkShape | undefined {
+  const access = statements.find((statement) => statement.kind === 'load' || statement.kind === 'store');
+  if (bulk === undefined || access === undefined) return undefined;
+  const width = access.kind === 'load' ? access.width : access.value.width;
+  const stopsAt = repeat === 'rep' ? undefined : repeat === 'repe' ? 'different' : 'equal';
+  return { kind: bulk, stopsAt, width, addressSize, wide };
 }
 
 class ColdLowering extends RecordLowering {
@@ -82,12 +85,12 @@ class ColdLowering extends RecordLowering {
   form(form: ColdForm): void {
     const { code } = this;
     this.#fault = code.block();
-    const leaves = form.endsBlock || form.repeat !== 'none';
-    if (this.wide || leaves || someStatement(form.statements, ({ kind }) => kind === 'call')) this.#publishIps();
+    const calls = someStatement(form.statements, ({ kind }) => kind === 'call');
+    if (this.wide || form.endsBlock || form.repeat !== 'none' || calls) this.#publishIps();
     this.prepare(form.statements);
     if (form.repeat === 'none') this.statements(form.statements);
     else this.#repeat(form);
-    code.i32(leaves ? STATUS.LEAVE : STATUS.NEXT);
+    code.i32(form.endsBlock ? STATUS.LEAVE : STATUS.NEXT);
     code.op('return');
     code.end();
     code.i32(STATUS.FAULT);
@@ -122,13 +125,8 @@ class ColdLowering extends RecordLowering {
     code.brIf(done);
     const again = code.loop();
     const counted = code.block();
-    if (form.bulk && this.#environment.imports.bulk !== undefined) {
-      code.get(locals.state);
-      code.get(locals.record);
-      code.i32(bulkCode(form.bulk, form.statements));
-      code.call(this.#environment.imports.bulk);
-      code.brIf(counted);
-    }
+    const bulk = bulkShape(form, this.wide);
+    if (bulk) lowerBulk(code, locals, bulk, counted);
     this.scoped(() => this.statements(form.statements));
     // rCX counts down without touching flags; a 32-bit count clears the upper half.
     code.get(locals.state);
@@ -172,6 +170,8 @@ class ColdLowering extends RecordLowering {
     code.i32(1);
     code.memory('i32.store', STATE.fields.suspended);
     this.#storeIp('nextIp', () => this.pushIp('ip', this.wide ? 64 : 32));
+    code.i32(STATUS.LEAVE);
+    code.op('return');
     code.end();
     code.end();
   }

@@ -232,8 +232,7 @@ export class FormCatalog {
       wide: key.longMode,
       statements: form.statements,
       repeat: repeat === 'none' ? 'none' : row.repeat === 'repe' ? repeat : 'rep',
-      // Other address sizes are rare: they go one by one.
-      bulk: addressSize === 32 && !key.longMode ? row.bulk : undefined,
+      bulk: repeat === 'none' ? undefined : row.bulk,
       addressSize,
       endsBlock,
     });

@@ -7,7 +7,6 @@ import { CodeWriter, I32, I64 } from '../../wasm/code-writer.ts';
 import { type FunctionType, ModuleBuilder } from '../../wasm/module-builder.ts';
 import { loadOpcode, storeOpcode } from '../lowering/form-lowering.ts';
 import { pushHostAddress, pushProbe, type TlbProbe } from '../lowering/tlb-probe.ts';
-import { bulkFunction } from './bulk-function.ts';
 
 export const ACCESS_WIDTHS = [8, 16, 32, 64] as const;
 type AccessKind = 'load' | 'modify' | 'store';
@@ -41,16 +40,8 @@ export function buildMemoryFunctions(options: { wide: boolean; maximumPages: num
       module.export(accessName(kind, width), index);
     }
   }
-  if (!wide) {
-    const index = module.declare(BULK_TYPE);
-    module.define(index, bulkFunction());
-    module.export('bulk', index);
-  }
   return module.finish();
 }
-
-/** (state, record, code) → whether anything was done; only outside 64-bit mode. */
-export const BULK_TYPE: FunctionType = { parameters: [I32, I32, I32], results: [I32] };
 
 function accessFunction(
   kind: AccessKind,

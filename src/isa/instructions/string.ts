@@ -2,7 +2,7 @@
  * String instructions: each `execute` is one iteration; engines repeat it as `repeat` says, one count of rCX at a
  * time, and can be interrupted between two. SDM Vol. 1, "String Operations".
  */
-import { type Access, type Encoding, type InstructionRow, instruction } from '../instruction.ts';
+import { type Access, type BulkKind, type Encoding, type InstructionRow, instruction } from '../instruction.ts';
 import type { OperandAccess } from '../operand.ts';
 import type { OperandKindName } from '../operand-kind.ts';
 import { type FlagName, GPR, type SemanticsBuilder } from '../semantics.ts';
@@ -31,7 +31,7 @@ interface StringInstruction<Operands extends Record<string, Access>, W extends F
   /** INS and OUTS have no 64-bit form. */
   readonly maximum: 32 | 64;
   readonly repeat: 'rep' | 'repe';
-  readonly bulk?: 'copy' | 'fill';
+  readonly bulk?: BulkKind;
   readonly writes: readonly W[];
   execute(operands: { readonly [Name in keyof Operands]: OperandAccess }, b: Builder<W>): void;
 }
@@ -94,6 +94,7 @@ const cmps = stringRows({
   wide: ['srcStringv', 'dstStringv'],
   maximum: 64,
   repeat: 'repe',
+  bulk: 'compare',
   writes: ['OF', 'SF', 'ZF', 'AF', 'PF', 'CF'],
   execute(operands, b) {
     const [left, right] = [operands.left.read(), operands.right.read()];
@@ -130,6 +131,7 @@ const lods = stringRows({
   wide: ['rAX', 'srcStringv'],
   maximum: 64,
   repeat: 'rep',
+  bulk: 'load',
   writes: [],
   execute({ dst, src }, b) {
     const value = src.read();
@@ -148,6 +150,7 @@ const scas = stringRows({
   wide: ['rAX', 'dstStringv'],
   maximum: 64,
   repeat: 'repe',
+  bulk: 'scan',
   writes: ['OF', 'SF', 'ZF', 'AF', 'PF', 'CF'],
   execute(operands, b) {
     const [left, right] = [operands.left.read(), operands.right.read()];
