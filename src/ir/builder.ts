@@ -10,7 +10,12 @@ export type Operandish = Value | number | bigint;
 export class IrBuilder<P = unknown, S = unknown> {
   #block: Statement<P, S>[] = [];
   #temporaries = 0;
-  readonly #interner = new ValueInterner();
+  readonly #interner: ValueInterner;
+
+  /** @param interner shared by builders whose values are compared with each other, or of which there are many */
+  constructor(interner = new ValueInterner()) {
+    this.#interner = interner;
+  }
 
   /** The statements so far, in order. */
   get statements(): readonly Statement<P, S>[] {

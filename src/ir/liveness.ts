@@ -67,25 +67,35 @@ export function findNeededInSequence<P, S>(
 }
 
 class LiveSet implements Live {
-  locations: Set<string>;
+  /** Replaced, never changed: most are `Locations.all`. */
+  locations: ReadonlySet<string>;
   readonly temporaries: Set<number>;
 
   constructor({ locations, temporaries }: Live) {
-    this.locations = new Set(locations);
+    this.locations = locations;
     this.temporaries = new Set(temporaries);
   }
 
   /** From behind a statement to before it. */
   step<P, S>(statement: Statement<P, S>, known: Locations<P>): void {
-    if (statement.kind === 'write') remove(this.locations, known.overwrittenBy(statement.place));
-    if (statement.kind === 'flags') remove(this.locations, Object.keys(statement.values));
-    remove(
-      this.temporaries,
-      resultsOf(statement).map(({ id }) => id),
-    );
-    if (mayLeave(statement)) this.locations = new Set(known.all);
-    if (statement.kind === 'read') for (const one of known.of(statement.place)) this.locations.add(one);
+    if (statement.kind === 'write') this.#overwrite(known.overwrittenBy(statement.place));
+    if (statement.kind === 'flags') this.#overwrite(Object.keys(statement.values));
+    for (const { id } of resultsOf(statement)) this.temporaries.delete(id);
+    if (mayLeave(statement)) this.locations = known.all;
+    if (statement.kind === 'read') this.#look(known.of(statement.place));
     for (const value of valuesOf(statement)) this.#use(value);
+  }
+
+  #overwrite(names: readonly string[]): void {
+    if (!names.some((name) => this.locations.has(name))) return;
+    const rest = new Set(this.locations);
+    for (const name of names) rest.delete(name);
+    this.locations = rest;
+  }
+
+  #look(names: readonly string[]): void {
+    if (names.every((name) => this.locations.has(name))) return;
+    this.locations = new Set([...this.locations, ...names]);
   }
 
   #use(value: Value): void {
@@ -93,10 +103,6 @@ class LiveSet implements Live {
     for (const part of partsOf(value)) this.#use(part);
   }
 }
-
-const remove = <T>(set: Set<T>, items: readonly T[]): void => {
-  for (const item of items) set.delete(item);
-};
 
 /** The branches' needed statements; in `live`, what is live before either. */
 function findInBranches<P, S>(

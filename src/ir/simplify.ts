@@ -14,20 +14,30 @@ export interface Replacements<P, S> extends Pick<StatementMap<P, S>, 'place' | '
 }
 
 export class Simplifier<P, S> {
-  readonly #replace: Replacements<P, S>;
-  readonly #interner = new ValueInterner();
+  readonly #interner: ValueInterner;
+  readonly #leaf: Replacements<P, S>['leaf'];
+  readonly #map: StatementMap<P, S>;
   /** Expressions share nodes; each is rewritten once. */
   readonly #done = new Map<Value, Value>();
+  /** For what takes the place of leaves, in which nothing is replaced. */
+  #plain: Simplifier<P, S> | undefined;
 
-  constructor(replace: Replacements<P, S> = {}) {
-    this.#replace = replace;
+  constructor(replace: Replacements<P, S> = {}, interner = new ValueInterner()) {
+    this.#interner = interner;
+    this.#leaf = replace.leaf;
+    this.#map = {
+      ...replace,
+      value: (value) => this.value(value),
+      flag: (value) => this.#flag(value),
+      branch: (branch) => this.statements(branch),
+    };
   }
 
-  /** The simplest equal of a value with its leaves replaced. Equal results are one node. */
+  /** The simplest equal of a value with its leaves replaced. Equal results are one node: its own, if nothing changed. */
   value(value: Value): Value {
     let result = this.#done.get(value);
     if (result === undefined) {
-      result = this.#interner.intern(isOperation(value) ? this.#operation(value) : this.#leaf(value));
+      result = this.#interner.intern(isOperation(value) ? this.#operation(value) : this.#replaced(value));
       this.#done.set(value, result);
     }
     return result;
@@ -36,13 +46,7 @@ export class Simplifier<P, S> {
   statements(statements: readonly Statement<P, S>[]): Statement<P, S>[] {
     const result: Statement<P, S>[] = [];
     for (const statement of statements) {
-      const mapped = mapStatement(statement, {
-        ...this.#replace,
-        value: (value) => this.value(value),
-        flag: (value) => this.#flag(value),
-        branch: (branch) => this.statements(branch),
-      });
-      result.push(...decided(mapped));
+      result.push(...decided(mapStatement(statement, this.#map)));
       const last = result.at(-1);
       // Nothing comes after a fault.
       if (last?.kind === 'raise' && last.condition === undefined) break;
@@ -53,18 +57,26 @@ export class Simplifier<P, S> {
   /** A flag's value keeps its shape, from which engines with lazy flags see what to keep: `isZero(l − r)` stays one. */
   #flag(value: Value): Value {
     if (!isOperation(value)) return this.value(value);
-    return this.#interner.intern(fold({ ...value, args: value.args.map((arg) => this.value(arg)) }));
+    return this.#interner.intern(fold(this.#withSimpleArguments(value)));
   }
 
-  #leaf(value: Value): Value {
-    const replacement = this.#replace.leaf?.(value);
-    if (replacement !== undefined) return replacement;
+  #withSimpleArguments(value: Operation): Operation {
+    const args = value.args.map((arg) => this.value(arg));
+    return args.every((arg, index) => arg === value.args[index]) ? value : { ...value, args };
+  }
+
+  #replaced(value: Value): Value {
+    const replacement = this.#leaf?.(value);
+    if (replacement !== undefined) {
+      this.#plain ??= new Simplifier<P, S>({}, this.#interner);
+      return this.#plain.value(replacement);
+    }
     if (value.op !== 'undefined' || value.pick === undefined) return value;
     return { ...value, pick: this.value(value.pick) };
   }
 
   #operation(value: Operation): Value {
-    let node = fold({ ...value, args: value.args.map((arg) => this.value(arg)) });
+    let node = fold(this.#withSimpleArguments(value));
     // What a rule gives may be what another looks for.
     for (;;) {
       if (!isOperation(node)) return node;

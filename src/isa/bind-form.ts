@@ -4,9 +4,10 @@
  * read at the start, the segment of the memory operand is a number; what that decides is folded.
  */
 import { IrBuilder } from '../ir/builder.ts';
-import { Simplifier } from '../ir/simplify.ts';
+import { type Replacements, Simplifier } from '../ir/simplify.ts';
 import type { Statement } from '../ir/statement.ts';
 import type { Value, Width } from '../ir/value.ts';
+import { ValueInterner } from '../ir/value-interner.ts';
 import { forEachStatement, resultsOf } from '../ir/visit.ts';
 import type { DecodedInstruction } from './decoded-instruction.ts';
 import type { Place, SegmentRef } from './operand.ts';
@@ -17,41 +18,47 @@ type FormStatement = Statement<Place, SegmentRef>;
 /**
  * @param statements of the form that `traceForm` gives for the instruction
  * @param ip offset of the instruction in its code segment: 32 bits, 64 in 64-bit mode. A constant, or any expression
+ * @param interner for many forms whose values are to be compared with each other; by default each has its own
  * @returns statements without inputs (but those in `ip`), without places of space 'field', without segment 'operand'
  */
 export function bindForm(
   statements: readonly FormStatement[],
   instruction: DecodedInstruction,
   ip: Value,
+  interner = new ValueInterner(),
 ): FormStatement[] {
-  return new Binding(statements, instruction, ip).statements();
+  return new Binding(statements, instruction, ip, interner).statements();
 }
 
 class Binding {
   readonly #form: readonly FormStatement[];
   readonly #instruction: DecodedInstruction;
   readonly #ip: Value;
-  readonly #builder = new IrBuilder<Place, SegmentRef>();
+  readonly #interner: ValueInterner;
+  readonly #builder: IrBuilder<Place, SegmentRef>;
   /** What the effective address is made of, read before anything is written. */
   readonly #reads: FormStatement[] = [];
   #effectiveAddress: Value | undefined;
   #nextTemporary = 0;
 
-  constructor(form: readonly FormStatement[], instruction: DecodedInstruction, ip: Value) {
+  constructor(form: readonly FormStatement[], instruction: DecodedInstruction, ip: Value, interner: ValueInterner) {
     this.#form = form;
     this.#instruction = instruction;
     this.#ip = ip;
+    this.#interner = interner;
+    this.#builder = new IrBuilder(interner);
     forEachStatement(form, (statement) => {
       for (const { id } of resultsOf(statement)) this.#nextTemporary = Math.max(this.#nextTemporary, id + 1);
     });
   }
 
   statements(): FormStatement[] {
-    const bound = new Simplifier<Place, SegmentRef>({
+    const replace: Replacements<Place, SegmentRef> = {
       leaf: (value) => (value.op === 'input' ? this.#input(value.name, value.width) : undefined),
       place: (place) => this.#place(place),
       segment: (segment) => (segment === 'operand' ? this.#segment() : segment),
-    }).statements(this.#form);
+    };
+    const bound = new Simplifier(replace, this.#interner).statements(this.#form);
     return [...this.#reads, ...bound];
   }
 

@@ -1,6 +1,7 @@
 /** The vocabulary in which the table's `execute` functions are written: the IR plus what is x86 about it. */
 import { IrBuilder, type Operandish } from '../ir/builder.ts';
 import type { Temporary, Value, Width } from '../ir/value.ts';
+import type { ValueInterner } from '../ir/value-interner.ts';
 import type { Place, SegmentRef } from './operand.ts';
 
 export const STATUS_FLAGS = ['CF', 'PF', 'AF', 'ZF', 'SF', 'OF'] as const;
@@ -42,8 +43,8 @@ export class SemanticsBuilder<Written extends FlagName = FlagName> extends IrBui
   /** Which properties of the context were looked at: a form needs no variants for the others. */
   readonly used = { addressSize: false, stackSize: false };
 
-  constructor(context: FormContext) {
-    super();
+  constructor(context: FormContext, interner?: ValueInterner) {
+    super(interner);
     this.#context = context;
   }
 

@@ -4,6 +4,7 @@
  */
 import type { Statement } from '../ir/statement.ts';
 import type { Temporary, Value, Width } from '../ir/value.ts';
+import type { ValueInterner } from '../ir/value-interner.ts';
 import type { Access, Encoding, InstructionRow } from './instruction.ts';
 import type { OperandAccess, Place, SegmentRef } from './operand.ts';
 import { OPERAND_KINDS, type OperandKind } from './operand-kind.ts';
@@ -33,10 +34,10 @@ const SIZES: Record<'v' | 'z' | 'a', (context: FormContext) => number> = {
 export const widthOf = (kind: OperandKind, context: FormContext): number =>
   typeof kind.width === 'number' ? kind.width : SIZES[kind.width](context);
 
-/** Traces one form. @throws TypeError when the row's semantics are ill-typed. */
-export function traceForm(key: FormKey): Form {
+/** Traces one form; `interner`: see `IrBuilder`. @throws TypeError when the row's semantics are ill-typed. */
+export function traceForm(key: FormKey, interner?: ValueInterner): Form {
   const { row, encoding } = key;
-  const b = new SemanticsBuilder(key);
+  const b = new SemanticsBuilder(key, interner);
   const operands: Record<string, OperandAccess> = {};
   let immediates = 0;
   Object.entries(row.operands).forEach(([name, access], position) => {

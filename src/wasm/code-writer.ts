@@ -72,7 +72,7 @@ export class ByteWriter {
 }
 
 /** Opcodes of the instructions without immediates, by their text names. */
-const SIMPLE = {
+export const SIMPLE_OPCODES = {
   unreachable: 0x00,
   return: 0x0f,
   drop: 0x1a,
@@ -144,9 +144,10 @@ const SIMPLE = {
   'i64.extend16_s': 0xc3,
   'i64.extend32_s': 0xc4,
 } as const;
-export type SimpleOpcode = keyof typeof SIMPLE;
+export type SimpleOpcode = keyof typeof SIMPLE_OPCODES;
 
-const LOADS = {
+/** Opcodes of loads and stores. */
+export const MEMORY_OPCODES = {
   'i32.load': 0x28,
   'i64.load': 0x29,
   'i32.load8_s': 0x2c,
@@ -165,7 +166,7 @@ const LOADS = {
   'i64.store16': 0x3d,
   'i64.store32': 0x3e,
 } as const;
-export type MemoryOpcode = keyof typeof LOADS;
+export type MemoryOpcode = keyof typeof MEMORY_OPCODES;
 
 export class CodeWriter {
   readonly #out = new ByteWriter();
@@ -189,7 +190,7 @@ export class CodeWriter {
   }
 
   op(...names: SimpleOpcode[]): void {
-    for (const name of names) this.#out.byte(SIMPLE[name]);
+    for (const name of names) this.#out.byte(SIMPLE_OPCODES[name]);
   }
   i32(value: number): void {
     this.#out.byte(0x41);
@@ -213,7 +214,7 @@ export class CodeWriter {
   }
   /** Load or store with a constant offset; alignment is never promised. */
   memory(name: MemoryOpcode, offset: number): void {
-    this.#out.byte(LOADS[name]);
+    this.#out.byte(MEMORY_OPCODES[name]);
     this.#out.byte(0);
     this.#out.unsigned(offset);
   }

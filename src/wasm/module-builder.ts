@@ -1,4 +1,4 @@
-/** Assembles a wasm module: types, imports, functions, exports, one table's elements. It knows no x86. */
+/** Assembles a wasm module: types, imports, functions and their names, exports, one table's elements. It knows no x86. */
 import { ByteWriter, type CodeWriter, type ValueType } from './code-writer.ts';
 
 export interface FunctionType {
@@ -10,7 +10,9 @@ export interface FunctionType {
 const KIND = { function: 0, table: 1, memory: 2 } as const;
 const FUNCREF = 0x70;
 const HAS_MAXIMUM = 1;
-const SECTION = { type: 1, import: 2, function: 3, export: 7, element: 9, code: 10 } as const;
+const SECTION = { type: 1, import: 2, function: 3, export: 7, element: 9, code: 10, custom: 0 } as const;
+/** The custom section that profilers and stack traces look into, and its part with the functions' names. */
+const NAME_SECTION = { name: 'name', functionNames: 1 } as const;
 
 export class ModuleBuilder {
   readonly #types: string[] = [];
@@ -20,6 +22,8 @@ export class ModuleBuilder {
   readonly #functions: { type: number; body?: Uint8Array }[] = [];
   readonly #exports: { name: string; index: number }[] = [];
   readonly #elements: { at: number; functions: number[] }[] = [];
+  /** Names of functions, for people who look at profiles. */
+  readonly #names: { readonly index: number; readonly name: string }[] = [];
   #importedFunctions = 0;
 
   type(type: FunctionType): number {
@@ -36,6 +40,7 @@ export class ModuleBuilder {
     if (this.#functions.length > 0) throw new Error('functions are imported before any is defined');
     const index = this.type(type);
     this.#imports.push({ name, description: [KIND.function, index] });
+    this.#names.push({ index: this.#importedFunctions, name });
     return this.#importedFunctions++;
   }
   importMemory(name: string, limits: { minimumPages: number; maximumPages: number }): void {
@@ -45,10 +50,12 @@ export class ModuleBuilder {
     this.#imports.push({ name, description: [KIND.table, FUNCREF, 0, size] });
   }
 
-  /** Reserves a function index; `define` gives the body. */
-  declare(type: FunctionType): number {
+  /** Reserves a function index; `define` gives the body. `name`: what profiles call it. */
+  declare(type: FunctionType, name: string): number {
+    const index = this.#importedFunctions + this.#functions.length;
     this.#functions.push({ type: this.type(type) });
-    return this.#importedFunctions + this.#functions.length - 1;
+    this.#names.push({ index, name });
+    return index;
   }
   define(index: number, code: CodeWriter): void {
     this.#functions[index - this.#importedFunctions].body = code.finish();
@@ -104,6 +111,20 @@ export class ModuleBuilder {
       body.unsigned(code.length);
       body.bytes(code);
     });
+    const names = new ByteWriter();
+    names.unsigned(this.#names.length);
+    for (const { index, name } of this.#names) {
+      names.unsigned(index);
+      names.name(name);
+    }
+    const custom = new ByteWriter();
+    custom.name(NAME_SECTION.name);
+    custom.byte(NAME_SECTION.functionNames);
+    custom.unsigned(names.length);
+    custom.bytes(names.finish());
+    out.byte(SECTION.custom);
+    out.unsigned(custom.length);
+    out.bytes(custom.finish());
     return out.finish();
   }
 }

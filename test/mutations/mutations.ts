@@ -3,6 +3,8 @@
  * turn red for each. Add one for every new derivation from the table and for every check that guards a guest.
  */
 import { BULK_MUTATIONS } from './bulk-mutations.ts';
+import { GROUND_MUTATIONS } from './ground-mutations.ts';
+import { SYSTEM_PATH_MUTATIONS } from './system-path-mutations.ts';
 
 export interface Mutation {
   /** What is wrong then. */
@@ -264,16 +266,17 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     fault: 'MOV to CR3 drops global pages, too',
     file: 'src/cpu/tlb-mmu.ts',
-    original: "if (scope === 'nonGlobal' && this.#global[slot]) kept.push(slot);\n      else ",
-    planted: '',
+    original:
+      "if (this.#global[slot] === 0 || scope === 'all') this.#invalidate(u32, slot);\n    this.#filled.length = 0;\n    if (scope === 'all') {",
+    planted: 'this.#invalidate(u32, slot);\n    this.#filled.length = 0;\n    {',
     tests: [system('paging-invalidation')],
   },
 
   {
     fault: 'jumps go on to where a page lay before INVLPG or MOV to CR3',
-    file: 'src/engine/processor.ts',
-    original: '  #newGeneration(): void {\n    this.#generation++;',
-    planted: '  #newGeneration(): void {',
+    file: 'src/cpu/fetch-tlb.ts',
+    original: '    this.#onCodeMoved(half);\n',
+    planted: '',
     tests: [system('paging-invalidation')],
   },
   {
@@ -366,8 +369,8 @@ export const MUTATIONS: readonly Mutation[] = [
     fault: 'STI has no interrupt shadow',
     file: 'src/engine/processor.ts',
     original:
-      "if (this.#nextEvent <= EVENT.INTERRUPT && this.#intr === 1 && this.interruptsEnabled && shadow === 'none') {",
-    planted: 'if (this.#nextEvent <= EVENT.INTERRUPT && this.#intr === 1 && this.interruptsEnabled) {',
+      "if (this.#nextEvent <= EVENT.INTERRUPT && this.interruptRequested && this.interruptsEnabled && shadow === 'none') {",
+    planted: 'if (this.#nextEvent <= EVENT.INTERRUPT && this.interruptRequested && this.interruptsEnabled) {',
     tests: [system('interrupt-shadow')],
   },
   {
@@ -580,4 +583,6 @@ export const MUTATIONS: readonly Mutation[] = [
     planted: 'memoryBytes',
     tests: [unit('machine/linux-boot')],
   },
+  ...GROUND_MUTATIONS,
+  ...SYSTEM_PATH_MUTATIONS,
 ];

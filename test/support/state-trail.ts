@@ -18,6 +18,11 @@ export class StateTrail implements ReferenceContext {
     for (const flag of ['CF', 'PF', 'AF', 'ZF', 'SF', 'OF', 'DF']) this.#state.set(flag, this.#draw(1));
   }
 
+  /** Of a register by number, or of a flag by name. */
+  valueOf(what: number | string): number {
+    return Number(this.#state.get(typeof what === 'number' ? `gpr ${what}` : what));
+  }
+
   /** The states seen, up to the fault or jump that ends the sequence. */
   run(sequence: readonly (readonly Statement<Place, SegmentRef>[])[]): readonly string[] {
     try {

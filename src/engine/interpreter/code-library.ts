@@ -107,7 +107,7 @@ export class CodeLibrary {
       causeNumber: (cause: string) => remember(this.#causeNumbers, cause, () => this.causes.push(cause) - 1),
     };
     forms.forEach((form, index) => {
-      const declared = module.declare({ parameters: COLD_PARAMETERS, results: [I32] });
+      const declared = module.declare({ parameters: COLD_PARAMETERS, results: [I32] }, nameOf(form));
       module.define(declared, lowerCold(form, environment, { wide }));
       module.export(`form${index}`, declared);
     });
@@ -121,6 +121,13 @@ export class CodeLibrary {
       return this.helperCalls.push({ helper, argumentWidths, resultWidths }) - 1;
     });
   }
+}
+
+/** What profiles call a form's function. */
+function nameOf({ key, count, number }: CatalogForm): string {
+  if (!key) return count === 2 ? `fused ${number}` : `fault ${number}`;
+  const { row, encoding, memory, operandSize } = key;
+  return `${row.mnemonic} ${encoding.join(' ')}${memory ? ', memory' : ''}, ${operandSize} bits`;
 }
 
 /** The entry of a map, made when it is first wanted. */

@@ -3,6 +3,7 @@
  * to a repeat prefix and a condition. Forms are traced when they are first met.
  */
 import { findNeededInSequence } from '../../ir/liveness.ts';
+import { ValueInterner } from '../../ir/value-interner.ts';
 import type { DecodedInstruction } from '../../isa/decoded-instruction.ts';
 import type { Encoding, InstructionRow } from '../../isa/instruction.ts';
 import { OPERAND_KINDS, type OperandKind } from '../../isa/operand-kind.ts';
@@ -55,6 +56,8 @@ export class FormCatalog {
   readonly #firstOfPair = new Map<number, number>();
   readonly #fused = new Map<string, CatalogForm>();
   readonly #forms: CatalogForm[] = [];
+  /** Of all forms: they have most of their values in common. */
+  readonly #interner = new ValueInterner();
   #next: number;
 
   /** @param pairs which two handlers there are one for: see `FREQUENT_PAIRS`. @throws TypeError for an unknown one */
@@ -65,7 +68,7 @@ export class FormCatalog {
     const producers: typeof hot = [];
     const branches = new Map<number, readonly FormStatement[]>();
     for (const { row, key } of hotKeys(rows)) {
-      const { statements } = traceForm(key);
+      const { statements } = traceForm(key, this.#interner);
       if (row.repeat || !isRestartable(statements)) continue;
       const name = this.#name(key, 'none');
       const condition = key.encoding[0].includes('+cc') ? `|${key.condition}` : '';
@@ -76,7 +79,7 @@ export class FormCatalog {
     }
     for (const { name, label, statements } of producers) {
       for (const condition of fusableConditions(statements)) {
-        const fused = fuse(statements, branches.get(condition)!);
+        const fused = fuse(statements, branches.get(condition)!, this.#interner);
         hot.push({ name: `${name}+${condition}`, label: `${label}+${condition}`, statements: fused });
       }
     }
@@ -91,10 +94,8 @@ export class FormCatalog {
     for (const [label, followers] of Object.entries(pairs)) {
       const first = labelled(label);
       for (const second of followers.map(labelled)) {
-        // Nobody sees the first's flags if the second sets them anew before it could leave.
-        const both = [first.statements, second.statements];
-        handlers.push({ forms: findNeededInSequence(both, PLACE_LOCATIONS.all, PLACE_LOCATIONS), segmented: false });
-        const pair = PSEUDO.COUNT + handlers.length - 1;
+        const pair = PSEUDO.COUNT + handlers.length;
+        handlers.push({ forms: pairOfForms(first.statements, second.statements), segmented: false });
         this.#pairs.set(first.number * PAIR_KEY + second.number, pair);
         this.#firstOfPair.set(pair, first.number);
       }
@@ -120,6 +121,11 @@ export class FormCatalog {
   /** The handler of the first alone where `number` is that of a pair, else the same number. */
   firstOf(number: number): number {
     return this.#firstOfPair.get(number) ?? number;
+  }
+
+  /** Different values in the statements of all forms so far. */
+  get valueCount(): number {
+    return this.#interner.size;
   }
 
   /** How many pairs have a handler. */
@@ -181,7 +187,7 @@ export class FormCatalog {
       segmentedNumber: undefined,
       count: 2,
       wide: false,
-      statements: fuse(first.statements, second.statements),
+      statements: fuse(first.statements, second.statements, this.#interner),
       repeat: 'none',
       bulk: undefined,
       addressSize: 32,
@@ -215,7 +221,7 @@ export class FormCatalog {
 
   #add(key: FormKey, repeat: 'none' | 'repe' | 'repne'): CatalogForm {
     const { row, addressSize } = key;
-    const form = traceForm(key);
+    const form = traceForm(key, this.#interner);
     // Parts of the context that the semantics never looked at make no difference.
     const name = this.#name(key, repeat, form.uses);
     const known = this.#byKey.get(name);
@@ -256,6 +262,13 @@ export class FormCatalog {
       key.longMode,
     ].join(' ');
   }
+}
+
+/** Two forms that follow each other. Nobody sees the first's flags if the second sets them anew before it could leave. */
+function pairOfForms(first: readonly FormStatement[], second: readonly FormStatement[]): HotHandler['forms'] {
+  const both = [first, second];
+  const mayGain = both.every((statements) => statements.some(({ kind }) => kind === 'flags'));
+  return mayGain ? findNeededInSequence(both, PLACE_LOCATIONS.all, PLACE_LOCATIONS) : both;
 }
 
 /** The forms of 32-bit code with 32-bit operands and addresses. */

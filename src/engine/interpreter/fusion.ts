@@ -4,6 +4,7 @@
  */
 import { Simplifier } from '../../ir/simplify.ts';
 import type { Value } from '../../ir/value.ts';
+import type { ValueInterner } from '../../ir/value-interner.ts';
 import type { Place, SegmentRef } from '../../isa/operand.ts';
 import type { FormStatement } from '../lowering/form-lowering.ts';
 
@@ -39,7 +40,11 @@ export function isFlagBranch(statements: readonly FormStatement[]): boolean {
 }
 
 /** Statements of `first` (fusable), then of `branch` (reads of flags, and a conditional jump), as one. */
-export function fuse(first: readonly FormStatement[], branch: readonly FormStatement[]): FormStatement[] {
+export function fuse(
+  first: readonly FormStatement[],
+  branch: readonly FormStatement[],
+  interner: ValueInterner,
+): FormStatement[] {
   const last = first.at(-1);
   if (last?.kind !== 'flags') throw new TypeError('the first form sets no flags');
   const known = new Map<number, Value>();
@@ -52,12 +57,10 @@ export function fuse(first: readonly FormStatement[], branch: readonly FormState
     } else if (statement.kind === 'jump') jumps.push(statement);
     else throw new TypeError(`${statement.kind} in a branch`);
   }
-  const afterFirst = new Simplifier<Place, SegmentRef>({
-    leaf: (value) => {
-      if (value.op === 'temporary') return known.get(value.id);
-      // The compare's immediate has the lower half of the record's, the branch's the upper.
-      return value.op === 'input' && value.name === 'immediate' ? { ...value, name: 'branch' } : undefined;
-    },
-  });
-  return new Simplifier<Place, SegmentRef>().statements([...first, ...afterFirst.statements(jumps)]);
+  const leaf = (value: Value): Value | undefined => {
+    if (value.op === 'temporary') return known.get(value.id);
+    // The compare's immediate has the lower half of the record's, the branch's the upper.
+    return value.op === 'input' && value.name === 'immediate' ? { ...value, name: 'branch' } : undefined;
+  };
+  return [...first, ...new Simplifier<Place, SegmentRef>({ leaf }, interner).statements(jumps)];
 }

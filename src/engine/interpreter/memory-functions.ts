@@ -35,7 +35,7 @@ export function buildMemoryFunctions(options: { wide: boolean; maximumPages: num
   const slowSegment = module.importFunction('slowSegment', { parameters: [I32, I32, I32], results: [] });
   for (const kind of ACCESS_KINDS) {
     for (const width of ACCESS_WIDTHS) {
-      const index = module.declare(accessType(kind, width, { wide }));
+      const index = module.declare(accessType(kind, width, { wide }), accessName(kind, width));
       module.define(index, accessFunction(kind, width, { wide, slow, slowSegment }));
       module.export(accessName(kind, width), index);
     }

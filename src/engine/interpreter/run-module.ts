@@ -59,8 +59,8 @@ export function buildRunModule(options: RunModuleOptions): Uint8Array<ArrayBuffe
   const lookUp = module.importFunction('lookUp', { parameters: [I32], results: [I32] });
   const partial = module.importFunction('partial', { parameters: [I32, I32, I32], results: [I32] });
   const coldType = module.type({ parameters: COLD_PARAMETERS, results: [I32] });
-  const step = module.declare({ parameters: [I32], results: [I32] });
-  const run = module.declare({ parameters: [I32], results: [I32] });
+  const step = module.declare({ parameters: [I32], results: [I32] }, 'step');
+  const run = module.declare({ parameters: [I32], results: [I32] }, 'run');
   module.define(step, new StepFunction(options).write());
   module.define(run, new RunFunction(options, { lookUp, partial, coldType, step }).write());
   module.export('run', run);

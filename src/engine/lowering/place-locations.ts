@@ -1,5 +1,4 @@
 /** What the places of forms have in common with each other, for `ir/liveness`. */
-import { FIELD_KINDS } from '../../cpu/state-layout.ts';
 import type { Locations } from '../../ir/liveness.ts';
 import type { Place } from '../../isa/operand.ts';
 import { STATUS_FLAGS } from '../../isa/semantics.ts';
@@ -7,6 +6,8 @@ import { STATUS_FLAGS } from '../../isa/semantics.ts';
 const REGISTERS = Array.from({ length: 16 }, (_, number) => `register ${number}`);
 const SELECTORS = Array.from({ length: 6 }, (_, number) => `selector ${number}`);
 
+/** All of the state block that has no name of its own here: never taken to be overwritten. */
+const OTHER_STATE = 'other state';
 /** Fields of the state block that hold flags. */
 const FLAGS_IN: Readonly<Record<string, readonly string[]>> = {
   flagResult: ['SF', 'ZF', 'PF'],
@@ -21,7 +22,7 @@ const FIELDS_OF: Readonly<Record<string, readonly string[]>> = Object.fromEntrie
 );
 
 export const PLACE_LOCATIONS: Locations<Place> = {
-  all: new Set([...REGISTERS, ...SELECTORS, ...STATUS_FLAGS, 'DF', ...Object.keys(FIELD_KINDS)]),
+  all: new Set([...REGISTERS, ...SELECTORS, ...STATUS_FLAGS, 'DF', ...Object.keys(FLAGS_IN), OTHER_STATE]),
   of(place) {
     switch (place.space) {
       case 'gpr':
@@ -33,7 +34,7 @@ export const PLACE_LOCATIONS: Locations<Place> = {
       case 'flag':
         return FIELDS_OF[place.flag];
       case 'state':
-        return [place.name, ...(FLAGS_IN[place.name] ?? [])];
+        return place.name in FLAGS_IN ? [place.name, ...FLAGS_IN[place.name]] : [OTHER_STATE];
     }
   },
   overwrittenBy(place) {

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { createCodeSpace, createSharedCode } from '../../../src/engine/code-space.ts';
 import { CodeLibrary, TABLE_SIZE } from '../../../src/engine/interpreter/code-library.ts';
+import { MOST_NODES } from '../../../src/ir/value-interner.ts';
 import type { DecodedInstruction } from '../../../src/isa/decoded-instruction.ts';
 import { INSTRUCTIONS } from '../../../src/isa/table.ts';
 import { Pc } from '../../../src/machine/pc.ts';
@@ -43,6 +44,7 @@ describe('code library', () => {
     expect(traced).toBeGreaterThan(15_000);
     // A fused form for each handler, at most, and a few that only fault.
     expect(catalog.size + catalog.hotHandlers.length + 10).toBeLessThan(TABLE_SIZE);
+    expect(catalog.valueCount).toBeLessThan(MOST_NODES / 2);
   });
 
   it('compiles once what several pools run', () => {

@@ -126,5 +126,6 @@ describe('statements', () => {
   it('have chains of constants added up', () => {
     const sum = b.add(b.add(b.add(x, 0xffff_ffff), count), 8);
     expect(given({ count: 3n }).value(sum)).toEqual(b.add(x, 10));
+    expect(given({ count: 3n }).value(b.sub(b.sub(x, count), 4))).toEqual(b.sub(x, 7));
   });
 });

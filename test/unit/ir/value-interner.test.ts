@@ -18,14 +18,16 @@ describe('interned values', () => {
 
   it('are apart if anything differs', () => {
     const b = new IrBuilder();
-    const [x, y] = [b.temporary(32), b.temporary(32)];
+    const [x, y, byte] = [b.temporary(32), b.temporary(32), b.temporary(8)];
     const different: Value[] = [
       x,
       y,
       b.sub(x, y),
       b.sub(y, x),
       b.add(x, y),
-      b.zeroExtend(x, 64),
+      b.zeroExtend(byte, 16),
+      b.zeroExtend(byte, 32),
+      b.signExtend(byte, 32),
       b.constant(1, 32),
       b.constant(1, 8),
       b.constant(2, 8),

@@ -58,7 +58,7 @@ function compile(shape: BulkShape): WebAssembly.Module {
   code.i32(1);
   const module = new ModuleBuilder();
   module.importMemory('memory', { minimumPages: 1, maximumPages: 8 });
-  const index = module.declare({ parameters: [I32, I32], results: [I32] });
+  const index = module.declare({ parameters: [I32, I32], results: [I32] }, 'bulk');
   module.define(index, code);
   module.export('bulk', index);
   const compiled = new WebAssembly.Module(module.finish());

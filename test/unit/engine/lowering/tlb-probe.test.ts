@@ -22,7 +22,7 @@ function createProbe(options: { wide: boolean; bytes: number; answer: 'hits' | '
   code.end();
   const module = new ModuleBuilder();
   module.importMemory('memory', { minimumPages: 1, maximumPages: 65536 });
-  const index = module.declare({ parameters: [I32, wide ? I64 : I32], results: [I32] });
+  const index = module.declare({ parameters: [I32, wide ? I64 : I32], results: [I32] }, 'probe');
   module.define(index, code);
   module.export('probe', index);
   const memory = new WebAssembly.Memory({ initial: 16, maximum: 65536 });

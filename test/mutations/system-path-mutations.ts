@@ -1,0 +1,105 @@
+/** Faults in how blocks are found, in flush rules and in the flags that a kernel changes all the time. */
+import type { Mutation } from './mutations.ts';
+
+const FETCH_TLB = 'test/unit/cpu/fetch-tlb.test.ts';
+const BLOCK_IDENTITY = 'test/conformance/engines/block-identity.test.ts';
+const SELF_MODIFYING = 'test/conformance/engines/self-modifying-code.test.ts';
+const FLAGS = 'test/conformance/system/system-flags.test.ts';
+const SHADOW = 'test/conformance/system/interrupt-shadow.test.ts';
+const JUMP_CACHE = 'test/unit/engine/blocks/jump-cache.test.ts';
+const SEGMENTATION = 'test/conformance/system/segmentation.test.ts';
+const SEQUENCES = 'test/difftest/sequences.test.ts';
+
+export const SYSTEM_PATH_MUTATIONS: readonly Mutation[] = [
+  {
+    fault: 'INVLPG of a page whose entry was replaced leaves what was found by it',
+    file: 'src/cpu/fetch-tlb.ts',
+    original: 'if (pages > 1 || fetched.has(first)) this.#drop(half, { first, pages });',
+    planted: 'if (pages > 1 || this.find(first, half) >= 0) this.#drop(half, { first, pages });',
+    tests: [FETCH_TLB],
+  },
+  {
+    fault: 'a CR3 write drops global pages of code, too',
+    file: 'src/cpu/fetch-tlb.ts',
+    original: "if (what === 'nonGlobal' && u32[at + FETCH_TLB.GLOBAL / 4] === 1) continue;",
+    planted: '',
+    tests: [FETCH_TLB],
+  },
+  {
+    fault: 'a page that survives a flush is not remembered',
+    file: 'src/cpu/fetch-tlb.ts',
+    original: 'fetched.note(u32[at], u32[at + FETCH_TLB.GLOBAL / 4] === 1);',
+    planted: '',
+    tests: [FETCH_TLB],
+  },
+  {
+    fault: 'the generations of the jump cache wrap',
+    file: 'src/engine/blocks/jump-cache.ts',
+    original: 'this.#state.pool.views.u32.fill(0, from, from + JUMP_CACHE_SIZE / 4);',
+    planted: '',
+    tests: [JUMP_CACHE],
+  },
+  {
+    fault: 'blocks are told apart by their address alone',
+    file: 'src/engine/lowering/block-lookup.ts',
+    original: "code.op('i32.and', 'i32.or', 'i32.ne');",
+    planted: "code.op('i32.and', 'i32.or', 'i32.ne', 'drop');\n  code.i32(0);",
+    tests: [BLOCK_IDENTITY],
+  },
+  {
+    fault: 'a block that was overwritten stays in the table',
+    file: 'src/engine/interpreter/block-cache.ts',
+    original: 'this.table.remove(Math.floor(block.key / 16), block.address);',
+    planted: '',
+    tests: [SELF_MODIFYING],
+  },
+  {
+    fault: 'a block that goes on in another page is found by its first page',
+    file: 'src/engine/interpreter/block-cache.ts',
+    original: 'if (crossing || cutOff) return;',
+    planted: 'if (cutOff) return;',
+    tests: [BLOCK_IDENTITY],
+  },
+  {
+    fault: 'a partial block runs on with the second of a pair',
+    file: 'src/engine/interpreter/block-cache.ts',
+    original: 'if (records > 0) u16[last] = this.#runtime.catalog.firstOf(u16[last]);',
+    planted: '',
+    tests: [SEQUENCES, 'test/conformance/engines/fuzz.test.ts', BLOCK_IDENTITY],
+  },
+  {
+    fault: 'STI on the short way has no interrupt shadow',
+    file: 'src/engine/processor.ts',
+    original: 'if (state.interruptShadow === state.budget) {',
+    planted: 'if (state.interruptShadow === -1) {',
+    tests: [SHADOW],
+  },
+  {
+    fault: 'STI does not see that an interrupt waits',
+    file: 'src/isa/instructions/system-flags.ts',
+    original: 'b.or(lacksPrivilege(b, flags), interruptWaits(b)),\n      () => b.call',
+    planted: 'lacksPrivilege(b, flags),\n      () => b.call',
+    tests: [SHADOW],
+  },
+  {
+    fault: 'POPF sets TF on the short way',
+    file: 'src/isa/instructions/system-flags.ts',
+    original: 'const CONSEQUENTIAL = EFLAGS.TF | EFLAGS.IOPL',
+    planted: 'const CONSEQUENTIAL = EFLAGS.IOPL',
+    tests: [FLAGS],
+  },
+  {
+    fault: 'CLI needs no privilege',
+    file: 'src/isa/instructions/system-flags.ts',
+    original: "lacksPrivilege(b, flags),\n      () => b.call('clearInterruptFlag', [])",
+    planted: "b.constant(0, 1),\n      () => b.call('clearInterruptFlag', [])",
+    tests: [FLAGS],
+  },
+  {
+    fault: 'a hot operand in FS or GS may lie beyond the limit',
+    file: 'src/engine/interpreter/hot-lowering.ts',
+    original: "code.op('i32.sub', 'i32.gt_u');\n    code.brIf(this.#labels.cold);",
+    planted: "code.op('i32.sub', 'i32.gt_u', 'drop');",
+    tests: [SEGMENTATION],
+  },
+];
