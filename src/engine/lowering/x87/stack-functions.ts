@@ -1,4 +1,5 @@
 /** One emitted function for each x87 helper that has one: what the helpers in `cpu/x87` do, wherever no exception is unmasked and the stack neither over- nor underflows. */
+import { EXAMINED } from '../../../cpu/x87/compare.ts';
 import { EXCEPTIONS } from '../../../cpu/x87/control.ts';
 import { constant } from '../../../cpu/x87/transfer-helpers.ts';
 import type { X87_HELPER_SIGNATURES } from '../../../isa/x87-helper-signature.ts';
@@ -277,10 +278,11 @@ const test = onStack((x87, functions) => {
   x87.reportCodes(codes);
 });
 
+/** An empty register is looked at, too: C1 is its sign. */
 const examine = onStack((x87) => {
-  x87.require(0);
   const number = x87.read(x87.place(0));
-  x87.reportCodes(examined(number).or(select(signOf(number[1]).isZero(), i32(0), STATUS.C1)));
+  const codes = select(x87.isEmpty(0), i32(EXAMINED.empty), examined(number));
+  x87.reportCodes(codes.or(select(signOf(number[1]).isZero(), i32(0), STATUS.C1)));
 });
 
 /** By the helper's name. Those that are not here (transcendental functions, decimal numbers, images) are helpers only. */
