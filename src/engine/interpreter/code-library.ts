@@ -8,7 +8,8 @@ import { STATE } from '../../cpu/state-layout.ts';
 import type { InstructionRow } from '../../isa/instruction.ts';
 import { I32 } from '../../wasm/code-writer.ts';
 import { ModuleBuilder } from '../../wasm/module-builder.ts';
-import { COLD_PARAMETERS, lowerCold } from './cold-lowering.ts';
+import { buildEmittedHelpers, emittedHelper } from '../lowering/emitted-helpers.ts';
+import { COLD_PARAMETERS, helpersOf, type ImportedHelper, lowerCold } from './cold-lowering.ts';
 import { type CatalogForm, FormCatalog } from './form-catalog.ts';
 import {
   ACCESS_KINDS,
@@ -49,6 +50,7 @@ export class CodeLibrary {
   readonly #compileLoop: (bytes: Uint8Array<ArrayBuffer>) => WebAssembly.Module;
   readonly #loops = new Map<boolean, WebAssembly.Module>();
   readonly #memoryFunctions = new Map<boolean, WebAssembly.Module>();
+  readonly #emittedHelpers = new Map<boolean, WebAssembly.Module>();
   readonly #coldModules = new Map<string, WebAssembly.Module>();
   readonly #helperNumbers = new Map<string, number>();
   readonly #causeNumbers = new Map<string, number>();
@@ -82,7 +84,21 @@ export class CodeLibrary {
     );
   }
 
-  /** Imports `memory`, the access functions, `helper`, `raise`; exports `form0`, `form1`, … in the order given. */
+  /** Imports `memory`; exports the emitted functions of helpers by their names. */
+  emittedHelpers({ wide }: { readonly wide: boolean }): WebAssembly.Module {
+    return remember(
+      this.#emittedHelpers,
+      wide,
+      () => new WebAssembly.Module(buildEmittedHelpers({ wide, maximumPages: MAXIMUM_PAGES })),
+    );
+  }
+
+  /** Whether the cold functions of these forms import any of `emittedHelpers`. */
+  needsEmittedHelpers(forms: readonly CatalogForm[], { wide }: { readonly wide: boolean }): boolean {
+    return forms.some(({ statements }) => [...helpersOf(statements)].some((name) => emittedHelper(name, { wide })));
+  }
+
+  /** Imports `memory`, the access functions, `helper`, `raise`, the emitted functions of helpers; exports `form0`, `form1`, … in the order given. */
   coldFunctions(forms: readonly CatalogForm[], { wide }: { readonly wide: boolean }): WebAssembly.Module {
     const key = forms.map(({ number }) => number).join(' ');
     // A guest could make one for every order of forms: beyond what any system needs, nothing more is kept.
@@ -107,8 +123,10 @@ export class CodeLibrary {
       bulk: wide ? undefined : module.importFunction('bulk', BULK_TYPE),
       raise: module.importFunction('raise', { parameters: [I32, I32, I32, I32], results: [] }),
     };
+    const emitted = this.#importEmittedHelpers(module, forms, wide);
     const environment = {
       imports,
+      emittedHelper: (name: string) => emitted.get(name),
       helperNumber: (name: string, args: readonly number[], results: readonly number[]) =>
         this.#helperNumber(name, args, results),
       causeNumber: (cause: string) => remember(this.#causeNumbers, cause, () => this.causes.push(cause) - 1),
@@ -119,6 +137,19 @@ export class CodeLibrary {
       module.export(`form${index}`, declared);
     });
     return new WebAssembly.Module(module.finish());
+  }
+
+  #importEmittedHelpers(
+    module: ModuleBuilder,
+    forms: readonly CatalogForm[],
+    wide: boolean,
+  ): ReadonlyMap<string, ImportedHelper> {
+    const imported = new Map<string, ImportedHelper>();
+    for (const name of new Set(forms.flatMap(({ statements }) => [...helpersOf(statements)]))) {
+      const emitted = emittedHelper(name, { wide });
+      if (emitted) imported.set(name, { ...emitted, index: module.importFunction(name, emitted.type) });
+    }
+    return imported;
   }
 
   #helperNumber(name: string, argumentWidths: readonly number[], resultWidths: readonly number[]): number {

@@ -8,6 +8,7 @@ import type { Value, Width } from '../../ir/value.ts';
 import type { SegmentRef } from '../../isa/operand.ts';
 import { GPR, SEGMENT } from '../../isa/semantics.ts';
 import { CodeWriter, I32, I64, type Label } from '../../wasm/code-writer.ts';
+import type { EmittedHelper } from '../lowering/emitted-helpers.ts';
 import { BULK } from './bulk-function.ts';
 import { FormLowering, type FormStatement } from './form-lowering.ts';
 import { RECORD } from './record-layout.ts';
@@ -38,6 +39,11 @@ export interface ColdImports {
   readonly raise: number;
 }
 
+/** An emitted function that takes a helper's place, unless it declines. */
+export interface ImportedHelper extends EmittedHelper {
+  readonly index: number;
+}
+
 export interface ColdForm {
   readonly statements: readonly FormStatement[];
   /** Repeated string instruction. */
@@ -50,6 +56,8 @@ export interface ColdForm {
 
 export interface ColdEnvironment {
   readonly imports: ColdImports;
+  /** The emitted function of a helper, if it has one. */
+  readonly emittedHelper: (name: string) => ImportedHelper | undefined;
   /** Number of a call site: a helper with the widths of its arguments and results. */
   readonly helperNumber: (name: string, args: readonly Width[], results: readonly Width[]) => number;
   readonly causeNumber: (cause: string) => number;
@@ -68,10 +76,21 @@ function bulkCode(bulk: 'copy' | 'fill', statements: readonly FormStatement[]): 
   return Math.log2(store!.value.width / 8) | (bulk === 'fill' ? BULK.FILL : 0);
 }
 
-const containsCall = (statements: readonly FormStatement[]): boolean =>
-  statements.some(
-    (one) => one.kind === 'call' || (one.kind === 'when' && (containsCall(one.then) || containsCall(one.otherwise))),
-  );
+/** Names of the helpers that statements call. */
+export function helpersOf(statements: readonly FormStatement[]): ReadonlySet<string> {
+  const names = new Set<string>();
+  const visit = (list: readonly FormStatement[]): void => {
+    for (const one of list) {
+      if (one.kind === 'call') names.add(one.helper);
+      if (one.kind === 'when') {
+        visit(one.then);
+        visit(one.otherwise);
+      }
+    }
+  };
+  visit(statements);
+  return names;
+}
 
 class ColdLowering extends FormLowering {
   readonly #environment: ColdEnvironment;
@@ -86,7 +105,9 @@ class ColdLowering extends FormLowering {
     const { code } = this;
     this.#fault = code.block();
     const leaves = form.endsBlock || form.repeat !== 'none';
-    if (this.wide || leaves || containsCall(form.statements)) this.#publishIps();
+    // A call of an emitted function publishes what it needs itself.
+    const callsOut = [...helpersOf(form.statements)].some((name) => !this.#environment.emittedHelper(name));
+    if (this.wide || leaves || callsOut) this.#publishIps();
     this.prepare(form.statements);
     if (form.repeat === 'none') this.statements(form.statements);
     else this.#repeat(form);
@@ -320,6 +341,33 @@ class ColdLowering extends FormLowering {
 
   protected call(statement: Extract<FormStatement, { kind: 'call' }>): void {
     const { code, locals } = this;
+    const emitted = this.#environment.emittedHelper(statement.helper);
+    if (emitted) this.#callEmitted(statement, emitted);
+    else this.#callHelper(statement);
+    statement.results.forEach((result, index) => {
+      code.get(locals.state);
+      code.memory(typeOf(result.width) === I64 ? 'i64.load' : 'i32.load', STATE.helperResults + index * 8);
+      code.set(this.temporaryLocal(result.id, result.width));
+    });
+  }
+
+  /** Asks the emitted function first. */
+  #callEmitted(statement: Extract<FormStatement, { kind: 'call' }>, emitted: ImportedHelper): void {
+    const { code, locals } = this;
+    if (emitted.readsInstructionPointer && !this.wide) this.#storeIp('ip', () => this.pushIp('ip', 32));
+    code.get(locals.state);
+    for (const arg of statement.args) this.clean(arg);
+    code.call(emitted.index);
+    code.if();
+    this.scoped(() => {
+      this.#publishIps();
+      this.#callHelper(statement);
+    });
+    code.end();
+  }
+
+  #callHelper(statement: Extract<FormStatement, { kind: 'call' }>): void {
+    const { code, locals } = this;
     statement.args.forEach((arg, index) => {
       code.get(locals.state);
       this.clean(arg);
@@ -335,11 +383,6 @@ class ColdLowering extends FormLowering {
     );
     code.call(this.#environment.imports.helper);
     code.brIf(this.#fault);
-    statement.results.forEach((result, index) => {
-      code.get(locals.state);
-      code.memory(typeOf(result.width) === I64 ? 'i64.load' : 'i32.load', STATE.helperResults + index * 8);
-      code.set(this.temporaryLocal(result.id, result.width));
-    });
   }
 }
 
