@@ -11,14 +11,31 @@ export type Operand<T extends ValueType> = Expression<T> | (T extends typeof I32
 
 type Push = (code: CodeWriter) => void;
 
+/** Operations that are done at once on 32-bit constants, so that conditions on them are decided while code is written. */
+const FOLDED: Readonly<Record<string, (left: number, right: number) => number>> = {
+  add: (left, right) => (left + right) | 0,
+  sub: (left, right) => (left - right) | 0,
+  and: (left, right) => left & right,
+  or: (left, right) => left | right,
+  xor: (left, right) => left ^ right,
+  shl: (left, right) => left << right,
+  eq: (left, right) => (left === right ? 1 : 0),
+  ne: (left, right) => (left !== right ? 1 : 0),
+  gt_u: (left, right) => (left >>> 0 > right >>> 0 ? 1 : 0),
+  lt_u: (left, right) => (left >>> 0 < right >>> 0 ? 1 : 0),
+};
+
 export class Expression<T extends ValueType = ValueType> {
   readonly type: T;
   /** Emits the code that leaves the value on the stack. */
   readonly push: Push;
+  /** Its value, if it is a 32-bit constant. */
+  readonly constant: number | undefined;
 
-  constructor(type: T, push: Push) {
+  constructor(type: T, push: Push, constant?: number) {
     this.type = type;
     this.push = push;
+    this.constant = constant;
   }
 
   // Arithmetic: both operands and the result have one type. Shift counts are taken modulo the width.
@@ -73,6 +90,7 @@ export class Expression<T extends ValueType = ValueType> {
     return this.#compared('gt_s', right);
   }
   isZero(): Int32 {
+    if (this.constant !== undefined) return i32(this.constant === 0 ? 1 : 0);
     return new Expression(I32, (code) => this.#apply(code, 'eqz'));
   }
   isNotZero(): Int32 {
@@ -102,10 +120,19 @@ export class Expression<T extends ValueType = ValueType> {
   }
 
   #same(name: string, right: Operand<T>): Expression<T> {
-    return new Expression(this.type, (code) => this.#apply(code, name, right));
+    return (
+      (this.#fold(name, right) as Expression<T> | undefined) ??
+      new Expression(this.type, (code) => this.#apply(code, name, right))
+    );
   }
   #compared(name: string, right: Operand<T>): Int32 {
-    return new Expression(I32, (code) => this.#apply(code, name, right));
+    return this.#fold(name, right) ?? new Expression(I32, (code) => this.#apply(code, name, right));
+  }
+  #fold(name: string, operand: Operand<T>): Int32 | undefined {
+    const right = operand instanceof Expression ? operand.constant : Number(operand) | 0;
+    const known = FOLDED[name];
+    if (this.constant === undefined || right === undefined || !known) return undefined;
+    return i32(known(this.constant, right));
   }
   #apply(code: CodeWriter, name: string, right?: Operand<T>): void {
     this.push(code);
@@ -124,26 +151,26 @@ export class Local<T extends ValueType = ValueType> extends Expression<T> {
   }
 }
 
-export const i32 = (value: number): Int32 => new Expression(I32, (code) => code.i32(value));
+export const i32 = (value: number): Int32 => new Expression(I32, (code) => code.i32(value), value | 0);
 export const i64 = (value: number | bigint): Int64 => new Expression(I64, (code) => code.i64(BigInt(value)));
 
 export function toExpression<T extends ValueType>(type: T, operand: Operand<T>): Expression<T> {
   if (operand instanceof Expression) return operand as Expression<T>;
-  return new Expression(type, (code) => {
-    if (type === I64) code.i64(BigInt(operand as number | bigint));
-    else code.i32(Number(operand));
-  });
+  return (type === I64 ? i64(operand) : i32(Number(operand))) as Expression as Expression<T>;
 }
 
 /** `whenTrue` if the condition holds; both are evaluated. */
-export const select = <T extends ValueType>(
+export function select<T extends ValueType>(
   condition: Int32,
   whenTrue: Expression<T>,
   whenFalse: Operand<T>,
-): Expression<T> =>
-  new Expression(whenTrue.type, (code) => {
+): Expression<T> {
+  const other = toExpression(whenTrue.type, whenFalse);
+  if (condition.constant !== undefined) return condition.constant ? whenTrue : other;
+  return new Expression(whenTrue.type, (code) => {
     whenTrue.push(code);
-    toExpression(whenTrue.type, whenFalse).push(code);
+    other.push(code);
     condition.push(code);
     code.op('select');
   });
+}

@@ -1,5 +1,5 @@
 /** Writes functions of a module statement by statement, over `CodeWriter`: typed locals, calls, structured control. */
-import { CodeWriter, I32, type MemoryOpcode, type ValueType } from './code-writer.ts';
+import { CodeWriter, I32, type Label, type MemoryOpcode, type ValueType } from './code-writer.ts';
 import { Expression, type Int32, Local, type Operand, toExpression } from './expression.ts';
 import type { ModuleBuilder } from './module-builder.ts';
 
@@ -38,13 +38,31 @@ export function defineFunction<
   return { index, parameters, results };
 }
 
+/**
+ * Writes in place what would be a function with one result: returning leaves that on the stack and goes on behind.
+ * As in a function, every path must return.
+ */
+export function writeInPlace<T extends ValueType>(
+  code: CodeWriter,
+  result: T,
+  write: (f: FunctionWriter<readonly [T]>) => void,
+): void {
+  const end = code.block(result);
+  write(new FunctionWriter<readonly [T]>(code, [result], end));
+  code.op('unreachable');
+  code.end();
+}
+
 export class FunctionWriter<Results extends readonly ValueType[] = readonly ValueType[]> {
   readonly code: CodeWriter;
   readonly #results: Results;
+  /** Where returning leads, if it does not leave the function. */
+  readonly #end: Label | undefined;
 
-  constructor(code: CodeWriter, results: Results) {
+  constructor(code: CodeWriter, results: Results, end?: Label) {
     this.code = code;
     this.#results = results;
+    this.#end = end;
   }
 
   /** A new local that holds the value. */
@@ -62,7 +80,9 @@ export class FunctionWriter<Results extends readonly ValueType[] = readonly Valu
     this.code.set(local.index);
   }
 
+  /** A condition that is constant decides at once which code is written. */
   if(condition: Int32, then: () => void, otherwise?: () => void): void {
+    if (condition.constant !== undefined) return condition.constant ? then() : otherwise?.();
     condition.push(this.code);
     this.code.if();
     then();
@@ -83,7 +103,7 @@ export class FunctionWriter<Results extends readonly ValueType[] = readonly Valu
     this.#results.forEach((type, at) => {
       toExpression(type, values[at] as Operand<ValueType>).push(this.code);
     });
-    this.code.op('return');
+    this.#leave();
   }
 
   /** Calls a function and returns its results in new locals. */
@@ -102,7 +122,11 @@ export class FunctionWriter<Results extends readonly ValueType[] = readonly Valu
     ...args: Operands<Parameters>
   ): void {
     this.#push(declared, args);
-    this.code.op('return');
+    this.#leave();
+  }
+  #leave(): void {
+    if (this.#end) this.code.br(this.#end);
+    else this.code.op('return');
   }
 
   /** Writes to memory at `address` + `offset`. */

@@ -8,8 +8,8 @@ import { STATE } from '../../cpu/state-layout.ts';
 import type { InstructionRow } from '../../isa/instruction.ts';
 import { I32 } from '../../wasm/code-writer.ts';
 import { ModuleBuilder } from '../../wasm/module-builder.ts';
-import { buildEmittedHelpers, emittedHelper } from '../lowering/emitted-helpers.ts';
-import { COLD_PARAMETERS, helpersOf, type ImportedHelper, lowerCold } from './cold-lowering.ts';
+import { buildEmittedHelpers, importForEmittedHelpers, isEmittedHelper } from '../lowering/emitted-helpers.ts';
+import { COLD_PARAMETERS, helpersOf, lowerCold } from './cold-lowering.ts';
 import { type CatalogForm, FormCatalog } from './form-catalog.ts';
 import {
   ACCESS_KINDS,
@@ -84,7 +84,7 @@ export class CodeLibrary {
     );
   }
 
-  /** Imports `memory`; exports the emitted functions of helpers by their names. */
+  /** Imports `memory`; exports what the emitted code of helpers calls. */
   emittedHelpers({ wide }: { readonly wide: boolean }): WebAssembly.Module {
     return remember(
       this.#emittedHelpers,
@@ -94,11 +94,11 @@ export class CodeLibrary {
   }
 
   /** Whether the cold functions of these forms import any of `emittedHelpers`. */
-  needsEmittedHelpers(forms: readonly CatalogForm[], { wide }: { readonly wide: boolean }): boolean {
-    return forms.some(({ statements }) => [...helpersOf(statements)].some((name) => emittedHelper(name, { wide })));
+  needsEmittedHelpers(forms: readonly CatalogForm[]): boolean {
+    return forms.some(({ statements }) => [...helpersOf(statements)].some(isEmittedHelper));
   }
 
-  /** Imports `memory`, the access functions, `helper`, `raise`, the emitted functions of helpers; exports `form0`, `form1`, … in the order given. */
+  /** Imports `memory`, the access functions, `helper`, `raise`, what emitted code calls; exports `form0`, `form1`, … in the order given. */
   coldFunctions(forms: readonly CatalogForm[], { wide }: { readonly wide: boolean }): WebAssembly.Module {
     const key = forms.map(({ number }) => number).join(' ');
     // A guest could make one for every order of forms: beyond what any system needs, nothing more is kept.
@@ -123,10 +123,9 @@ export class CodeLibrary {
       bulk: wide ? undefined : module.importFunction('bulk', BULK_TYPE),
       raise: module.importFunction('raise', { parameters: [I32, I32, I32, I32], results: [] }),
     };
-    const emitted = this.#importEmittedHelpers(module, forms, wide);
     const environment = {
       imports,
-      emittedHelper: (name: string) => emitted.get(name),
+      writeEmittedCall: this.needsEmittedHelpers(forms) ? importForEmittedHelpers(module) : undefined,
       helperNumber: (name: string, args: readonly number[], results: readonly number[]) =>
         this.#helperNumber(name, args, results),
       causeNumber: (cause: string) => remember(this.#causeNumbers, cause, () => this.causes.push(cause) - 1),
@@ -137,19 +136,6 @@ export class CodeLibrary {
       module.export(`form${index}`, declared);
     });
     return new WebAssembly.Module(module.finish());
-  }
-
-  #importEmittedHelpers(
-    module: ModuleBuilder,
-    forms: readonly CatalogForm[],
-    wide: boolean,
-  ): ReadonlyMap<string, ImportedHelper> {
-    const imported = new Map<string, ImportedHelper>();
-    for (const name of new Set(forms.flatMap(({ statements }) => [...helpersOf(statements)]))) {
-      const emitted = emittedHelper(name, { wide });
-      if (emitted) imported.set(name, { ...emitted, index: module.importFunction(name, emitted.type) });
-    }
-    return imported;
   }
 
   #helperNumber(name: string, argumentWidths: readonly number[], resultWidths: readonly number[]): number {

@@ -8,7 +8,8 @@ import type { Value, Width } from '../../ir/value.ts';
 import type { SegmentRef } from '../../isa/operand.ts';
 import { GPR, SEGMENT } from '../../isa/semantics.ts';
 import { CodeWriter, I32, I64, type Label } from '../../wasm/code-writer.ts';
-import type { EmittedHelper } from '../lowering/emitted-helpers.ts';
+import { Expression, i32, Local } from '../../wasm/expression.ts';
+import { isEmittedHelper, type WriteEmittedCall } from '../lowering/emitted-helpers.ts';
 import { BULK } from './bulk-function.ts';
 import { FormLowering, type FormStatement } from './form-lowering.ts';
 import { RECORD } from './record-layout.ts';
@@ -39,11 +40,6 @@ export interface ColdImports {
   readonly raise: number;
 }
 
-/** An emitted function that takes a helper's place, unless it declines. */
-export interface ImportedHelper extends EmittedHelper {
-  readonly index: number;
-}
-
 export interface ColdForm {
   readonly statements: readonly FormStatement[];
   /** Repeated string instruction. */
@@ -56,8 +52,8 @@ export interface ColdForm {
 
 export interface ColdEnvironment {
   readonly imports: ColdImports;
-  /** The emitted function of a helper, if it has one. */
-  readonly emittedHelper: (name: string) => ImportedHelper | undefined;
+  /** For helpers that exist as emitted code; undefined where no form calls any. */
+  readonly writeEmittedCall: WriteEmittedCall | undefined;
   /** Number of a call site: a helper with the widths of its arguments and results. */
   readonly helperNumber: (name: string, args: readonly Width[], results: readonly Width[]) => number;
   readonly causeNumber: (cause: string) => number;
@@ -105,8 +101,8 @@ class ColdLowering extends FormLowering {
     const { code } = this;
     this.#fault = code.block();
     const leaves = form.endsBlock || form.repeat !== 'none';
-    // A call of an emitted function publishes what it needs itself.
-    const callsOut = [...helpersOf(form.statements)].some((name) => !this.#environment.emittedHelper(name));
+    // Emitted code gets the instruction pointer from the record; if it declines, that is early enough.
+    const callsOut = [...helpersOf(form.statements)].some((name) => !isEmittedHelper(name));
     if (this.wide || leaves || callsOut) this.#publishIps();
     this.prepare(form.statements);
     if (form.repeat === 'none') this.statements(form.statements);
@@ -341,8 +337,7 @@ class ColdLowering extends FormLowering {
 
   protected call(statement: Extract<FormStatement, { kind: 'call' }>): void {
     const { code, locals } = this;
-    const emitted = this.#environment.emittedHelper(statement.helper);
-    if (emitted) this.#callEmitted(statement, emitted);
+    if (isEmittedHelper(statement.helper)) this.#callEmitted(statement);
     else this.#callHelper(statement);
     statement.results.forEach((result, index) => {
       code.get(locals.state);
@@ -351,19 +346,32 @@ class ColdLowering extends FormLowering {
     });
   }
 
-  /** Asks the emitted function first. */
-  #callEmitted(statement: Extract<FormStatement, { kind: 'call' }>, emitted: ImportedHelper): void {
-    const { code, locals } = this;
-    if (emitted.readsInstructionPointer && !this.wide) this.#storeIp('ip', () => this.pushIp('ip', 32));
-    code.get(locals.state);
-    for (const arg of statement.args) this.clean(arg);
-    code.call(emitted.index);
+  /** The helper is called only where emitted code declines. */
+  #callEmitted(statement: Extract<FormStatement, { kind: 'call' }>): void {
+    const { code, locals, wide } = this;
+    const pointer = wide ? 64 : 32;
+    const context = {
+      state: new Local(I32, locals.state),
+      instructionPointer: new Expression(wide ? I64 : I32, () => this.pushIp('ip', pointer)).widen(),
+      wide,
+    };
+    const args = statement.args.map((arg) => this.#argument(arg));
+    this.#environment.writeEmittedCall!(code, statement.helper, context, args);
     code.if();
     this.scoped(() => {
       this.#publishIps();
       this.#callHelper(statement);
     });
     code.end();
+  }
+
+  /** An argument for emitted code: a constant, or a local of its own. */
+  #argument(arg: Value): Expression {
+    if (arg.op === 'constant' && arg.width !== 64) return i32(Number(arg.value));
+    const local = new Local(typeOf(arg.width), this.pool.take(typeOf(arg.width)));
+    this.clean(arg);
+    this.code.set(local.index);
+    return local;
   }
 
   #callHelper(statement: Extract<FormStatement, { kind: 'call' }>): void {

@@ -114,7 +114,7 @@ export class InterpreterRuntime {
       host: {
         memory: this.#pool.memory,
         ...this.#accessFunctions(wide),
-        ...(library.needsEmittedHelpers(forms, { wide }) && this.#emittedFunctions(wide)),
+        ...(library.needsEmittedHelpers(forms) && this.#emittedFunctions(wide)),
         helper: (_state: number, number: number) => (this.active.callHelper(library.helperCalls[number]) ? 1 : 0),
         raise: (_state: number, vector: number, errorCode: number, cause: number) =>
           this.active.raise(vector, errorCode, library.causes[cause]),

@@ -1,27 +1,42 @@
 /**
- * Helpers that also exist as emitted functions: `(state, arguments) → 0`, or 1 if the function declines and has changed
- * nothing that the helper would not change too; then the helper is called as if there were no function. Results are in
+ * Helpers that also exist as emitted code, written in place of the call: it leaves 0 on the stack, or 1 if it declines
+ * and has changed nothing; then the helper is to be called as if there were no such code. Results are in
  * `STATE.helperResults` either way. The helper in `cpu` says what is right, and the reference evaluator uses it alone.
  */
-import { I32 } from '../../wasm/code-writer.ts';
-import type { FunctionType } from '../../wasm/module-builder.ts';
-import { buildX87Module, isX87Function, readsInstructionPointer, x87FunctionParameters } from './x87/x87-module.ts';
+import type { CodeWriter } from '../../wasm/code-writer.ts';
+import type { Expression, Int32, Int64 } from '../../wasm/expression.ts';
+import type { ModuleBuilder } from '../../wasm/module-builder.ts';
+import { importNumberFunctions } from './x87/number-functions.ts';
+import { buildX87Module, isX87Function, writeX87Function } from './x87/x87-module.ts';
 
-export interface EmittedHelper {
-  readonly type: FunctionType;
-  /** It wants the address of the instruction in `state.ip`. */
-  readonly readsInstructionPointer: boolean;
+export interface EmittedCallContext {
+  /** Address of the state block. */
+  readonly state: Int32;
+  /** Offset of the running instruction in its code segment. */
+  readonly instructionPointer: Int64;
+  /** Pointers are 64 bits wide, as in 64-bit mode. */
+  readonly wide: boolean;
 }
 
-/** What is emitted for a helper, if anything. @param options.wide pointers are 64 bits wide */
-export function emittedHelper(name: string, options: { readonly wide: boolean }): EmittedHelper | undefined {
-  if (!isX87Function(name)) return undefined;
-  return {
-    type: { parameters: x87FunctionParameters(name, options), results: [I32] },
-    readsInstructionPointer: readsInstructionPointer(name),
+/** Writes the code for a helper that has some. Arguments are locals or constants. */
+export type WriteEmittedCall = (
+  code: CodeWriter,
+  helper: string,
+  context: EmittedCallContext,
+  args: readonly Expression[],
+) => void;
+
+export const isEmittedHelper = (helper: string): boolean => isX87Function(helper);
+
+/** Makes a module import what emitted code calls: exports of the module below. */
+export function importForEmittedHelpers(module: ModuleBuilder): WriteEmittedCall {
+  const functions = importNumberFunctions(module);
+  return (code, helper, context, args) => {
+    if (!isX87Function(helper)) throw new TypeError(`no emitted code for ${helper}`);
+    writeX87Function(code, helper, { ...context, functions }, args);
   };
 }
 
-/** Bytes of the module that exports all of them by the helpers' names. It imports `memory`. */
+/** Bytes of the module that emitted code calls. It imports `memory`. */
 export const buildEmittedHelpers: (options: { wide: boolean; maximumPages: number }) => Uint8Array<ArrayBuffer> =
   buildX87Module;

@@ -3,7 +3,7 @@ import { I32, I64 } from '../../../wasm/code-writer.ts';
 import { type Int32, type Int64, i32, i64, type Local, select } from '../../../wasm/expression.ts';
 import { type DeclaredFunction, defineFunction, type FunctionWriter } from '../../../wasm/function-writer.ts';
 import type { ModuleBuilder } from '../../../wasm/module-builder.ts';
-import { defineNanOfTwo, returnNan } from './nan.ts';
+import { type NanFunction, returnNan } from './nan.ts';
 import {
   areOrdinary,
   BIAS,
@@ -26,64 +26,24 @@ import {
   SIGN,
   signOf,
 } from './number.ts';
-import { defineRound, dropOf, ROUNDING, type RoundFunction, returnRounded, roundingControl } from './rounding.ts';
+import { dropOf, ROUNDING, type RoundFunction, returnRounded, roundingControl } from './rounding.ts';
 import { divideWide, multiplyWide, squareRootWide } from './wide-arithmetic.ts';
 
 /** (left, right, control word) → number */
-const BINARY = [...NUMBER, ...NUMBER, I32] as const;
+export const BINARY = [...NUMBER, ...NUMBER, I32] as const;
 /** (left, right, control word, sign to be changed in `right`) → number */
-const ADDITION = [...BINARY, I32] as const;
-/** (operation, left, right, control word) → number. Operations are numbered as in ModR/M.reg of D8. */
-const ARITHMETIC = [I32, ...BINARY] as const;
+export const ADDITION = [...BINARY, I32] as const;
 /** (number, control word) → number */
-const UNARY = [...NUMBER, I32] as const;
+export const UNARY = [...NUMBER, I32] as const;
 
-export type ArithmeticFunction = DeclaredFunction<typeof ARITHMETIC, typeof NUMBER>;
+type Binary = DeclaredFunction<typeof BINARY, typeof NUMBER>;
 export type UnaryFunction = DeclaredFunction<typeof UNARY, typeof NUMBER>;
 
-export interface ArithmeticFunctions {
+/** What these functions call. */
+interface Below {
   readonly round: RoundFunction;
-  readonly compute: ArithmeticFunction;
-  readonly squareRoot: UnaryFunction;
+  readonly nanOfTwo: NanFunction;
 }
-
-/**
- * Adds the functions to a module. Exceptions are in the head of what they return; where an unmasked exception is among
- * them the rest has no meaning.
- */
-export function defineArithmetic(module: ModuleBuilder): ArithmeticFunctions {
-  const round = defineRound(module);
-  const nanOfTwo = defineNanOfTwo(module);
-  const add = defineAdd(module, round, nanOfTwo);
-  const multiply = defineMultiply(module, round, nanOfTwo);
-  const divide = defineDivide(module, round, nanOfTwo);
-  const compute = defineFunction(
-    module,
-    ARITHMETIC,
-    NUMBER,
-    (f, operation, leftSignificand, leftHead, rightSignificand, rightHead, control) => {
-      const left = [leftSignificand, leftHead] as const;
-      const right = [rightSignificand, rightHead] as const;
-      f.if(operation.eq(OPERATION.MULTIPLY), () => f.returnCall(multiply, ...left, ...right, control));
-      // Of subtraction and division, the odd ones are reversed.
-      f.if(operation.and(1), () => {
-        const [significand, head] = [f.local(left[0]), f.local(left[1])];
-        f.set(leftSignificand, rightSignificand);
-        f.set(leftHead, rightHead);
-        f.set(rightSignificand, significand);
-        f.set(rightHead, head);
-      });
-      f.if(operation.aboveU(OPERATION.SUBTRACT_REVERSED), () => f.returnCall(divide, ...left, ...right, control));
-      const changed = select(operation.isZero(), i32(0), SIGN);
-      f.returnCall(add, ...left, ...right, control, changed);
-    },
-  );
-  return { round, compute, squareRoot: defineSquareRoot(module, round) };
-}
-
-const OPERATION = { MULTIPLY: 1, SUBTRACT_REVERSED: 5 } as const;
-
-type NanFunction = ReturnType<typeof defineNanOfTwo>;
 
 /** A finite, non-zero number taken apart: `significand` has bit 63 set. */
 interface Finite {
@@ -115,7 +75,10 @@ function takeApart(
 
 const invalid = (f: NumberWriter): void => f.return(INDEFINITE, INVALID_HEAD);
 
-function defineAdd(module: ModuleBuilder, round: RoundFunction, nanOfTwo: NanFunction) {
+export function defineAdd(
+  module: ModuleBuilder,
+  { round, nanOfTwo }: Below,
+): DeclaredFunction<typeof ADDITION, typeof NUMBER> {
   return defineFunction(module, ADDITION, NUMBER, (f, ls, lh, rs, rh, control, changed) => {
     const [left, right] = [[ls, lh] as const, [rs, rh] as const];
     const rightSign = f.local(signOf(rh.xor(changed)));
@@ -240,7 +203,7 @@ function returnReported(
   returnRounded(f, round, number);
 }
 
-function defineMultiply(module: ModuleBuilder, round: RoundFunction, nanOfTwo: NanFunction) {
+export function defineMultiply(module: ModuleBuilder, { round, nanOfTwo }: Below): Binary {
   return defineFunction(module, BINARY, NUMBER, (f, ls, lh, rs, rh, control) => {
     const [left, right] = [[ls, lh] as const, [rs, rh] as const];
     const sign = f.local(signOf(lh.xor(rh)));
@@ -263,7 +226,7 @@ function defineMultiply(module: ModuleBuilder, round: RoundFunction, nanOfTwo: N
   });
 }
 
-function defineDivide(module: ModuleBuilder, round: RoundFunction, nanOfTwo: NanFunction) {
+export function defineDivide(module: ModuleBuilder, { round, nanOfTwo }: Below): Binary {
   return defineFunction(module, BINARY, NUMBER, (f, ls, lh, rs, rh, control) => {
     const [left, right] = [[ls, lh] as const, [rs, rh] as const];
     const sign = f.local(signOf(lh.xor(rh)));
@@ -298,7 +261,7 @@ const HALF = 1n << 63n;
 const fraction = (rest: Int64, aboveHalf: Int32, half: Int32): Int64 =>
   select(aboveHalf, i64(HALF | 1n), select(half, i64(HALF), rest.isNotZero().widen()));
 
-function defineSquareRoot(module: ModuleBuilder, round: RoundFunction): UnaryFunction {
+export function defineSquareRoot(module: ModuleBuilder, { round }: Pick<Below, 'round'>): UnaryFunction {
   return defineFunction(module, UNARY, NUMBER, (f, significand, head, control) => {
     const number = [significand, head] as const;
     const exponent = f.local(exponentOf(head));

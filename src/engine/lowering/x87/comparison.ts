@@ -19,7 +19,7 @@ import {
   signOf,
 } from './number.ts';
 
-const COMPARE = [...NUMBER, ...NUMBER, I32] as const;
+export const COMPARE = [...NUMBER, ...NUMBER, I32] as const;
 /** (left, right, 1: quiet NaNs are not invalid) → C3 C2 C0 and exceptions, all at their places in the status word. */
 export type CompareFunction = DeclaredFunction<typeof COMPARE, readonly [typeof I32]>;
 

@@ -6,8 +6,7 @@ import type { X87_HELPER_SIGNATURES } from '../../../isa/x87-helper-signature.ts
 import { type Int32, i32, select } from '../../../wasm/expression.ts';
 import { load32 } from '../../../wasm/function-writer.ts';
 import { STATUS } from './number.ts';
-import { DECLINED, DONE, type StatusWriter } from './register-stack.ts';
-import type { Write } from './stack-functions.ts';
+import { DECLINED, DONE, type StatusWriter, type Write } from './write-context.ts';
 
 /** What comes before an instruction that waits: nothing to do while exceptions are reported by #MF and none is pending. */
 function declinePending(f: StatusWriter, state: Int32): void {

@@ -3,7 +3,7 @@ import { I32, I64 } from '../../../wasm/code-writer.ts';
 import { type Int32, type Int64, i32, i64, type Local, select } from '../../../wasm/expression.ts';
 import { type DeclaredFunction, defineFunction, type FunctionWriter } from '../../../wasm/function-writer.ts';
 import type { ModuleBuilder } from '../../../wasm/module-builder.ts';
-import type { UnaryFunction } from './arithmetic.ts';
+import { UNARY, type UnaryFunction } from './arithmetic.ts';
 import { returnNan } from './nan.ts';
 import {
   areOrdinary,
@@ -22,43 +22,25 @@ import {
   SIGN,
   signOf,
 } from './number.ts';
-import { type RoundFunction, roundsUp } from './rounding.ts';
+import { type RoundFunction, roundingControl, roundsUp } from './rounding.ts';
 
 /** Formats of memory: bits of the fraction, and of the exponent. */
 export const FORMAT = { 32: { fraction: 23, exponent: 8 }, 64: { fraction: 52, exponent: 11 } } as const;
 export type FormatWidth = keyof typeof FORMAT;
 
+export const FROM_MEMORY = [I64] as const;
 /** (bits) → number; a denormal is reported, a signaling NaN stays one. */
-export type FromMemory = DeclaredFunction<readonly [typeof I64], typeof NUMBER>;
+export type FromMemory = DeclaredFunction<typeof FROM_MEMORY, typeof NUMBER>;
 /** (number, control word) → number with the format's exponent, rounded. */
-export type ToFormat = DeclaredFunction<readonly [typeof I64, typeof I32, typeof I32], typeof NUMBER>;
+export type ToFormat = UnaryFunction;
 /** (number, control word) → magnitude, head with the sign; not for NaNs, infinities and unsupported. */
-export type ToIntegerMagnitude = ToFormat;
+export type ToMagnitude = UnaryFunction;
 
-export interface ConversionFunctions {
-  readonly fromFloat: Readonly<Record<FormatWidth, FromMemory>>;
-  readonly toFloat: Readonly<Record<FormatWidth, ToFormat>>;
-  readonly fromInteger: FromMemory;
-  readonly toMagnitude: ToIntegerMagnitude;
-  readonly roundToInteger: UnaryFunction;
-}
-
-export function defineConversions(module: ModuleBuilder, round: RoundFunction): ConversionFunctions {
-  const toMagnitude = defineToMagnitude(module);
-  return {
-    fromFloat: { 32: defineFromFloat(module, 32), 64: defineFromFloat(module, 64) },
-    toFloat: { 32: defineToFloat(module, round, 32), 64: defineToFloat(module, round, 64) },
-    fromInteger: defineFromInteger(module),
-    toMagnitude,
-    roundToInteger: defineRoundToInteger(module, toMagnitude),
-  };
-}
-
-function defineFromFloat(module: ModuleBuilder, width: FormatWidth): FromMemory {
+export function defineFromFloat(module: ModuleBuilder, width: FormatWidth): FromMemory {
   const { fraction, exponent: exponentBits } = FORMAT[width];
   const largest = 2 ** exponentBits - 1;
   const bias = largest >> 1;
-  return defineFunction(module, [I64] as const, NUMBER, (f, bits) => {
+  return defineFunction(module, FROM_MEMORY, NUMBER, (f, bits) => {
     const biased = f.local(bits.shr(fraction).narrow().and(largest));
     const sign = f.local(
       bits
@@ -78,11 +60,44 @@ function defineFromFloat(module: ModuleBuilder, width: FormatWidth): FromMemory 
   });
 }
 
-function defineToFloat(module: ModuleBuilder, round: RoundFunction, width: FormatWidth): ToFormat {
+/** The number that bits of a format stand for; a normal one in place, others by the function. */
+export function readFloat(f: FunctionWriter, fromFloat: FromMemory, width: FormatWidth, value: Int64) {
+  const { fraction, exponent: exponentBits } = FORMAT[width];
+  const largest = 2 ** exponentBits - 1;
+  const bits = f.local(value);
+  const biased = f.local(bits.shr(fraction).narrow().and(largest));
+  const [significand, head] = [f.variable(I64), f.variable(I32)];
+  f.if(
+    biased.sub(1).belowU(largest - 1),
+    () => {
+      f.set(significand, bits.shl(63 - fraction).or(INTEGER_BIT));
+      f.set(
+        head,
+        bits
+          .shr(width - 16)
+          .narrow()
+          .and(SIGN)
+          .or(biased.add(BIAS - (largest >> 1))),
+      );
+    },
+    () => {
+      const number = f.call(fromFloat, bits);
+      f.set(significand, number[0]);
+      f.set(head, number[1]);
+    },
+  );
+  return [significand, head] as const;
+}
+
+export function defineToFloat(
+  module: ModuleBuilder,
+  { round }: { round: RoundFunction },
+  width: FormatWidth,
+): ToFormat {
   const { fraction, exponent: exponentBits } = FORMAT[width];
   const largest = 2 ** exponentBits - 1;
   const bias = largest >> 1;
-  return defineFunction(module, [I64, I32, I32] as const, NUMBER, (f, significand, head, control) => {
+  return defineFunction(module, UNARY, NUMBER, (f, significand, head, control) => {
     const exponent = f.local(exponentOf(head));
     const number = [significand, head] as const;
     f.if(areOrdinary([number]).isZero(), () => {
@@ -91,6 +106,19 @@ function defineToFloat(module: ModuleBuilder, round: RoundFunction, width: Forma
       normalize(f, significand, exponent);
     });
     const rebased = exponent.sub(BIAS - bias);
+    const usual = roundingControl(control)
+      .isZero()
+      .and(rebased.sub(1).belowU(largest - 2));
+    f.if(usual, () => {
+      const unit = 1n << BigInt(63 - fraction);
+      const rest = f.local(significand.and(unit - 1n));
+      const up = f.local(rest.aboveU(unit >> 1n).or(rest.eq(unit >> 1n).and(significand.and(unit).isNotZero())));
+      const kept = f.local(significand.and(-unit).add(select(up, i64(unit), 0)));
+      const carried = f.local(kept.isZero());
+      const flags = select(rest.isZero(), i32(0), inHead(EXCEPTION.PE)).or(select(up, i32(inHead(C1)), 0));
+      const result = select(carried, i64(INTEGER_BIT), kept);
+      f.return(result, signOf(head).or(rebased.add(carried)).or(flags));
+    });
     f.returnCall(round, signOf(head), rebased, significand, 0, control, 63 - fraction, largest);
   });
 }
@@ -108,8 +136,8 @@ export function encodeFloat(width: FormatWidth, significand: Int64, head: Int32)
   return sign.or(biased).or(significand.shl(1).shr(64 - fraction));
 }
 
-function defineFromInteger(module: ModuleBuilder): FromMemory {
-  return defineFunction(module, [I64] as const, NUMBER, (f, integer) => {
+export function defineFromInteger(module: ModuleBuilder): FromMemory {
+  return defineFunction(module, FROM_MEMORY, NUMBER, (f, integer) => {
     f.if(integer.isZero(), () => f.return(0, 0));
     const negative = f.local(integer.belowS(0));
     f.set(integer, select(negative, i64(0).sub(integer), integer));
@@ -121,8 +149,8 @@ function defineFromInteger(module: ModuleBuilder): FromMemory {
 /** Beyond every integer format; the magnitude is then all ones. */
 const TOO_LARGE = -1n;
 
-function defineToMagnitude(module: ModuleBuilder): ToIntegerMagnitude {
-  return defineFunction(module, [I64, I32, I32] as const, NUMBER, (f, significand, head, control) => {
+export function defineToMagnitude(module: ModuleBuilder): ToMagnitude {
+  return defineFunction(module, UNARY, NUMBER, (f, significand, head, control) => {
     f.if(significand.isZero(), () => f.return(0, signOf(head)));
     // How many bits lie behind the binary point; for denormals (far too many) one more or less does not matter.
     const drop = f.local(i32(BIAS + 63).sub(exponentOf(head)));
@@ -149,8 +177,11 @@ function integerPart(
   };
 }
 
-function defineRoundToInteger(module: ModuleBuilder, toMagnitude: ToIntegerMagnitude): UnaryFunction {
-  return defineFunction(module, [I64, I32, I32] as const, NUMBER, (f, significand, head, control) => {
+export function defineRoundToInteger(
+  module: ModuleBuilder,
+  { toMagnitude }: { toMagnitude: ToMagnitude },
+): UnaryFunction {
+  return defineFunction(module, UNARY, NUMBER, (f, significand, head, control) => {
     const number = [significand, head] as const;
     returnNan(f, number);
     // Infinities have the largest exponent of all.

@@ -1,6 +1,6 @@
 /** Operands that are NaNs or unsupported, and what they answer. SDM Vol. 1, "Rules for Handling NaNs". */
 import { type Int32, i32, select } from '../../../wasm/expression.ts';
-import { defineFunction } from '../../../wasm/function-writer.ts';
+import { type DeclaredFunction, defineFunction } from '../../../wasm/function-writer.ts';
 import type { ModuleBuilder } from '../../../wasm/module-builder.ts';
 import {
   EXCEPTION,
@@ -41,9 +41,12 @@ export function returnNan(f: NumberWriter, number: NumberParts): void {
 const quietHead = (head: Int32): Int32 => signOf(head).or(MAX_EXPONENT);
 const invalidIf = (condition: Int32): Int32 => select(condition, i32(inHead(EXCEPTION.IE)), 0);
 
+export const NAN_OF_TWO = [...NUMBER, ...NUMBER] as const;
 /** (left, right) → the answer, given that at least one is a NaN or unsupported. */
-export function defineNanOfTwo(module: ModuleBuilder) {
-  return defineFunction(module, [...NUMBER, ...NUMBER] as const, NUMBER, (f, ls, lh, rs, rh) => {
+export type NanFunction = DeclaredFunction<typeof NAN_OF_TWO, typeof NUMBER>;
+
+export function defineNanOfTwo(module: ModuleBuilder): NanFunction {
+  return defineFunction(module, NAN_OF_TWO, NUMBER, (f, ls, lh, rs, rh) => {
     const [left, right] = [[ls, lh] as const, [rs, rh] as const];
     f.if(isUnsupported(left).or(isUnsupported(right)), () => f.return(INDEFINITE, INVALID_HEAD));
     const [leftSignals, rightSignals] = [f.local(isSignaling(left)), f.local(isSignaling(right))];

@@ -7,18 +7,15 @@ import { CONDITION_CODES, EXCEPTIONS, TOP_SHIFT } from '../../../cpu/x87/control
 import { SEGMENT } from '../../../isa/semantics.ts';
 import { I32, I64 } from '../../../wasm/code-writer.ts';
 import { type Expression, type Int32, type Int64, i32, type Local } from '../../../wasm/expression.ts';
-import { type FunctionWriter, load, load32 } from '../../../wasm/function-writer.ts';
+import { load, load32 } from '../../../wasm/function-writer.ts';
 import { C1, type NumberParts, SIGN, STATUS } from './number.ts';
+import { DECLINED, DONE, type StatusWriter, type WriteContext } from './write-context.ts';
 
-export const DONE = 0;
-export const DECLINED = 1;
 /** Both bits of an empty register's tag; other tags differ in no way that matters. */
 const EMPTY = 3;
 const REGISTER_SHIFT = 4;
 /** Helpers keep pointers as numbers, which are exact below 2^53. */
 const EXACT_POINTER_BITS = 53;
-
-export type StatusWriter = FunctionWriter<readonly [typeof I32]>;
 
 export class RegisterStack {
   readonly f: StatusWriter;
@@ -29,14 +26,19 @@ export class RegisterStack {
   readonly #tags: Local<typeof I32>;
   readonly #wide: boolean;
 
+  readonly #instructionPointer: Int64;
+
   /** Declines at once while an exception is pending: what is noted about an instruction is different then. */
-  constructor(f: StatusWriter, state: Int32, options: { readonly wide: boolean }) {
+  constructor({ f, state, wide, instructionPointer }: Omit<WriteContext, 'functions'>) {
     this.f = f;
     this.state = state;
-    this.#wide = options.wide;
+    this.#wide = wide;
     this.#status = f.local(load32(state, STATE.fields.fsw));
     this.declineIf(this.#status.and(STATUS.ES));
-    if (options.wide) this.#declineInexactPointer(load(I64, 'i64.load', state, STATE.fields.ip));
+    this.#instructionPointer = instructionPointer
+      ? f.local(instructionPointer)
+      : load(I64, 'i64.load', state, STATE.fields.ip);
+    if (wide) this.#declineInexactPointer(this.#instructionPointer);
     this.control = f.local(load32(state, STATE.fields.fcw));
     this.#tags = f.local(load32(state, STATE.fields.ftw));
   }
@@ -152,7 +154,7 @@ export class RegisterStack {
   finish(): void {
     const { f, state } = this;
     const cs = STATE.segments + SEGMENT.CS * SEGMENT_STRIDE + SEGMENT_FIELDS.selector;
-    f.store('i64.store', state, STATE.fields.fip, load(I64, 'i64.load', state, STATE.fields.ip));
+    f.store('i64.store', state, STATE.fields.fip, this.#instructionPointer);
     f.store('i32.store', state, STATE.fields.fcs, load32(state, cs));
     f.store('i32.store', state, STATE.fields.fsw, this.#status);
     f.return(DONE);

@@ -29,7 +29,7 @@ export const dropOf = (control: Int32): Int32 => {
 };
 
 /** (sign, biased exponent, high with bit 63 set, low, control word, bits to drop, first exponent too large) → number */
-const ROUND_PARAMETERS = [I32, I32, I64, I64, I32, I32, I32] as const;
+export const ROUND_PARAMETERS = [I32, I32, I64, I64, I32, I32, I32] as const;
 export type RoundFunction = DeclaredFunction<typeof ROUND_PARAMETERS, typeof NUMBER>;
 
 /**

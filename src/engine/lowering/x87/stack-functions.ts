@@ -3,11 +3,10 @@ import { EXAMINED } from '../../../cpu/x87/compare.ts';
 import { EXCEPTIONS } from '../../../cpu/x87/control.ts';
 import { constant } from '../../../cpu/x87/transfer-helpers.ts';
 import type { X87_HELPER_SIGNATURES } from '../../../isa/x87-helper-signature.ts';
-import type { ValueType } from '../../../wasm/code-writer.ts';
+import { I32, I64, type ValueType } from '../../../wasm/code-writer.ts';
 import { type Expression, type Int32, type Int64, i32, i64, select } from '../../../wasm/expression.ts';
-import type { ArithmeticFunctions } from './arithmetic.ts';
-import { type CompareFunction, examined } from './comparison.ts';
-import { type ConversionFunctions, encodeFloat, type FormatWidth, fitsInteger } from './conversion.ts';
+import { examined } from './comparison.ts';
+import { encodeFloat, type FormatWidth, fitsInteger, readFloat } from './conversion.ts';
 import { isNan, isQuiet } from './nan.ts';
 import {
   EXCEPTION,
@@ -20,21 +19,9 @@ import {
   STATUS,
   signOf,
 } from './number.ts';
-import { RegisterStack, type StatusWriter } from './register-stack.ts';
-
-/** The functions on numbers that those on the stack call. */
-export type NumberFunctions = ArithmeticFunctions & ConversionFunctions & { readonly compare: CompareFunction };
-
-/** Writes a function: (state address, arguments of the helper) → `DONE` or `DECLINED`. */
-export type Write = (
-  context: {
-    readonly f: StatusWriter;
-    readonly state: Int32;
-    readonly wide: boolean;
-    readonly functions: NumberFunctions;
-  },
-  ...args: never[]
-) => void;
+import type { NumberFunctions } from './number-functions.ts';
+import { RegisterStack } from './register-stack.ts';
+import type { Write } from './write-context.ts';
 
 /** A helper's arguments, as they come. */
 type Arg = Expression<ValueType>;
@@ -44,9 +31,9 @@ const onStack =
   <Args extends readonly Arg[]>(
     write: (x87: RegisterStack, functions: NumberFunctions, ...args: Args) => void,
   ): Write =>
-  ({ f, state, wide, functions }, ...args) => {
-    const x87 = new RegisterStack(f, state, { wide });
-    write(x87, functions, ...(args as unknown as Args));
+  (context, ...args) => {
+    const x87 = new RegisterStack(context);
+    write(x87, context.functions, ...(args as unknown as Args));
     x87.finish();
   };
 
@@ -66,8 +53,8 @@ const loadNumber = (from: (functions: NumberFunctions, x87: RegisterStack, value
   });
 
 const loadFloat = (width: FormatWidth) =>
-  loadNumber(({ fromFloat }, { f }, value) => {
-    const [significand, head] = f.call(fromFloat[width], value.widen());
+  loadNumber((functions, { f }, value) => {
+    const [significand, head] = readFloat(f, functions[`fromFloat${width}`], width, value.widen());
     const number = [significand, head] as const;
     f.if(isNan(number), () => {
       f.set(head, head.or(isQuiet(number).xor(1).shl(FLAGS_SHIFT))); // EXCEPTION.IE is bit 0
@@ -92,8 +79,8 @@ const storeTop = (
   });
 
 const storeFloat = (width: FormatWidth) =>
-  storeTop(({ f, control }, { toFloat }, number) => {
-    const [significand, head] = f.call(toFloat[width], ...number, control);
+  storeTop(({ f, control }, functions, number) => {
+    const [significand, head] = f.call(functions[`toFloat${width}`], ...number, control);
     const bits = encodeFloat(width, significand, head);
     return { bits: width === 32 ? bits.narrow() : bits, flags: flagsOf(head) };
   });
@@ -185,7 +172,46 @@ const conditionalMove = onStack((x87, _functions, register: Int32, condition: In
 
 // Arithmetic -------------------------------------------------------------------------------------------------------
 
-/** Writes a result to a place, if its exceptions are masked. */
+/** Numbered as in ModR/M.reg of D8: those from 4 on come in pairs, of which the second is reversed. */
+const OPERATION = { MULTIPLY: 1, SUBTRACT: 4, DIVIDE: 6 } as const;
+
+/** left op right; decided while code is written if the operation is a constant. */
+function compute(
+  { f, control }: RegisterStack,
+  functions: NumberFunctions,
+  operation: Int32,
+  operands: { left: NumberParts; right: NumberParts },
+): NumberParts {
+  const [significand, head] = [f.variable(I64), f.variable(I32)];
+  const take = (result: NumberParts) => {
+    f.set(significand, result[0]);
+    f.set(head, result[1]);
+  };
+  const apply = (left: NumberParts, right: NumberParts) =>
+    f.if(
+      operation.eq(OPERATION.MULTIPLY),
+      () => take(f.call(functions.multiply, ...left, ...right, control)),
+      () =>
+        f.if(
+          operation.belowU(OPERATION.DIVIDE),
+          () => {
+            const changed = select(operation.isZero(), i32(0), SIGN);
+            take(f.call(functions.add, ...left, ...right, control, changed));
+          },
+          () => take(f.call(functions.divide, ...left, ...right, control)),
+        ),
+    );
+  const { left, right } = operands;
+  const reversed = operation.aboveU(OPERATION.SUBTRACT).and(operation.and(1));
+  f.if(
+    reversed,
+    () => apply(right, left),
+    () => apply(left, right),
+  );
+  return [significand, head];
+}
+
+/** Writes a result to a place. */
 function complete(x87: RegisterStack, place: Int32, [significand, head]: NumberParts): void {
   x87.report(flagsOf(head));
   x87.write(place, significand, head);
@@ -194,7 +220,7 @@ function complete(x87: RegisterStack, place: Int32, [significand, head]: NumberP
 const arithmetic = onStack((x87, functions, operation: Int32, destination: Int32, source: Int32, pops: Int32) => {
   x87.require(destination, source);
   const [to, from] = [x87.place(destination), x87.place(source)];
-  const result = x87.f.call(functions.compute, operation, ...x87.read(to), ...x87.read(from), x87.control);
+  const result = compute(x87, functions, operation, { left: x87.read(to), right: x87.read(from) });
   x87.requireMasked(flagsOf(result[1]));
   complete(x87, to, result);
   x87.pop(pops);
@@ -206,7 +232,7 @@ const arithmeticWith = (from: (functions: NumberFunctions, x87: RegisterStack, v
     x87.require(0);
     const top = x87.place(0);
     const operand = from(functions, x87, value);
-    const result = x87.f.call(functions.compute, operation, ...x87.read(top), ...operand, x87.control);
+    const result = compute(x87, functions, operation, { left: x87.read(top), right: operand });
     x87.requireMasked(flagsOf(result[1]));
     x87.notePointer(segment, offset);
     complete(x87, top, result);
@@ -215,7 +241,7 @@ const arithmeticWith = (from: (functions: NumberFunctions, x87: RegisterStack, v
 const fromFloat =
   (width: FormatWidth) =>
   (functions: NumberFunctions, { f }: RegisterStack, value: Arg): NumberParts =>
-    f.call(functions.fromFloat[width], value.widen());
+    readFloat(f, functions[`fromFloat${width}`], width, value.widen());
 const fromInteger = (functions: NumberFunctions, { f }: RegisterStack, value: Arg): NumberParts =>
   f.call(functions.fromInteger, value.widenSigned());
 
