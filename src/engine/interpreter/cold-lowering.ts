@@ -9,9 +9,11 @@ import type { SegmentRef } from '../../isa/operand.ts';
 import { GPR, SEGMENT } from '../../isa/semantics.ts';
 import { CodeWriter, I32, I64, type Label } from '../../wasm/code-writer.ts';
 import { Expression, i32, Local } from '../../wasm/expression.ts';
+import { FunctionWriter } from '../../wasm/function-writer.ts';
 import { isEmittedHelper, type WriteEmittedCall } from '../lowering/emitted-helpers.ts';
+import { translateInPlace } from '../lowering/translate-in-place.ts';
 import { BULK } from './bulk-function.ts';
-import { FormLowering, type FormStatement } from './form-lowering.ts';
+import { FormLowering, type FormStatement, loadOpcode, storeOpcode } from './form-lowering.ts';
 import { RECORD } from './record-layout.ts';
 import { LocalPool, typeOf } from './value-lowering.ts';
 
@@ -88,9 +90,16 @@ export function helpersOf(statements: readonly FormStatement[]): ReadonlySet<str
   return names;
 }
 
+const containsEmitted = (statements: readonly FormStatement[]): boolean =>
+  [...helpersOf(statements)].some(isEmittedHelper);
+
 class ColdLowering extends FormLowering {
   readonly #environment: ColdEnvironment;
   #fault!: Label;
+  /** Memory is accessed without a call where that is possible at once: what the form does itself is short. */
+  #accessesInPlace = false;
+  /** Host address (or 0) of a 'modify' load, for the store that follows. */
+  readonly #hostAddress = new Map<number, number>();
 
   constructor(code: CodeWriter, environment: ColdEnvironment, options: { wide: boolean }) {
     super(code, new LocalPool(code), { state: 0, record: 1 }, options);
@@ -104,6 +113,7 @@ class ColdLowering extends FormLowering {
     // Emitted code gets the instruction pointer from the record; if it declines, that is early enough.
     const callsOut = [...helpersOf(form.statements)].some((name) => !isEmittedHelper(name));
     if (this.wide || leaves || callsOut) this.#publishIps();
+    this.#accessesInPlace = !this.wide && !callsOut && containsEmitted(form.statements);
     this.prepare(form.statements);
     if (form.repeat === 'none') this.statements(form.statements);
     else this.#repeat(form);
@@ -214,24 +224,71 @@ class ColdLowering extends FormLowering {
   }
 
   protected load(statement: Extract<FormStatement, { kind: 'load' }>): void {
-    const { code, locals } = this;
-    const { imports } = this.#environment;
-    code.get(locals.state);
-    this.#segment(statement.segment);
-    this.#offset(statement.offset);
-    code.call((statement.intent === 'modify' ? imports.modify : imports.load)[statement.width]);
-    code.set(this.temporaryLocal(statement.result.id, statement.width));
+    const { code } = this;
+    const { width, result, intent } = statement;
+    const modify = intent === 'modify';
+    const local = this.temporaryLocal(result.id, width);
+    const host = this.#translate(statement, width, modify ? 'tlbWrite' : 'tlbRead');
+    if (host !== undefined) {
+      if (modify) this.#hostAddress.set(result.id, host);
+      code.get(host);
+      code.if();
+      code.get(host);
+      code.memory(loadOpcode(width), 0);
+      code.set(local);
+      code.else();
+    }
+    this.#callAccess(modify ? 'modify' : 'load', statement, width);
+    code.set(local);
     this.#leaveIfFaulted();
+    if (host !== undefined) code.end();
   }
 
   protected store(statement: Extract<FormStatement, { kind: 'store' }>): void {
-    const { code, locals } = this;
-    code.get(locals.state);
-    this.#segment(statement.segment);
-    this.#offset(statement.offset);
-    this.clean(statement.value);
-    code.call(this.#environment.imports.store[statement.value.width]);
-    this.#leaveIfFaulted();
+    const { code } = this;
+    const { width } = statement.value;
+    const host = statement.after && this.#hostAddress.get(statement.after.id);
+    const call = () => {
+      this.#callAccess('store', statement, width, statement.value);
+      this.#leaveIfFaulted();
+    };
+    if (host === undefined) return call();
+    code.get(host);
+    code.if();
+    this.scoped(() => {
+      code.get(host);
+      this.value(statement.value);
+      code.memory(storeOpcode(width), 0);
+    });
+    code.else();
+    this.scoped(call);
+    code.end();
+  }
+
+  /** Host address of an access, or 0, in a local; only for forms that try it. */
+  #translate(at: { segment: SegmentRef; offset: Value }, width: Width, table: 'tlbRead' | 'tlbWrite') {
+    if (!this.#accessesInPlace) return undefined;
+    const pushed = (push: () => void) => new Expression(I32, push);
+    return translateInPlace(new FunctionWriter(this.code, []), {
+      state: pushed(() => this.code.get(this.locals.state)),
+      segment: pushed(() => this.#segment(at.segment)),
+      offset: pushed(() => this.#offset(at.offset)),
+      bytes: width / 8,
+      table,
+    }).index;
+  }
+
+  #callAccess(
+    kind: 'load' | 'modify' | 'store',
+    at: { segment: SegmentRef; offset: Value },
+    width: Width,
+    value?: Value,
+  ): void {
+    this.code.get(this.locals.state);
+    this.#segment(at.segment);
+    this.#offset(at.offset);
+    if (value) this.clean(value);
+    this.code.call(this.#environment.imports[kind][width]);
   }
 
   #leaveIfFaulted(): void {
