@@ -393,31 +393,27 @@ class ColdLowering extends FormLowering {
   }
 
   protected call(statement: Extract<FormStatement, { kind: 'call' }>): void {
-    const { code, locals } = this;
-    if (isEmittedHelper(statement.helper)) this.#callEmitted(statement);
-    else this.#callHelper(statement);
-    statement.results.forEach((result, index) => {
-      code.get(locals.state);
-      code.memory(typeOf(result.width) === I64 ? 'i64.load' : 'i32.load', STATE.helperResults + index * 8);
-      code.set(this.temporaryLocal(result.id, result.width));
-    });
+    const results = statement.results.map(({ id, width }) => new Local(typeOf(width), this.temporaryLocal(id, width)));
+    if (isEmittedHelper(statement.helper)) this.#callEmitted(statement, results);
+    else this.#callHelper(statement, results);
   }
 
   /** The helper is called only where emitted code declines. */
-  #callEmitted(statement: Extract<FormStatement, { kind: 'call' }>): void {
+  #callEmitted(statement: Extract<FormStatement, { kind: 'call' }>, results: readonly Local[]): void {
     const { code, locals, wide } = this;
     const pointer = wide ? 64 : 32;
     const context = {
       state: new Local(I32, locals.state),
       instructionPointer: new Expression(wide ? I64 : I32, () => this.pushIp('ip', pointer)).widen(),
       wide,
+      results,
     };
     const args = statement.args.map((arg) => this.#argument(arg));
     this.#environment.writeEmittedCall!(code, statement.helper, context, args);
     code.if();
     this.scoped(() => {
       this.#publishIps();
-      this.#callHelper(statement);
+      this.#callHelper(statement, results);
     });
     code.end();
   }
@@ -431,7 +427,7 @@ class ColdLowering extends FormLowering {
     return local;
   }
 
-  #callHelper(statement: Extract<FormStatement, { kind: 'call' }>): void {
+  #callHelper(statement: Extract<FormStatement, { kind: 'call' }>, results: readonly Local[]): void {
     const { code, locals } = this;
     statement.args.forEach((arg, index) => {
       code.get(locals.state);
@@ -448,6 +444,11 @@ class ColdLowering extends FormLowering {
     );
     code.call(this.#environment.imports.helper);
     code.brIf(this.#fault);
+    results.forEach(({ type, index: local }, index) => {
+      code.get(locals.state);
+      code.memory(type === I64 ? 'i64.load' : 'i32.load', STATE.helperResults + index * 8);
+      code.set(local);
+    });
   }
 }
 

@@ -1,10 +1,9 @@
 /**
  * Helpers that also exist as emitted code, written in place of the call: it leaves 0 on the stack, or 1 if it declines
- * and has changed nothing; then the helper is to be called as if there were no such code. Results are in
- * `STATE.helperResults` either way. The helper in `cpu` says what is right, and the reference evaluator uses it alone.
+ * and has changed nothing; then the helper is to be called as if there were no such code. The helper in `cpu` says what is right, and the reference evaluator uses it alone.
  */
 import type { CodeWriter } from '../../wasm/code-writer.ts';
-import type { Expression, Int32, Int64 } from '../../wasm/expression.ts';
+import type { Expression, Int32, Int64, Local } from '../../wasm/expression.ts';
 import type { ModuleBuilder } from '../../wasm/module-builder.ts';
 import { importNumberFunctions } from './x87/number-functions.ts';
 import { buildX87Module, isX87Function, writeX87Function } from './x87/x87-module.ts';
@@ -16,6 +15,8 @@ export interface EmittedCallContext {
   readonly instructionPointer: Int64;
   /** Pointers are 64 bits wide, as in 64-bit mode. */
   readonly wide: boolean;
+  /** Where results go. */
+  readonly results: readonly Local[];
 }
 
 /** Writes the code for a helper that has some. Arguments are locals or constants. */

@@ -27,10 +27,12 @@ export class RegisterStack {
   readonly #wide: boolean;
 
   readonly #instructionPointer: Int64;
+  readonly #results: readonly Local[] | undefined;
 
   /** Declines at once while an exception is pending: what is noted about an instruction is different then. */
-  constructor({ f, state, wide, instructionPointer }: Omit<WriteContext, 'functions'>) {
+  constructor({ f, state, wide, instructionPointer, results }: Omit<WriteContext, 'functions'>) {
     this.f = f;
+    this.#results = results;
     this.state = state;
     this.#wide = wide;
     this.#status = f.local(load32(state, STATE.fields.fsw));
@@ -142,12 +144,13 @@ export class RegisterStack {
     this.f.store('i32.store', this.state, STATE.fields.fds, selector);
   }
 
-  /** The last instruction's results for the caller of the helper: i32, or i64 where 64 bits wide. */
+  /** Results for the caller of the helper: i32, or i64 where 64 bits wide. */
   answer(...results: readonly Expression[]): void {
-    results.forEach((result, index) => {
+    for (const [index, result] of results.entries()) {
       const opcode = result.type === I64 ? 'i64.store' : 'i32.store';
-      this.f.store(opcode, this.state, STATE.helperResults + 8 * index, result);
-    });
+      if (this.#results) this.f.set(this.#results[index], result);
+      else this.f.store(opcode, this.state, STATE.helperResults + 8 * index, result);
+    }
   }
 
   /** Notes where the instruction was, writes the status word, and returns. */

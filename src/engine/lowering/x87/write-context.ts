@@ -1,6 +1,6 @@
 /** What the functions on the register stack are written with. */
 import type { I32 } from '../../../wasm/code-writer.ts';
-import type { Int32, Int64 } from '../../../wasm/expression.ts';
+import type { Int32, Int64, Local } from '../../../wasm/expression.ts';
 import type { FunctionWriter } from '../../../wasm/function-writer.ts';
 import type { NumberFunctions } from './number-functions.ts';
 
@@ -20,6 +20,8 @@ export interface WriteContext {
   readonly wide: boolean;
   /** Offset of the instruction in its code segment, if it is not in `state.ip`. */
   readonly instructionPointer?: Int64 | undefined;
+  /** Where results go, if not to `STATE.helperResults`. */
+  readonly results?: readonly Local[] | undefined;
 }
 
 /**
