@@ -51,6 +51,7 @@ export class X87Vector {
   next(): void {
     const random = this.#random;
     for (let register = 0; register < 4; register++) this.#number(register);
+    if (random.below(8) === 0) this.#farApart();
     // Two that nearly cancel, or are alike but for one bit or the exponent.
     if (random.below(6) === 0) this.#alike();
     const masks = random.below(10) < 8 ? 0x3f : random.below(64);
@@ -62,6 +63,20 @@ export class X87Vector {
     if (random.below(32) !== 0) this.full &= ~(1 << ((this.top + 7) & 7));
     this.condition = random.below(2);
     this.#fillMemory();
+  }
+
+  /** Powers of two and their neighbours so far apart that one only just counts, or its last bit alone. */
+  #farApart(): void {
+    const random = this.#random;
+    for (const register of [0, 1]) {
+      this.high[register] = 0x8000_0000;
+      this.low[register] = random.below(3) ? random.below(3) : 1 << random.below(32);
+    }
+    this.low[random.below(2)] = 0;
+    const distance = [0, 1, 2, 32, 63, 64, 65, 65, 65, 66, 127, 128][random.below(12)];
+    const [near, far] = random.below(2) ? [0, 1] : [1, 0];
+    this.head[near] = (random.below(2) << 15) | BIAS;
+    this.head[far] = (random.below(2) << 15) | (BIAS - distance);
   }
 
   #alike(): void {

@@ -28,19 +28,15 @@ export function translateInPlace(
   const offset = f.local(access.offset);
   const last = f.local(offset.add(bytes - 1));
   const limit = load32(segment, table === 'tlbRead' ? SEGMENT_FIELDS.highRead : SEGMENT_FIELDS.highWrite);
-  const outside = last
-    .aboveU(limit)
-    .or(offset.belowU(load32(segment, SEGMENT_FIELDS.low)))
-    .or(last.belowU(offset));
+  const below = offset.belowU(load32(segment, SEGMENT_FIELDS.low));
+  const outside = last.aboveU(limit).or(below).or(last.belowU(offset));
   const linear = f.local(offset.add(load32(segment, SEGMENT_FIELDS.base)));
   const shift = TLB.entryShift(false);
   const index = linear.shr(12 - shift).and((TLB.ENTRIES - 1) << shift);
   const entry = f.local(load32(state, STATE.fields[table]).add(index));
   // The page of the last byte must be the entry's.
-  const missed = linear
-    .add(bytes - 1)
-    .and(-4096)
-    .ne(load32(entry, TLB.TAG));
+  const lastPage = linear.add(bytes - 1).and(-4096);
+  const missed = lastPage.ne(load32(entry, TLB.TAG));
   const host = linear.add(load32(entry, TLB.addend(false)));
   return f.local(select(outside.or(missed).isZero(), host, 0));
 }
