@@ -3,7 +3,7 @@ import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { X87_BATCH, X87_RECORD, x87Program } from './x87-program.ts';
+import { X87_RECORD, x87Program } from './x87-program.ts';
 
 export class X87Oracle {
   readonly #folder = mkdtempSync(join(tmpdir(), 'vetro-x87-'));
@@ -13,10 +13,16 @@ export class X87Oracle {
   /** Goes on with a run that waits for output. */
   #wake: () => void = () => {};
 
-  /** @param instruction its bytes; a memory operand is [RSI] */
-  constructor(instruction: readonly number[]) {
+  readonly #bytes: number;
+
+  /**
+   * @param instruction its bytes; a memory operand is [RSI]
+   * @param batch records of each run
+   */
+  constructor(instruction: readonly number[], batch: number) {
+    this.#bytes = batch * X87_RECORD.size;
     const file = join(this.#folder, 'instruction');
-    writeFileSync(file, x87Program(instruction), { mode: 0o755 });
+    writeFileSync(file, x87Program(instruction, batch), { mode: 0o755 });
     this.#child = spawn(file, [], { stdio: 'pipe' });
     this.#child.stderr.resume();
     this.#child.stdout.on('readable', () => this.#wake());
@@ -26,12 +32,12 @@ export class X87Oracle {
     });
   }
 
-  /** @param records exactly `X87_BATCH` records. @returns the records after the instruction. @throws Error if the program ends */
+  /** @param records exactly a batch. @returns the records after the instruction. @throws Error if the program ends */
   async run(records: Uint8Array): Promise<Uint8Array> {
     const { stdin, stdout } = this.#child;
     stdin.write(records);
     const parts: Uint8Array[] = [];
-    let left = X87_BATCH * X87_RECORD.size;
+    let left = this.#bytes;
     while (left > 0) {
       const part = stdout.read() as Uint8Array | null;
       if (part === null) {

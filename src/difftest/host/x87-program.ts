@@ -8,14 +8,12 @@ import { writeElf } from './elf.ts';
 
 /** A record: an FSAVE image (108 bytes), the memory operand, RFLAGS, and what is in AX behind the instruction. */
 export const X87_RECORD = { image: 0, memory: 112, flags: 128, ax: 136, size: 144 } as const;
-/** Records in a batch: the program reads a whole batch before it runs any; the last one may be shorter. */
-export const X87_BATCH = 8192;
 
 /** AX before each instruction. */
 const AX_BEFORE = 0x5555;
 const MAP = { code: 0x40_0000, records: 0x50_0000 } as const;
 
-const source = (instruction: readonly number[]): string => `
+const source = (instruction: readonly number[], batch: number): string => `
 bits 64
 org ${MAP.code}
 start:
@@ -24,7 +22,7 @@ fill:
   xor eax, eax ; read
   xor edi, edi
   mov rsi, r12
-  mov edx, ${MAP.records + X87_BATCH * X87_RECORD.size}
+  mov edx, ${MAP.records + batch * X87_RECORD.size}
   sub rdx, r12
   je run
   syscall
@@ -74,11 +72,14 @@ fail:
   syscall
 `;
 
-/** @param instruction its bytes; a memory operand is [RSI] */
-export function x87Program(instruction: readonly number[]): Uint8Array {
-  const { bytes } = assemble(source(instruction), { bits: 64 });
+/**
+ * @param instruction its bytes; a memory operand is [RSI]
+ * @param batch records that the program reads before it runs any
+ */
+export function x87Program(instruction: readonly number[], batch: number): Uint8Array {
+  const { bytes } = assemble(source(instruction, batch), { bits: 64 });
   return writeElf(64, MAP.code, [
     { address: MAP.code, size: bytes.length, content: bytes, permissions: 'rx' },
-    { address: MAP.records, size: X87_BATCH * X87_RECORD.size, permissions: 'rw' },
+    { address: MAP.records, size: batch * X87_RECORD.size, permissions: 'rw' },
   ]);
 }
