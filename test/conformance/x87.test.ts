@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { VECTOR } from '../../src/cpu/fault.ts';
-import { ENABLE_PAGING, identityMap, LAYOUT, runSystem, SYSTEM_ENGINES } from '../support/system-machine.ts';
+import { faults, setSegment } from '../support/system-faults.ts';
+import { ENABLE_PAGING, identityMap, LAYOUT, runSystem, SELECTOR, SYSTEM_ENGINES } from '../support/system-machine.ts';
 
 const DATA = 0x20000;
 const NUMERIC_ERROR = 0x20;
@@ -164,6 +165,34 @@ describe.each(SYSTEM_ENGINES)('%s: x87', (engine) => {
       { prepare: identityMap },
     );
     expect(exceptions).toMatchObject([MF, NM, { vector: VECTOR.PF, errorCode: 0, cr2: 0x40_0000, atStart: true }]);
+  });
+
+  it('an operand beyond the segment limit is #GP(0), also in a page that was used just before', () => {
+    const [up, down, base] = [SELECTOR.FREE, SELECTOR.FREE + 8, 0x20_0000];
+    const result = run(
+      `
+      mov ax, ${up}
+      mov fs, ax
+      mov ax, ${down}
+      mov gs, ax
+      @try fild dword [fs:0x7fc]
+      @try fist dword [fs:0x7fc]
+      @try fild dword [fs:0x7fd]
+      @try fist dword [fs:0x7fd]
+      @try fild word [fs:0x800]
+      @try fild dword [fs:0xffffffff]
+      @try fild dword [gs:0x800]
+      @try fild dword [gs:0x7ff]
+      @try fist dword [gs:0x7ff]
+    `,
+      {
+        prepare(machine) {
+          setSegment(machine, up, { base, limit: 0x7ff, flags: 4, access: 0x92 });
+          setSegment(machine, down, { base, limit: 0x7ff, flags: 4, access: 0x96 });
+        },
+      },
+    );
+    expect(faults(result)).toEqual(new Array(6).fill('#GP(0)'));
   });
 
   it('a store to a read-only or missing page faults before the FPU changes', () => {

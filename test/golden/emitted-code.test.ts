@@ -23,7 +23,10 @@ const byWidth = (first: number) => ({ 8: first, 16: first + 1, 32: first + 2, 64
 
 function cold(bytes: readonly number[], mode: 32 | 64): string {
   const imports = { load: byWidth(0), modify: byWidth(4), store: byWidth(8), helper: 12, raise: 14 };
-  const environment = { imports, helperNumber: () => 100, causeNumber: () => 200 };
+  const writeEmittedCall = () => {
+    throw new TypeError('no helper with emitted code is among these');
+  };
+  const environment = { imports, helperNumber: () => 100, causeNumber: () => 200, writeEmittedCall };
   return wasmText(lowerCold(formOf(bytes, mode), environment, { wide: mode === 64 }).finish());
 }
 

@@ -5,6 +5,7 @@
 import { BULK_MUTATIONS } from './bulk-mutations.ts';
 import { GROUND_MUTATIONS } from './ground-mutations.ts';
 import { SYSTEM_PATH_MUTATIONS } from './system-path-mutations.ts';
+import { X87_MUTATIONS } from './x87-mutations.ts';
 
 export interface Mutation {
   /** What is wrong then. */
@@ -585,4 +586,5 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   ...GROUND_MUTATIONS,
   ...SYSTEM_PATH_MUTATIONS,
+  ...X87_MUTATIONS,
 ];

@@ -44,7 +44,7 @@ const CONSTANTS: readonly { readonly significand: bigint; readonly exponent: num
 ];
 
 /** Rounding control applies to constants, precision control does not; nothing is reported as inexact. */
-function constant(number: number, fcw: number): Float80 {
+export function constant(number: number, fcw: number): Float80 {
   if (number === 0) return ONE;
   const entry = CONSTANTS[number];
   if (entry === undefined) return zero(0);

@@ -9,7 +9,8 @@ import { STATE } from '../../cpu/state-layout.ts';
 import type { InstructionRow } from '../../isa/instruction.ts';
 import { I32 } from '../../wasm/code-writer.ts';
 import { ModuleBuilder } from '../../wasm/module-builder.ts';
-import { COLD_PARAMETERS, lowerCold } from './cold-lowering.ts';
+import { buildEmittedHelpers, importForEmittedHelpers, isEmittedHelper } from '../lowering/emitted-helpers.ts';
+import { COLD_PARAMETERS, helpersOf, lowerCold } from './cold-lowering.ts';
 import { type CatalogForm, FormCatalog } from './form-catalog.ts';
 import { ACCESS_KINDS, ACCESS_WIDTHS, accessName, accessType, buildMemoryFunctions } from './memory-functions.ts';
 import { buildRunModule } from './run-module.ts';
@@ -43,6 +44,7 @@ export class CodeLibrary {
   readonly #compileLoop: (bytes: Uint8Array<ArrayBuffer>) => WebAssembly.Module;
   readonly #loops = new Map<boolean, WebAssembly.Module>();
   readonly #memoryFunctions = new Map<boolean, WebAssembly.Module>();
+  readonly #emittedHelpers = new Map<boolean, WebAssembly.Module>();
   readonly #coldModules = new Map<string, WebAssembly.Module>();
   readonly #helperNumbers = new Map<string, number>();
   readonly #causeNumbers = new Map<string, number>();
@@ -76,7 +78,21 @@ export class CodeLibrary {
     );
   }
 
-  /** Imports `memory`, the access functions, `helper`, `raise`; exports `form0`, `form1`, … in the order given. */
+  /** Imports `memory`; exports what the emitted code of helpers calls. */
+  emittedHelpers({ wide }: { readonly wide: boolean }): WebAssembly.Module {
+    return remember(
+      this.#emittedHelpers,
+      wide,
+      () => new WebAssembly.Module(buildEmittedHelpers({ wide, maximumPages: MAXIMUM_PAGES })),
+    );
+  }
+
+  /** Whether the cold functions of these forms import any of `emittedHelpers`. */
+  needsEmittedHelpers(forms: readonly CatalogForm[]): boolean {
+    return forms.some(({ statements }) => [...helpersOf(statements)].some(isEmittedHelper));
+  }
+
+  /** Imports `memory`, the access functions, `helper`, `raise`, what emitted code calls; exports `form0`, `form1`, … in the order given. */
   coldFunctions(forms: readonly CatalogForm[], { wide }: { readonly wide: boolean }): WebAssembly.Module {
     const key = forms.map(({ number }) => number).join(' ');
     // A guest could make one for every order of forms: beyond what any system needs, nothing more is kept.
@@ -102,6 +118,7 @@ export class CodeLibrary {
     };
     const environment = {
       imports,
+      writeEmittedCall: this.needsEmittedHelpers(forms) ? importForEmittedHelpers(module) : undefined,
       helperNumber: (name: string, args: readonly number[], results: readonly number[]) =>
         this.#helperNumber(name, args, results),
       causeNumber: (cause: string) => remember(this.#causeNumbers, cause, () => this.causes.push(cause) - 1),

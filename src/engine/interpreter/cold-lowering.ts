@@ -10,7 +10,11 @@ import type { BulkKind } from '../../isa/instruction.ts';
 import type { SegmentRef } from '../../isa/operand.ts';
 import { GPR, SEGMENT } from '../../isa/semantics.ts';
 import { CodeWriter, I32, I64, type Label } from '../../wasm/code-writer.ts';
-import type { FormStatement } from '../lowering/form-lowering.ts';
+import { Expression, i32, Local } from '../../wasm/expression.ts';
+import { FunctionWriter } from '../../wasm/function-writer.ts';
+import { isEmittedHelper, type WriteEmittedCall } from '../lowering/emitted-helpers.ts';
+import { type FormStatement, loadOpcode, storeOpcode } from '../lowering/form-lowering.ts';
+import { translateInPlace } from '../lowering/translate-in-place.ts';
 import { LocalPool, typeOf } from '../lowering/value-lowering.ts';
 import type { BulkShape } from './bulk-elements.ts';
 import { lowerBulk } from './bulk-lowering.ts';
@@ -52,6 +56,8 @@ export interface ColdForm {
 
 export interface ColdEnvironment {
   readonly imports: ColdImports;
+  /** For helpers that exist as emitted code; undefined where no form calls any. */
+  readonly writeEmittedCall: WriteEmittedCall | undefined;
   /** Number of a call site: a helper with the widths of its arguments and results. */
   readonly helperNumber: (name: string, args: readonly Width[], results: readonly Width[]) => number;
   readonly causeNumber: (cause: string) => number;
@@ -73,9 +79,26 @@ function bulkShape({ bulk, repeat, addressSize, statements }: ColdForm, wide: bo
   return { kind: bulk, stopsAt, width, addressSize, wide };
 }
 
+/** Names of the helpers that statements call. */
+export function helpersOf(statements: readonly FormStatement[]): ReadonlySet<string> {
+  const names = new Set<string>();
+  someStatement(statements, (one) => {
+    if (one.kind === 'call') names.add(one.helper);
+    return false;
+  });
+  return names;
+}
+
+const containsEmitted = (statements: readonly FormStatement[]): boolean =>
+  [...helpersOf(statements)].some(isEmittedHelper);
+
 class ColdLowering extends RecordLowering {
   readonly #environment: ColdEnvironment;
   #fault!: Label;
+  /** Memory is accessed without a call where that is possible at once: what the form does itself is short. */
+  #accessesInPlace = false;
+  /** Host address (or 0) of a 'modify' load, for the store that follows. */
+  readonly #hostAddress = new Map<number, number>();
 
   constructor(code: CodeWriter, environment: ColdEnvironment, options: { wide: boolean }) {
     super(code, new LocalPool(code), { state: 0, record: 1 }, options);
@@ -85,8 +108,10 @@ class ColdLowering extends RecordLowering {
   form(form: ColdForm): void {
     const { code } = this;
     this.#fault = code.block();
-    const calls = someStatement(form.statements, ({ kind }) => kind === 'call');
-    if (this.wide || form.endsBlock || form.repeat !== 'none' || calls) this.#publishIps();
+    // Emitted code gets the instruction pointer from the record; if it declines, that is early enough.
+    const callsOut = [...helpersOf(form.statements)].some((name) => !isEmittedHelper(name));
+    if (this.wide || form.endsBlock || form.repeat !== 'none' || callsOut) this.#publishIps();
+    this.#accessesInPlace = !this.wide && !callsOut && containsEmitted(form.statements);
     this.prepare(form.statements);
     if (form.repeat === 'none') this.statements(form.statements);
     else this.#repeat(form);
@@ -194,24 +219,71 @@ class ColdLowering extends RecordLowering {
   }
 
   protected load(statement: Extract<FormStatement, { kind: 'load' }>): void {
-    const { code, locals } = this;
-    const { imports } = this.#environment;
-    code.get(locals.state);
-    this.#segment(statement.segment);
-    this.#offset(statement.offset);
-    code.call((statement.intent === 'modify' ? imports.modify : imports.load)[statement.width]);
-    code.set(this.temporaryLocal(statement.result.id, statement.width));
+    const { code } = this;
+    const { width, result, intent } = statement;
+    const modify = intent === 'modify';
+    const local = this.temporaryLocal(result.id, width);
+    const host = this.#translate(statement, width, modify ? 'tlbWrite' : 'tlbRead');
+    if (host !== undefined) {
+      if (modify) this.#hostAddress.set(result.id, host);
+      code.get(host);
+      code.if();
+      code.get(host);
+      code.memory(loadOpcode(width), 0);
+      code.set(local);
+      code.else();
+    }
+    this.#callAccess(modify ? 'modify' : 'load', statement, width);
+    code.set(local);
     this.#leaveIfFaulted();
+    if (host !== undefined) code.end();
   }
 
   protected store(statement: Extract<FormStatement, { kind: 'store' }>): void {
-    const { code, locals } = this;
-    code.get(locals.state);
-    this.#segment(statement.segment);
-    this.#offset(statement.offset);
-    this.clean(statement.value);
-    code.call(this.#environment.imports.store[statement.value.width]);
-    this.#leaveIfFaulted();
+    const { code } = this;
+    const { width } = statement.value;
+    const host = statement.after && this.#hostAddress.get(statement.after.id);
+    const call = () => {
+      this.#callAccess('store', statement, width, statement.value);
+      this.#leaveIfFaulted();
+    };
+    if (host === undefined) return call();
+    code.get(host);
+    code.if();
+    this.scoped(() => {
+      code.get(host);
+      this.value(statement.value);
+      code.memory(storeOpcode(width), 0);
+    });
+    code.else();
+    this.scoped(call);
+    code.end();
+  }
+
+  /** Host address of an access, or 0, in a local; only for forms that try it. */
+  #translate(at: { segment: SegmentRef; offset: Value }, width: Width, table: 'tlbRead' | 'tlbWrite') {
+    if (!this.#accessesInPlace) return undefined;
+    const pushed = (push: () => void) => new Expression(I32, push);
+    return translateInPlace(new FunctionWriter(this.code, []), {
+      state: pushed(() => this.code.get(this.locals.state)),
+      segment: pushed(() => this.#segment(at.segment)),
+      offset: pushed(() => this.#offset(at.offset)),
+      bytes: width / 8,
+      table,
+    }).index;
+  }
+
+  #callAccess(
+    kind: 'load' | 'modify' | 'store',
+    at: { segment: SegmentRef; offset: Value },
+    width: Width,
+    value?: Value,
+  ): void {
+    this.code.get(this.locals.state);
+    this.#segment(at.segment);
+    this.#offset(at.offset);
+    if (value) this.clean(value);
+    this.code.call(this.#environment.imports[kind][width]);
   }
 
   #leaveIfFaulted(): void {
@@ -316,6 +388,41 @@ class ColdLowering extends RecordLowering {
   }
 
   protected call(statement: Extract<FormStatement, { kind: 'call' }>): void {
+    const results = statement.results.map(({ id, width }) => new Local(typeOf(width), this.temporaryLocal(id, width)));
+    if (isEmittedHelper(statement.helper)) this.#callEmitted(statement, results);
+    else this.#callHelper(statement, results);
+  }
+
+  /** The helper is called only where emitted code declines. */
+  #callEmitted(statement: Extract<FormStatement, { kind: 'call' }>, results: readonly Local[]): void {
+    const { code, locals, wide } = this;
+    const pointer = wide ? 64 : 32;
+    const context = {
+      state: new Local(I32, locals.state),
+      instructionPointer: new Expression(wide ? I64 : I32, () => this.pushIp('ip', pointer)).widen(),
+      wide,
+      results,
+    };
+    const args = statement.args.map((arg) => this.#argument(arg));
+    this.#environment.writeEmittedCall!(code, statement.helper, context, args);
+    code.if();
+    this.scoped(() => {
+      this.#publishIps();
+      this.#callHelper(statement, results);
+    });
+    code.end();
+  }
+
+  /** An argument for emitted code: a constant, or a local of its own. */
+  #argument(arg: Value): Expression {
+    if (arg.op === 'constant' && arg.width !== 64) return i32(Number(arg.value));
+    const local = new Local(typeOf(arg.width), this.pool.take(typeOf(arg.width)));
+    this.clean(arg);
+    this.code.set(local.index);
+    return local;
+  }
+
+  #callHelper(statement: Extract<FormStatement, { kind: 'call' }>, results: readonly Local[]): void {
     const { code, locals } = this;
     statement.args.forEach((arg, index) => {
       code.get(locals.state);
@@ -332,10 +439,10 @@ class ColdLowering extends RecordLowering {
     );
     code.call(this.#environment.imports.helper);
     code.brIf(this.#fault);
-    statement.results.forEach((result, index) => {
+    results.forEach(({ type, index: local }, index) => {
       code.get(locals.state);
-      code.memory(typeOf(result.width) === I64 ? 'i64.load' : 'i32.load', STATE.helperResults + index * 8);
-      code.set(this.temporaryLocal(result.id, result.width));
+      code.memory(type === I64 ? 'i64.load' : 'i32.load', STATE.helperResults + index * 8);
+      code.set(local);
     });
   }
 }

@@ -466,6 +466,7 @@ class RunFunction extends LoopFunction {
     const { code } = this;
     const { state, record, target, linkFrom } = this.locals;
     const status = code.newLocal(I32);
+    const next = code.loop();
     code.get(state);
     code.get(record);
     code.memory('i32.load8_u', RECORD.remaining);
@@ -497,6 +498,13 @@ class RunFunction extends LoopFunction {
     code.i32(RECORD_SIZE);
     code.op('i32.add');
     code.set(record);
+    // The next may be one that the inner function would come back for at once.
+    this.store('record', record);
+    code.get(record);
+    code.memory('i32.load16_u', RECORD.handler);
+    code.i32(PSEUDO.COUNT + this.options.hotHandlers.length);
+    code.op('i32.ge_u');
+    code.brIf(next);
     code.br(step);
     code.end();
 
@@ -518,6 +526,7 @@ class RunFunction extends LoopFunction {
     code.end();
     code.i32(0);
     code.set(linkFrom);
+    code.end(); // next
   }
 
   #lookUp(): void {

@@ -23,6 +23,7 @@ export class InterpreterRuntime {
   #table = new WebAssembly.Table({ element: 'anyfunc', initial: TABLE_SIZE, maximum: TABLE_SIZE });
   #runs: { narrow?: RunFunction; wide?: RunFunction } = {};
   #memoryFunctions: { narrow?: WebAssembly.Exports; wide?: WebAssembly.Exports } = {};
+  #emittedHelpers: { narrow?: WebAssembly.Exports; wide?: WebAssembly.Exports } = {};
   /** Forms whose functions are in the table. */
   readonly #compiled = new Set<CatalogForm>();
 
@@ -70,6 +71,7 @@ export class InterpreterRuntime {
     this.#table = new WebAssembly.Table({ element: 'anyfunc', initial: 0 });
     this.#runs = {};
     this.#memoryFunctions = {};
+    this.#emittedHelpers = {};
     this.#compiled.clear();
   }
 
@@ -98,12 +100,21 @@ export class InterpreterRuntime {
     return this.#memoryFunctions[width];
   }
 
+  #emittedFunctions(wide: boolean): WebAssembly.Exports {
+    const width = wide ? 'wide' : 'narrow';
+    this.#emittedHelpers[width] ??= new WebAssembly.Instance(this.#library.emittedHelpers({ wide }), {
+      host: { memory: this.#pool.memory },
+    }).exports;
+    return this.#emittedHelpers[width];
+  }
+
   #link(forms: readonly CatalogForm[], wide: boolean): void {
     const library = this.#library;
     const { exports } = new WebAssembly.Instance(library.coldFunctions(forms, { wide }), {
       host: {
         memory: this.#pool.memory,
         ...this.#accessFunctions(wide),
+        ...(library.needsEmittedHelpers(forms) && this.#emittedFunctions(wide)),
         helper: (_state: number, number: number) => (this.active.callHelper(library.helperCalls[number]) ? 1 : 0),
         raise: (_state: number, vector: number, errorCode: number, cause: number) =>
           this.active.raise(vector, errorCode, library.causes[cause]),

@@ -1,0 +1,289 @@
+/** Addition, subtraction, multiplication, division, square root on numbers, as wasm. SDM Vol. 1, "Basic Arithmetic Instructions". */
+import { I32, I64 } from '../../../wasm/code-writer.ts';
+import { type Int32, type Int64, i32, i64, type Local, select } from '../../../wasm/expression.ts';
+import { type DeclaredFunction, defineFunction, type FunctionWriter } from '../../../wasm/function-writer.ts';
+import type { ModuleBuilder } from '../../../wasm/module-builder.ts';
+import { type NanFunction, returnNan } from './nan.ts';
+import {
+  areOrdinary,
+  BIAS,
+  denormalFlag,
+  EXCEPTION,
+  exponentOf,
+  INDEFINITE,
+  INTEGER_BIT,
+  INVALID_HEAD,
+  inHead,
+  isInfinite,
+  isNanOrUnsupported,
+  isZero,
+  lacksIntegerBit,
+  MAX_EXPONENT,
+  NUMBER,
+  type NumberParts,
+  type NumberWriter,
+  normalize,
+  SIGN,
+  signOf,
+} from './number.ts';
+import { dropOf, ROUNDING, type RoundFunction, returnRounded, roundingControl } from './rounding.ts';
+import { divideWide, multiplyWide, squareRootWide } from './wide-arithmetic.ts';
+
+/** (left, right, control word) → number */
+export const BINARY = [...NUMBER, ...NUMBER, I32] as const;
+/** (left, right, control word, sign to be changed in `right`) → number */
+export const ADDITION = [...BINARY, I32] as const;
+/** (number, control word) → number */
+export const UNARY = [...NUMBER, I32] as const;
+
+type Binary = DeclaredFunction<typeof BINARY, typeof NUMBER>;
+export type UnaryFunction = DeclaredFunction<typeof UNARY, typeof NUMBER>;
+
+/** What these functions call. */
+interface Below {
+  readonly round: RoundFunction;
+  readonly nanOfTwo: NanFunction;
+}
+
+/** A finite, non-zero number taken apart: `significand` has bit 63 set. */
+interface Finite {
+  readonly significand: Local<typeof I64>;
+  readonly exponent: Local<typeof I32>;
+}
+
+/** Takes two operands apart. What is not ordinary goes to `special`, which returns whatever needs no arithmetic. */
+function takeApart(
+  f: NumberWriter,
+  left: readonly [Local<typeof I64>, Local<typeof I32>],
+  right: readonly [Local<typeof I64>, Local<typeof I32>],
+  nanOfTwo: NanFunction,
+  special: () => void,
+): { left: Finite; right: Finite; denormal: Local<typeof I32> } {
+  const finite = {
+    left: { significand: left[0], exponent: f.local(exponentOf(left[1])) },
+    right: { significand: right[0], exponent: f.local(exponentOf(right[1])) },
+    denormal: f.variable(I32),
+  };
+  f.if(areOrdinary([left, right]).isZero(), () => {
+    f.if(isNanOrUnsupported(left).or(isNanOrUnsupported(right)), () => f.returnCall(nanOfTwo, ...left, ...right));
+    f.set(finite.denormal, denormalFlag([left, right]));
+    special();
+    for (const { significand, exponent } of [finite.left, finite.right]) normalize(f, significand, exponent);
+  });
+  return finite;
+}
+
+const invalid = (f: NumberWriter): void => f.return(INDEFINITE, INVALID_HEAD);
+
+export function defineAdd(
+  module: ModuleBuilder,
+  { round, nanOfTwo }: Below,
+): DeclaredFunction<typeof ADDITION, typeof NUMBER> {
+  return defineFunction(module, 'x87 add', ADDITION, NUMBER, (f, ls, lh, rs, rh, control, changed) => {
+    const [left, right] = [[ls, lh] as const, [rs, rh] as const];
+    const rightSign = f.local(signOf(rh.xor(changed)));
+    const parts = takeApart(f, left, right, nanOfTwo, () =>
+      specialSum(f, { left, right, rightSign, control, round, changed }),
+    );
+    const [high, exponent] = [parts.left.significand, parts.left.exponent];
+    const sign = f.local(signOf(lh));
+    const lower = parts.right.significand;
+    const lowerExponent = parts.right.exponent;
+    const unlike = f.local(sign.ne(rightSign));
+    // The larger magnitude goes left; the sum has its sign.
+    f.if(exponent.belowS(lowerExponent).or(exponent.eq(lowerExponent).and(high.belowU(lower))), () => {
+      const [significand, before] = [f.local(high), f.local(exponent)];
+      f.set(high, lower);
+      f.set(lower, significand);
+      f.set(exponent, lowerExponent);
+      f.set(lowerExponent, before);
+      f.set(sign, rightSign);
+    });
+    const low = alignLower(f, lower, f.local(exponent.sub(lowerExponent).widen()));
+    f.if(
+      unlike,
+      () => {
+        f.set(high, high.sub(lower).sub(low.isNotZero().widen()));
+        f.set(low, i64(0).sub(low));
+        f.if(high.or(low).isZero(), () => f.return(0, signOfZeroSum(control).or(parts.denormal)));
+        // Cancellation by more than a bit leaves nothing in `low` (but, of neighbours, the one bit that is left).
+        f.if(high.isZero(), () => {
+          f.set(high, low);
+          f.set(low, 0);
+          f.set(exponent, exponent.sub(64));
+        });
+        const shift = f.local(high.leadingZeros());
+        f.set(high, high.shl(shift).or(low.shr(1).shr(i64(63).sub(shift))));
+        f.set(low, low.shl(shift));
+        f.set(exponent, exponent.sub(shift.narrow()));
+      },
+      () => {
+        f.set(high, high.add(lower));
+        f.if(high.belowU(lower), () => {
+          f.set(low, low.shr(1).or(low.and(1)).or(high.shl(63)));
+          f.set(high, high.shr(1).or(INTEGER_BIT));
+          f.set(exponent, exponent.add(1));
+        });
+      },
+    );
+    returnReported(f, parts.denormal, round, { sign, exponent, high, low, control });
+  });
+}
+
+/** x − x */
+const signOfZeroSum = (control: Int32): Int32 => select(roundingControl(control).eq(ROUNDING.DOWN), i32(SIGN), 0);
+
+/** Shifts the lower number right by `distance` ≥ 0 and returns what leaves it, as 64 bits of which the last is sticky. */
+function alignLower(f: FunctionWriter, lower: Local<typeof I64>, distance: Local<typeof I64>): Local<typeof I64> {
+  const low = f.variable(I64);
+  f.if(
+    distance.belowU(64),
+    () => {
+      f.set(low, lower.shl(1).shl(i64(63).sub(distance)));
+      f.set(lower, lower.shr(distance));
+    },
+    () => {
+      const lost = lower.shl(1).shl(i64(63).sub(distance)).isNotZero().widen();
+      f.set(low, select(distance.belowU(128), lower.shr(distance).or(lost), i64(1)));
+      f.set(lower, 0);
+    },
+  );
+  return low;
+}
+
+/** Sums with zero or infinity; returns nothing if both numbers are finite and not zero. */
+function specialSum(
+  f: NumberWriter,
+  sum: {
+    left: NumberParts;
+    right: NumberParts;
+    rightSign: Int32;
+    changed: Int32;
+    control: Int32;
+    round: RoundFunction;
+  },
+): void {
+  const { left, right, rightSign, control, round } = sum;
+  const denormal = denormalFlag([left, right]);
+  const leftSign = signOf(left[1]);
+  f.if(isInfinite(left), () => {
+    f.if(isInfinite(right).and(leftSign.ne(rightSign)), () => invalid(f));
+    f.return(INTEGER_BIT, leftSign.or(MAX_EXPONENT).or(denormal));
+  });
+  f.if(isInfinite(right), () => f.return(INTEGER_BIT, rightSign.or(MAX_EXPONENT).or(denormal)));
+  f.if(isZero(left), () => {
+    f.if(isZero(right), () => f.return(0, select(leftSign.eq(rightSign), leftSign, signOfZeroSum(control))));
+    returnOther(right, rightSign);
+  });
+  f.if(isZero(right), () => returnOther(left, leftSign));
+
+  /** Plus zero: precision control still applies. */
+  function returnOther([value, head]: NumberParts, sign: Int32): void {
+    const significand = f.local(value);
+    const exponent = f.local(exponentOf(head));
+    const flag = f.local(denormal);
+    normalize(f, significand, exponent);
+    const zero = f.local(i64(0));
+    returnReported(f, flag, round, { sign, exponent, high: significand, low: zero, control });
+  }
+}
+
+/** Returns a number rounded, with the denormal-operand exception if it was found before. */
+function returnReported(
+  f: NumberWriter,
+  denormal: Int32,
+  round: RoundFunction,
+  number: Parameters<typeof returnRounded>[2],
+): void {
+  f.if(denormal, () => {
+    const { sign, exponent, high, low, control } = number;
+    const [significand, head] = f.call(round, sign, exponent, high, low, control, dropOf(control), MAX_EXPONENT);
+    f.return(significand, head.or(denormal));
+  });
+  returnRounded(f, round, number);
+}
+
+export function defineMultiply(module: ModuleBuilder, { round, nanOfTwo }: Below): Binary {
+  return defineFunction(module, 'x87 multiply', BINARY, NUMBER, (f, ls, lh, rs, rh, control) => {
+    const [left, right] = [[ls, lh] as const, [rs, rh] as const];
+    const sign = f.local(signOf(lh.xor(rh)));
+    const parts = takeApart(f, left, right, nanOfTwo, () => {
+      const denormal = denormalFlag([left, right]);
+      f.if(isInfinite(left).or(isInfinite(right)), () => {
+        f.if(isZero(left).or(isZero(right)), () => invalid(f));
+        f.return(INTEGER_BIT, sign.or(MAX_EXPONENT).or(denormal));
+      });
+      f.if(isZero(left).or(isZero(right)), () => f.return(0, sign.or(denormal)));
+    });
+    const { high, low } = multiplyWide(f, parts.left.significand, parts.right.significand);
+    const exponent = f.local(parts.left.exponent.add(parts.right.exponent).sub(BIAS - 1));
+    f.if(lacksIntegerBit(high), () => {
+      f.set(high, high.shl(1).or(low.shr(63)));
+      f.set(low, low.shl(1));
+      f.set(exponent, exponent.sub(1));
+    });
+    returnReported(f, parts.denormal, round, { sign, exponent, high, low, control });
+  });
+}
+
+export function defineDivide(module: ModuleBuilder, { round, nanOfTwo }: Below): Binary {
+  return defineFunction(module, 'x87 divide', BINARY, NUMBER, (f, ls, lh, rs, rh, control) => {
+    const [left, right] = [[ls, lh] as const, [rs, rh] as const];
+    const sign = f.local(signOf(lh.xor(rh)));
+    const parts = takeApart(f, left, right, nanOfTwo, () => {
+      const denormal = denormalFlag([left, right]);
+      f.if(isInfinite(left), () => {
+        f.if(isInfinite(right), () => invalid(f));
+        f.return(INTEGER_BIT, sign.or(MAX_EXPONENT).or(denormal));
+      });
+      f.if(isZero(right), () => {
+        f.if(isZero(left), () => invalid(f));
+        f.return(INTEGER_BIT, sign.or(MAX_EXPONENT | inHead(EXCEPTION.ZE)));
+      });
+      f.if(isZero(left).or(isInfinite(right)), () => f.return(0, sign.or(denormal)));
+    });
+    const [dividend, divisor] = [parts.left.significand, parts.right.significand];
+    // The quotient of dividend × 2^64, or 2^63 if that would have 65 bits.
+    const smaller = f.local(dividend.belowU(divisor));
+    const exponent = f.local(parts.left.exponent.sub(parts.right.exponent).add(BIAS).sub(smaller));
+    const low = f.local(select(smaller, i64(0), dividend.shl(63)));
+    f.set(dividend, select(smaller, dividend, dividend.shr(1)));
+    const { quotient, remainder } = divideWide(f, dividend, low, divisor);
+    // What follows the quotient, told apart as far as rounding needs: nothing, below, at or above half.
+    const toDivisor = divisor.sub(remainder);
+    const rest = f.local(fraction(remainder, remainder.aboveU(toDivisor), remainder.eq(toDivisor)));
+    returnReported(f, parts.denormal, round, { sign, exponent, high: quotient, low: rest, control });
+  });
+}
+
+const HALF = 1n << 63n;
+/** A fraction of a unit as far as rounding needs to know it. */
+const fraction = (rest: Int64, aboveHalf: Int32, half: Int32): Int64 =>
+  select(aboveHalf, i64(HALF | 1n), select(half, i64(HALF), rest.isNotZero().widen()));
+
+export function defineSquareRoot(module: ModuleBuilder, { round }: Pick<Below, 'round'>): UnaryFunction {
+  return defineFunction(module, 'x87 squareRoot', UNARY, NUMBER, (f, significand, head, control) => {
+    const number = [significand, head] as const;
+    const exponent = f.local(exponentOf(head));
+    const denormal = f.variable(I32);
+    f.if(areOrdinary([number]).isZero(), () => {
+      returnNan(f, number);
+      f.if(isZero(number), () => f.return(significand, head));
+      f.if(signOf(head), () => invalid(f));
+      f.if(isInfinite(number), () => f.return(significand, head));
+      f.set(denormal, denormalFlag([number]));
+      normalize(f, significand, exponent);
+    });
+    f.if(signOf(head), () => invalid(f));
+    // The bias is odd: an even biased exponent is an odd power of two, for which the radicand has one bit more.
+    const odd = exponent.and(1).isZero();
+    const low = f.local(select(odd, i64(0), significand.shl(63)));
+    f.set(significand, select(odd, significand, significand.shr(1)));
+    f.set(exponent, exponent.add(BIAS).shr(1));
+    const { root, restHigh, restLow } = squareRootWide(f, significand, low);
+    // The root lies more than half above if what is left exceeds it; it is never half exactly.
+    const aboveHalf = restHigh.isNotZero().or(restLow.aboveU(root));
+    const rest = f.local(fraction(restLow, aboveHalf, i32(0)));
+    returnReported(f, denormal, round, { sign: i32(0), exponent, high: root, low: rest, control });
+  });
+}

@@ -1,0 +1,60 @@
+/** Emitted functions for the x87 helpers that leave the register stack and the instruction pointers alone. */
+import { CR0 } from '../../../cpu/register-bits.ts';
+import { STATE } from '../../../cpu/state-layout.ts';
+import { CONTROL_FIXED, CONTROL_WRITABLE, EXCEPTIONS } from '../../../cpu/x87/control.ts';
+import type { X87_HELPER_SIGNATURES } from '../../../isa/x87-helper-signature.ts';
+import { type Int32, i32, select } from '../../../wasm/expression.ts';
+import { load32 } from '../../../wasm/function-writer.ts';
+import { STATUS } from './number.ts';
+import { DECLINED, DONE, type StatusWriter, type Write } from './write-context.ts';
+
+/** What comes before an instruction that waits: nothing to do while exceptions are reported by #MF and none is pending. */
+function declinePending(f: StatusWriter, state: Int32): void {
+  const native = load32(state, STATE.fields.cr0).and(CR0.NE);
+  f.if(native.isZero().or(load32(state, STATE.fields.fsw).and(STATUS.ES)), () => f.return(DECLINED));
+}
+
+const check: Write = ({ f, state }, waits: Int32) => {
+  f.if(load32(state, STATE.fields.cr0).and(CR0.EM | CR0.TS), () => f.return(DECLINED));
+  f.if(waits, () => declinePending(f, state));
+  f.return(DONE);
+};
+
+const wait: Write = ({ f, state }) => {
+  f.if(
+    load32(state, STATE.fields.cr0)
+      .and(CR0.MP | CR0.TS)
+      .eq(CR0.MP | CR0.TS),
+    () => f.return(DECLINED),
+  );
+  declinePending(f, state);
+  f.return(DONE);
+};
+
+/** Replaces the status word; ES and B follow from flags and masks. */
+function writeStatus(f: StatusWriter, state: Int32, status: Int32, control: Int32): void {
+  const pending = status.and(control.xor(-1)).and(EXCEPTIONS);
+  const summary = select(pending.isZero(), i32(0), STATUS.ES | STATUS.B);
+  f.store('i32.store', state, STATE.fields.fsw, status.and(~(STATUS.ES | STATUS.B)).or(summary));
+  f.return(DONE);
+}
+
+const loadControl: Write = ({ f, state }, value: Int32) => {
+  const control = f.local(value.and(CONTROL_WRITABLE).or(CONTROL_FIXED));
+  const status = f.local(load32(state, STATE.fields.fsw));
+  f.store('i32.store', state, STATE.fields.fcw, control);
+  writeStatus(f, state, status, control);
+};
+
+const clearExceptions: Write = ({ f, state }) => {
+  const status = f.local(load32(state, STATE.fields.fsw).and(~(EXCEPTIONS | STATUS.SF)));
+  writeStatus(f, state, status, load32(state, STATE.fields.fcw));
+};
+
+/** By the helper's name. */
+export const CONTROL_FUNCTIONS = {
+  x87Check: check,
+  x87Wait: wait,
+  x87LoadControl: loadControl,
+  x87ClearExceptions: clearExceptions,
+} as const satisfies Partial<Record<keyof typeof X87_HELPER_SIGNATURES, Write>>;

@@ -1,0 +1,31 @@
+/** What the functions on the register stack are written with. */
+import type { I32 } from '../../../wasm/code-writer.ts';
+import type { Int32, Int64, Local } from '../../../wasm/expression.ts';
+import type { FunctionWriter } from '../../../wasm/function-writer.ts';
+import type { NumberFunctions } from './number-functions.ts';
+
+/** What a function returns. */
+export const DONE = 0;
+/** Nothing has changed; the helper is to be called. */
+export const DECLINED = 1;
+
+export type StatusWriter = FunctionWriter<readonly [typeof I32]>;
+
+export interface WriteContext {
+  readonly f: StatusWriter;
+  /** Address of the state block. */
+  readonly state: Int32;
+  readonly functions: NumberFunctions;
+  /** Pointers are 64 bits wide. */
+  readonly wide: boolean;
+  /** Offset of the instruction in its code segment, if it is not in `state.ip`. */
+  readonly instructionPointer?: Int64 | undefined;
+  /** Where results go, if not to `STATE.helperResults`. */
+  readonly results?: readonly Local[] | undefined;
+}
+
+/**
+ * Writes a function (arguments of the helper → `DONE` or `DECLINED`), as one of a module or in place of a call.
+ * Arguments are locals or constants.
+ */
+export type Write = (context: WriteContext, ...args: never[]) => void;

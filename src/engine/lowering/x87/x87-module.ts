@@ -1,0 +1,51 @@
+/**
+ * The x87's emitted functions as a module: `(state, arguments of the helper) → 0 done, 1 declined`, exported by the
+ * helper's name, and below them the functions on numbers. They know nothing but the state block, so whatever emits code
+ * can call them, or have those on the stack written in place.
+ *
+ * From the bottom: `number` (the format between functions), `wide-arithmetic`, `rounding`, `nan`; `arithmetic`,
+ * `conversion`, `comparison`, together `number-functions`; `register-stack`, `stack-functions`, `control-functions`. What they have to mean is what the helpers in `cpu/x87` do.
+ */
+import { X87_HELPER_SIGNATURES } from '../../../isa/x87-helper-signature.ts';
+import { type CodeWriter, I32, I64 } from '../../../wasm/code-writer.ts';
+import type { Expression } from '../../../wasm/expression.ts';
+import { defineFunction, writeInPlace } from '../../../wasm/function-writer.ts';
+import { ModuleBuilder } from '../../../wasm/module-builder.ts';
+import { CONTROL_FUNCTIONS } from './control-functions.ts';
+import { defineNumberFunctions } from './number-functions.ts';
+import { STACK_FUNCTIONS } from './stack-functions.ts';
+import type { Write, WriteContext } from './write-context.ts';
+
+const FUNCTIONS: Readonly<Record<string, Write>> = { ...CONTROL_FUNCTIONS, ...STACK_FUNCTIONS };
+
+export type X87FunctionName = keyof typeof CONTROL_FUNCTIONS | keyof typeof STACK_FUNCTIONS;
+export const isX87Function = (helper: string): helper is X87FunctionName => Object.hasOwn(FUNCTIONS, helper);
+
+/** Writes a function in place of its call: `DONE` or `DECLINED` is left on the stack. Arguments are locals or constants. */
+export function writeX87Function(
+  code: CodeWriter,
+  name: X87FunctionName,
+  context: Omit<WriteContext, 'f'>,
+  args: readonly Expression[],
+): void {
+  writeInPlace(code, I32, (f) => (FUNCTIONS[name] as WriteAny)({ ...context, f }, ...args));
+}
+type WriteAny = (context: WriteContext, ...args: readonly Expression[]) => void;
+
+/** Bytes of the module. It imports `memory`. */
+export function buildX87Module(options: { wide: boolean; maximumPages: number }): Uint8Array<ArrayBuffer> {
+  const { wide } = options;
+  const pointer = wide ? I64 : I32;
+  const module = new ModuleBuilder();
+  module.importMemory('memory', { minimumPages: 1, maximumPages: options.maximumPages });
+  const functions = defineNumberFunctions(module);
+  for (const [name, write] of Object.entries(FUNCTIONS)) {
+    const { args } = X87_HELPER_SIGNATURES[name as X87FunctionName];
+    const types = args.map((width) => (width === 'pointer' ? pointer : width === 64 ? I64 : I32));
+    const { index } = defineFunction(module, name, [I32, ...types], [I32] as const, (f, state, ...rest) =>
+      (write as WriteAny)({ f, state, wide, functions }, ...rest),
+    );
+    module.export(name, index);
+  }
+  return module.finish();
+}
