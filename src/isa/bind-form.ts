@@ -2,6 +2,8 @@
  * Binding: a form's statements for one decoded instruction, with nothing left that only decoding knows. Immediates and
  * register numbers are constants, registers are named by number, the effective address is an expression of registers
  * read at the start, the segment of the memory operand is a number; what that decides is folded.
+ *
+ * Temporaries are numbered from 0 in every form: whoever puts several together handles one list after the other.
  */
 import { IrBuilder } from '../ir/builder.ts';
 import { type Replacements, Simplifier } from '../ir/simplify.ts';

@@ -148,8 +148,8 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     fault: 'the budget gets back an instruction too many at a taken branch',
     file: 'src/engine/interpreter/hot-lowering.ts',
-    original: "code.memory('i32.load8_u', RECORD.count);\n    code.op('i32.sub');",
-    planted: "code.memory('i32.load8_u', RECORD.count);\n    code.op('drop');",
+    original: "this.pushRecord('i32.load8_u', RECORD.count);\n    code.op('i32.sub');",
+    planted: "this.pushRecord('i32.load8_u', RECORD.count);\n    code.op('drop');",
     tests: [SEQUENCES],
   },
 

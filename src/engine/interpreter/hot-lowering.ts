@@ -119,48 +119,54 @@ export class HotLowering extends RecordLowering {
     code.memory(storeOpcode(statement.value.width), 0);
   }
 
-  protected jump(statement: Extract<FormStatement, { kind: 'jump' }>): void {
+  protected jump({ target, condition }: Extract<FormStatement, { kind: 'jump' }>): void {
     const { code } = this;
-    const { state, record, target, linkFrom } = this.#run;
-    if (statement.condition) {
-      this.value(statement.condition);
+    if (condition) {
+      this.value(condition);
       code.if();
     }
-    // The instructions after this one in the block do not run.
-    code.get(state);
-    code.get(state);
-    code.memory('i32.load', STATE.fields.budget);
-    code.get(record);
-    code.memory('i32.load8_u', RECORD.remaining);
+    this.#giveBackBudget();
+    this.scoped(() => {
+      if (isDirect(target)) this.#jumpLinked(target);
+      else this.#jumpTo(target, () => code.i32(0));
+    });
+    if (condition) code.end();
+  }
+
+  /** budget += remaining − count: the instructions after this one in the block do not run. */
+  #giveBackBudget(): void {
+    const { code } = this;
+    code.get(this.state);
+    this.pushField('i32.load', 'budget');
+    this.pushRecord('i32.load8_u', RECORD.remaining);
     code.op('i32.add');
-    code.get(record);
-    code.memory('i32.load8_u', RECORD.count);
+    this.pushRecord('i32.load8_u', RECORD.count);
     code.op('i32.sub');
     code.memory('i32.store', STATE.fields.budget);
-    this.scoped(() => {
-      if (isDirect(statement.target)) {
-        const link = this.pool.take(I32);
-        code.get(record);
-        code.memory('i32.load', RECORD.link);
-        code.tee(link);
-        code.if();
-        code.get(link);
-        code.set(record);
-        code.br(this.#labels.enter);
-        code.end();
-        this.value(statement.target);
-        code.set(target);
-        code.get(record);
-        code.set(linkFrom);
-      } else {
-        this.value(statement.target);
-        code.set(target);
-        code.i32(0);
-        code.set(linkFrom);
-      }
-      code.br(this.#labels.resolve);
-    });
-    if (statement.condition) code.end();
+  }
+
+  /** To the block that the record is linked with, or to have it found and linked. */
+  #jumpLinked(target: Value): void {
+    const { code } = this;
+    const { record } = this.#run;
+    const link = this.pool.take(I32);
+    this.pushRecord('i32.load', RECORD.link);
+    code.tee(link);
+    code.if();
+    code.get(link);
+    code.set(record);
+    code.br(this.#labels.enter);
+    code.end();
+    this.#jumpTo(target, () => code.get(record));
+  }
+
+  #jumpTo(target: Value, pushLinkFrom: () => void): void {
+    const { code } = this;
+    this.value(target);
+    code.set(this.#run.target);
+    pushLinkFrom();
+    code.set(this.#run.linkFrom);
+    code.br(this.#labels.resolve);
   }
 
   /** A hot form that would fault is left to its cold function. */

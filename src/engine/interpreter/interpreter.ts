@@ -2,7 +2,7 @@
  * The interpreter engine: pre-decoded records, executed by a generated wasm loop.
  *
  * Reading order: `record-layout` (what a record is), `block-cache` (how bytes become records), `form-catalog` (which
- * forms exist), `form-lowering` with `hot-lowering` and `cold-lowering` (how a form becomes wasm), `run-module` (the
+ * forms exist), `record-lowering` with `hot-lowering` and `cold-lowering` (how a form becomes wasm), `run-module` (the
  * loop), `code-library` (who compiles it all, once), `runtime` (who links it with a pool's memory).
  */
 import { PAGE_SIZE } from '../../base/address.ts';

@@ -2,7 +2,7 @@
 import { SEGMENT_FIELDS, SEGMENT_STRIDE, STATE } from '../../cpu/state-layout.ts';
 import type { Width } from '../../ir/value.ts';
 import { forEachUse } from '../../ir/visit.ts';
-import type { CodeWriter } from '../../wasm/code-writer.ts';
+import type { CodeWriter, MemoryOpcode } from '../../wasm/code-writer.ts';
 import { FormLowering, type FormStatement, loadOpcode, type StatePlace } from '../lowering/form-lowering.ts';
 import { type LocalPool, typeOf } from '../lowering/value-lowering.ts';
 import { RECORD } from './record-layout.ts';
@@ -30,24 +30,19 @@ export abstract class RecordLowering extends FormLowering {
   }
 
   protected input(name: string, width: Width): void {
-    const { code, locals } = this;
+    const { code } = this;
     switch (name) {
       case 'immediate':
-        code.get(locals.record);
-        return code.memory(loadOpcode(width), RECORD.immediate);
+        return this.pushRecord(loadOpcode(width), RECORD.immediate);
       case 'branch':
-        code.get(locals.record);
-        return code.memory('i32.load', RECORD.branch);
+        return this.pushRecord('i32.load', RECORD.branch);
       case 'immediate2':
-        code.get(locals.record);
-        return code.memory(width === 8 ? 'i32.load8_u' : width === 16 ? 'i32.load16_u' : 'i32.load', RECORD.immediate2);
+        return this.pushRecord(loadOpcode(width), RECORD.immediate2);
       case 'reg':
       case 'rm':
-        code.get(locals.record);
-        return code.memory('i32.load8_u', name === 'reg' ? RECORD.regNumber : RECORD.rmNumber);
+        return this.pushRecord('i32.load8_u', name === 'reg' ? RECORD.regNumber : RECORD.rmNumber);
       case 'segment':
-        code.get(locals.record);
-        code.memory('i32.load16_u', RECORD.segment);
+        this.pushRecord('i32.load16_u', RECORD.segment);
         code.i32(STATE.segments);
         code.op('i32.sub');
         code.i32(Math.log2(SEGMENT_STRIDE));
@@ -66,14 +61,11 @@ export abstract class RecordLowering extends FormLowering {
 
   /** Pushes the offset of this or the next instruction: i32, or i64 for width 64. */
   protected pushIp(which: 'ip' | 'nextIp', width: Width): void {
-    const { code, locals } = this;
-    code.get(locals.state);
-    code.memory(this.wide ? 'i64.load' : 'i32.load', STATE.fields.base);
-    code.get(locals.record);
-    code.memory('i32.load16_u', RECORD.pageOffset);
+    const { code } = this;
+    this.pushField(this.wide ? 'i64.load' : 'i32.load', 'base');
+    this.pushRecord('i32.load16_u', RECORD.pageOffset);
     if (which === 'nextIp') {
-      code.get(locals.record);
-      code.memory('i32.load8_u', RECORD.length);
+      this.pushRecord('i32.load8_u', RECORD.length);
       code.op('i32.add');
     }
     if (this.wide) {
@@ -84,7 +76,7 @@ export abstract class RecordLowering extends FormLowering {
 
   /** Evaluates ModR/M's address once, before anything is written, into a local. */
   #computeEffectiveAddress(width: Width): number {
-    const { code, locals } = this;
+    const { code } = this;
     const wide = width === 64;
     const register = (field: number) => {
       this.#stateAt(field);
@@ -92,11 +84,9 @@ export abstract class RecordLowering extends FormLowering {
     };
     register(RECORD.base);
     register(RECORD.index);
-    code.get(locals.record);
-    code.memory(wide ? 'i64.load8_u' : 'i32.load8_u', RECORD.scale);
+    this.pushRecord(wide ? 'i64.load8_u' : 'i32.load8_u', RECORD.scale);
     code.op(wide ? 'i64.shl' : 'i32.shl', wide ? 'i64.add' : 'i32.add');
-    code.get(locals.record);
-    code.memory(wide ? 'i64.load32_s' : 'i32.load', RECORD.displacement);
+    this.pushRecord(wide ? 'i64.load32_s' : 'i32.load', RECORD.displacement);
     code.op(wide ? 'i64.add' : 'i32.add');
     if (width === 16) {
       code.i32(0xffff);
@@ -116,18 +106,22 @@ export abstract class RecordLowering extends FormLowering {
     }
     if (place.space !== 'selector' || place.segment !== 'reg') return super.addressOf(place);
     code.get(this.state);
-    code.get(this.locals.record);
-    code.memory('i32.load8_u', RECORD.regNumber);
+    this.pushRecord('i32.load8_u', RECORD.regNumber);
     code.i32(Math.log2(SEGMENT_STRIDE));
     code.op('i32.shl', 'i32.add');
     return STATE.segments + SEGMENT_FIELDS.selector;
   }
 
+  /** Pushes a field of the record. */
+  protected pushRecord(load: MemoryOpcode, field: number): void {
+    this.code.get(this.locals.record);
+    this.code.memory(load, field);
+  }
+
   /** Pushes the address in the state block that a byte of the record is the offset of. */
   #stateAt(field: number): void {
     this.code.get(this.state);
-    this.code.get(this.locals.record);
-    this.code.memory('i32.load8_u', field);
+    this.pushRecord('i32.load8_u', field);
     this.code.op('i32.add');
   }
 }

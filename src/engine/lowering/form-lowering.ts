@@ -132,6 +132,12 @@ export abstract class FormLowering extends FlagLowering {
     throw new TypeError(`a ${place.space} that only the instruction names: its form is not bound`);
   }
 
+  /** Pushes a field of the state block. */
+  protected pushField(load: MemoryOpcode, field: FieldName): void {
+    this.code.get(this.state);
+    this.code.memory(load, STATE.fields[field]);
+  }
+
   /** Pushes a value as i64, zero-extended. */
   protected asI64(value: Value): void {
     this.clean(value);

@@ -129,7 +129,7 @@ describe('random sequences', () => {
       ({ form, operands }) => form !== 'memory' && operands.every(({ kind }) => kind.source !== 'memoryOffset'),
     );
     let [dropped, total] = [0, 0];
-    for (let round = 0; round < 1500; round++) {
+    for (let round = 0; round < 600; round++) {
       const sequence: FormStatement[][] = [];
       while (sequence.length < 5) {
         const pattern = random.pick(random.oneIn(8) ? patterns : plain);

@@ -37,7 +37,7 @@ class BoundForms extends FormCache {
   }
 }
 
-const VECTORS = 3;
+const VECTORS = 2;
 
 describe.each([16, 32, 64] as const)('a bound form in %s-bit mode', (mode) => {
   it('means what the unbound one means: every form, on random states', () => {
