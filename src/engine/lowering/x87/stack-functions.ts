@@ -9,6 +9,7 @@ import { examined } from './comparison.ts';
 import { encodeFloat, type FormatWidth, fitsInteger, readFloat } from './conversion.ts';
 import { isNan, isQuiet } from './nan.ts';
 import {
+  C1,
   EXCEPTION,
   exponentOf,
   FLAGS_SHIFT,
@@ -20,6 +21,7 @@ import {
   signOf,
 } from './number.ts';
 import type { NumberFunctions } from './number-functions.ts';
+import { NO_CODES } from './partial.ts';
 import { RegisterStack } from './register-stack.ts';
 import type { Write } from './write-context.ts';
 
@@ -263,6 +265,43 @@ const onSign = (change: (head: Int32) => Int32) =>
     complete(x87, top, [significand, change(head)]);
   });
 
+const scale = onStack((x87, functions) => {
+  x87.require(0, 1);
+  const top = x87.place(0);
+  const result = x87.f.call(functions.scale, ...x87.read(top), ...x87.read(x87.place(1)), x87.control);
+  x87.requireMasked(flagsOf(result[1]));
+  complete(x87, top, result);
+});
+
+/** C0, C3 and C1 carry the quotient's last bits. Without a quotient C0 and C3 stay as they were. */
+const remainder = onStack((x87, functions, ieee: Int32) => {
+  const { f } = x87;
+  x87.require(0, 1);
+  const top = x87.place(0);
+  const operands = [...x87.read(top), ...x87.read(x87.place(1))] as const;
+  const [rest, head, codes] = f.call(functions.remainder, ...operands, x87.control, ieee);
+  const exceptions = flagsOf(head).and(EXCEPTIONS);
+  x87.requireMasked(exceptions);
+  f.if(
+    codes.eq(NO_CODES),
+    () => x87.report(exceptions, C1 | STATUS.C2),
+    () => x87.reportCodes(exceptions.or(codes)),
+  );
+  x87.write(top, rest, head);
+});
+
+/** Replaces ST(0) by the exponent and pushes the significand. */
+const extract = onStack((x87, functions) => {
+  x87.require(0);
+  x87.requireRoom();
+  const top = x87.place(0);
+  const [exponent, exponentHead, significand, head] = x87.f.call(functions.extract, ...x87.read(top));
+  x87.requireMasked(flagsOf(head));
+  complete(x87, top, [exponent, exponentHead]);
+  x87.reportExceptions(flagsOf(head));
+  x87.push(significand, head);
+});
+
 // Comparison -------------------------------------------------------------------------------------------------------
 
 const compareRegister = onStack((x87, functions, register: Int32, unordered: Int32, pops: Int32) => {
@@ -343,6 +382,9 @@ export const STACK_FUNCTIONS = {
   x87ArithmeticInteger: arithmeticWith(fromInteger),
   x87SquareRoot: unary('squareRoot'),
   x87RoundToInteger: unary('roundToInteger'),
+  x87Scale: scale,
+  x87Remainder: remainder,
+  x87Extract: extract,
   x87ChangeSign: onSign((head) => head.xor(SIGN)),
   x87Absolute: onSign(exponentOf),
 
