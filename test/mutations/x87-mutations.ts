@@ -93,9 +93,16 @@ export const X87_MUTATIONS: readonly Mutation[] = [
   {
     fault: 'x87: a pending exception is not seen before an instruction',
     file: `${folder}/control-functions.ts`,
-    original: 'native.isZero().or(load32(state, STATE.fields.fsw).and(STATUS.ES))',
-    planted: 'native.isZero()',
+    original: 'f.if(pending.or(load32(state, STATE.fields.ferr).and(native.isZero())),',
+    planted: 'f.if(load32(state, STATE.fields.ferr).and(native.isZero()),',
     tests: ['test/conformance/x87.test.ts'],
+  },
+  {
+    fault: 'x87: FERR# stays asserted when the exception has been cleared',
+    file: `${folder}/control-functions.ts`,
+    original: 'f.if(pending.or(load32(state, STATE.fields.ferr).and(native.isZero())),',
+    planted: 'f.if(pending,',
+    tests: ['test/unit/machine/x87-error.test.ts'],
   },
   {
     fault: 'x87: CR0.TS does not stop an instruction',
