@@ -45,7 +45,7 @@ export function resetState(state: CpuState, model: CpuModel): void {
 /** RESET, not FNINIT: all registers +0.0 with tag "zero", all exceptions unmasked, single precision. */
 function resetFloatingPoint(state: CpuState): void {
   state.fcw = FCW_RESET;
-  for (const field of ['fsw', 'ftw', 'fop', 'fip', 'fdp', 'fcs', 'fds'] as const) state[field] = 0;
+  for (const field of ['fsw', 'ftw', 'fop', 'fip', 'fdp', 'fcs', 'fds', 'ferr'] as const) state[field] = 0;
   state.mxcsr = MXCSR_RESET;
   const { u8 } = state.pool.views;
   u8.fill(0, state.address + STATE.x87, state.address + STATE.x87 + 8 * 16);

@@ -135,6 +135,8 @@ const FIELDS = {
   fcs: 'u32',
   fds: 'u32',
   mxcsr: 'u32',
+  /** FERR# as a waiting x87 instruction last drove it, with CR0.NE = 0; 1: asserted. */
+  ferr: 'u32',
 } as const satisfies Record<string, FieldKind>;
 
 export type FieldName = keyof typeof FIELDS;

@@ -63,6 +63,20 @@ export const X87_MUTATIONS: readonly Mutation[] = [
     tests: FUNCTIONS,
   },
   {
+    fault: 'x87: a remainder of half the divisor is always rounded up',
+    file: `${folder}/partial.ts`,
+    original: 'rest.eq(toNext).and(odd)',
+    planted: 'rest.eq(toNext)',
+    tests: FUNCTIONS,
+  },
+  {
+    fault: 'x87: scaling by a fraction below 0 rounds away from zero',
+    file: `${folder}/partial.ts`,
+    original: 'f.if(place.belowS(0), () => f.set(magnitude, 0));',
+    planted: 'f.if(place.belowS(0), () => f.set(magnitude, signOf(rh).isNotZero()));',
+    tests: FUNCTIONS,
+  },
+  {
     fault: 'x87: an exception that is unmasked does not stop an emitted function',
     file: `${folder}/register-stack.ts`,
     original: 'this.declineIf(flags.and(this.control.xor(-1)).and(EXCEPTIONS));',
@@ -79,9 +93,16 @@ export const X87_MUTATIONS: readonly Mutation[] = [
   {
     fault: 'x87: a pending exception is not seen before an instruction',
     file: `${folder}/control-functions.ts`,
-    original: 'native.isZero().or(load32(state, STATE.fields.fsw).and(STATUS.ES))',
-    planted: 'native.isZero()',
+    original: 'f.if(pending.or(load32(state, STATE.fields.ferr).and(native.isZero())),',
+    planted: 'f.if(load32(state, STATE.fields.ferr).and(native.isZero()),',
     tests: ['test/conformance/x87.test.ts'],
+  },
+  {
+    fault: 'x87: FERR# stays asserted when the exception has been cleared',
+    file: `${folder}/control-functions.ts`,
+    original: 'f.if(pending.or(load32(state, STATE.fields.ferr).and(native.isZero())),',
+    planted: 'f.if(pending,',
+    tests: ['test/unit/machine/x87-error.test.ts'],
   },
   {
     fault: 'x87: CR0.TS does not stop an instruction',

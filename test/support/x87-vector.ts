@@ -52,6 +52,7 @@ export class X87Vector {
     const random = this.#random;
     for (let register = 0; register < 4; register++) this.#number(register);
     if (random.below(8) === 0) this.#farApart();
+    if (random.below(20) === 0) this.#halves();
     // Two that nearly cancel, or are alike but for one bit or the exponent.
     if (random.below(6) === 0) this.#alike();
     const masks = random.below(10) < 8 ? 0x3f : random.below(64);
@@ -77,6 +78,19 @@ export class X87Vector {
     const [near, far] = random.below(2) ? [0, 1] : [1, 0];
     this.head[near] = (random.below(2) << 15) | BIAS;
     this.head[far] = (random.below(2) << 15) | (BIAS - distance);
+  }
+
+  /** ST(0) is an odd multiple of half of ST(1), a power of two: neither nearer to one integer nor to the next. */
+  #halves(): void {
+    const random = this.#random;
+    const odd = 2 * random.below(64) + 1;
+    const length = 32 - Math.clz32(odd);
+    const exponent = BIAS + random.below(40) - 20;
+    this.high[0] = odd << (32 - length);
+    this.high[1] = 0x8000_0000;
+    this.low[0] = this.low[1] = 0;
+    this.head[0] = (random.below(2) << 15) | (exponent + length - 2);
+    this.head[1] = (random.below(2) << 15) | exponent;
   }
 
   #alike(): void {

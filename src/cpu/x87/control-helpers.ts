@@ -15,6 +15,7 @@ function checkPending(cpu: Cpu): void {
   const pending = (state.fsw & STATUS.ES) !== 0;
   const on = () => ({ fsw: state.fsw, fcw: state.fcw, fip: state.fip, fop: state.fop });
   if ((state.cr0 & CR0.NE) === 0) {
+    state.ferr = pending ? 1 : 0;
     const ignored = cpu.x87Error?.(pending ? 1 : 0) ?? true;
     if (!pending || ignored) return;
     const check = 'an unmasked x87 exception is pending, and is reported by FERR#';

@@ -8,10 +8,12 @@ import { load32 } from '../../../wasm/function-writer.ts';
 import { STATUS } from './number.ts';
 import { DECLINED, DONE, type StatusWriter, type Write } from './write-context.ts';
 
-/** What comes before an instruction that waits: nothing to do while exceptions are reported by #MF and none is pending. */
+/** What comes before an instruction that waits: nothing to do if no exception is pending and FERR# needs no change. */
 function declinePending(f: StatusWriter, state: Int32): void {
+  const pending = load32(state, STATE.fields.fsw).and(STATUS.ES);
+  // With CR0.NE = 1 nothing drives FERR#.
   const native = load32(state, STATE.fields.cr0).and(CR0.NE);
-  f.if(native.isZero().or(load32(state, STATE.fields.fsw).and(STATUS.ES)), () => f.return(DECLINED));
+  f.if(pending.or(load32(state, STATE.fields.ferr).and(native.isZero())), () => f.return(DECLINED));
 }
 
 const check: Write = ({ f, state }, waits: Int32) => {

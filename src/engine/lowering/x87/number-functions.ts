@@ -14,6 +14,7 @@ import {
 } from './conversion.ts';
 import { defineNanOfTwo } from './nan.ts';
 import { NUMBER } from './number.ts';
+import { defineExtract, defineRemainder, defineScale, EXTRACT_TYPE, REMAINDER_TYPE } from './partial.ts';
 import { defineRound } from './rounding.ts';
 
 /** Those that functions on the register stack call. */
@@ -30,6 +31,9 @@ const TYPES = {
   toFloat64: { parameters: UNARY, results: NUMBER },
   toMagnitude: { parameters: UNARY, results: NUMBER },
   compare: { parameters: COMPARE, results: [I32] },
+  scale: { parameters: BINARY, results: NUMBER },
+  remainder: REMAINDER_TYPE,
+  extract: EXTRACT_TYPE,
 } as const;
 
 type Types = typeof TYPES;
@@ -57,6 +61,9 @@ export function defineNumberFunctions(module: ModuleBuilder): NumberFunctions {
     toFloat64: defineToFloat(module, below, 64),
     toMagnitude,
     compare: defineCompare(module),
+    scale: defineScale(module, below),
+    remainder: defineRemainder(module, below),
+    extract: defineExtract(module),
   };
   for (const [name, { index }] of Object.entries(functions)) module.export(exportName(name), index);
   return functions;

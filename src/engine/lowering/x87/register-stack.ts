@@ -121,9 +121,9 @@ export class RegisterStack {
   requireMasked(flags: Int32): void {
     this.declineIf(flags.and(this.control.xor(-1)).and(EXCEPTIONS));
   }
-  /** Takes over exceptions, and C1 as it is among them. */
-  report(flags: Int32 | number): void {
-    this.f.set(this.#status, this.#status.and(~C1).or(flags));
+  /** Takes over exceptions, and those codes (as a rule C1) as they are among them. */
+  report(flags: Int32 | number, codes: number = C1): void {
+    this.f.set(this.#status, this.#status.and(~codes).or(flags));
   }
   /** Takes over exceptions and all condition codes. */
   reportCodes(flags: Int32): void {

@@ -4,21 +4,30 @@
  * can call them, or have those on the stack written in place.
  *
  * From the bottom: `number` (the format between functions), `wide-arithmetic`, `rounding`, `nan`; `arithmetic`,
- * `conversion`, `comparison`, together `number-functions`; `register-stack`, `stack-functions`, `control-functions`. What they have to mean is what the helpers in `cpu/x87` do.
+ * `conversion`, `comparison`, `partial`, together `number-functions`; `register-stack`, `on-stack`, and the functions by
+ * kind, as the helpers in `cpu/x87`, which say what they have to do.
  */
 import { X87_HELPER_SIGNATURES } from '../../../isa/x87-helper-signature.ts';
 import { type CodeWriter, I32, I64 } from '../../../wasm/code-writer.ts';
 import type { Expression } from '../../../wasm/expression.ts';
 import { defineFunction, writeInPlace } from '../../../wasm/function-writer.ts';
 import { ModuleBuilder } from '../../../wasm/module-builder.ts';
+import { ARITHMETIC_FUNCTIONS } from './arithmetic-functions.ts';
+import { COMPARISON_FUNCTIONS } from './comparison-functions.ts';
 import { CONTROL_FUNCTIONS } from './control-functions.ts';
 import { defineNumberFunctions } from './number-functions.ts';
-import { STACK_FUNCTIONS } from './stack-functions.ts';
+import { TRANSFER_FUNCTIONS } from './transfer-functions.ts';
 import type { Write, WriteContext } from './write-context.ts';
 
-const FUNCTIONS: Readonly<Record<string, Write>> = { ...CONTROL_FUNCTIONS, ...STACK_FUNCTIONS };
+const EMITTED = {
+  ...CONTROL_FUNCTIONS,
+  ...TRANSFER_FUNCTIONS,
+  ...ARITHMETIC_FUNCTIONS,
+  ...COMPARISON_FUNCTIONS,
+};
+const FUNCTIONS: Readonly<Record<string, Write>> = EMITTED;
 
-export type X87FunctionName = keyof typeof CONTROL_FUNCTIONS | keyof typeof STACK_FUNCTIONS;
+export type X87FunctionName = keyof typeof EMITTED;
 export const isX87Function = (helper: string): helper is X87FunctionName => Object.hasOwn(FUNCTIONS, helper);
 
 /** Writes a function in place of its call: `DONE` or `DECLINED` is left on the stack. Arguments are locals or constants. */
