@@ -41,7 +41,7 @@ export type ScaleFunction = DeclaredFunction<typeof BINARY, typeof NUMBER>;
 const LARGEST_SCALE = 0x1_0000;
 
 export function defineScale(module: ModuleBuilder, { round, nanOfTwo }: Below): ScaleFunction {
-  return defineFunction(module, BINARY, NUMBER, (f, ls, lh, rs, rh, control) => {
+  return defineFunction(module, 'x87 scale', BINARY, NUMBER, (f, ls, lh, rs, rh, control) => {
     const [number, by] = [[ls, lh] as const, [rs, rh] as const];
     const exponent = f.local(exponentOf(lh));
     const denormal = f.variable(I32);
@@ -84,7 +84,7 @@ export const NO_CODES = -1;
 const COMPLETE_BELOW = 64;
 
 export function defineRemainder(module: ModuleBuilder, { round, nanOfTwo }: Below): RemainderFunction {
-  return defineFunction(module, REMAINDER, REMAINDER_RESULTS, (f, ls, lh, rs, rh, control, ieee) => {
+  return defineFunction(module, 'x87 remainder', REMAINDER, REMAINDER_RESULTS, (f, ls, lh, rs, rh, control, ieee) => {
     const [dividend, divisor] = [[ls, lh] as const, [rs, rh] as const];
     const [exponent, divisorExponent] = [f.local(exponentOf(lh)), f.local(exponentOf(rh))];
     const [sign, denormal] = [f.local(signOf(lh)), f.variable(I32)];
@@ -168,7 +168,7 @@ export const EXTRACT_TYPE = { parameters: NUMBER, results: EXTRACTED } as const;
 export type ExtractFunction = DeclaredFunction<typeof NUMBER, typeof EXTRACTED>;
 
 export function defineExtract(module: ModuleBuilder): ExtractFunction {
-  return defineFunction(module, NUMBER, EXTRACTED, (f, significand, head) => {
+  return defineFunction(module, 'x87 extract', NUMBER, EXTRACTED, (f, significand, head) => {
     const number = [significand, head] as const;
     const exponent = f.local(exponentOf(head));
     const denormal = f.variable(I32);
