@@ -25,9 +25,6 @@ const REAL_MODE_ACCESS = 0x9300;
 const VIRTUAL_8086_ACCESS = 0xf300;
 const LARGEST = 0xffff_ffff;
 
-/** No offset is ≥ `low` and ≤ 0 + size − 1. */
-const NOTHING = { low: LARGEST, high: 0 } as const;
-
 /** Offsets that the limit leaves valid, both ends included; undefined when there are none. */
 function offsetRange(segment: Pick<SegmentState, 'access' | 'limit'>): { low: number; high: number } | undefined {
   const { access, limit } = segment;
@@ -49,15 +46,32 @@ const isExpandDown = (access: number): boolean =>
 const mayRead = (access: number): boolean => !(access & ACCESS.CODE) || (access & ACCESS.READABLE) !== 0;
 const mayWrite = (access: number): boolean => !(access & ACCESS.CODE) && (access & ACCESS.WRITABLE) !== 0;
 
-/** Derives `low`, `highRead` and `highWrite` from base, limit and access. */
+/** Derives `low`, `highRead` and `highWrite` from limit and access. */
 export function refreshSegmentBounds(segment: SegmentState): void {
-  const range = offsetRange(segment) ?? NOTHING;
   const { access } = segment;
-  segment.low = range.low;
-  segment.highRead = mayRead(access) ? range.high : 0;
-  segment.highWrite = mayWrite(access) ? range.high : 0;
+  const range = offsetRange(segment);
+  if (range === undefined) {
+    // No offset is ≥ low and ≤ high.
+    segment.low = LARGEST;
+    segment.highRead = 0;
+    segment.highWrite = 0;
+    return;
+  }
+  const { low, high } = range;
+  const [reads, writes] = [mayRead(access), mayWrite(access)];
   // With `low` 0, a bound of 0 would allow a byte at offset 0. That byte then takes the exact path.
-  if (range.low === 0 && !(mayRead(access) && mayWrite(access))) segment.low = 1;
+  segment.low = low === 0 && !(reads && writes) ? 1 : low;
+  segment.highRead = reads ? high : 0;
+  segment.highWrite = writes ? high : 0;
+}
+
+/** Sets what a descriptor says. A system reloads its segments at each entry, nearly always with what they hold. */
+function fillSegmentCache(cache: SegmentState, base: number, limit: number, access: number): void {
+  cache.base = base;
+  if (cache.limit === limit && cache.access === access) return;
+  cache.limit = limit;
+  cache.access = access;
+  refreshSegmentBounds(cache);
 }
 
 /**
@@ -127,19 +141,13 @@ function failedCheck(state: CpuState, cache: SegmentState, access: SegmentAccess
 /** Fills a segment register's cache from a descriptor. */
 export function loadSegmentCache(cache: SegmentState, selector: number, descriptor: Descriptor): void {
   cache.selector = selector;
-  cache.base = descriptor.base;
-  cache.limit = descriptor.limit;
-  cache.access = descriptor.access;
-  refreshSegmentBounds(cache);
+  fillSegmentCache(cache, descriptor.base, descriptor.limit, descriptor.access);
 }
 
 /** Makes a segment register unusable, as a null selector does; base and limit are cleared. */
 export function loadNullSegment(cache: SegmentState, selector: number): void {
   cache.selector = selector;
-  cache.base = 0;
-  cache.limit = 0;
-  cache.access = NULL_SEGMENT;
-  refreshSegmentBounds(cache);
+  fillSegmentCache(cache, 0, 0, NULL_SEGMENT);
 }
 
 /**
@@ -163,19 +171,13 @@ export function loadRealModeSegment(state: CpuState, segment: number, selector: 
 export function loadVirtual8086Segment(state: CpuState, segment: number, selector: number): void {
   const cache = state.segments[segment];
   cache.selector = selector;
-  cache.base = selector << 4;
-  cache.limit = 0xffff;
-  cache.access = VIRTUAL_8086_ACCESS;
-  refreshSegmentBounds(cache);
+  fillSegmentCache(cache, selector << 4, 0xffff, VIRTUAL_8086_ACCESS);
 }
 
 /** A flat 4 GiB segment, as SYSENTER and SYSEXIT load it: `access` gives type and DPL. */
 export function loadFlatSegment(cache: SegmentState, selector: number, access: number): void {
   cache.selector = selector;
-  cache.base = 0;
-  cache.limit = LARGEST;
-  cache.access = access;
-  refreshSegmentBounds(cache);
+  fillSegmentCache(cache, 0, LARGEST, access);
 }
 
 /** Loads a null selector into LDTR: the LDT does not exist. */

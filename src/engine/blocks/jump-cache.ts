@@ -19,8 +19,9 @@ const LAST_GENERATION = 2 ** (32 - KEY_BITS) - 1;
 
 export class JumpCache {
   readonly #state: CpuState;
-  /** Never 0: that is what an empty entry holds. */
-  readonly #generations = { user: 1, supervisor: 1 };
+  /** Generations of the two halves. Never 0: that is what an empty entry holds. */
+  #user = 1;
+  #supervisor = 1;
 
   constructor(state: CpuState) {
     this.#state = state;
@@ -28,13 +29,14 @@ export class JumpCache {
 
   /** Where the code of a half lies, or what its code segment is, has changed. */
   forget(half: CodeHalf): void {
-    if (this.#generations[half] < LAST_GENERATION) this.#generations[half]++;
-    else {
+    if (half === 'user') this.#user++;
+    else this.#supervisor++;
+    if (this.#user > LAST_GENERATION || this.#supervisor > LAST_GENERATION) {
       // Entries as old as the first generation would come to life again.
       const from = (this.#state.address + STATE.size) >>> 2;
       this.#state.pool.views.u32.fill(0, from, from + JUMP_CACHE_SIZE / 4);
-      this.#generations.user = 1;
-      this.#generations.supervisor = 1;
+      this.#user = 1;
+      this.#supervisor = 1;
     }
     this.select();
   }
@@ -47,8 +49,9 @@ export class JumpCache {
   /** Must follow a change of the mode key. */
   select(): void {
     const state = this.#state;
-    const half = state.modeKey & MODE.USER ? 'user' : 'supervisor';
-    state.jumpTag = (this.#generations[half] * 2 ** KEY_BITS + state.modeKey) >>> 0;
+    const key = state.modeKey;
+    const generation = key & MODE.USER ? this.#user : this.#supervisor;
+    state.jumpTag = ((generation << KEY_BITS) | key) >>> 0;
   }
 
   /** Enters a block found by looking it up. */
