@@ -9,7 +9,13 @@ export const ROOT = join(import.meta.dirname, '..');
 
 /** The full name of a commit. @throws UserError if there is none */
 export function resolveRevision(revision: string): string {
-  const { status, stdout, error } = git(['rev-parse', '--verify', '--quiet', '--end-of-options', `${revision}^{commit}`]);
+  const { status, stdout, error } = git([
+    'rev-parse',
+    '--verify',
+    '--quiet',
+    '--end-of-options',
+    `${revision}^{commit}`,
+  ]);
   if (error) throw new UserError('--base needs git, which is not installed');
   if (status !== 0) throw new UserError(`--base: there is no revision ${revision}`);
   return stdout.trim();

@@ -15,7 +15,6 @@ export interface CommandResult {
   readonly time: Interval;
   readonly status: number;
   readonly output: string;
-  readonly lines: number;
 }
 
 export class GuestSession {
@@ -86,6 +85,11 @@ export class GuestSession {
     return this.#resident;
   }
 
+  /** The emulator does not run any more. */
+  get ended(): boolean {
+    return this.#failure !== undefined;
+  }
+
   /**
    * Has the guest's shell do something, and waits for its end. A guest that exceeds the limit (ms) is gone.
    * @throws TimeLimit, Ended
@@ -96,7 +100,7 @@ export class GuestSession {
       this.#onMarker = (marker, moment) => {
         if (marker.kind === 'ready' || marker.name !== name) return;
         if (marker.kind === 'start') start = moment;
-        else if (start) resolve({ ...marker, time: between(start, moment) });
+        else if (start) resolve({ time: between(start, moment), status: marker.status, output: marker.output });
       };
       this.#child.stdin!.write(`run ${name} ${quoted(command)}\n`);
     });

@@ -11,7 +11,6 @@ export type Marker =
       readonly status: number;
       /** What the command printed, with plain line ends; only the last `KEPT` characters if it is more. */
       readonly output: string;
-      readonly lines: number;
     };
 
 const MARKER = /@@(ready|start ([\w.-]+)|end ([\w.-]+) (\d+))$/;
@@ -20,7 +19,6 @@ const KEPT = 1 << 16;
 export class MarkerReader {
   #line = '';
   #output = '';
-  #lines = 0;
 
   /** @returns the markers that this piece of output completes */
   put(text: string): Marker[] {
@@ -43,15 +41,14 @@ export class MarkerReader {
     const [marker, , started, ended, status] = match;
     // The last line of a command may have no end.
     if (match.index > 0) this.#keep(line.slice(0, -marker.length));
-    const [output, lines] = [this.#output, this.#lines];
-    [this.#output, this.#lines] = ['', 0];
+    const output = this.#output;
+    this.#output = '';
     if (started !== undefined) return { kind: 'start', name: started };
-    if (ended !== undefined) return { kind: 'end', name: ended, status: Number(status), output, lines };
+    if (ended !== undefined) return { kind: 'end', name: ended, status: Number(status), output };
     return { kind: 'ready' };
   }
 
   #keep(text: string): void {
     this.#output = (this.#output + text).slice(-KEPT);
-    this.#lines++;
   }
 }

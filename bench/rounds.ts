@@ -1,0 +1,163 @@
+/**
+ * The rounds of a benchmark: in each, every emulator in turn (A B C A B C …) boots the guest in a process of its own and
+ * runs all programs, so that a slow minute of the machine strikes all of them.
+ */
+import type { CleanUp } from './clean-up.ts';
+import type { Emulator, EmulatorName, GuestSystem } from './emulators.ts';
+import { type CommandResult, Ended, GuestSession, TimeLimit } from './guest-session.ts';
+import { type Program, scaled } from './programs.ts';
+import type { Interval } from './schedstat.ts';
+
+/** What became of a program in one round. */
+export type Outcome =
+  | { readonly kind: 'time'; readonly time: Interval; readonly output: string }
+  /** It was ended after this many ms. */
+  | { readonly kind: 'limit'; readonly limit: number }
+  | { readonly kind: 'skipped' | 'failed'; readonly reason: string };
+
+export interface Boot {
+  /** From the start of the process to the first words of /init. */
+  readonly time: Interval;
+  /** Resident memory of the process then, in bytes. */
+  readonly resident: number;
+}
+
+export interface Rounds {
+  /** By emulator, then by name of the program: an outcome for each round. */
+  readonly outcomes: ReadonlyMap<EmulatorName, ReadonlyMap<string, readonly Outcome[]>>;
+  readonly boots: ReadonlyMap<EmulatorName, readonly Boot[]>;
+  readonly remarks: readonly string[];
+}
+
+export interface RoundsOptions {
+  readonly emulators: readonly Emulator[];
+  readonly programs: readonly Program[];
+  readonly rounds: number;
+  readonly system: GuestSystem;
+  /** Of the programs' sizes. */
+  readonly scale: number;
+  /** Time limit of one program, in ms. */
+  readonly limit: number;
+  /** Time limit of a boot, and of what is not measured, in ms. */
+  readonly bootLimit: number;
+  readonly cleanUp: CleanUp;
+  readonly onProgress: (text: string) => void;
+}
+
+export async function runRounds(options: RoundsOptions): Promise<Rounds> {
+  const { emulators, programs, rounds } = options;
+  const runs = emulators.map((emulator) => new EmulatorRun(emulator, options));
+  for (let round = 1; round <= rounds; round++) {
+    for (const run of runs) {
+      const total = rounds === 1 ? '' : `, round ${round} of ${rounds}`;
+      await run.round((what) => options.onProgress(`${run.emulator.title}${total}: ${what}`));
+    }
+  }
+  return {
+    outcomes: new Map(
+      runs.map((run) => [run.emulator.name, new Map(programs.map(({ name }) => [name, run.outcomesOf(name)]))]),
+    ),
+    boots: new Map(runs.map((run) => [run.emulator.name, run.boots])),
+    remarks: runs.flatMap((run) => run.remarks),
+  };
+}
+
+/** One emulator, over all rounds. */
+class EmulatorRun {
+  readonly emulator: Emulator;
+  readonly boots: Boot[] = [];
+  readonly remarks: string[] = [];
+  readonly #outcomes = new Map<string, Outcome[]>();
+  readonly #options: RoundsOptions;
+  /** A boot that comes to nothing would do so again. */
+  #useless = false;
+
+  constructor(emulator: Emulator, options: RoundsOptions) {
+    this.emulator = emulator;
+    this.#options = options;
+  }
+
+  outcomesOf(name: string): Outcome[] {
+    const outcomes = this.#outcomes.get(name) ?? [];
+    this.#outcomes.set(name, outcomes);
+    return outcomes;
+  }
+
+  async round(onProgress: (what: string) => void): Promise<void> {
+    if (this.#useless) return;
+    onProgress('boot');
+    let session = await this.#boot();
+    if (!session) return;
+    this.boots.push({ time: session.bootTime, resident: session.residentAtPrompt });
+    let flags: string | undefined;
+    for (const program of this.#options.programs) {
+      const outcomes = this.outcomesOf(program.name);
+      // What has failed once is not tried again: it would cost the limit and a boot each time.
+      if (outcomes.some(({ kind }) => kind !== 'time')) continue;
+      session ??= await this.#boot();
+      if (!session) return;
+      onProgress(program.name);
+      if (program.needs !== undefined) {
+        flags ??= await readFlags(session, this.#options.bootLimit);
+        if (!flags.split(' ').includes(program.needs)) {
+          outcomes.push({ kind: 'skipped', reason: `its CPU has no ${program.needs}` });
+          continue;
+        }
+      }
+      const outcome = await this.#measure(session, program);
+      outcomes.push(outcome);
+      if (session.ended) session = undefined;
+    }
+    await session?.close();
+  }
+
+  async #boot(): Promise<GuestSession | undefined> {
+    const { system, cleanUp, bootLimit } = this.#options;
+    try {
+      return await GuestSession.boot(this.emulator.boot(system, 'virtual'), cleanUp, bootLimit);
+    } catch (error) {
+      if (!(error instanceof TimeLimit || error instanceof Ended)) throw error;
+      this.remarks.push(`${this.emulator.title} did not boot: ${error.message}`);
+      this.#useless = true;
+      return undefined;
+    }
+  }
+
+  async #measure(session: GuestSession, program: Program): Promise<Outcome> {
+    const { limit, bootLimit, scale } = this.#options;
+    const size = scaled(program, scale);
+    try {
+      if (program.before) await session.run('before', program.before(size), bootLimit);
+      const result = await measured(session, program, size, limit);
+      if (result === undefined) return { kind: 'limit', limit };
+      const after = program.after ? await session.run('after', program.after, bootLimit) : undefined;
+      if (result.status !== 0)
+        return { kind: 'failed', reason: `exit status ${result.status}: ${result.output.trim()}` };
+      return { kind: 'time', time: result.time, output: result.output + (after?.output ?? '') };
+    } catch (error) {
+      if (error instanceof TimeLimit) return { kind: 'failed', reason: `its preparation took ${error.message}` };
+      if (error instanceof Ended) return { kind: 'failed', reason: error.message };
+      throw error;
+    }
+  }
+}
+
+/** Undefined if it takes too long. */
+async function measured(
+  session: GuestSession,
+  program: Program,
+  size: number,
+  limit: number,
+): Promise<CommandResult | undefined> {
+  try {
+    return await session.run(program.name, program.command(size), limit);
+  } catch (error) {
+    if (error instanceof TimeLimit) return undefined;
+    throw error;
+  }
+}
+
+async function readFlags(session: GuestSession, limit: number): Promise<string> {
+  const { output } = await session.run('flags', "grep -m 1 '^flags' /proc/cpuinfo", limit);
+  return output.trim();
+}
