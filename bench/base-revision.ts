@@ -1,6 +1,7 @@
 /** An older revision of ours, built beside this one: a git worktree in a temporary folder. */
 import { type SpawnSyncReturns, spawnSync } from 'node:child_process';
 import { realpathSync, symlinkSync } from 'node:fs';
+import { constants } from 'node:os';
 import { join } from 'node:path';
 import { UserError } from '../src/base/errors.ts';
 import type { CleanUp } from './clean-up.ts';
@@ -45,6 +46,8 @@ export function checkOut(commit: string, cleanUp: CleanUp): string {
 /** @throws UserError that begins with `problem` */
 export function buildTree(folder: string, problem: string): void {
   const built = spawnSync(process.execPath, [join('.ci', 'build.js')], { cwd: folder, encoding: 'utf8' });
+  // A signal to all of us, which we could not heed meanwhile.
+  if (built.signal !== null) process.exit(128 + constants.signals[built.signal]);
   if (built.status !== 0) throw new UserError(`${problem}: ${lastLine(built)}`);
 }
 

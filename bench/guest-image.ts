@@ -20,14 +20,20 @@ const X87 = ['-mfpmath=387'];
 const SSE2 = ['-msse2', '-mfpmath=sse'];
 
 /** Names in /bench, with the source in guest/ that each is compiled from. */
-const X87_BINARIES = [
-  ...['sieve', 'crc32', 'sha256', 'sort', 'fib', 'dhry', 'vm', 'u64', 'memcpy', 'memword', 'chase'],
-  ...['nbody', 'mandel', 'syscall', 'forkexec', 'pipe', 'fault', 'text'],
-].map((name) => ({ name, source: name, flags: X87 }));
-const SSE_BINARIES = [
+export const BINARIES: readonly {
+  readonly name: string;
+  readonly source: string;
+  readonly flags: readonly string[];
+}[] = [
+  ...['sieve', 'crc32', 'sha256', 'sort', 'fib', 'dhry', 'vm', 'u64', 'memcpy', 'memword', 'chase'].map(x87),
+  ...['nbody', 'mandel', 'syscall', 'forkexec', 'pipe', 'fault', 'text'].map(x87),
   { name: 'vector', source: 'vector', flags: SSE2 },
   { name: 'nbody-sse', source: 'nbody', flags: SSE2 },
 ];
+
+function x87(name: string) {
+  return { name, source: name, flags: X87 };
+}
 
 /**
  * Commands come on the serial line, one a line: `run NAME 'COMMAND'`. The echo is off, and kernel messages, so that
@@ -50,7 +56,7 @@ while read -r line; do eval "$line"; done
 
 /** Writes the archive to `file`, working in `folder`. @throws UserError if there is no gcc that can do it */
 export function buildGuestImage(busybox: Uint8Array, file: string, folder: string): void {
-  const programs = [...X87_BINARIES, ...SSE_BINARIES].map(({ name, source, flags }): CpioEntry => {
+  const programs = BINARIES.map(({ name, source, flags }): CpioEntry => {
     const binary = join(folder, name);
     compile([...FLAGS, ...flags, '-o', binary, join(GUEST, `${source}.c`)]);
     return { type: 'file', path: `bench/${name}`, data: readFileSync(binary), mode: 0o755 };

@@ -5,6 +5,9 @@ import type { Invocation } from './emulators.ts';
 import { type Marker, MarkerReader } from './marker-reader.ts';
 import { between, type Interval, residentMemory, type Sample, sampleBeforeStart, takeSample } from './schedstat.ts';
 
+/** In ms. */
+const SHORTEST_WAIT = 50;
+
 /** The guest did not get that far in time; its emulator has been ended. */
 export class TimeLimit extends Error {}
 /** The emulator ended by itself. */
@@ -24,6 +27,7 @@ export class GuestSession {
   readonly #closed: Promise<void>;
   #boot: Interval | undefined;
   #resident = Number.NaN;
+  #errors = '';
   #onMarker: (marker: Marker, moment: Sample) => void = () => {};
   #onEnd: ((error: Error) => void) | undefined;
   #failure: Error | undefined;
@@ -53,11 +57,14 @@ export class GuestSession {
   }
 
   private constructor({ command, args }: Invocation, cleanUp: CleanUp) {
-    this.#child = spawn(command, args, { stdio: ['pipe', 'pipe', 'ignore'] });
+    this.#child = spawn(command, args, { stdio: ['pipe', 'pipe', 'pipe'] });
     this.#release = cleanUp.add(() => this.#child.kill('SIGKILL'));
     // It may end while something is written to it; then 'close' says so.
     this.#child.stdin!.on('error', () => {});
     this.#child.stdout!.setEncoding('latin1').on('data', (text: string) => this.#take(text));
+    this.#child.stderr!.setEncoding('utf8').on('data', (text: string) => {
+      this.#errors = (this.#errors + text).slice(-500);
+    });
     this.#closed = new Promise((resolve) => {
       const end = (error: Error): void => {
         this.#failure ??= error;
@@ -66,7 +73,7 @@ export class GuestSession {
       };
       this.#child.once('error', (error) => end(new Ended(`${command} cannot be started: ${error.message}`)));
       this.#child.once('close', (status, signal) =>
-        end(new Ended(`the emulator ended (${signal ?? status}) after: ${this.#reader.recent}`)),
+        end(new Ended(`the emulator ended (${signal ?? status}) after: ${this.#errors.trim() || this.#reader.recent}`)),
       );
     });
   }
@@ -91,7 +98,8 @@ export class GuestSession {
   }
 
   /**
-   * Has the guest's shell do something, and waits for its end. A guest that exceeds the limit (ms) is gone.
+   * Has the guest's shell do something, and waits for its end. A guest that exceeds the limit (ms, without what it
+   * waited for a processor) is gone.
    * @throws TimeLimit, Ended
    */
   run(name: string, command: string, limit: number): Promise<CommandResult> {
@@ -122,7 +130,13 @@ export class GuestSession {
       return await new Promise<Result>((resolve, reject) => {
         if (this.#failure) throw this.#failure;
         this.#onEnd = reject;
-        timer = setTimeout(() => reject(new TimeLimit(`more than ${limit / 1000} s`)), limit);
+        const start = takeSample(this.pid);
+        const check = (): void => {
+          const left = limit - between(start, takeSample(this.pid)).corrected;
+          if (left <= 0) reject(new TimeLimit(`more than ${limit / 1000} s`));
+          else timer = setTimeout(check, Math.max(left, SHORTEST_WAIT));
+        };
+        timer = setTimeout(check, limit);
         begin(resolve);
       });
     } catch (error) {

@@ -57,6 +57,7 @@ async function main(): Promise<void> {
   const baseCommit = options.base === undefined ? undefined : resolveRevision(options.base);
   const cleanUp = new CleanUp();
   cleanUp.atExit();
+  cleanUp.add(() => progress.end());
   const system = await prepareSystem(options, cleanUp);
   const { emulators, remarks } = prepareEmulators(options, baseCommit, cleanUp);
   const run = describeRun(args, system, emulators);

@@ -47,10 +47,10 @@ export function programTable(summary: Summary, emulators: readonly Emulator[]): 
       const mark = program.counts ? '' : '*';
       rows.push([program.name, ...seconds, ...ratios(program.ratios, mark), spreadOf(program)]);
     }
-    if (group !== 'other') rows.push(mean(groupMean, members));
+    if (groupMean.ratios.size > 0 && group !== 'other') rows.push(mean(groupMean, members));
   }
   const six = summary.programs.filter(({ group }) => group !== 'other');
-  if (summary.groups.size > 1) rows.push(mean(summary.overall, six));
+  if (summary.groups.size > 1 && summary.overall.ratios.size > 0) rows.push(mean(summary.overall, six));
   return table(head, rows);
 }
 
