@@ -103,7 +103,9 @@ async function compare(options: BenchOptions, { system, emulators, remarks, run,
     ...figureRemarks(emulators, figures),
   ];
   if (summary && programs.length > 0) {
-    console.log(`\nSeconds, medians; then the time of ${emulators[0].title} divided by that of the others`);
+    const compared =
+      emulators.length > 1 ? `; then the time of ${emulators[0].title} divided by that of the others` : '';
+    console.log(`\nSeconds, medians${compared}`);
     console.log(`\n${programTable(summary, emulators)}`);
     if (summary.programs.some(({ counts }) => !counts)) console.log('* counts in no mean');
   }

@@ -41,7 +41,7 @@ export class MarkerReader {
     const [marker, , started, ended, status] = match;
     // The last line of a command may have no end.
     if (match.index > 0) this.#keep(line.slice(0, -marker.length));
-    const output = this.#output;
+    const output = this.#output.slice(-KEPT);
     this.#output = '';
     if (started !== undefined) return { kind: 'start', name: started };
     if (ended !== undefined) return { kind: 'end', name: ended, status: Number(status), output };
@@ -49,6 +49,7 @@ export class MarkerReader {
   }
 
   #keep(text: string): void {
-    this.#output = (this.#output + text).slice(-KEPT);
+    this.#output += text;
+    if (this.#output.length > 2 * KEPT) this.#output = this.#output.slice(-KEPT);
   }
 }

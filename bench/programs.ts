@@ -1,6 +1,6 @@
 /**
- * What runs in the guests. Each program's amount of work is proportional to its size; the sizes here take about three
- * seconds each under Vetro's interpreter (on two slow cores of 2026), a quick run takes a quarter of them.
+ * What runs in the guests. Each program's amount of work is proportional to its size; the sizes here take 1.5 to 5
+ * seconds each under Vetro's interpreter of November 2026 (on two slow cores); a quick run takes a quarter of them.
  */
 export const GROUPS = ['integer', 'memory', 'x87', 'sse', 'system', 'programs', 'other'] as const;
 export type GroupName = (typeof GROUPS)[number];
@@ -59,22 +59,22 @@ const passes = (name: string, size: number, about: string, command: string, more
 
 export const PROGRAMS: readonly Program[] = [
   own('integer', 'sieve', 300, 'byte stores at strides'),
-  own('integer', 'crc32', 1400, 'byte loads, a dependent chain'),
+  own('integer', 'crc32', 1800, 'byte loads, a dependent chain'),
   own('integer', 'sha256', 800, 'rotations, many live values'),
-  own('integer', 'sort', 300, 'quicksort: compares, branches'),
+  own('integer', 'sort', 450, 'quicksort: compares, branches'),
   own('integer', 'fib', 3200, 'CALL, RET, the stack'),
   own('integer', 'dhry', 2200, 'records, short strings, calls'),
   own('integer', 'vm', 3300, 'an interpreter: indirect jumps'),
-  own('integer', 'u64', 12000, '64-bit arithmetic in 32 bits'),
+  own('integer', 'u64', 18000, '64-bit arithmetic in 32 bits'),
   own('memory', 'memcpy', 1500, 'REP MOVS and STOS'),
   own('memory', 'memword', 430, 'copies and sums by words'),
-  own('memory', 'chase', 30000, 'dependent loads over 4 MiB'),
+  own('memory', 'chase', 25000, 'dependent loads over 4 MiB'),
   own('x87', 'nbody', 600, 'add, multiply, divide, square root'),
   own('x87', 'mandel', 1500, 'multiply, add, compare'),
   own('sse', 'vector', 10000, 'four floats at a time', { needs: 'sse2' }),
   own('sse', 'nbody-sse', 1500, 'scalar doubles', { needs: 'sse2' }),
   own('system', 'syscall', 500, 'SYSENTER and INT 80h'),
-  own('system', 'forkexec', 650, 'fork, execve, exit, waitpid'),
+  own('system', 'forkexec', 500, 'fork, execve, exit, waitpid'),
   own('system', 'pipe', 9000, 'reads, writes, switches of process'),
   own('system', 'fault', 90, 'page faults'),
   busybox('gzip', 2400, 'deflate', 'gzip -c </tmp/text >/tmp/gz', { after: 'md5sum </tmp/gz' }),
@@ -84,7 +84,7 @@ export const PROGRAMS: readonly Program[] = [
   }),
   passes('md5sum', 28, 'MD5', 'md5sum </tmp/text'),
   passes('sha256sum', 9, 'SHA-256', 'sha256sum </tmp/text'),
-  busybox('sort-lines', 4000, 'sort: lines of text', 'sort </tmp/text >/tmp/out', { after: 'md5sum </tmp/out' }),
+  busybox('sort-lines', 6000, 'sort: lines of text', 'sort </tmp/text >/tmp/out', { after: 'md5sum </tmp/out' }),
   busybox('grep', 3000, 'a regular expression', "grep -c -E 'qui(min|ka).*xo[a-m]' </tmp/text"),
   {
     name: 'shell-loop',
@@ -105,7 +105,7 @@ export const PROGRAMS: readonly Program[] = [
     name: 'serial',
     group: 'other',
     about: 'KiB of text on the serial line',
-    size: 60,
+    size: 400,
     before: text,
     command: () => 'cat /tmp/text',
   },

@@ -1,3 +1,5 @@
+import { BENCH_MUTATIONS } from './bench-mutations.ts';
+
 /**
  * Faults to plant, each by itself: kinds of mistakes that are easily made, in every part of the emulator. The suite must
  * turn red for each. Add one for every new derivation from the table and for every check that guards a guest.
@@ -583,4 +585,6 @@ export const MUTATIONS: readonly Mutation[] = [
     planted: 'memoryBytes',
     tests: [unit('machine/linux-boot')],
   },
+
+  ...BENCH_MUTATIONS,
 ];
