@@ -6,6 +6,7 @@ import type { LibraryFigures } from './child-library.ts';
 import type { CleanUp } from './clean-up.ts';
 import type { Emulator, GuestSystem } from './emulators.ts';
 import { Ended, GuestSession, TimeLimit } from './guest-session.ts';
+import { startBehind } from './priority.ts';
 import { between, takeSample } from './schedstat.ts';
 
 /** Time, in ms, that a guest has to come to rest. */
@@ -37,7 +38,7 @@ export async function measureIdle(emulator: Emulator, options: IdleOptions): Pro
 /** The same of the demo that a tree of Vetro has in it. */
 export async function measureIdleDemo(root: string, { cleanUp, length }: IdleOptions): Promise<number | string> {
   const args = [join(root, 'dist', 'cli.js'), 'run', '--demo', '--clock', 'host', '--serial', 'stdio'];
-  const child = spawn(process.execPath, args, { stdio: ['pipe', 'pipe', 'ignore'] });
+  const child = startBehind(() => spawn(process.execPath, args, { stdio: ['pipe', 'pipe', 'ignore'] }));
   const end = cleanUp.add(() => child.kill('SIGKILL'));
   child.stdout.resume();
   const share = await watch(child.pid!, length);
@@ -64,7 +65,9 @@ export interface LibraryOptions {
 /** In a process of its own. @returns why not, if it failed */
 export async function measureLibraryOf(root: string, options: LibraryOptions): Promise<LibraryFigures | string> {
   const task = JSON.stringify({ root, system: options.system });
-  const child = spawn(process.execPath, [process.argv[1], '--library', task], { stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = startBehind(() =>
+    spawn(process.execPath, [process.argv[1], '--library', task], { stdio: ['ignore', 'pipe', 'pipe'] }),
+  );
   const end = options.cleanUp.add(() => child.kill('SIGKILL'));
   const timer = setTimeout(end, options.limit);
   let [output, errors] = ['', ''];

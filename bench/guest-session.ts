@@ -3,6 +3,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import type { CleanUp } from './clean-up.ts';
 import type { Invocation } from './emulators.ts';
 import { type Marker, MarkerReader } from './marker-reader.ts';
+import { startBehind } from './priority.ts';
 import { between, type Interval, residentMemory, type Sample, sampleBeforeStart, takeSample } from './schedstat.ts';
 
 /** In ms. */
@@ -57,7 +58,7 @@ export class GuestSession {
   }
 
   private constructor({ command, args }: Invocation, cleanUp: CleanUp) {
-    this.#child = spawn(command, args, { stdio: ['pipe', 'pipe', 'pipe'] });
+    this.#child = startBehind(() => spawn(command, args, { stdio: ['pipe', 'pipe', 'pipe'] }));
     this.#release = cleanUp.add(() => this.#child.kill('SIGKILL'));
     // It may end while something is written to it; then 'close' says so.
     this.#child.stdin!.on('error', () => {});

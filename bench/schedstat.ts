@@ -3,7 +3,9 @@
  * holds the time that the thread ran, the time that it waited on a run queue, both in ns, and how often it ran.
  *
  * A guest's time is the wall-clock time without the time that the busiest thread of its emulator was ready to run and
- * another had the processor: other load on the machine, as far as the scheduler sees it.
+ * another had the processor: other load on the machine, as far as the scheduler sees it. That thread may also sleep until
+ * another of its process has done something (collected garbage, compiled), which waits for a processor in its turn: of
+ * the time it slept, as much is taken off as the others waited. On a machine without other load both are next to nothing.
  */
 import { readdirSync, readFileSync } from 'node:fs';
 
@@ -24,7 +26,7 @@ export interface Sample {
 /** What happened between two samples, in ms. */
 export interface Interval {
   readonly wall: number;
-  /** How long the busiest thread waited for a processor. */
+  /** How long the busiest thread waited for a processor, or for threads that did. */
   readonly waited: number;
   /** Processor time of all threads together. */
   readonly cpu: number;
@@ -55,16 +57,16 @@ export const sampleBeforeStart = (): Sample => ({ wall: performance.now(), threa
 /** Threads that were not there at `start` began in between. */
 export function between(start: Sample, end: Sample): Interval {
   const wall = end.wall - start.wall;
-  let cpu = 0;
-  let busiest: ThreadTimes = { ran: 0, waited: 0 };
-  for (const [thread, times] of end.threads) {
+  const all = [...end.threads].map(([thread, { ran, waited }]): ThreadTimes => {
     const before = start.threads.get(thread) ?? { ran: 0, waited: 0 };
-    const ran = times.ran - before.ran;
-    cpu += ran;
-    if (ran > busiest.ran) busiest = { ran, waited: times.waited - before.waited };
-  }
-  const waited = Math.min(busiest.waited, wall);
-  return { wall, waited, cpu, corrected: wall - waited };
+    return { ran: ran - before.ran, waited: waited - before.waited };
+  });
+  const sum = (times: readonly number[]): number => times.reduce((total, time) => total + time, 0);
+  const busiest = all.reduce((most, times) => (times.ran > most.ran ? times : most), { ran: 0, waited: 0 });
+  const slept = Math.max(0, wall - busiest.ran - busiest.waited);
+  const othersWaited = sum(all.map(({ waited }) => waited)) - busiest.waited;
+  const waited = Math.min(busiest.waited + Math.min(slept, othersWaited), wall);
+  return { wall, waited, cpu: sum(all.map(({ ran }) => ran)), corrected: wall - waited };
 }
 
 /** Resident memory of a process in bytes; NaN where the system does not tell. */

@@ -7,15 +7,22 @@ export const BENCH_MUTATIONS: readonly Mutation[] = [
   {
     fault: 'the bench takes off what the idlest thread waited',
     file: 'bench/schedstat.ts',
-    original: 'if (ran > busiest.ran) busiest',
-    planted: 'if (ran < busiest.ran || busiest.ran === 0) busiest',
+    original: 'times.ran > most.ran ? times',
+    planted: 'times.ran <= most.ran || most.ran === 0 ? times',
     tests: [test('schedstat')],
   },
   {
     fault: 'the bench forgets that threads had waited before',
     file: 'bench/schedstat.ts',
-    original: 'waited: times.waited - before.waited',
-    planted: 'waited: times.waited',
+    original: 'waited: waited - before.waited',
+    planted: 'waited',
+    tests: [test('schedstat')],
+  },
+  {
+    fault: 'the bench takes off what others waited while the busiest thread ran',
+    file: 'bench/schedstat.ts',
+    original: 'Math.min(slept, othersWaited)',
+    planted: 'othersWaited',
     tests: [test('schedstat')],
   },
   {

@@ -22,14 +22,21 @@ describe('an interval between two samples', () => {
   it('is the wall-clock time without what the busiest thread waited', () => {
     const interval = between(
       sample(1000, { main: [50, 10], worker: [400, 300] }),
-      sample(3000, { main: [1650, 310], worker: [450, 900] }),
+      sample(3000, { main: [1750, 310], worker: [450, 900] }),
     );
-    expect(interval).toEqual({ wall: 2000, waited: 300, cpu: 1650, corrected: 1700 });
+    expect(interval).toEqual({ wall: 2000, waited: 300, cpu: 1750, corrected: 1700 });
+  });
+
+  it('is without what the busiest thread slept while others waited, too', () => {
+    const start = sample(0, { main: [0, 0], worker: [0, 0] });
+    expect(between(start, sample(1000, { main: [500, 200], worker: [10, 250] })).corrected).toBe(550);
+    expect(between(start, sample(1000, { main: [500, 200], worker: [10, 900] })).corrected).toBe(500);
+    expect(between(start, sample(1000, { main: [500, 200], worker: [10, 0] })).corrected).toBe(800);
   });
 
   it('counts threads from their beginning that were not there', () => {
-    const interval = between(sample(0, { main: [5, 5] }), sample(100, { main: [6, 5], young: [80, 12] }));
-    expect(interval).toEqual({ wall: 100, waited: 12, cpu: 81, corrected: 88 });
+    const interval = between(sample(0, { main: [5, 5] }), sample(100, { main: [6, 5], young: [88, 12] }));
+    expect(interval).toEqual({ wall: 100, waited: 12, cpu: 89, corrected: 88 });
   });
 
   it('never takes off more than there is: the kernel books a long wait when it ends', () => {
