@@ -148,7 +148,7 @@ function prepareEmulators({ emulators: names }: BenchOptions, baseCommit: string
     }
   }
   progress.end();
-  if (emulators.length === 0) throw new UserError('no emulator is there to be measured');
+  if (emulators.length === 0) throw new UserError(remarks[0] ?? 'no emulator is to be measured');
   return { emulators, remarks };
 }
 

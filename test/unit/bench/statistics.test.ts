@@ -31,6 +31,10 @@ describe('a table', () => {
     ]);
   });
 
+  it('leaves out columns in which there is nothing', () => {
+    expect(table(['', 'a', 'b'], [['x', '', '1'], ['y']])).toBe('   b\n─  ─\nx  1\ny');
+  });
+
   it('shows three digits, and a dash for what is not known', () => {
     expect([0.123456, 12.345, 99.96, 1234.5, Number.NaN, undefined].map(number)).toEqual([
       ...['0.123', '12.3', '100', '1235', '–', '–'],
