@@ -115,6 +115,15 @@ export class GuestSession {
     });
   }
 
+  /** Stops the process. A guest whose time follows the wall clock finds, later, that much has passed. */
+  pause(): void {
+    this.#child.kill('SIGSTOP');
+  }
+
+  resume(): void {
+    this.#child.kill('SIGCONT');
+  }
+
   /** Ends the emulator. */
   async close(): Promise<void> {
     this.#release();

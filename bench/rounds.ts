@@ -1,6 +1,7 @@
 /**
- * The rounds of a benchmark: in each, every emulator in turn (A B C A B C …) boots the guest in a process of its own and
- * runs all programs, so that a slow minute of the machine strikes all of them.
+ * The rounds of a benchmark. In each, every emulator boots the guest in a process of its own; then each program runs in
+ * all of them in turn (A B C, A B C, …), seconds apart, so that a slow minute of the machine strikes all alike. Those
+ * whose turn it is not are stopped (SIGSTOP): an idle guest may take a processor, too.
  */
 import type { CleanUp } from './clean-up.ts';
 import type { Emulator, EmulatorName, GuestSystem } from './emulators.ts';
@@ -48,10 +49,18 @@ export async function runRounds(options: RoundsOptions): Promise<Rounds> {
   const { emulators, programs, rounds } = options;
   const runs = emulators.map((emulator) => new EmulatorRun(emulator, options));
   for (let round = 1; round <= rounds; round++) {
+    const total = rounds === 1 ? '' : `, round ${round} of ${rounds}`;
     for (const run of runs) {
-      const total = rounds === 1 ? '' : `, round ${round} of ${rounds}`;
-      await run.round((what) => options.onProgress(`${run.emulator.title}${total}: ${what}`));
+      options.onProgress(`${run.emulator.title}${total}: boot`);
+      await run.open();
     }
+    for (const program of programs) {
+      for (const run of runs) {
+        options.onProgress(`${run.emulator.title}${total}: ${program.name}`);
+        await run.run(program);
+      }
+    }
+    for (const run of runs) await run.close();
   }
   return {
     outcomes: new Map(
@@ -69,6 +78,9 @@ class EmulatorRun {
   readonly remarks: string[] = [];
   readonly #outcomes = new Map<string, Outcome[]>();
   readonly #options: RoundsOptions;
+  #session: GuestSession | undefined;
+  /** Of its CPU, as in /proc/cpuinfo. */
+  #flags: string | undefined;
   /** A boot that comes to nothing would do so again. */
   #useless = false;
 
@@ -83,38 +95,46 @@ class EmulatorRun {
     return outcomes;
   }
 
-  async round(onProgress: (what: string) => void): Promise<void> {
-    if (this.#useless) return;
-    onProgress('boot');
-    let session = await this.#boot();
+  /** Begins a round. */
+  async open(): Promise<void> {
+    this.#session = await this.#boot();
+    if (this.#session) this.boots.push({ time: this.#session.bootTime, resident: this.#session.residentAtPrompt });
+  }
+
+  async run(program: Program): Promise<void> {
+    const outcomes = this.outcomesOf(program.name);
+    // What has failed once is not tried again: it would cost the limit and a boot each time.
+    if (outcomes.some(({ kind }) => kind !== 'time')) return;
+    this.#session ??= await this.#boot();
+    const session = this.#session;
     if (!session) return;
-    this.boots.push({ time: session.bootTime, resident: session.residentAtPrompt });
-    let flags: string | undefined;
-    for (const program of this.#options.programs) {
-      const outcomes = this.outcomesOf(program.name);
-      // What has failed once is not tried again: it would cost the limit and a boot each time.
-      if (outcomes.some(({ kind }) => kind !== 'time')) continue;
-      session ??= await this.#boot();
-      if (!session) return;
-      onProgress(program.name);
-      if (program.needs !== undefined) {
-        flags ??= await readFlags(session, this.#options.bootLimit);
-        if (!flags.split(' ').includes(program.needs)) {
-          outcomes.push({ kind: 'skipped', reason: `its CPU has no ${program.needs}` });
-          continue;
-        }
-      }
-      const outcome = await this.#measure(session, program);
-      outcomes.push(outcome);
-      if (session.ended) session = undefined;
-    }
-    await session?.close();
+    session.resume();
+    outcomes.push((await this.#lack(session, program)) ?? (await this.#measure(session, program)));
+    if (session.ended) this.#session = undefined;
+    else session.pause();
+  }
+
+  /** Ends a round. */
+  async close(): Promise<void> {
+    await this.#session?.close();
+    this.#session = undefined;
+  }
+
+  /** Why a program cannot run there. */
+  async #lack(session: GuestSession, { needs }: Program): Promise<Outcome | undefined> {
+    if (needs === undefined) return undefined;
+    this.#flags ??= await readFlags(session, this.#options.bootLimit);
+    if (this.#flags.split(' ').includes(needs)) return undefined;
+    return { kind: 'skipped', reason: `its CPU has no ${needs}` };
   }
 
   async #boot(): Promise<GuestSession | undefined> {
+    if (this.#useless) return undefined;
     const { system, cleanUp, bootLimit } = this.#options;
     try {
-      return await GuestSession.boot(this.emulator.boot(system, 'virtual'), cleanUp, bootLimit);
+      const session = await GuestSession.boot(this.emulator.boot(system, 'virtual'), cleanUp, bootLimit);
+      session.pause();
+      return session;
     } catch (error) {
       if (!(error instanceof TimeLimit || error instanceof Ended)) throw error;
       this.remarks.push(`${this.emulator.title} did not boot: ${error.message}`);

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, describe, expect, it } from 'vitest';
 import { CleanUp } from '../../../bench/clean-up.ts';
 import type { Invocation } from '../../../bench/emulators.ts';
@@ -26,6 +27,19 @@ describe('a session with a guest', () => {
     expect(time.corrected).toBeLessThanOrEqual(time.wall);
     await session.close();
     expect(session.ended).toBe(true);
+  });
+
+  it('can be stopped, and go on', async () => {
+    const session = await GuestSession.boot(GUEST, cleanUp, LIMIT);
+    session.pause();
+    let done = false;
+    const result = session.run('later', 'echo now', LIMIT).finally(() => (done = true));
+    await sleep(200);
+    expect(done).toBe(false);
+    session.resume();
+    expect(await result).toMatchObject({ output: 'now\n' });
+    session.pause();
+    await session.close();
   });
 
   it('ends an emulator whose guest takes too long', async () => {
