@@ -15,8 +15,8 @@ export class TimeLimit extends Error {}
 export class Ended extends Error {}
 
 export interface CommandResult {
-  /** From the marker before to the marker behind. */
-  readonly time: Interval;
+  /** From the marker before to the marker behind. Undefined if both were read at once: it was too short, or we too late. */
+  readonly time: Interval | undefined;
   readonly status: number;
   readonly output: string;
 }
@@ -109,7 +109,12 @@ export class GuestSession {
       this.#onMarker = (marker, moment) => {
         if (marker.kind === 'ready' || marker.name !== name) return;
         if (marker.kind === 'start') start = moment;
-        else if (start) resolve({ time: between(start, moment), status: marker.status, output: marker.output });
+        else if (start)
+          resolve({
+            time: start === moment ? undefined : between(start, moment),
+            status: marker.status,
+            output: marker.output,
+          });
       };
       this.#child.stdin!.write(`run ${name} ${quoted(command)}\n`);
     });
@@ -131,7 +136,10 @@ export class GuestSession {
   }
 
   #take(text: string): void {
-    for (const marker of this.#reader.put(text)) this.#onMarker(marker, takeSample(this.pid));
+    const markers = this.#reader.put(text);
+    if (markers.length === 0) return;
+    const moment = takeSample(this.pid);
+    for (const marker of markers) this.#onMarker(marker, moment);
   }
 
   async #wait<Result>(limit: number, begin: (resolve: (result: Result) => void) => void): Promise<Result> {

@@ -153,6 +153,7 @@ class EmulatorRun {
       const after = program.after ? await session.run('after', program.after, bootLimit) : undefined;
       if (result.status !== 0)
         return { kind: 'failed', reason: `exit status ${result.status}: ${result.output.trim()}` };
+      if (!result.time) return { kind: 'skipped', reason: 'too short to be timed; see --scale' };
       return { kind: 'time', time: result.time, output: result.output + (after?.output ?? '') };
     } catch (error) {
       if (error instanceof TimeLimit) return { kind: 'failed', reason: `its preparation took ${error.message}` };

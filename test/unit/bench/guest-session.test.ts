@@ -23,10 +23,16 @@ describe('a session with a guest', () => {
     expect(await session.run('first', `echo "it's"; (exit 3)`, LIMIT)).toMatchObject({ status: 3, output: "it's\n" });
     const { time, status } = await session.run('second', 'sleep 0.2', LIMIT);
     expect(status).toBe(0);
-    expect(time.wall).toBeGreaterThanOrEqual(190);
-    expect(time.corrected).toBeLessThanOrEqual(time.wall);
+    expect(time!.wall).toBeGreaterThanOrEqual(190);
+    expect(time!.corrected).toBeLessThanOrEqual(time!.wall);
     await session.close();
     expect(session.ended).toBe(true);
+  });
+
+  it('gives no time for what begins and ends in one read', async () => {
+    const at = shell(`echo @@ready; read -r line; printf '@@start x\\n@@end x 0\\n'; read -r line`);
+    const session = await GuestSession.boot(at, cleanUp, LIMIT);
+    expect((await session.run('x', '', LIMIT)).time).toBeUndefined();
   });
 
   it('can be stopped, and go on', async () => {
