@@ -21,6 +21,8 @@ await build({
   define: { 'import.meta.dirname': JSON.stringify(resolve(source, '..')) },
 });
 const child = spawn(process.execPath, ['--enable-source-maps', bundle, ...args], { stdio: 'inherit' });
+// It ends by them when it has cleaned up, and then so do we.
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal));
 child.on('exit', async (status) => {
   const { rm } = await import('node:fs/promises');
   await rm(bundle, { force: true });

