@@ -17,7 +17,6 @@ export const PROGRAMS = {
   recursion: 'CALL, RET, PUSH, POP',
   sort: 'Shell sort: compares, branches',
   crc: 'CRC-32 by table: byte loads, shifts',
-  nbody: 'x87',
   bytecode: 'an interpreter: indirect jumps',
 } as const;
 
