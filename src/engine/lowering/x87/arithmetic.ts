@@ -81,17 +81,15 @@ export function defineAdd(
   return defineFunction(module, ADDITION, NUMBER, (f, ls, lh, rs, rh, control, changed) => {
     const [left, right] = [[ls, lh] as const, [rs, rh] as const];
     const rightSign = f.local(signOf(rh.xor(changed)));
-    const parts = takeApart(f, left, right, nanOfTwo, () =>
-      specialSum(f, { left, right, rightSign, control, round, changed }),
-    );
+    const parts = takeApart(f, left, right, nanOfTwo, () => specialSum(f, { left, right, rightSign, control, round }));
     const [high, exponent] = [parts.left.significand, parts.left.exponent];
     const sign = f.local(signOf(lh));
     const lower = parts.right.significand;
     const lowerExponent = parts.right.exponent;
     const unlike = f.local(sign.ne(rightSign));
     // The larger magnitude goes left; the sum has its sign. Which one that is cannot be foretold: no branches.
-    const smaller = exponent.belowS(lowerExponent).or(exponent.eq(lowerExponent).and(high.belowU(lower)));
-    const swaps = f.local(smaller);
+    const isLower = exponent.belowS(lowerExponent).or(exponent.eq(lowerExponent).and(high.belowU(lower)));
+    const swaps = f.local(isLower);
     const significands = f.local(select(swaps, high.xor(lower), 0));
     const exponents = f.local(select(swaps, exponent.xor(lowerExponent), 0));
     f.set(high, high.xor(significands));
@@ -118,13 +116,8 @@ export function defineAdd(
         f.set(high, high.add(lower));
         const carry = f.local(high.belowU(lower));
         const by = f.local(carry.widen());
-        f.set(
-          low,
-          low
-            .shr(by)
-            .or(low.and(by))
-            .or(select(carry, high.shl(63), 0)),
-        );
+        const lost = low.and(by).or(select(carry, high.shl(63), 0));
+        f.set(low, low.shr(by).or(lost));
         f.set(high, high.shr(by).or(by.shl(63)));
         f.set(exponent, exponent.add(carry));
       },
@@ -161,7 +154,6 @@ function specialSum(
     left: NumberParts;
     right: NumberParts;
     rightSign: Int32;
-    changed: Int32;
     control: Int32;
     round: RoundFunction;
   },
