@@ -30,8 +30,8 @@ export const X87_MUTATIONS: readonly Mutation[] = [
   {
     fault: 'x87: a quotient digit is corrected once only',
     file: `${folder}/wide-arithmetic.ts`,
-    original: 'correct(() => f.if(estimated.shr(32).isZero(), () => correct()));',
-    planted: 'correct();',
+    original: 'f.if(once.and(estimated.shr(32).isZero()).and(tooLarge()), () => correct(i64(1)));',
+    planted: '',
     tests: FUNCTIONS,
   },
   {

@@ -53,6 +53,7 @@ export class X87Vector {
     for (let register = 0; register < 4; register++) this.#number(register);
     if (random.below(8) === 0) this.#farApart();
     if (random.below(20) === 0) this.#halves();
+    if (random.below(20) === 0) this.#integerEnd();
     // Two that nearly cancel, or are alike but for one bit or the exponent.
     if (random.below(6) === 0) this.#alike();
     const masks = random.below(10) < 8 ? 0x3f : random.below(64);
@@ -91,6 +92,16 @@ export class X87Vector {
     this.low[0] = this.low[1] = 0;
     this.head[0] = (random.below(2) << 15) | (exponent + length - 2);
     this.head[1] = (random.below(2) << 15) | exponent;
+  }
+
+  /** ST(0) is where the integers of a format end, or next to it. */
+  #integerEnd(): void {
+    const random = this.#random;
+    const bits = [15, 31, 63][random.below(3)];
+    const inside = random.below(3) === 0;
+    this.high[0] = inside ? 0xffff_ffff : 0x8000_0000;
+    this.low[0] = inside ? 0xffff_ffff : random.below(3) ? 0 : random.word() >>> random.below(32);
+    this.head[0] = (random.below(2) << 15) | (BIAS + bits - (inside ? 1 : 0));
   }
 
   #alike(): void {

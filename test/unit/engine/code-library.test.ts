@@ -83,4 +83,28 @@ describe('code library', () => {
     expect(code.library.coldFunctions([form], { wide: false })).toBe(module);
     for (const pool of [Pool.create(), Pool.create()]) createCodeSpace(pool, code).runtime.compile([form]);
   });
+
+  it('compiles and links every x87 form, of all sizes: emitted code included', () => {
+    const library = new CodeLibrary(INSTRUCTIONS);
+    const forms = new Set<ReturnType<typeof library.catalog.formOf>>();
+    for (const { instruction, ...mode } of allForms()) {
+      if (!instruction.row.x87) continue;
+      try {
+        forms.add(library.catalog.formOf(instruction, mode));
+      } catch {
+        // Refused, as above.
+      }
+    }
+    const pool = Pool.create();
+    for (const wide of [false, true]) {
+      const ofWidth = [...forms].filter((form) => form.wide === wide);
+      expect(ofWidth.length).toBeGreaterThan(100);
+      expect(library.needsEmittedHelpers(ofWidth)).toBe(true);
+      const imports = WebAssembly.Module.imports(library.coldFunctions(ofWidth, { wide }));
+      const module = new WebAssembly.Instance(library.emittedHelpers({ wide }), { host: { memory: pool.memory } });
+      const numbers = imports.filter(({ name }) => name.startsWith('number.')).map(({ name }) => module.exports[name]);
+      expect(numbers.length).toBeGreaterThan(10);
+      expect(numbers.every((each) => typeof each === 'function')).toBe(true);
+    }
+  });
 });

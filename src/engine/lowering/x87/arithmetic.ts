@@ -17,7 +17,6 @@ import {
   isInfinite,
   isNanOrUnsupported,
   isZero,
-  lacksIntegerBit,
   MAX_EXPONENT,
   NUMBER,
   type NumberParts,
@@ -82,23 +81,22 @@ export function defineAdd(
   return defineFunction(module, 'x87 add', ADDITION, NUMBER, (f, ls, lh, rs, rh, control, changed) => {
     const [left, right] = [[ls, lh] as const, [rs, rh] as const];
     const rightSign = f.local(signOf(rh.xor(changed)));
-    const parts = takeApart(f, left, right, nanOfTwo, () =>
-      specialSum(f, { left, right, rightSign, control, round, changed }),
-    );
+    const parts = takeApart(f, left, right, nanOfTwo, () => specialSum(f, { left, right, rightSign, control, round }));
     const [high, exponent] = [parts.left.significand, parts.left.exponent];
     const sign = f.local(signOf(lh));
     const lower = parts.right.significand;
     const lowerExponent = parts.right.exponent;
     const unlike = f.local(sign.ne(rightSign));
-    // The larger magnitude goes left; the sum has its sign.
-    f.if(exponent.belowS(lowerExponent).or(exponent.eq(lowerExponent).and(high.belowU(lower))), () => {
-      const [significand, before] = [f.local(high), f.local(exponent)];
-      f.set(high, lower);
-      f.set(lower, significand);
-      f.set(exponent, lowerExponent);
-      f.set(lowerExponent, before);
-      f.set(sign, rightSign);
-    });
+    // The larger magnitude goes left; the sum has its sign. Which one that is cannot be foretold: no branches.
+    const isLower = exponent.belowS(lowerExponent).or(exponent.eq(lowerExponent).and(high.belowU(lower)));
+    const swaps = f.local(isLower);
+    const significands = f.local(select(swaps, high.xor(lower), 0));
+    const exponents = f.local(select(swaps, exponent.xor(lowerExponent), 0));
+    f.set(high, high.xor(significands));
+    f.set(lower, lower.xor(significands));
+    f.set(exponent, exponent.xor(exponents));
+    f.set(lowerExponent, lowerExponent.xor(exponents));
+    f.set(sign, select(swaps, rightSign, sign));
     const low = alignLower(f, lower, f.local(exponent.sub(lowerExponent).widen()));
     f.if(
       unlike,
@@ -112,18 +110,16 @@ export function defineAdd(
           f.set(low, 0);
           f.set(exponent, exponent.sub(64));
         });
-        const shift = f.local(high.leadingZeros());
-        f.set(high, high.shl(shift).or(low.shr(1).shr(i64(63).sub(shift))));
-        f.set(low, low.shl(shift));
-        f.set(exponent, exponent.sub(shift.narrow()));
+        shiftLeftToTop(f, high, low, exponent);
       },
       () => {
         f.set(high, high.add(lower));
-        f.if(high.belowU(lower), () => {
-          f.set(low, low.shr(1).or(low.and(1)).or(high.shl(63)));
-          f.set(high, high.shr(1).or(INTEGER_BIT));
-          f.set(exponent, exponent.add(1));
-        });
+        const carry = f.local(high.belowU(lower));
+        const by = f.local(carry.widen());
+        const lost = low.and(by).or(select(carry, high.shl(63), 0));
+        f.set(low, low.shr(by).or(lost));
+        f.set(high, high.shr(by).or(by.shl(63)));
+        f.set(exponent, exponent.add(carry));
       },
     );
     returnReported(f, parts.denormal, round, { sign, exponent, high, low, control });
@@ -158,7 +154,6 @@ function specialSum(
     left: NumberParts;
     right: NumberParts;
     rightSign: Int32;
-    changed: Int32;
     control: Int32;
     round: RoundFunction;
   },
@@ -217,13 +212,23 @@ export function defineMultiply(module: ModuleBuilder, { round, nanOfTwo }: Below
     });
     const { high, low } = multiplyWide(f, parts.left.significand, parts.right.significand);
     const exponent = f.local(parts.left.exponent.add(parts.right.exponent).sub(BIAS - 1));
-    f.if(lacksIntegerBit(high), () => {
-      f.set(high, high.shl(1).or(low.shr(63)));
-      f.set(low, low.shl(1));
-      f.set(exponent, exponent.sub(1));
-    });
+    // The product has 127 or 128 bits, which no processor can foretell: no branches.
+    shiftLeftToTop(f, high, low, exponent);
     returnReported(f, parts.denormal, round, { sign, exponent, high, low, control });
   });
+}
+
+/** Brings the top bit of `high`, which is not 0, to bit 63. */
+function shiftLeftToTop(
+  f: FunctionWriter,
+  high: Local<typeof I64>,
+  low: Local<typeof I64>,
+  exponent: Local<typeof I32>,
+): void {
+  const shift = f.local(high.leadingZeros());
+  f.set(high, high.shl(shift).or(low.shr(1).shr(i64(63).sub(shift))));
+  f.set(low, low.shl(shift));
+  f.set(exponent, exponent.sub(shift.narrow()));
 }
 
 export function defineDivide(module: ModuleBuilder, { round, nanOfTwo }: Below): Binary {

@@ -38,14 +38,15 @@ function divideDigit(
   // The estimate from the divisor's upper half is at most 2 too large.
   const digit = f.local(rest.divU(top));
   const estimated = f.local(rest.sub(digit.mul(top)));
-  const correct = (andThen?: () => void) =>
-    f.if(digit.aboveU(LOW_HALF).or(digit.mul(bottom).aboveU(estimated.shl(32).or(next))), () => {
-      f.set(digit, digit.sub(1));
-      f.set(estimated, estimated.add(top));
-      andThen?.();
-    });
-  // Beyond 32 bits the estimated remainder is larger than any product.
-  correct(() => f.if(estimated.shr(32).isZero(), () => correct()));
+  const tooLarge = () => digit.aboveU(LOW_HALF).or(digit.mul(bottom).aboveU(estimated.shl(32).or(next)));
+  const correct = (by: Int64) => {
+    f.set(digit, digit.sub(by));
+    f.set(estimated, estimated.add(top.mul(by)));
+  };
+  const once = f.local(tooLarge());
+  correct(once.widen());
+  // The second time is rare. Beyond 32 bits the estimated remainder is larger than any product.
+  f.if(once.and(estimated.shr(32).isZero()).and(tooLarge()), () => correct(i64(1)));
   // Modulo 2^64, which the remainder is below.
   f.set(rest, rest.shl(32).or(next).sub(digit.mul(divisor)));
   return digit;
@@ -60,15 +61,10 @@ export function squareRootWide(f: FunctionWriter, high: Int64, low: Int64) {
   const upper = f.local(i64(0));
   const bit = f.local(i64(1n << 62n));
   f.repeat(() => {
-    const trial = upper.add(bit);
-    f.if(
-      rest.belowU(trial),
-      () => f.set(upper, upper.shr(1)),
-      () => {
-        f.set(rest, rest.sub(trial));
-        f.set(upper, upper.shr(1).add(bit));
-      },
-    );
+    const trial = f.local(upper.add(bit));
+    const fits = f.local(rest.belowU(trial).isZero());
+    f.set(rest, rest.sub(select(fits, trial, 0)));
+    f.set(upper, upper.shr(1).add(select(fits, bit, 0)));
     f.set(bit, bit.shr(2));
     return bit.isNotZero();
   });
