@@ -1,0 +1,129 @@
+/**
+ * Clock `host`: makes a guest's time follow the wall clock, by corrections of its slope at slice ends. What it decides
+ * reaches the machine as data (`Machine.correctTime`); nothing else of the wall clock does.
+ *
+ * A guest that executes is never held: the slope is what an instruction takes of the wall clock, the turns of other
+ * guests included, up to twice or down to half of it where guest time is behind or ahead. One that is halted waits for the
+ * wall clock. Where the host itself was away (asleep, stopped, or held by a reader of the guest's output), the time missed
+ * is made up for by steps forward of a second at most, one in ten milliseconds at most: alarms within a step are late and
+ * fire once, so that hours are caught up in minutes without a storm of ticks.
+ */
+import { slopeOf } from '../base/guest-time.ts';
+import type { Machine } from '../machine/machine.ts';
+
+const MS = 1_000_000;
+/** Who gets a slice so much later than it should, in ns, was not kept waiting by other guests. */
+const AWAY = 250 * MS;
+const STEP = { MOST: 1000 * MS, EVERY: 10 * MS } as const;
+/** Timers count whole ms: a halted guest may be woken, and run ahead, by one of them, in ns. */
+const EARLY = MS;
+/** A lead or lag of this much guest time, in ns, halves or doubles the slope; besides, so many turns of all guests. */
+const REACTION = { TIME: 20 * MS, TURNS: 4 } as const;
+const SLOPE = { LEAST: 0.5, MOST: 2 } as const;
+/** A slice of so many instructions, or of so much time (ns), counts as much as all before it together. */
+const MEMORY = { INSTRUCTIONS: 50_000, TIME: 20 * MS } as const;
+/** Instructions of the shortest slice: a guest too far ahead of the wall clock goes on as slowly as it may. */
+const SHORTEST = 1000;
+
+/** What a slice may do: see `RunLimits`. */
+export interface SliceLimits {
+  readonly instructions: number;
+  readonly time: number;
+}
+
+type FollowedMachine = Pick<Machine, 'time' | 'timeSlope' | 'nextAlarm' | 'halted' | 'correctTime'>;
+
+export class WallClockFollower {
+  /** How far a guest may get ahead within a slice, in ns. */
+  readonly #lead: number;
+  /** Wall-clock time at which guest time is to be 0; undefined until it runs again. */
+  #origin: number | undefined;
+  /** Guest time still to be made up for by steps. */
+  #missed = 0;
+  #steppedAt = Number.NEGATIVE_INFINITY;
+  /** What an instruction takes of the wall clock, in ns; undefined before the first slice. */
+  #pace: number | undefined;
+  #sliceStart = 0;
+  /** When it was ready for the present slice, or will be for the next; undefined for the first. */
+  #ready: number | undefined;
+  /** From slice end to slice end, when it was last busy. */
+  #turn = 0;
+
+  /** `slice`: length of a slice that is aimed at, in ns. All times are in ns. */
+  constructor(slice: number) {
+    this.#lead = 2 * slice;
+  }
+
+  /** The guest is paused: its time stands still until the next slice. */
+  forget(): void {
+    this.#origin = undefined;
+    this.#ready = undefined;
+    this.#missed = 0;
+  }
+
+  /** A slice begins. */
+  begin(machine: FollowedMachine, wall: number): SliceLimits {
+    this.#origin ??= wall - machine.time;
+    this.#ready ??= wall;
+    this.#sliceStart = wall;
+    if (wall - this.#ready > AWAY) {
+      this.#missed += wall - this.#ready;
+      this.#ready = wall;
+    }
+    this.#moveOn(machine, wall);
+    const aim = this.#aim(wall);
+    const room = aim - machine.time + Math.min(this.#turn, AWAY) + this.#lead;
+    return {
+      instructions: Math.max(SHORTEST, Math.ceil(room / (machine.timeSlope / slopeOf(1)))),
+      time: Math.floor(aim + EARLY),
+    };
+  }
+
+  /** The slice has ended, after so many instructions. */
+  end(machine: FollowedMachine, wall: number, executed: number): void {
+    if (this.#origin === undefined) return;
+    const busy = !machine.halted;
+    if (wall - this.#sliceStart > AWAY) this.#missed += wall - this.#sliceStart;
+    else if (executed > 0) this.#learn(wall - Math.min(this.#ready!, this.#sliceStart), executed);
+    if (busy) this.#turn = Math.min(wall - this.#ready!, AWAY);
+    const lag = this.#aim(wall) - machine.time;
+    const reaction = REACTION.TIME + REACTION.TURNS * this.#turn;
+    const factor = Math.min(Math.max(1 + lag / reaction, SLOPE.LEAST), SLOPE.MOST);
+    const slope = this.#pace === undefined ? machine.timeSlope : slopeOf(this.#pace * factor);
+    if (slope !== machine.timeSlope) machine.correctTime({ time: machine.time, slope });
+    this.#ready = busy ? wall : wall + Math.max(0, machine.nextAlarm - this.#aim(wall));
+  }
+
+  /** How long a halted guest may sleep, in whole ms: 0 if an alarm is due, Infinity if none is set. */
+  pause(machine: FollowedMachine, wall: number): number {
+    const wait = machine.nextAlarm - this.#aim(wall);
+    if (wait <= EARLY) return 0;
+    return Math.ceil((this.#missed > 0 ? Math.min(wait, STEP.EVERY) : wait) / MS);
+  }
+
+  #aim(wall: number): number {
+    return wall - this.#origin! - this.#missed;
+  }
+
+  #learn(took: number, executed: number): void {
+    const pace = took / executed;
+    const weight = executed / MEMORY.INSTRUCTIONS + took / MEMORY.TIME;
+    this.#pace ??= pace;
+    this.#pace += ((pace - this.#pace) * weight) / (weight + 1);
+  }
+
+  /** What has passed without instructions: the time that a halted guest has slept, and a step. */
+  #moveOn(machine: FollowedMachine, wall: number): void {
+    const { time, halted, nextAlarm, timeSlope: slope } = machine;
+    const aim = Math.floor(this.#aim(wall));
+    // Up to an alarm the machine moves on by itself.
+    let to = halted && aim < nextAlarm ? Math.max(time, aim) : time;
+    if (this.#missed > 0 && wall - this.#steppedAt >= STEP.EVERY) {
+      const step = Math.min(this.#missed, STEP.MOST);
+      this.#missed -= step;
+      this.#steppedAt = wall;
+      to = Math.floor(to + step);
+    }
+    if (to > time) machine.correctTime({ time: to, slope });
+  }
+}
