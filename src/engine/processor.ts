@@ -6,7 +6,7 @@
  * slices: alarms fire when guest time reaches them, interrupts are taken at the first instruction boundary that allows.
  */
 import { InternalError } from '../base/errors.ts';
-import { GuestTime, slopeOf, type TimeCorrection } from '../base/guest-time.ts';
+import { DEFAULT_INSTRUCTION_TIME, GuestTime, slopeOf, type TimeCorrection } from '../base/guest-time.ts';
 import type { VirtualClock } from '../base/virtual-clock.ts';
 import type { Cpu, PortSpace } from '../cpu/cpu.ts';
 import { type CpuModel, findCpuModel } from '../cpu/cpu-model.ts';
@@ -48,7 +48,7 @@ export interface ProcessorOptions {
   /** A CPU model by name. */
   readonly model: string;
   readonly engine: EngineName;
-  /** Guest time that an instruction takes, in ns, until it is corrected. Default: `INSTRUCTION_TIME`. */
+  /** Guest time that an instruction takes, in ns, until it is corrected. Default: `DEFAULT_INSTRUCTION_TIME`. */
   readonly instructionTime?: number | undefined;
   /** What all CPUs of a pool share; the state block lies in that pool. */
   readonly code: CodeSpace;
@@ -80,8 +80,6 @@ export interface RunLimits {
   readonly overdue?: (() => boolean) | undefined;
 }
 
-/** Guest time that one instruction takes by default, in ns. */
-export const INSTRUCTION_TIME = 4;
 /** Units of `spend` between two looks at whether a run is overdue, about a millisecond; and what a turn of the dispatcher costs. */
 const PATIENCE = 4096;
 const TURN_COST = 16;
@@ -173,7 +171,7 @@ export class Processor implements Cpu {
         ? new ReferenceEngine(this, options.code.decoder)
         : new Interpreter(this, options.code.runtime, options.code.decoder);
     this.clock.onEarlierAlarm = () => this.attend();
-    this.#time = new GuestTime(slopeOf(options.instructionTime ?? INSTRUCTION_TIME));
+    this.#time = new GuestTime(slopeOf(options.instructionTime ?? DEFAULT_INSTRUCTION_TIME));
     this.clock.setSource(() => this.#time.at(this.retired));
     this.reset();
   }

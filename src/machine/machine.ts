@@ -4,6 +4,7 @@ import type { TimeCorrection } from '../base/guest-time.ts';
 import type { BreakpointHit, Breakpoints } from '../engine/breakpoints.ts';
 import type { MachineView } from './machine-view.ts';
 
+export { DEFAULT_INSTRUCTION_TIME } from '../base/guest-time.ts';
 export type {
   Breakpoint,
   BreakpointHit,
