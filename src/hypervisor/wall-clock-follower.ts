@@ -3,8 +3,8 @@
  * reaches the machine as data (`Machine.correctTime`); nothing else of the wall clock does.
  *
  * A guest that executes is never held: the slope is what an instruction takes of the wall clock, the turns of other
- * guests included, up to twice or down to half of it where guest time is behind or ahead. One that is halted waits for the
- * wall clock. Where the host itself was away (asleep, stopped, or held by a reader of the guest's output), the time missed
+ * guests included, up to twice of it where guest time is behind, and down to an eighth where it is ahead. One that is
+ * halted waits for the wall clock. Where the host itself was away (asleep, stopped, or held by a reader of the guest's output), the time missed
  * is made up for by steps forward of a second at most, one in ten milliseconds at most: alarms within a step are late and
  * fire once, so that hours are caught up in minutes without a storm of ticks.
  */
@@ -17,13 +17,13 @@ const AWAY = 250 * MS;
 const STEP = { MOST: 1000 * MS, EVERY: 10 * MS } as const;
 /** Timers count whole ms: a halted guest may be woken, and run ahead, by one of them, in ns. */
 const EARLY = MS;
-/** A lead or lag of this much guest time, in ns, halves or doubles the slope; besides, so many turns of all guests. */
+/** A lag of this much guest time, in ns, and of so many turns of all guests, doubles the slope. */
 const REACTION = { TIME: 20 * MS, TURNS: 4 } as const;
-const SLOPE = { LEAST: 0.5, MOST: 2 } as const;
-/** A slice of so many instructions, or of so much time (ns), counts as much as all before it together. */
-const MEMORY = { INSTRUCTIONS: 50_000, TIME: 20 * MS } as const;
-/** Instructions of the shortest slice: a guest too far ahead of the wall clock goes on as slowly as it may. */
-const SHORTEST = 1000;
+const FACTOR = { LEAST: 0.125, MOST: 2 } as const;
+/** What instructions take is learnt from so much time, in ns, and no less than the last slice. */
+const MEMORY = 20 * MS;
+/** Instructions that a slice may have though the guest is too far ahead of the wall clock: then at the least slope. */
+const SHORTEST = 20_000;
 
 /** What a slice may do: see `RunLimits`. */
 export interface SliceLimits {
@@ -41,8 +41,9 @@ export class WallClockFollower {
   /** Guest time still to be made up for by steps. */
   #missed = 0;
   #steppedAt = Number.NEGATIVE_INFINITY;
-  /** What an instruction takes of the wall clock, in ns; undefined before the first slice. */
-  #pace: number | undefined;
+  /** Of late: so many instructions took so much of the wall clock. Sums, since single slices may be far off. */
+  #executed = 0;
+  #took = 0;
   #sliceStart = 0;
   /** When it was ready for the present slice, or will be for the next; undefined for the first. */
   #ready: number | undefined;
@@ -88,8 +89,8 @@ export class WallClockFollower {
     if (busy) this.#turn = Math.min(wall - this.#ready!, AWAY);
     const lag = this.#aim(wall) - machine.time;
     const reaction = REACTION.TIME + REACTION.TURNS * this.#turn;
-    const factor = Math.min(Math.max(1 + lag / reaction, SLOPE.LEAST), SLOPE.MOST);
-    const slope = this.#pace === undefined ? machine.timeSlope : slopeOf(this.#pace * factor);
+    const factor = Math.min(Math.max(1 + lag / reaction, FACTOR.LEAST), FACTOR.MOST);
+    const slope = this.#executed === 0 ? machine.timeSlope : slopeOf((this.#took / this.#executed) * factor);
     if (slope !== machine.timeSlope) machine.correctTime({ time: machine.time, slope });
     this.#ready = busy ? wall : wall + Math.max(0, machine.nextAlarm - this.#aim(wall));
   }
@@ -106,10 +107,9 @@ export class WallClockFollower {
   }
 
   #learn(took: number, executed: number): void {
-    const pace = took / executed;
-    const weight = executed / MEMORY.INSTRUCTIONS + took / MEMORY.TIME;
-    this.#pace ??= pace;
-    this.#pace += ((pace - this.#pace) * weight) / (weight + 1);
+    const keep = Math.min(1, MEMORY / (this.#took + took));
+    this.#took = this.#took * keep + took;
+    this.#executed = this.#executed * keep + executed;
   }
 
   /** What has passed without instructions: the time that a halted guest has slept, and a step. */
