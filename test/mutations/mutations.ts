@@ -2,6 +2,8 @@
  * Faults to plant, each by itself: kinds of mistakes that are easily made, in every part of the emulator. The suite must
  * turn red for each. Add one for every new derivation from the table and for every check that guards a guest.
  */
+import { TIME_MUTATIONS } from './time-mutations.ts';
+
 export interface Mutation {
   /** What is wrong then. */
   readonly fault: string;
@@ -583,4 +585,6 @@ export const MUTATIONS: readonly Mutation[] = [
     planted: 'memoryBytes',
     tests: [unit('machine/linux-boot')],
   },
+
+  ...TIME_MUTATIONS,
 ];
