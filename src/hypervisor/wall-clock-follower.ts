@@ -4,9 +4,13 @@
  *
  * A guest that executes is never held: the slope is what an instruction takes of the wall clock, the turns of other
  * guests included, up to twice of it where guest time is behind, and down to an eighth where it is ahead. One that is
- * halted waits for the wall clock. Where the host itself was away (asleep, stopped, or held by a reader of the guest's output), the time missed
- * is made up for by steps forward of a second at most, one in ten milliseconds at most: alarms within a step are late and
- * fire once, so that hours are caught up in minutes without a storm of ticks.
+ * halted waits for the wall clock.
+ *
+ * Where the host was away (busy with something else, stopped, asleep, or held by a reader of the guest's output), the time
+ * missed is made up for at the rate of the wall clock: guest time, and with it ticks, go twice as fast. So much for ten
+ * seconds; what is beyond them is made up for by steps forward of a second at most, one in ten milliseconds at most:
+ * alarms within a step are late and fire once. So hours are caught up in minutes without a storm of ticks. Steps are left
+ * to what a person did, because a kernel that compares two chips just then gets a wrong idea of their rates.
  */
 import { slopeOf } from '../base/guest-time.ts';
 import type { Machine } from '../machine/machine.ts';
@@ -14,7 +18,8 @@ import type { Machine } from '../machine/machine.ts';
 const MS = 1_000_000;
 /** Who gets a slice so much later than it should, in ns, was not kept waiting by other guests. */
 const AWAY = 250 * MS;
-const STEP = { MOST: 1000 * MS, EVERY: 10 * MS } as const;
+/** Steps are made while more than `BEYOND` was missed. */
+const STEP = { BEYOND: 10_000 * MS, MOST: 1000 * MS, EVERY: 10 * MS } as const;
 /** Timers count whole ms: a halted guest may be woken, and run ahead, by one of them, in ns. */
 const EARLY = MS;
 /** A lag of this much guest time, in ns, and of so many turns of all guests, doubles the slope. */
@@ -38,8 +43,9 @@ export class WallClockFollower {
   readonly #lead: number;
   /** Wall-clock time at which guest time is to be 0; undefined until it runs again. */
   #origin: number | undefined;
-  /** Guest time still to be made up for by steps. */
+  /** Guest time still to be made up for, as of when it was last looked at. */
   #missed = 0;
+  #lookedAt = 0;
   #steppedAt = Number.NEGATIVE_INFINITY;
   /** Of late: so many instructions took so much of the wall clock. Sums, since single slices may be far off. */
   #executed = 0;
@@ -68,9 +74,9 @@ export class WallClockFollower {
     this.#ready ??= wall;
     this.#sliceStart = wall;
     if (wall - this.#ready > AWAY) {
-      this.#missed += wall - this.#ready;
+      this.#miss(wall - this.#ready, wall);
       this.#ready = wall;
-    }
+    } else this.#makeUp(wall);
     this.#moveOn(machine, wall);
     const aim = this.#aim(wall);
     const room = aim - machine.time + Math.min(this.#turn, AWAY) + this.#lead;
@@ -84,8 +90,10 @@ export class WallClockFollower {
   end(machine: FollowedMachine, wall: number, executed: number): void {
     if (this.#origin === undefined) return;
     const busy = !machine.halted;
-    if (wall - this.#sliceStart > AWAY) this.#missed += wall - this.#sliceStart;
-    else if (executed > 0) this.#learn(wall - Math.min(this.#ready!, this.#sliceStart), executed);
+    if (wall - this.#sliceStart > AWAY) this.#miss(wall - this.#sliceStart, wall);
+    else this.#makeUp(wall);
+    if (wall - this.#sliceStart <= AWAY && executed > 0)
+      this.#learn(wall - Math.min(this.#ready!, this.#sliceStart), executed);
     if (busy) this.#turn = Math.min(wall - this.#ready!, AWAY);
     const lag = this.#aim(wall) - machine.time;
     const reaction = REACTION.TIME + REACTION.TURNS * this.#turn;
@@ -99,11 +107,22 @@ export class WallClockFollower {
   pause(machine: FollowedMachine, wall: number): number {
     const wait = machine.nextAlarm - this.#aim(wall);
     if (wait <= EARLY) return 0;
-    return Math.ceil((this.#missed > 0 ? Math.min(wait, STEP.EVERY) : wait) / MS);
+    return Math.ceil((this.#missed > 0 ? Math.min(wait / 2, STEP.EVERY) : wait) / MS);
   }
 
   #aim(wall: number): number {
     return wall - this.#origin! - this.#missed;
+  }
+
+  #miss(time: number, wall: number): void {
+    this.#missed += time;
+    this.#lookedAt = wall;
+  }
+
+  /** As much as has passed of the wall clock: guest time is to go twice as fast. */
+  #makeUp(wall: number): void {
+    this.#missed = Math.max(0, this.#missed - (wall - this.#lookedAt));
+    this.#lookedAt = wall;
   }
 
   #learn(took: number, executed: number): void {
@@ -118,8 +137,8 @@ export class WallClockFollower {
     const aim = Math.floor(this.#aim(wall));
     // Up to an alarm the machine moves on by itself.
     let to = halted && aim < nextAlarm ? Math.max(time, aim) : time;
-    if (this.#missed > 0 && wall - this.#steppedAt >= STEP.EVERY) {
-      const step = Math.min(this.#missed, STEP.MOST);
+    if (this.#missed > STEP.BEYOND && wall - this.#steppedAt >= STEP.EVERY) {
+      const step = Math.min(this.#missed - STEP.BEYOND, STEP.MOST);
       this.#missed -= step;
       this.#steppedAt = wall;
       to = Math.floor(to + step);

@@ -74,8 +74,15 @@ export const TIME_MUTATIONS: readonly Mutation[] = [
   {
     fault: 'what was missed is caught up with at once',
     file: FOLLOWER,
-    original: 'const step = Math.min(this.#missed, STEP.MOST);',
-    planted: 'const step = this.#missed;',
+    original: 'const step = Math.min(this.#missed - STEP.BEYOND, STEP.MOST);',
+    planted: 'const step = this.#missed - STEP.BEYOND;',
+    tests: [FOLLOWER_TEST],
+  },
+  {
+    fault: 'a second missed is made up for by a step',
+    file: FOLLOWER,
+    original: 'BEYOND: 10_000 * MS',
+    planted: 'BEYOND: 100 * MS',
     tests: [FOLLOWER_TEST],
   },
   {

@@ -5,8 +5,34 @@ const UNITS = BigInt(SLOPE_UNITS_PER_NS);
 /** The definition. */
 const exact = (slope: number, instructions: number): number => Number((BigInt(slope) * BigInt(instructions)) / UNITS);
 
-const SLOPES = [1, 2, 65_535, 65_536, 65_537, slopeOf(0.3), slopeOf(4), slopeOf(27.7), slopeOf(1000), 2 ** 36];
-const COUNTS = [0, 1, 2, 3, 65_535, 65_536, 65_537, 1_000_003, 2 ** 31 + 1, 2 ** 40 + 12_345];
+const SLOPES = [
+  2 ** 36 - 1,
+  2 ** 35 + 12_347,
+  1,
+  2,
+  65_535,
+  65_536,
+  65_537,
+  slopeOf(0.3),
+  slopeOf(4),
+  slopeOf(27.7),
+  slopeOf(1000),
+  2 ** 36,
+];
+const COUNTS = [
+  0,
+  1,
+  2,
+  3,
+  65_535,
+  65_536,
+  65_537,
+  1_000_003,
+  2 ** 31 + 1,
+  2 ** 32 + 54_321,
+  2 ** 32 - 77_777,
+  2 ** 40 + 12_345,
+];
 
 describe('guest time', () => {
   it('is the floor of slope times instructions, exactly, as long as it is a safe integer', () => {
