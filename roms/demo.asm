@@ -16,6 +16,7 @@
 ;   text.asm        numbers and strings
 ;   shell.asm       the prompt and its commands
 ;   clock.asm       the other task
+;   variables.asm   all that is written to
 ;
 ; All code is 32-bit but for the first lines. A routine leaves all registers as they were but those that its comment
 ; calls a result. EAX is the argument unless it says otherwise.
@@ -101,3 +102,4 @@ greeting:
 %include "demo/text.asm"
 %include "demo/shell.asm"
 %include "demo/clock.asm"
+%include "demo/variables.asm"

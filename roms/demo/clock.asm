@@ -65,6 +65,3 @@ draw_status:
         loop .cell
         popad
         ret
-
-prime:  dd 3
-status: resb COLUMNS

@@ -145,8 +145,6 @@ scroll:
         popad
         ret
 
-cursor: dd FIRST_ROW * COLUMNS          ; number of the cell where the next character goes
-
 ; Input
 
 ; Waits for a character; other tasks run meanwhile. Result: AL.
@@ -196,7 +194,3 @@ serial_interrupt:
         out PIC1 + PIC_COMMAND, al
         popad
         iretd
-
-input_first:    dd 0                    ; place of the oldest character; equal to the end if there is none
-input_end:      dd 0                    ; place of the next one to come
-input:          resb INPUT_SIZE

@@ -192,7 +192,6 @@ name_halt:      db `halt`, 0
 help_halt:      db `        stop the machine\n`, 0
 
 prompt:         db `> `, 0
-line:           resb LINE_SIZE
 
 ; The commands. ESI: arguments. They may change all registers.
 

@@ -9,12 +9,6 @@ TASK_ESP        equ 4                   ; its stack pointer while it is off the 
 TASK_NEXT       equ 8                   ; whose turn it is after this one: the records form a ring
 TASK_TURNS      equ 12                  ; how often it has been put on the processor
 
-shell_task:     dd shell_name, 0, clock_task, 1
-clock_task:     dd clock_name, 0, shell_task, 0
-current_task:   dd shell_task           ; who started us is the shell from now on
-
-ticks:          dd 0                    ; timer interrupts since the start
-
 shell_name:     db `shell`, 0
 clock_name:     db `clock`, 0
 

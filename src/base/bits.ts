@@ -2,7 +2,7 @@
 export type BitField = readonly [low: number, high: number];
 
 /** Mask of `width` ones at bit 0, width 0..32. */
-export const ones = (width: number): number => (width >= 32 ? 0xffff_ffff : 2 ** width - 1);
+export const ones = (width: number): number => (width >= 32 ? 0xffff_ffff : ~(-1 << width) >>> 0);
 
 /** The field's value, right-aligned and unsigned. */
 export function extract(value: number, [low, high]: BitField): number {

@@ -13,6 +13,7 @@ export interface RunArguments {
   cpu: string;
   engine: EngineName;
   clock?: 'virtual' | 'host';
+  'instruction-time': number;
   serial: string;
   count: number;
   weight: number[];

@@ -1,8 +1,10 @@
 /** `vetro run`: declares its options and hands them to `runGuests`. */
 import type { CommandModule } from 'yargs';
 import { UserError } from '../base/errors.ts';
+import { DEFAULT_INSTRUCTION_TIME } from '../base/guest-time.ts';
 import { CPU_MODEL_NAMES, findCpuModel } from '../cpu/cpu-model.ts';
 import { ENGINES } from '../engine/processor.ts';
+import { INSTRUCTION_TIME } from '../hypervisor/check-guest-options.ts';
 import { MAXIMUM_MEMORY, MINIMUM_MEMORY } from '../machine/pc-map.ts';
 import type { CommandContext } from './command-context.ts';
 import { DEFAULT_SYSTEM, SYSTEM_NAMES } from './fetch-command.ts';
@@ -77,7 +79,13 @@ export const runCommand = (context: CommandContext): CommandModule<object, RunAr
       .option('clock', {
         choices: ['virtual', 'host'] as const,
         requiresArg: true,
-        describe: 'guest time: by instructions alone, or held back by the wall clock (default: host on a terminal)',
+        describe: 'guest time: by instructions alone, or along the wall clock (default: host on a terminal)',
+      })
+      .option('instruction-time', {
+        type: 'number',
+        default: DEFAULT_INSTRUCTION_TIME,
+        describe: 'guest time that an instruction takes, in ns; with --clock host only at first',
+        requiresArg: true,
       })
       .option('serial', {
         type: 'string',
@@ -109,10 +117,11 @@ function checked<Options extends RunArguments>(options: Options): Options {
     if (options[name] === '') throw new UserError(`--${name} is empty: give it a value or leave it out`);
   }
   refuseConflicts(options);
-  const { memory, cpu, count, weight } = options;
+  const { memory, cpu, count, weight, 'instruction-time': instructionTime } = options;
   checkNumber('--memory', memory, { ...MEMORY, whole: true, unit: ' of MiB' });
   findCpuModel(cpu);
   parseSerial(options.serial);
+  checkNumber('--instruction-time', instructionTime, { ...INSTRUCTION_TIME, unit: ' of ns' });
   checkNumber('--count', count, { ...COUNT, whole: true });
   for (const share of weight) {
     if (Number.isNaN(share)) throw new UserError('--weight takes numbers only: FILE, if there is one, comes before it');

@@ -29,6 +29,7 @@ export async function runGuests(options: RunArguments, stop: AbortSignal): Promi
           cpu: options.cpu,
           engine: options.engine,
           clock: options.clock ?? (process.stdin.isTTY && options.serial === 'stdio' ? 'host' : 'virtual'),
+          instructionTime: options['instruction-time'],
           powerOnTime: Date.now(),
           weight: options.weight[index] ?? options.weight.at(-1) ?? 1,
           onTripleFault: options['no-reboot'] ? 'stop' : 'reset',

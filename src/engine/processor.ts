@@ -6,6 +6,7 @@
  * slices: alarms fire when guest time reaches them, interrupts are taken at the first instruction boundary that allows.
  */
 import { InternalError } from '../base/errors.ts';
+import { DEFAULT_INSTRUCTION_TIME, GuestTime, slopeOf, type TimeCorrection } from '../base/guest-time.ts';
 import type { VirtualClock } from '../base/virtual-clock.ts';
 import type { Cpu, PortSpace } from '../cpu/cpu.ts';
 import { type CpuModel, findCpuModel } from '../cpu/cpu-model.ts';
@@ -47,6 +48,8 @@ export interface ProcessorOptions {
   /** A CPU model by name. */
   readonly model: string;
   readonly engine: EngineName;
+  /** Guest time that an instruction takes, in ns, until it is corrected. Default: `DEFAULT_INSTRUCTION_TIME`. */
+  readonly instructionTime?: number | undefined;
   /** What all CPUs of a pool share; the state block lies in that pool. */
   readonly code: CodeSpace;
   /** INTA cycle: the interrupt controller gives the vector. */
@@ -59,8 +62,8 @@ export interface RunResult {
   /** Instructions retired in this run, and what counts as one: see `Processor`. */
   readonly executed: number;
   /**
-   * 'budget': all were retired, or `stop` was called, or the run was overdue. 'time': guest time has reached the limit.
-   * 'halted': HLT, and nothing inside can wake it. 'shutdown': triple fault. 'breakpoint': see `hit`.
+   * 'budget': all were retired, or `stop` was called, or the run was overdue. 'time': HLT, and the next alarm is beyond
+   * the limit. 'halted': HLT, and nothing inside can wake it. 'shutdown': triple fault. 'breakpoint': see `hit`.
    */
   readonly reason: 'budget' | 'time' | 'halted' | 'shutdown' | 'breakpoint' | 'error';
   readonly hit?: BreakpointHit | undefined;
@@ -68,7 +71,7 @@ export interface RunResult {
 }
 
 export interface RunLimits {
-  /** Guest time, in ns, at which to come back. */
+  /** Guest time, in ns, up to which a halted processor may wait. Who executes instructions is not held by it. */
   readonly time?: number | undefined;
   /**
    * Asked every so often, more often where the guest does what is dear to the host: true ends the run at the next
@@ -77,8 +80,6 @@ export interface RunLimits {
   readonly overdue?: (() => boolean) | undefined;
 }
 
-/** Guest time that one instruction takes, in ns: about what the interpreter needs on a present machine. */
-export const NANOSECONDS_PER_INSTRUCTION = 4;
 /** Units of `spend` between two looks at whether a run is overdue, about a millisecond; and what a turn of the dispatcher costs. */
 const PATIENCE = 4096;
 const TURN_COST = 16;
@@ -87,10 +88,6 @@ const NO_SHADOW = 0xffff_ffff;
 /** What can happen at one instruction boundary, in the order of priority. */
 const EVENT = { TRAP: 0, DEBUG: 1, NMI: 2, INTERRUPT: 3, NONE: 4 } as const;
 const STATE_BLOCK_SIZE = STATE.size + JUMP_CACHE_SIZE;
-
-/** How many instructions take at least this guest time, in ns. */
-const instructionsIn = (nanoseconds: number): number =>
-  Math.min(Math.max(1, Math.ceil(nanoseconds / NANOSECONDS_PER_INSTRUCTION)), 0x7fff_ffff);
 
 /**
  * What counts as an instruction: each that retires, each iteration of a repeated string instruction, each attempt to
@@ -127,8 +124,7 @@ export class Processor implements Cpu {
   #retired = 0;
   #runBudget = 0;
   #running = false;
-  /** Guest time that passed in HLT, in ns. */
-  #idle = 0;
+  readonly #time: GuestTime;
   #shadowAt = -1;
   /** Events before this one have had their turn at the present boundary: each is taken at most once before an instruction runs. */
   #nextEvent: number = EVENT.TRAP;
@@ -176,7 +172,8 @@ export class Processor implements Cpu {
         ? new ReferenceEngine(this, options.code.decoder)
         : new Interpreter(this, options.code.runtime, options.code.decoder);
     this.clock.onEarlierAlarm = () => this.attend();
-    this.clock.setSource(() => this.retired * NANOSECONDS_PER_INSTRUCTION + this.#idle);
+    this.#time = new GuestTime(slopeOf(options.instructionTime ?? DEFAULT_INSTRUCTION_TIME));
+    this.clock.setSource(() => this.#time.at(this.retired));
     this.reset();
   }
 
@@ -308,6 +305,21 @@ export class Processor implements Cpu {
     }
   }
 
+  /** Guest time goes on from here at `time`, or where it is if that is later, with another slope. Not within a run. */
+  correctTime({ time, slope }: Omit<TimeCorrection, 'instructions'>): void {
+    this.#time.passTo(time, this.#retired, slope);
+  }
+
+  /** Of guest time, in units of 2^-16 ns per instruction. */
+  get timeSlope(): number {
+    return this.#time.slope;
+  }
+
+  /** The part of guest time that `clock.now` leaves out, in units of 2^-16 ns. */
+  get timeFraction(): number {
+    return this.#time.fractionAt(this.#retired);
+  }
+
   /** Equal for equal guest-visible processor state, memory included. */
   stateHash(): string {
     return hashState(this, this.retired);
@@ -335,14 +347,15 @@ export class Processor implements Cpu {
       if (this.#stopRequested) return 'budget';
       if (this.breakpoints.hit) return 'breakpoint';
       if (this.#retired >= end) return !this.#eventWaits() && this.#meetsInstructionHere() ? 'breakpoint' : 'budget';
-      if (clock.now >= until) return 'time';
       if (this.#isOverdue(overdue)) return 'budget';
       if (this.#deliverNext()) continue;
       if (this.#meetsInstructionHere()) return 'breakpoint';
-      const next = Math.min(clock.nextAlarm, until);
-      if (!state.halted) this.#execute(Math.min(end - this.#retired, instructionsIn(next - clock.now)));
-      else if (!this.interruptsEnabled || next === Number.POSITIVE_INFINITY) return 'halted';
-      else this.#sleep(next);
+      const { nextAlarm } = clock;
+      if (!state.halted)
+        this.#execute(Math.min(end - this.#retired, this.#time.instructionsUntil(nextAlarm, this.#retired)));
+      else if (!this.interruptsEnabled || nextAlarm === Number.POSITIVE_INFINITY) return 'halted';
+      else if (nextAlarm > until) return 'time';
+      else this.#waitFor(nextAlarm);
     }
   }
 
@@ -378,14 +391,10 @@ export class Processor implements Cpu {
     return overdue?.() === true;
   }
 
-  /** In HLT: guest time passes up to an alarm, which counts as an instruction, or up to the end of the run, which does not. */
-  #sleep(until: number): void {
-    const { clock } = this;
-    if (until === clock.nextAlarm) {
-      this.#retired++;
-      this.#nextEvent = EVENT.TRAP;
-    }
-    this.#idle += until - clock.now;
+  /** In HLT: guest time passes up to an alarm, which counts as an instruction. */
+  #waitFor(alarm: number): void {
+    this.#time.passTo(alarm, ++this.#retired);
+    this.#nextEvent = EVENT.TRAP;
   }
 
   /** Runs the engine once. */

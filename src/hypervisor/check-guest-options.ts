@@ -9,7 +9,7 @@ import {
   shown,
 } from '../base/argument-check.ts';
 import { UserError } from '../base/errors.ts';
-import { ENGINES } from '../machine/machine.ts';
+import { DEFAULT_INSTRUCTION_TIME, ENGINES } from '../machine/machine.ts';
 import { MAXIMUM_MEMORY, MINIMUM_MEMORY } from '../machine/pc-map.ts';
 import type { ClockMode, GuestBoot, GuestOptions } from './guest-options.ts';
 
@@ -19,12 +19,13 @@ export type CheckedGuestOptions = Required<Omit<GuestOptions, 'name'>> & { reado
 const MIB = 2 ** 20;
 const WEIGHT = { least: 0.001, most: 1_000_000 };
 const MEMORY = { least: MINIMUM_MEMORY / MIB, most: MAXIMUM_MEMORY / MIB, unit: 'MiB' };
+export const INSTRUCTION_TIME = { least: 0.01, most: 1000, unit: 'ns' };
 const POWER_ON = { least: 0, most: Date.UTC(9999, 11, 31), unit: 'ms' };
 const DEFAULT_POWER_ON = Date.UTC(2000, 0, 1);
 const LONGEST_NAME = 100;
 const OPTIONS = [
-  ...(['boot', 'name', 'memory', 'cpu', 'engine', 'powerOnTime', 'weight', 'clock'] as const),
-  ...(['onTripleFault', 'onReset'] as const),
+  ...(['boot', 'name', 'memory', 'cpu', 'engine', 'powerOnTime', 'instructionTime'] as const),
+  ...(['weight', 'clock', 'onTripleFault', 'onReset'] as const),
 ];
 const BOOT_OPTIONS = ['kernel', 'initrd', 'commandLine', 'image'] as const;
 
@@ -42,6 +43,9 @@ export function checkGuestOptions(options: unknown): CheckedGuestOptions {
     engine: ifGiven(given.engine, 'interpreter', (value) => checkChoice('engine', value, ENGINES)),
     powerOnTime: ifGiven(given.powerOnTime, DEFAULT_POWER_ON, (value) =>
       checkWholeNumber('powerOnTime', value, POWER_ON),
+    ),
+    instructionTime: ifGiven(given.instructionTime, DEFAULT_INSTRUCTION_TIME, (value) =>
+      checkNumber('instructionTime', value, INSTRUCTION_TIME),
     ),
     weight: ifGiven(given.weight, 1, (value) => checkWeight('weight', value)),
     clock: ifGiven<ClockMode>(given.clock, 'virtual', (value) => checkChoice('clock', value, ['virtual', 'host'])),

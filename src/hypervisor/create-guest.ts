@@ -15,10 +15,10 @@ const MIB = 2 ** 20;
 /** @throws UserError for options that cannot be met */
 export function createPc(name: string, options: CheckedGuestOptions, code?: SharedCode): Pc {
   const memoryBytes = options.memory * MIB;
-  const { cpu, engine, powerOnTime } = options;
+  const { cpu, engine, powerOnTime, instructionTime } = options;
   const boot = bootImage(options.boot, memoryBytes, cpu);
   try {
-    return new Pc({ name, memoryBytes, cpu, engine, boot, powerOnTime, code });
+    return new Pc({ name, memoryBytes, cpu, engine, boot, powerOnTime, instructionTime, code });
   } catch (error) {
     // What WebAssembly.Memory and typed arrays throw when the process has no more room.
     if (error instanceof RangeError) throw new UserError(`no room for ${name}: ${error.message}; dispose other guests`);

@@ -4,7 +4,8 @@ import type { EngineName } from '../machine/machine.ts';
 
 /**
  * `virtual`: guest time depends on instructions alone; idle time is skipped. Bit-exact.
- * `host`: the same, but never ahead of the wall clock: an idle guest waits, a busy one may lag and catches up.
+ * `host`: guest time follows the wall clock: an idle guest waits for it, and of a busy one an instruction takes as much
+ * guest time as it takes of the wall clock. What was missed while the host slept is made up for.
  */
 export type ClockMode = 'virtual' | 'host';
 
@@ -47,6 +48,11 @@ export interface GuestOptions {
   readonly engine?: EngineName | undefined;
   /** What its real-time clock shows at power-on, in ms since 1970 (up to 9999). Default: 2000-01-01, so that runs repeat. */
   readonly powerOnTime?: number | undefined;
+  /**
+   * Guest time that an instruction takes, in ns, from 0.01 to 1000, to a 65,536th of a ns; with the clock `host` only at
+   * first. Default 4.
+   */
+  readonly instructionTime?: number | undefined;
   /** Share of processor time relative to the host's other guests, from 0.001 to 1,000,000. Default 1. */
   readonly weight?: number | undefined;
   /** Default `virtual`. */

@@ -16,6 +16,7 @@ import { checkHostOptions, type HostOptions, reportListenerError } from './host-
 import type { Platform } from './platform.ts';
 import { ResetLimiter } from './reset-limiter.ts';
 import { StrideScheduler } from './stride-scheduler.ts';
+import { WallClockFollower } from './wall-clock-follower.ts';
 
 /** Instructions a slice has at first and at the least and most: also slow engines come back in time. */
 const SLICE = { FIRST: 10_000, LEAST: 1_000, MOST: 10_000_000 } as const;
@@ -84,7 +85,7 @@ export class Host {
     this.#scheduler.add(guest, settings.weight ?? 1);
     this.#residents.set(guest, {
       slice: SLICE.FIRST,
-      origin: undefined,
+      follower: guest.clock === 'host' ? new WallClockFollower(this.#sliceMilliseconds * NS_PER_MS) : undefined,
       cancelWakeUp: undefined,
       resets: new ResetLimiter(),
       heldUntil: 0,
@@ -112,7 +113,7 @@ export class Host {
       if (!resident) return;
       resident.cancelWakeUp?.();
       resident.cancelWakeUp = undefined;
-      if (guest.state !== 'running') resident.origin = undefined;
+      if (guest.state !== 'running') resident.follower?.forget();
       if (guest.runnable) this.#admit(guest, resident);
       else this.#scheduler.sleep(guest);
     },
@@ -167,34 +168,32 @@ export class Host {
 
   #giveSlice(guest: Guest): void {
     const resident = this.#residents.get(guest)!;
-    const limit = guest.clock === 'host' ? this.#timeLimit(guest, resident) : undefined;
+    const { follower, slice } = resident;
     const start = this.#platform.now();
+    const allowed = follower?.begin(guest.machine, start * NS_PER_MS);
     const deadline = start + PATIENCE * this.#sliceMilliseconds;
     const executed = guest.runSlice({
-      instructions: resident.slice,
-      time: limit,
+      instructions: Math.min(slice, allowed?.instructions ?? slice),
+      time: allowed?.time,
       overdue: () => this.#platform.now() >= deadline,
     });
-    const took = this.#platform.now() - start;
+    const end = this.#platform.now();
+    const took = end - start;
     guest.account(took);
     this.#scheduler.charge(guest, Math.min(Math.max(took, CHARGE.LEAST), CHARGE.MOST));
-    if (executed >= resident.slice || took > this.#sliceMilliseconds)
+    if (executed >= slice || took > this.#sliceMilliseconds)
       resident.slice = nextSlice(executed, this.#sliceMilliseconds / took);
-    // Now, not at its next turn: until then the wall clock moves on a little, and an idle guest would never sleep.
-    if (limit !== undefined && guest.runnable && guest.machine.time >= limit)
-      this.#sleepUntilDue(guest, resident, limit);
+    if (follower && guest.state === 'running') this.#follow(guest, resident, end * NS_PER_MS, executed);
   }
 
-  /** Guest time that the wall clock allows now. It starts at the guest's own time whenever the guest starts to run. */
-  #timeLimit(guest: Guest, resident: Resident): number {
-    resident.origin ??= this.#platform.now() * NS_PER_MS - guest.machine.time;
-    return Math.floor(this.#platform.now() * NS_PER_MS - resident.origin);
-  }
-
-  /** The guest is as far as the wall clock: it sleeps until its next alarm, or, if it is busy, for a moment. */
-  #sleepUntilDue(guest: Guest, resident: Resident, limit: number): void {
-    const { halted, nextAlarm } = guest.machine;
-    this.#sleepFor(guest, resident, halted ? (nextAlarm - limit) / NS_PER_MS : 1);
+  /** Clock `host`, after a slice: corrects guest time; a halted guest sleeps until its next alarm. */
+  #follow(guest: Guest, resident: Resident, wall: number, executed: number): void {
+    const { machine } = guest;
+    const follower = resident.follower!;
+    follower.end(machine, wall, executed);
+    if (!machine.halted || !guest.runnable) return;
+    const pause = follower.pause(machine, wall);
+    if (pause > 0) this.#sleepFor(guest, resident, pause);
   }
 
   #sleepFor(guest: Guest, resident: Resident, milliseconds: number): void {
@@ -214,8 +213,8 @@ export class Host {
 interface Resident {
   /** Instructions of its next slice: follows how fast it was. */
   slice: number;
-  /** Clock `host`: wall-clock time, in ns, at which guest time would have been 0. */
-  origin: number | undefined;
+  /** Clock `host`. */
+  readonly follower: WallClockFollower | undefined;
   cancelWakeUp: (() => void) | undefined;
   readonly resets: ResetLimiter;
   /** Host time, in ms, before which it gets no slice: it resets too often. */

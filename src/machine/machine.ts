@@ -1,8 +1,10 @@
 /** A machine as the hypervisor sees it: something that runs for a while and says why it came back. */
 import type { InternalError } from '../base/errors.ts';
+import type { TimeCorrection } from '../base/guest-time.ts';
 import type { BreakpointHit, Breakpoints } from '../engine/breakpoints.ts';
 import type { MachineView } from './machine-view.ts';
 
+export { DEFAULT_INSTRUCTION_TIME } from '../base/guest-time.ts';
 export type {
   Breakpoint,
   BreakpointHit,
@@ -14,7 +16,7 @@ export { ENGINES, type EngineName } from '../engine/engine-name.ts';
 
 export type MachineExit = { /** Instructions retired in this run. */ readonly executed: number } & (
   | /** The instructions given are used up. */ { readonly reason: 'budget' }
-  | /** Guest time has reached the limit given. */ { readonly reason: 'time' }
+  | /** Halted, and the next alarm lies beyond the limit given. */ { readonly reason: 'time' }
   | /** An output channel is full: its listener has been called, the run can go on. */ { readonly reason: 'output' }
   | /** Halted, no alarm set: only input can wake it. */ { readonly reason: 'idle' }
   | /** Halted with interrupts disabled: for good. */ { readonly reason: 'halted' }
@@ -31,7 +33,7 @@ export type MachineExit = { /** Instructions retired in this run. */ readonly ex
 
 export interface RunLimits {
   readonly instructions: number;
-  /** Guest time, in ns, at which to come back. */
+  /** Guest time, in ns, up to which a halted machine may wait; one that executes is not held by it. Default: no end. */
   readonly time?: number | undefined;
   /** Asked every so often; true: come back at the next instruction boundary, with reason `budget`. The guest can't tell. */
   readonly overdue?: (() => boolean) | undefined;
@@ -67,6 +69,16 @@ export interface Machine extends MachineView {
   /** Guest time of the next alarm, Infinity if none is set. */
   readonly nextAlarm: number;
   readonly breakpoints: Breakpoints;
+  /** Of guest time, in units of 2^-16 ns per instruction. */
+  readonly timeSlope: number;
+  /**
+   * Between runs: guest time goes on at `time`, or where it is if that is later, and rises by `slope` from now on. Apart
+   * from what is sent to it, this is all of the outside world that a machine gets to know: the same corrections at the
+   * same counts give the same run.
+   */
+  correctTime(correction: Omit<TimeCorrection, 'instructions'>): void;
+  /** Called for each correction, with what feeds it back: see `replayTime`. */
+  onTimeCorrection: ((correction: TimeCorrection) => void) | undefined;
   /** Runs the guest. Never throws. */
   run(limits: RunLimits): MachineExit;
   /** The reset button: chips and processor as after power-on, then booted again. */

@@ -4,6 +4,7 @@
  */
 import { PAGE_SIZE } from '../base/address.ts';
 import { InternalError } from '../base/errors.ts';
+import type { TimeCorrection } from '../base/guest-time.ts';
 import { VirtualClock } from '../base/virtual-clock.ts';
 import { type Device, resetDevices } from '../bus/device.ts';
 import { PortBus } from '../bus/port-bus.ts';
@@ -51,6 +52,8 @@ export interface PcOptions {
   readonly boot: BootImage;
   /** What the real-time clock shows at power-on, in ms since 1970 (UTC). */
   readonly powerOnTime: number;
+  /** Guest time that an instruction takes, in ns, until it is corrected. Default: the processor's. */
+  readonly instructionTime?: number | undefined;
   /** Decoder and compiled code, shared with other machines; default: its own. */
   readonly code?: SharedCode | undefined;
 }
@@ -82,6 +85,7 @@ export class Pc implements Machine {
   readonly #uart: Uart16550;
   readonly #port92: Port92;
   #request: Request | undefined;
+  onTimeCorrection: ((correction: TimeCorrection) => void) | undefined;
 
   /** Powered on, booted, ready to run. @throws UserError for an unknown CPU model or a memory size that cannot be. */
   constructor(options: PcOptions) {
@@ -102,6 +106,7 @@ export class Pc implements Machine {
       clock,
       model: options.cpu,
       engine: options.engine,
+      instructionTime: options.instructionTime,
       interrupts: { acknowledge: () => this.#pic.acknowledge() },
       x87Error: (level) => coprocessorError.setFerr(level),
     });
@@ -182,6 +187,10 @@ export class Pc implements Machine {
     return this.clock.nextAlarm;
   }
 
+  get timeSlope(): number {
+    return this.processor.timeSlope;
+  }
+
   get breakpoints(): Breakpoints {
     return this.processor.breakpoints;
   }
@@ -210,6 +219,11 @@ export class Pc implements Machine {
     return exit;
   }
 
+  correctTime(correction: Omit<TimeCorrection, 'instructions'>): void {
+    this.processor.correctTime(correction);
+    this.onTimeCorrection?.({ ...correction, instructions: this.instructions });
+  }
+
   reset(): void {
     this.#request = undefined;
     resetDevices(this.#devices);
@@ -218,7 +232,9 @@ export class Pc implements Machine {
   }
 
   stateHash(): string {
-    return hashState([this.processor.stateHash(), this.time, ...this.#devices.map(({ name, state }) => [name, state])]);
+    const { timeSlope, timeFraction } = this.processor;
+    const time = [this.time, timeFraction, timeSlope];
+    return hashState([this.processor.stateHash(), time, ...this.#devices.map(({ name, state }) => [name, state])]);
   }
 
   get memorySize(): number {

@@ -190,6 +190,8 @@ const NUMBERS: readonly Row[] = [
   ...['0', '-3', '1e999', '1e-9', '1e7', 'heavy', 'Infinity', 'NaN'].map(
     (value): Row => [`U13: --weight ${value}`, `run --demo --weight ${value}`, /^--weight (must be a number from 0\.001 to 1000000, not .*|takes numbers only: FILE, if there is one, comes before it)$/],
   ),
+  ['no time for an instruction', 'run --demo --instruction-time 0', /^--instruction-time must be a number of ns from 0\.01 to 1000, not 0$/],
+  ['a word for a time', 'run --demo --instruction-time x', /^--instruction-time must be a number of ns from 0\.01 to 1000$/],
   ['one of several weights', 'run --demo --count 3 --weight 1 x 2', /^--weight takes numbers only: /],
   ['a file behind --weight', 'run --weight 1 @/bzImage', /^--weight takes numbers only: FILE, if there is one, comes before it$/],
   ['a file behind --', 'run -- @/bzImage', /^-- is not needed: put FILE before the options, and \.\/ before a name/],

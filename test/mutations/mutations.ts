@@ -7,6 +7,7 @@ import { BENCH_MUTATIONS } from './bench-mutations.ts';
 import { BULK_MUTATIONS } from './bulk-mutations.ts';
 import { GROUND_MUTATIONS } from './ground-mutations.ts';
 import { SYSTEM_PATH_MUTATIONS } from './system-path-mutations.ts';
+import { TIME_MUTATIONS } from './time-mutations.ts';
 import { X87_MUTATIONS } from './x87-mutations.ts';
 
 export interface Mutation {
@@ -591,4 +592,6 @@ export const MUTATIONS: readonly Mutation[] = [
   ...X87_MUTATIONS,
 
   ...BENCH_MUTATIONS,
+
+  ...TIME_MUTATIONS,
 ];

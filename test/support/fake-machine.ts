@@ -1,4 +1,5 @@
 /** A machine without a processor: it retires what it is given, one instruction per nanosecond, and does as scripted. */
+import { GuestTime, slopeOf, type TimeCorrection } from '../../src/base/guest-time.ts';
 import { BreakpointSet } from '../../src/engine/breakpoints.ts';
 import type { ByteChannel, KeyInput, Machine, MachineExit, RunLimits } from '../../src/machine/machine.ts';
 
@@ -38,10 +39,13 @@ export class FakeMachine implements Machine {
   readonly debugConsole = new FakeChannel();
   readonly breakpoints = new BreakpointSet(() => {});
   instructions = 0;
-  /** Guest time skipped in HLT. */
-  skipped = 0;
+  readonly #time = new GuestTime(slopeOf(1));
   halted = false;
   nextAlarm = Number.POSITIVE_INFINITY;
+  /** Called when a halted machine has waited for its alarm: sets the next one. */
+  onAlarm: () => void = () => {
+    this.nextAlarm = Number.POSITIVE_INFINITY;
+  };
   resets = 0;
   disposed = false;
   /** What happens after how many instructions. */
@@ -49,6 +53,7 @@ export class FakeMachine implements Machine {
   /** Output written at every run. */
   output = '';
   /** Called for every run and reset: lets the wall clock of a test move on. */
+  onTimeCorrection: ((correction: TimeCorrection) => void) | undefined;
   onWork: ((work: { readonly instructions: number; readonly resets: number }) => void) | undefined;
 
   constructor(script: { at: number; event: Event }[] = []) {
@@ -56,7 +61,16 @@ export class FakeMachine implements Machine {
   }
 
   get time(): number {
-    return this.instructions + this.skipped;
+    return this.#time.at(this.instructions);
+  }
+
+  get timeSlope(): number {
+    return this.#time.slope;
+  }
+
+  correctTime(correction: Omit<TimeCorrection, 'instructions'>): void {
+    this.#time.passTo(correction.time, this.instructions, correction.slope);
+    this.onTimeCorrection?.({ ...correction, instructions: this.instructions });
   }
 
   run({ instructions, time = Number.POSITIVE_INFINITY, overdue }: RunLimits): MachineExit {
@@ -74,9 +88,15 @@ export class FakeMachine implements Machine {
   }
 
   #runOn({ instructions, time }: { instructions: number; time: number }): MachineExit {
+    if (this.halted) {
+      if (this.nextAlarm === Number.POSITIVE_INFINITY) return { reason: 'idle', executed: 0 };
+      if (this.nextAlarm > time) return { reason: 'time', executed: 0 };
+      this.#time.passTo(this.nextAlarm, this.instructions);
+      this.onAlarm();
+    }
     const next = this.#script[0];
     const untilEvent = next ? next.at - this.instructions : Number.POSITIVE_INFINITY;
-    const executed = Math.max(0, Math.min(instructions, untilEvent, time - this.time));
+    const executed = Math.max(0, Math.min(instructions, untilEvent));
     this.instructions += executed;
     this.onWork?.({ instructions: executed, resets: 0 });
     if (this.output) this.serial.onOutput?.(new TextEncoder().encode(this.output));
@@ -84,7 +104,7 @@ export class FakeMachine implements Machine {
       this.#script.shift();
       return exitOf(next!.event, executed);
     }
-    return { reason: executed < instructions ? 'time' : 'budget', executed };
+    return { reason: 'budget', executed };
   }
 
   reset(): void {

@@ -439,9 +439,29 @@ class Fuzzer {
   #wrongGuestOptions(): unknown {
     const random = this.#random;
     if (random.oneIn(8)) return random.pick(ODD);
-    const names = ['memory', 'cpu', 'engine', 'powerOnTime', 'weight', 'clock', 'onTripleFault', 'onReset', 'name'];
+    const names = [
+      'memory',
+      'cpu',
+      'engine',
+      'powerOnTime',
+      'instructionTime',
+      'weight',
+      'clock',
+      'onTripleFault',
+      'onReset',
+      'name',
+    ];
     const right: Record<string, unknown> = { boot: { image: IMAGES[0] }, memory: 1 };
-    const wrong = { memory: 0.5, cpu: 'z80', engine: 'jit', powerOnTime: -1, weight: 0, clock: 'x', name: '' };
+    const wrong = {
+      memory: 0.5,
+      cpu: 'z80',
+      engine: 'jit',
+      powerOnTime: -1,
+      instructionTime: -1,
+      weight: 0,
+      clock: 'x',
+      name: '',
+    };
     for (const name of names) if (random.oneIn(4)) right[name] = random.pick(ODD);
     if (random.oneIn(3)) right.boot = random.pick([...ODD, { image: random.pick(ODD) }, { kernel: random.pick(ODD) }]);
     const [name, value] = random.pick(Object.entries(wrong));

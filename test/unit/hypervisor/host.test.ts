@@ -141,9 +141,18 @@ describe('clock host', () => {
     await settle();
     expect(machine.time).toBe(0);
     expect(platform.timers.map(({ at }) => at)).toEqual([10]);
+    let woken = 0;
+    machine.onAlarm = () => {
+      woken = machine.time;
+      machine.nextAlarm = 20_000_000;
+    };
+    machine.onWork = () => {
+      machine.halted = machine.instructions > 0;
+    };
     platform.fire();
     await settle();
-    expect(machine.time).toBe(10_000_000);
+    expect(woken).toBe(10_000_000);
+    expect(platform.timers.map(({ at }) => at)).toEqual([20]);
     guests[0].stop();
     expect(await ended).toEqual({ reason: 'stopped', by: 'stop' });
     expect(platform.timers).toEqual([]);

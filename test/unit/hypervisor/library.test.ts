@@ -79,6 +79,9 @@ describe('createGuest refuses, and leaves nothing', () => {
     [{ ...ok, engine: 'jit' }, 'engine must be interpreter or reference, not "jit"'],
     [{ ...ok, engine: 1 }, 'engine must be interpreter or reference, not 1'],
     [{ ...ok, clock: 'x' }, 'clock must be virtual or host, not "x"'],
+    [{ ...ok, instructionTime: 0 }, 'instructionTime must be a number of ns from 0.01 to 1000, not 0'],
+    [{ ...ok, instructionTime: Number.NaN }, 'instructionTime must be a number of ns from 0.01 to 1000, not NaN'],
+    [{ ...ok, instructionTime: '4' }, /^instructionTime must be .*, not "4"$/],
     [{ ...ok, powerOnTime: Number.NaN }, 'powerOnTime must be a whole number of ms from 0 to 253402214400000, not NaN'],
     [{ ...ok, powerOnTime: -1 }, 'powerOnTime must be a whole number of ms from 0 to 253402214400000, not -1'],
     [{ ...ok, powerOnTime: 1e300 }, 'powerOnTime must be a whole number of ms from 0 to 253402214400000, not 1e+300'],
@@ -135,6 +138,21 @@ describe('createGuest refuses, and leaves nothing', () => {
       small(SPIN, { name: undefined, cpu: undefined, weight: undefined, powerOnTime: undefined, onReset: undefined }),
     );
     expect([guest.name, guest.clock]).toEqual(['guest 1', 'virtual']);
+  });
+
+  it('an instruction takes as much guest time as was asked for', async () => {
+    const host = await Host.create();
+    for (const [instructionTime, time] of [
+      [undefined, 4000],
+      [1, 1000],
+      [0.25, 250],
+      [1000, 1_000_000],
+    ]) {
+      const guest = await host.createGuest(small(SPIN, { instructionTime }));
+      await guest.runTo(1000);
+      expect(guest.machine.time).toBe(time);
+    }
+    host.dispose();
   });
 
   it('a guest whose host is disposed before it is there is not handed over', async () => {

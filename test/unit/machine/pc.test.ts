@@ -135,19 +135,15 @@ describe.each(ENGINES)('a PC on the %s', (engine) => {
     expect(pc.instructions).toBe(2 * instructions);
   });
 
-  it('comes back when guest time reaches the limit given', () => {
-    const { pc } = createPc('x: jmp x', engine);
-    const exit = pc.run({ instructions: 1_000_000, time: 4000 });
-    expect(exit.reason).toBe('time');
-    expect(pc.time).toBeGreaterThanOrEqual(4000);
-    expect(pc.time).toBeLessThan(4100);
-  });
-
-  it('a halted guest sleeps to the limit, not beyond', () => {
-    // RTC periodic interrupts are off: nothing else wakes it.
-    const { pc } = createPc('sti\nx: hlt\njmp x', engine);
-    expect(pc.run({ instructions: 1000, time: 1_000_000 }).reason).toBe('time');
-    expect(pc.time).toBe(1_000_000);
+  it('a halted guest waits for an alarm up to the limit, not beyond', () => {
+    // RTC, periodic interrupts: the first 1/1024 s after power-on.
+    const { pc } = createPc('mov al, 0xb\nout 0x70, al\nmov al, 0x42\nout 0x71, al\nsti\nx: hlt\njmp x', engine);
+    const alarm = 976_563;
+    expect(pc.run({ instructions: 1000, time: alarm - 1 }).reason).toBe('time');
+    expect(pc.time).toBeLessThan(1000);
+    expect([pc.halted, pc.nextAlarm]).toEqual([true, alarm]);
+    expect(pc.run({ instructions: 1, time: alarm }).reason).toBe('budget');
+    expect(pc.time).toBe(alarm);
   });
 
   it('the real-time clock starts at the time of power-on', () => {
