@@ -1,24 +1,18 @@
 /**
- * Pre-decoded blocks, keyed by guest-physical address and mode. A block is straight-line code from an entry to an
- * unconditional transfer, an instruction that may change the mode, the page's end or a length limit; conditional
- * branches leave it on the way.
+ * Blocks as records, keyed by guest-physical address and mode. Conditional branches leave a block on the way.
  *
  * Writes to bytes of a block make it stale: its records are overwritten with a handler that looks the code up again, so
  * that whoever still points there (a link, the jump cache, the running block itself) comes back. Records are reused
  * only when all blocks are dropped at once.
  */
 import { PAGE_SIZE } from '../../base/address.ts';
-import { VECTOR } from '../../cpu/fault.ts';
-import { codeSize, MODE, stackSize } from '../../cpu/mode-key.ts';
-import { GPR_SLOT, SEGMENT_STRIDE, STATE, ZERO_SLOT } from '../../cpu/state-layout.ts';
-import type { DecodedInstruction } from '../../isa/decoded-instruction.ts';
-import { type Decoder, isFailure, MAX_INSTRUCTION_LENGTH } from '../../isa/decoder.ts';
-import { OPERAND_KINDS, type OperandKind } from '../../isa/operand-kind.ts';
-import { GPR, SEGMENT } from '../../isa/semantics.ts';
+import { MODE } from '../../cpu/mode-key.ts';
+import type { Decoder } from '../../isa/decoder.ts';
 import type { Pool } from '../../memory/pool.ts';
+import { BlockDecoder, type CodeSource } from '../blocks/block-decoder.ts';
 import { BlockTable } from '../blocks/block-table.ts';
-import type { CatalogForm } from './form-catalog.ts';
 import { RECORD, RECORD_SIZE } from './record-layout.ts';
+import { RecordWriter } from './record-writer.ts';
 import { PSEUDO } from './run-module.ts';
 import type { InterpreterRuntime } from './runtime.ts';
 
@@ -47,25 +41,11 @@ export interface Block {
   stale: boolean;
 }
 
-/** Where code comes from. */
-export interface CodeSource {
-  /** Bytes of a physical page, 4096 of them; undefined if no frame holds it. */
-  pageBytes(page: number): Uint8Array | undefined;
-  /** Writes to the page must be reported from now on. */
-  watch(page: number): void;
-  /** Physical page that follows in the linear address space. Throws a GuestFault. */
-  nextPage(): number;
-  /** Bytes of code from the entry to the end of the code segment. */
-  readonly limit: number;
-  /** Page offsets at which a block ends, and another may begin. */
-  readonly stops: ReadonlySet<number>;
-}
-
 export class BlockCache {
   readonly #pool: Pool;
   readonly #runtime: InterpreterRuntime;
-  readonly #decoder: Decoder;
-  readonly #supports: (feature: string) => boolean;
+  readonly #decoder: BlockDecoder;
+  readonly #writer: RecordWriter;
   readonly #blocks = new Map<number, Block>();
   readonly #byAddress = new Map<number, Block>();
   readonly #byPage = new Map<number, Set<Block>>();
@@ -80,8 +60,11 @@ export class BlockCache {
   constructor(pool: Pool, runtime: InterpreterRuntime, decoder: Decoder, supports: (feature: string) => boolean) {
     this.#pool = pool;
     this.#runtime = runtime;
-    this.#decoder = decoder;
-    this.#supports = supports;
+    this.#decoder = new BlockDecoder(decoder, supports, (instruction, mode) => {
+      const form = runtime.catalog.formOf(instruction, mode);
+      return form.endsBlock || form.repeat !== 'none';
+    });
+    this.#writer = new RecordWriter(pool, runtime);
     this.table = new BlockTable(pool);
     this.#scratch = pool.allocate((MAX_INSTRUCTIONS + 2) * RECORD_SIZE, 64);
     this.#lone = pool.allocate(2 * RECORD_SIZE, 64);
@@ -127,9 +110,9 @@ export class BlockCache {
     const key = block.key % 16;
     // The block's own pages, whatever the tables say by now: it is running.
     const pages = { ...source, limit: block.limit, nextPage: () => block.crossing!.page };
-    const { forms, instructions } = this.#decode(from, key, pages, { limit: count, fuse: false })!;
-    this.#runtime.compile(forms);
-    this.#write(this.#scratch, forms, instructions, from % PAGE_SIZE, key, PSEUDO.STOP);
+    const { instructions } = this.#decoder.decode(from, key, pages, count)!;
+    const prepared = this.#writer.prepare(instructions, key, { fuse: false });
+    this.#writer.write(this.#scratch, prepared, { start: from % PAGE_SIZE, tail: PSEUDO.STOP });
     return this.#scratch;
   }
 
@@ -158,11 +141,11 @@ export class BlockCache {
   lone(bytes: Uint8Array, modeKey: number): { record: number; repeats: boolean } {
     const stops = new Set<number>();
     const source = { limit: bytes.length, pageBytes: () => bytes, nextPage: () => 0, stops, watch() {} };
-    const { forms, instructions } = this.#decode(0, modeKey, source, { limit: 1, fuse: false })!;
-    this.#runtime.compile(forms);
+    const { instructions } = this.#decoder.decode(0, modeKey, source, 1)!;
     const outside = instructions.map((instruction) => ({ ...instruction, offset: OUTSIDE }));
-    this.#write(this.#lone, forms, outside, OUTSIDE, modeKey, PSEUDO.STALE);
-    return { record: this.#lone, repeats: forms[0].repeat !== 'none' };
+    const prepared = this.#writer.prepare(outside, modeKey, { fuse: false });
+    this.#writer.write(this.#lone, prepared, { start: OUTSIDE, tail: PSEUDO.STALE });
+    return { record: this.#lone, repeats: prepared.forms[0].repeat !== 'none' };
   }
 
   /** A link has led to a block that was dropped since: a record that looks the code up again, with this much budget. */
@@ -251,17 +234,17 @@ export class BlockCache {
   }
 
   #build(address: number, modeKey: number, key: number, source: CodeSource): Block | undefined {
-    const decoded = this.#decode(address, modeKey, source, { limit: MAX_INSTRUCTIONS, fuse: true });
+    const decoded = this.#decoder.decode(address, modeKey, source, MAX_INSTRUCTIONS);
     if (decoded === undefined) return undefined;
-    const { forms, instructions, end, crossing, cutOff } = decoded;
-    this.#runtime.compile(forms);
+    const { end, crossing, cutOff } = decoded;
+    const prepared = this.#writer.prepare(decoded.instructions, modeKey, { fuse: true });
     // Also behind a branch: it may not be taken.
-    const records = forms.length + 1;
+    const records = prepared.forms.length + 1;
     const at = this.#allocate(records * RECORD_SIZE);
     const start = address % PAGE_SIZE;
     // The limit of a code segment is checked when a block is looked up: where there is one, no block is linked to the next.
     const tail = modeKey & (MODE.FLAT | MODE.CODE64) ? PSEUDO.FALL_THROUGH : PSEUDO.STALE;
-    this.#write(at, forms, instructions, start, modeKey, tail);
+    this.#writer.write(at, prepared, { start, tail });
     const block: Block = { address: at, records, start, end, crossing, key, limit: source.limit, cutOff, stale: false };
     this.#blocks.set(key, block);
     this.#byAddress.set(at, block);
@@ -288,205 +271,10 @@ export class BlockCache {
     this.#used += bytes;
     return at;
   }
-
-  #decode(address: number, modeKey: number, source: CodeSource, options: { limit: number; fuse: boolean }) {
-    const mode = codeSize(modeKey);
-    const context = { stackSize: stackSize(modeKey), longMode: mode === 64 };
-    const page = Math.floor(address / PAGE_SIZE);
-    const start = address % PAGE_SIZE;
-    const available = Math.min(PAGE_SIZE, start + source.limit);
-    const bytes = source.pageBytes(page)?.subarray(0, available);
-    if (bytes === undefined) return undefined;
-    const forms: CatalogForm[] = [];
-    const instructions: DecodedRecord[] = [];
-    let offset = start;
-    let crossing: Block['crossing'];
-    let cutOff = false;
-    let count = 0;
-    while (count < options.limit && offset < available) {
-      if (count > 0 && source.stops.has(offset)) break;
-      let decoded = this.#decoder.decode(bytes, offset, mode);
-      if (isFailure(decoded) && decoded.failure === 'incomplete') {
-        if (count > 0) break;
-        // The instruction crosses the page, or the end of its segment.
-        const across = this.#acrossPage(bytes, offset, source);
-        if (across === undefined) return undefined;
-        decoded = this.#decoder.decode(across.bytes, 0, mode);
-        // What is no instruction depends on the bytes behind the page border, too.
-        const length = isFailure(decoded) ? MAX_INSTRUCTION_LENGTH : decoded.length;
-        if (across.page !== undefined) crossing = { page: across.page, end: Math.max(1, offset + length - PAGE_SIZE) };
-        if (isFailure(decoded) && decoded.failure === 'incomplete') {
-          cutOff = true;
-          forms.push(
-            this.#runtime.catalog.faultForm(VECTOR.GP, 'instruction extends beyond the code segment limit', {
-              wide: mode === 64,
-              errorCode: 0,
-            }),
-          );
-          instructions.push({ first: undefined, offset, length: crossing ? MAX_INSTRUCTION_LENGTH : 1 });
-          offset = available;
-          break;
-        }
-      }
-      if (isFailure(decoded) || (decoded.row.feature && !this.#supports(decoded.row.feature))) {
-        const tooLong = isFailure(decoded) && decoded.failure === 'tooLong';
-        const form = tooLong
-          ? this.#runtime.catalog.faultForm(VECTOR.GP, 'instruction longer than 15 bytes', {
-              wide: mode === 64,
-              errorCode: 0,
-            })
-          : this.#runtime.catalog.faultForm(VECTOR.UD, 'no such instruction', { wide: mode === 64 });
-        forms.push(form);
-        instructions.push({ first: undefined, offset, length: crossing ? MAX_INSTRUCTION_LENGTH : 1 });
-        offset = Math.min(offset + ('length' in decoded ? decoded.length : MAX_INSTRUCTION_LENGTH), available);
-        break;
-      }
-      const form = this.#runtime.catalog.formOf(decoded, context);
-      count++;
-      const previous = instructions.at(-1);
-      const fused =
-        options.fuse && previous?.first && isPlain(previous, modeKey) && modeKey & MODE.FLAT
-          ? this.#runtime.catalog.fusedForm(forms.at(-1)!, form)
-          : undefined;
-      if (fused) {
-        forms[forms.length - 1] = fused;
-        instructions[instructions.length - 1] = {
-          ...previous!,
-          second: decoded,
-          length: previous!.length + decoded.length,
-        };
-      } else {
-        forms.push(form);
-        instructions.push({ first: decoded, offset, length: decoded.length });
-      }
-      offset += decoded.length;
-      if (form.endsBlock || form.repeat !== 'none' || crossing) break;
-    }
-    return { forms, instructions, end: Math.min(offset, PAGE_SIZE), crossing, cutOff };
-  }
-
-  /** Up to 15 bytes from `offset` on, with those of the next page; undefined if no frame holds that. */
-  #acrossPage(
-    bytes: Uint8Array,
-    offset: number,
-    source: CodeSource,
-  ): { bytes: Uint8Array; page: number | undefined } | undefined {
-    const limited = source.limit < MAX_INSTRUCTION_LENGTH;
-    if (source.limit <= PAGE_SIZE - offset) return { bytes: bytes.subarray(offset), page: undefined };
-    const page = source.nextPage();
-    const next = source.pageBytes(page);
-    if (next === undefined) return undefined;
-    const joined = new Uint8Array(MAX_INSTRUCTION_LENGTH + 1);
-    const first = bytes.subarray(offset);
-    joined.set(first);
-    joined.set(next.subarray(0, joined.length - first.length), first.length);
-    return { bytes: limited ? joined.subarray(0, source.limit) : joined, page };
-  }
-
-  #write(
-    at: number,
-    forms: readonly CatalogForm[],
-    instructions: readonly DecodedRecord[],
-    start: number,
-    modeKey: number,
-    tail: number | undefined,
-  ): void {
-    const { u8, u16, u32 } = this.#pool.views;
-    u32.fill(0, at >>> 2, (at + (forms.length + 1) * RECORD_SIZE) >>> 2);
-    const handlers = this.#handlers(forms, instructions, modeKey);
-    let remaining = 0;
-    for (let index = forms.length - 1; index >= 0; index--) {
-      const form = forms[index];
-      const record = instructions[index];
-      const address = at + index * RECORD_SIZE;
-      remaining += form.count;
-      u16[(address + RECORD.handler) >>> 1] = handlers[index];
-      u8[address + RECORD.length] = record.length;
-      u8[address + RECORD.remaining] = remaining;
-      u16[(address + RECORD.pageOffset) >>> 1] = record.offset;
-      u8[address + RECORD.count] = form.count;
-      if (record.first) this.#fields(address, record.first, form.count === 2 ? record.second : undefined);
-    }
-    if (tail === undefined) return;
-    const address = at + forms.length * RECORD_SIZE;
-    const last = instructions.at(-1);
-    u16[(address + RECORD.handler) >>> 1] = tail;
-    u16[(address + RECORD.pageOffset) >>> 1] = last ? last.offset + last.length : start;
-  }
-
-  /** Handler numbers of a block's records: hot ones where they may be, two at a time where there is one for the pair. */
-  #handlers(forms: readonly CatalogForm[], instructions: readonly DecodedRecord[], modeKey: number): number[] {
-    const numbers = forms.map((form, index) => {
-      if (isPlain(instructions[index], modeKey)) return form.hotNumber ?? form.number;
-      const { first } = instructions[index];
-      return (isFlat32(modeKey) && first?.memory ? form.segmentedNumber : undefined) ?? form.number;
-    });
-    for (let index = 0; index + 1 < numbers.length; index++) {
-      const pair = this.#runtime.pairHandler(forms[index], numbers[index], numbers[index + 1]);
-      if (pair !== undefined) numbers[index++] = pair;
-    }
-    return numbers;
-  }
-
-  #fields(address: number, instruction: DecodedInstruction, branch: DecodedInstruction | undefined): void {
-    const { u8, u16, u32 } = this.#pool.views;
-    const { reg, rm, memory, encoding, row, rex } = instruction;
-    const kinds = encoding.slice(1).map((name) => OPERAND_KINDS[name as keyof typeof OPERAND_KINDS] as OperandKind);
-    const slot = (number: number, sources: readonly string[]) => {
-      const high =
-        !rex && number >= 4 && number < 8 && kinds.some(({ source, width }) => width === 8 && sources.includes(source));
-      return high ? (number - 4) * GPR_SLOT + 1 : number * GPR_SLOT;
-    };
-    u8[address + RECORD.reg] = slot(reg, ['reg']);
-    u8[address + RECORD.regNumber] = reg;
-    u8[address + RECORD.rm] = slot(rm, ['rm', 'rmReg', 'opcode']);
-    u8[address + RECORD.rmNumber] = rm;
-    u8[address + RECORD.base] = ZERO_SLOT;
-    u8[address + RECORD.index] = ZERO_SLOT;
-    const segment = memory?.segment ?? instruction.segmentOverride ?? SEGMENT.DS;
-    u16[(address + RECORD.segment) >>> 1] = STATE.segments + segment * SEGMENT_STRIDE;
-    if (memory) {
-      let { displacement } = memory;
-      if (memory.base === 'ip') u8[address + RECORD.base] = STATE.fields.nextIp;
-      else if (memory.base !== undefined) u8[address + RECORD.base] = memory.base * GPR_SLOT;
-      if (memory.index !== undefined) u8[address + RECORD.index] = memory.index * GPR_SLOT;
-      u8[address + RECORD.scale] = memory.scale;
-      if (row.addressAfterPop && memory.base === GPR.rSP) displacement += instruction.operandSize / 8;
-      u32[(address + RECORD.displacement) >>> 2] = displacement;
-    }
-    const [first, second] = instruction.immediates;
-    if (first !== undefined) {
-      u32[(address + RECORD.immediate) >>> 2] = Number(first & 0xffff_ffffn);
-      u32[(address + RECORD.immediate + 4) >>> 2] = Number((first >> 32n) & 0xffff_ffffn);
-    }
-    if (second !== undefined) u32[(address + RECORD.immediate2) >>> 2] = Number(second & 0xffff_ffffn);
-    if (branch) u32[(address + RECORD.branch) >>> 2] = Number(branch.immediates[0] & 0xffff_ffffn);
-  }
-}
-
-interface DecodedRecord {
-  /** Undefined: a record that only faults. */
-  readonly first: DecodedInstruction | undefined;
-  /** The branch fused to it. */
-  readonly second?: DecodedInstruction;
-  readonly offset: number;
-  readonly length: number;
 }
 
 /** Whether a block has bytes of a page's [first, end). Both its parts may lie in the same page. */
 function covers({ key, start, end: blockEnd, crossing }: Block, page: number, first: number, end: number): boolean {
   if (Math.floor(key / 16 / PAGE_SIZE) === page && first < blockEnd && end > start) return true;
   return crossing !== undefined && crossing.page === page && first < crossing.end;
-}
-
-function isFlat32(modeKey: number): boolean {
-  const flat = MODE.FLAT | MODE.CODE32 | MODE.STACK32;
-  return (modeKey & (flat | MODE.CODE64)) === flat;
-}
-
-/** Whether the hot handler may run it: flat 32-bit code, and a memory operand in a flat segment. */
-function isPlain(record: DecodedRecord, modeKey: number): boolean {
-  if (!isFlat32(modeKey) || !record.first) return false;
-  const segment = record.first.memory?.segment ?? record.first.segmentOverride;
-  return segment === undefined || segment === SEGMENT.DS || segment === SEGMENT.SS || segment === SEGMENT.ES;
 }
