@@ -119,6 +119,14 @@ export class Expression<T extends ValueType = ValueType> {
     });
   }
 
+  /** The square root of an unsigned 64-bit integer in double precision, cut to an integer: at most 1 from the exact one. */
+  nearSquareRoot(): Int64 {
+    return new Expression(I64, (code) => {
+      this.push(code);
+      code.op('f64.convert_i64_u', 'f64.sqrt', 'i64.trunc_f64_u');
+    });
+  }
+
   #same(name: string, right: Operand<T>): Expression<T> {
     return (
       (this.#fold(name, right) as Expression<T> | undefined) ??

@@ -54,20 +54,18 @@ function divideDigit(
 
 /**
  * Largest integer whose square is at most (high, low), one of the two top bits of which is set. Karatsuba square root:
- * the upper half bit by bit, the lower half by one division (Zimmermann, INRIA RR-3805).
+ * the upper half from double precision, the lower half by one division (Zimmermann, INRIA RR-3805).
  */
 export function squareRootWide(f: FunctionWriter, high: Int64, low: Int64) {
-  const rest = f.local(high);
-  const upper = f.local(i64(0));
-  const bit = f.local(i64(1n << 62n));
-  f.repeat(() => {
-    const trial = f.local(upper.add(bit));
-    const fits = f.local(rest.belowU(trial).isZero());
-    f.set(rest, rest.sub(select(fits, trial, 0)));
-    f.set(upper, upper.shr(1).add(select(fits, bit, 0)));
-    f.set(bit, bit.shr(2));
-    return bit.isNotZero();
-  });
+  // In double precision the root of the upper half is 1 too large or too small at most.
+  const upper = f.local(high.nearSquareRoot());
+  const rest = f.local(high.sub(upper.mul(upper)));
+  const tooLarge = f.local(rest.belowS(0).widen());
+  f.set(upper, upper.sub(tooLarge));
+  f.set(rest, rest.add(upper.shl(1).or(1).mul(tooLarge)));
+  const tooSmall = f.local(rest.aboveU(upper.shl(1)).widen());
+  f.set(rest, rest.sub(upper.shl(1).or(1).mul(tooSmall)));
+  f.set(upper, upper.add(tooSmall));
   // rest ≤ 2 upper has 33 bits: half of (rest, next 32 bits) by upper, in place of the whole by 2 upper.
   const dividend = f.local(rest.shl(31).or(low.shr(33)));
   const digit = f.local(dividend.divU(upper));
