@@ -11,6 +11,7 @@ import type { Decoder } from '../../isa/decoder.ts';
 import type { Pool } from '../../memory/pool.ts';
 import { BlockDecoder, type CodeSource } from '../blocks/block-decoder.ts';
 import { BlockTable } from '../blocks/block-table.ts';
+import { CodeBytes } from '../blocks/code-bytes.ts';
 import { RECORD, RECORD_SIZE } from './record-layout.ts';
 import { RecordWriter } from './record-writer.ts';
 import { PSEUDO } from './run-module.ts';
@@ -41,6 +42,12 @@ export interface Block {
   stale: boolean;
 }
 
+/** A page with code. */
+interface CodePage {
+  readonly blocks: Set<Block>;
+  readonly bytes: CodeBytes;
+}
+
 export class BlockCache {
   readonly #pool: Pool;
   readonly #runtime: InterpreterRuntime;
@@ -48,7 +55,7 @@ export class BlockCache {
   readonly #writer: RecordWriter;
   readonly #blocks = new Map<number, Block>();
   readonly #byAddress = new Map<number, Block>();
-  readonly #byPage = new Map<number, Set<Block>>();
+  readonly #byPage = new Map<number, CodePage>();
   readonly #chunks: number[] = [];
   readonly #scratch: number;
   /** What of the blocks emitted code finds by itself. */
@@ -161,8 +168,9 @@ export class BlockCache {
 
   /** Bytes of a page change: the blocks that hold them are dropped. @returns whether there were any */
   invalidate(page: number, offset: number, length: number): boolean {
-    const blocks = this.#byPage.get(page);
-    if (!blocks) return false;
+    const code = this.#byPage.get(page);
+    if (!code?.bytes.any(offset, offset + length)) return false;
+    const { blocks } = code;
     const crowded = blocks.size > SEARCH_LIMIT;
     let found = false;
     for (const block of blocks) {
@@ -175,6 +183,7 @@ export class BlockCache {
       this.#forget(block);
       found = true;
     }
+    code.bytes.clear(offset, offset + length);
     if (!found) return false;
     // The running partial block may hold them, too.
     this.#markStale(this.#scratch, MAX_INSTRUCTIONS);
@@ -220,15 +229,14 @@ export class BlockCache {
   #forget(block: Block): void {
     const first = Math.floor(block.key / 16 / PAGE_SIZE);
     for (const page of block.crossing ? [first, block.crossing.page] : [first]) {
-      const blocks = this.#byPage.get(page);
-      blocks?.delete(block);
+      this.#byPage.get(page)?.blocks.delete(block);
     }
   }
 
   /** Pages that were watched for blocks that are all gone. */
   releasedPages(page: number): boolean {
-    const blocks = this.#byPage.get(page);
-    if (!blocks || blocks.size > 0) return false;
+    const code = this.#byPage.get(page);
+    if (!code || code.blocks.size > 0) return false;
     this.#byPage.delete(page);
     return true;
   }
@@ -249,16 +257,21 @@ export class BlockCache {
     this.#blocks.set(key, block);
     this.#byAddress.set(at, block);
     const page = Math.floor(address / PAGE_SIZE);
-    for (const one of crossing ? [page, crossing.page] : [page]) {
-      let blocks = this.#byPage.get(one);
-      if (!blocks) {
-        blocks = new Set();
-        this.#byPage.set(one, blocks);
-        source.watch(one);
-      }
-      blocks.add(block);
-    }
+    this.#note(page, block, { first: start, end }, source);
+    if (crossing) this.#note(crossing.page, block, { first: 0, end: crossing.end }, source);
     return block;
+  }
+
+  /** A block has these bytes of a page. */
+  #note(page: number, block: Block, { first, end }: { first: number; end: number }, source: CodeSource): void {
+    let code = this.#byPage.get(page);
+    if (!code) {
+      code = { blocks: new Set(), bytes: new CodeBytes() };
+      this.#byPage.set(page, code);
+      source.watch(page);
+    }
+    code.blocks.add(block);
+    code.bytes.add(first, end);
   }
 
   #allocate(bytes: number): number {
