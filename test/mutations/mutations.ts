@@ -168,8 +168,8 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     fault: 'writes to the second page of a block are not watched for',
     file: 'src/engine/interpreter/block-cache.ts',
-    original: 'for (const one of crossing ? [page, crossing.page] : [page]) {\n      let blocks',
-    planted: 'for (const one of [page]) {\n      let blocks',
+    original: 'if (crossing) this.#note(crossing.page, block, { first: 0, end: crossing.end }, source);',
+    planted: '',
     tests: [SELF_MODIFYING],
   },
 

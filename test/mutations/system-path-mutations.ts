@@ -102,4 +102,18 @@ export const SYSTEM_PATH_MUTATIONS: readonly Mutation[] = [
     planted: "code.op('i32.sub', 'i32.gt_u', 'drop');",
     tests: [SEGMENTATION],
   },
+  {
+    fault: 'a partial block counts what is behind its end',
+    file: 'src/engine/interpreter/block-cache.ts',
+    original: 'const beyond = u8[address + RECORD.remaining] - count;',
+    planted: 'const beyond = 0 * u8[address] * count;',
+    tests: [SEQUENCES, 'test/conformance/engines/fuzz.test.ts'],
+  },
+  {
+    fault: 'of bytes that hold code, those at the end of a word are forgotten',
+    file: 'src/engine/blocks/code-bytes.ts',
+    original: 'for (let at = first; at < end; at++) this.#words[at >>> 5] |= 1 << (at & 31);',
+    planted: 'for (let at = first; at < end - 1; at++) this.#words[at >>> 5] |= 1 << (at & 31);',
+    tests: ['test/unit/engine/blocks/code-bytes.test.ts'],
+  },
 ];

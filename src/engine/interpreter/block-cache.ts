@@ -9,7 +9,7 @@ import { PAGE_SIZE } from '../../base/address.ts';
 import { MODE } from '../../cpu/mode-key.ts';
 import type { Decoder } from '../../isa/decoder.ts';
 import type { Pool } from '../../memory/pool.ts';
-import { BlockDecoder, type CodeSource } from '../blocks/block-decoder.ts';
+import { BlockDecoder, type BlockInstruction, type CodeSource } from '../blocks/block-decoder.ts';
 import { BlockTable } from '../blocks/block-table.ts';
 import { CodeBytes } from '../blocks/code-bytes.ts';
 import { RECORD, RECORD_SIZE } from './record-layout.ts';
@@ -112,36 +112,44 @@ export class BlockCache {
   partial(address: number, count: number, source: CodeSource): number {
     const block = this.#byAddress.get(address);
     if (block === undefined) return this.#staleRecord(address, count);
-    if (this.#copyRecords(address, count)) return this.#scratch;
-    const from = Math.floor(block.key / 16);
+    const { records, instructions } = this.#copyRecords(address, count);
+    const { u16 } = this.#pool.views;
+    const offset = u16[(address + records * RECORD_SIZE + RECORD.pageOffset) >>> 1];
     const key = block.key % 16;
-    // The block's own pages, whatever the tables say by now: it is running.
-    const pages = { ...source, limit: block.limit, nextPage: () => block.crossing!.page };
-    const { instructions } = this.#decoder.decode(from, key, pages, count)!;
-    const prepared = this.#writer.prepare(instructions, key, { fuse: false });
-    this.#writer.write(this.#scratch, prepared, { start: from % PAGE_SIZE, tail: PSEUDO.STOP });
+    // The last one may be the first of two that share a record.
+    const single = instructions === count ? [] : this.#decodeWithin(block, offset, source);
+    const prepared = this.#writer.prepare(single, key, { fuse: false });
+    this.#writer.write(this.#scratch + records * RECORD_SIZE, prepared, { start: offset, tail: PSEUDO.STOP });
     return this.#scratch;
   }
 
-  /** Copies the records of a block's first `count` instructions and adds a stop. @returns false if that would cut through one */
-  #copyRecords(address: number, count: number): boolean {
+  /** One instruction of a block, by its page offset. The block's own page, whatever the tables say by now: it is running. */
+  #decodeWithin(block: Block, offset: number, source: CodeSource): readonly BlockInstruction[] {
+    const from = Math.floor(block.key / 16);
+    const within = { ...source, limit: block.limit - (offset - block.start) };
+    return this.#decoder.decode(from - block.start + offset, block.key % 16, within, 1)!.instructions;
+  }
+
+  /** Copies the records of at most `count` instructions of a block, as part of one that has `count` of them. */
+  #copyRecords(address: number, count: number): { readonly records: number; readonly instructions: number } {
     const { u8, u16, u32 } = this.#pool.views;
     let records = 0;
-    for (let left = count; left > 0; records++) left -= u8[address + records * RECORD_SIZE + RECORD.count];
+    let instructions = 0;
+    for (;;) {
+      const next = instructions + u8[address + records * RECORD_SIZE + RECORD.count];
+      if (next > count) break;
+      instructions = next;
+      records++;
+      if (instructions === count) break;
+    }
     const scratch = this.#scratch;
-    const next = address + records * RECORD_SIZE;
-    const beyond = u8[next + RECORD.remaining];
-    if (u8[address + RECORD.remaining] - beyond !== count) return false;
-    u32.copyWithin(scratch >>> 2, address >>> 2, next >>> 2);
+    u32.copyWithin(scratch >>> 2, address >>> 2, (address + records * RECORD_SIZE) >>> 2);
+    const beyond = u8[address + RECORD.remaining] - count;
     for (let at = scratch; at < scratch + records * RECORD_SIZE; at += RECORD_SIZE) u8[at + RECORD.remaining] -= beyond;
     // The handler of a pair would run on over the end.
     const last = (scratch + (records - 1) * RECORD_SIZE + RECORD.handler) >>> 1;
     if (records > 0) u16[last] = this.#runtime.catalog.firstOf(u16[last]);
-    const stop = scratch + records * RECORD_SIZE;
-    u32.fill(0, stop >>> 2, (stop + RECORD_SIZE) >>> 2);
-    u16[(stop + RECORD.handler) >>> 1] = PSEUDO.STOP;
-    u16[(stop + RECORD.pageOffset) >>> 1] = u16[(next + RECORD.pageOffset) >>> 1];
-    return true;
+    return { records, instructions };
   }
 
   /** The record of an instruction given by its bytes, followed by a look-up; good until the next one. Nobody links to it. */
