@@ -58,7 +58,7 @@ export const SYSTEM_PATH_MUTATIONS: readonly Mutation[] = [
     file: 'src/engine/interpreter/block-cache.ts',
     original: 'if (crossing || cutOff) return;',
     planted: 'if (cutOff) return;',
-    tests: [BLOCK_IDENTITY],
+    tests: ['test/conformance/system/paging-invalidation.test.ts'],
   },
   {
     fault: 'a partial block runs on with the second of a pair',

@@ -37,6 +37,35 @@ describe.each(SYSTEM_ENGINES)('%s: INVLPG and MOV to CR3', (engine) => {
     expect([result.ebx, result.ecx]).toEqual([1, 2]);
   });
 
+  it('an instruction in two pages is fetched anew after INVLPG of the second alone', () => {
+    // MOV EAX, imm32 whose last two bytes are in the second page, then RET.
+    const second = 0x302000;
+    const code = (high: number) => high | 0xc3_0000;
+    const result = runSystem(
+      engine,
+      `${ENABLE_PAGING}
+      mov edx, ${LINEAR + 0xffd}
+      call edx
+      mov ebx, eax
+      call edx
+      mov dword [${TABLE + 4}], ${second | 7}
+      invlpg [${LINEAR + 0x1000}]
+      call edx
+      mov ecx, eax`,
+      {
+        prepare(machine) {
+          identityMap(machine);
+          machine.write32(PDE, TABLE | 7);
+          machine.write32(TABLE, PAGE | 7, OTHER_PAGE | 7);
+          machine.write32(PAGE + 0xffc, 0x2211_b890); // behind a NOP
+          machine.write32(OTHER_PAGE, code(0x4433));
+          machine.write32(second, code(0x6655));
+        },
+      },
+    );
+    expect([result.ebx, result.ecx].map((value) => value.toString(16))).toEqual(['44332211', '66552211']);
+  });
+
   it('INVLPG leaves the other pages as they are', () => {
     const result = run(engine, `mov ebx, [${LINEAR}]\n${REMAP}invlpg [${LINEAR + 0x1000}]\nmov ecx, [${LINEAR}]`);
     expect([result.ebx, result.ecx]).toEqual([1, 1]);

@@ -56,6 +56,23 @@ describe.each(SYSTEM_ENGINES)('%s: limit checking (SDM Vol. 3A, "Limit Checking"
     expect(faults(result)).toEqual(['#GP(0)', '#GP(0)', '#GP(0)', '#GP(0)', '#GP(0)']);
   });
 
+  it('a limit in the middle of a page holds for memory that was just accessed, too', () => {
+    const limited = 0x88;
+    const lines = [0x7f0, 0x7fc, 0x7fd, 0x7fe, 0x7ff, 0x800].flatMap((offset) => [
+      `mov eax, [fs:${offset}]`,
+      `mov [fs:${offset}], eax`,
+      `mov al, [fs:${offset}]`,
+      `add ebx, [fs:${offset}]`,
+    ]);
+    const result = runSystem(
+      engine,
+      ['mov ax, 0x88', 'mov fs, ax', ...lines.map((line) => `@try ${line}`)].join('\n'),
+      { prepare: (machine) => setSegment(machine, limited, { base: BASE, limit: 0x7ff, flags: 4, access: 0x92 }) },
+    );
+    // Three doublewords beyond the limit, three times each; and all four at the last offset.
+    expect(faults(result)).toEqual(Array(3 * 3 + 4).fill('#GP(0)'));
+  });
+
   it('the base is added to the offset', () => {
     const result = runSystem(
       engine,
