@@ -158,15 +158,15 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     fault: 'the running block does not notice that it was overwritten',
     file: 'src/engine/interpreter/block-cache.ts',
-    original: '      this.#markStale(block.address, block.records);\n',
+    original: '      this.#markStale(block, index.records(block));\n',
     planted: '',
     tests: [SELF_MODIFYING],
   },
   {
     fault: 'writes to the second page of a block are not watched for',
     file: 'src/engine/interpreter/block-cache.ts',
-    original: 'for (const one of crossing ? [page, crossing.page] : [page]) {\n      let blocks',
-    planted: 'for (const one of [page]) {\n      let blocks',
+    original: 'for (const one of crossing && crossing.page !== page ? [page, crossing.page] : [page])',
+    planted: 'for (const one of [page])',
     tests: [SELF_MODIFYING],
   },
 
@@ -180,8 +180,8 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     fault: 'a block stays good when the code segment becomes shorter than it',
     file: 'src/engine/interpreter/block-cache.ts',
-    original: 'return block.end - block.start + (block.crossing?.end ?? 0) <= source.limit;',
-    planted: 'return block.end > 0 && source.limit > 0;',
+    original: ': index.end(block) - start + crossingEnd <= source.limit;',
+    planted: ': source.limit > 0;',
     tests: [BLOCK_IDENTITY],
   },
   {

@@ -5,7 +5,8 @@
  *
  * Writes to bytes of a block make it stale: its records are overwritten with a handler that looks the code up again, so
  * that whoever still points there (a link, the jump cache, the running block itself) comes back. Records are reused
- * only when all blocks are dropped at once.
+ * only when all blocks are dropped at once. What else there is to know of a block stands in front of its records
+ * (`block-index`).
  */
 import { PAGE_SIZE } from '../../base/address.ts';
 import { VECTOR } from '../../cpu/fault.ts';
@@ -17,6 +18,7 @@ import { OPERAND_KINDS, type OperandKind } from '../../isa/operand-kind.ts';
 import { GPR, SEGMENT } from '../../isa/semantics.ts';
 import type { Pool } from '../../memory/pool.ts';
 import { BlockTable } from '../blocks/block-table.ts';
+import { BLOCK_HEADER_SIZE, BlockIndex, firstPage } from './block-index.ts';
 import type { CatalogForm } from './form-catalog.ts';
 import { RECORD, RECORD_SIZE } from './record-layout.ts';
 import { PSEUDO } from './run-module.ts';
@@ -26,26 +28,14 @@ import type { InterpreterRuntime } from './runtime.ts';
 const MAX_INSTRUCTIONS = 64;
 /** As page offset: of no page, so that no branch is linked to the record. */
 const OUTSIDE = 2 * PAGE_SIZE;
+/** The record of one instruction, and what follows it. */
+const LONE_BYTES = BLOCK_HEADER_SIZE + 2 * RECORD_SIZE;
 const CHUNK_BYTES = 1 << 20;
 const MAX_CHUNKS = 24;
 /** A page of more blocks, as no compiler makes it, loses all of them when it is written: a search at each write would take too long. */
 const SEARCH_LIMIT = 512;
-
-export interface Block {
-  /** Host address of the first record. */
-  readonly address: number;
-  readonly records: number;
-  /** Bytes covered: offsets in the first page; and in the second, for an instruction that crosses. */
-  readonly start: number;
-  readonly end: number;
-  readonly crossing: { readonly page: number; readonly end: number } | undefined;
-  readonly key: number;
-  /** Bytes to the end of the code segment when it was decoded. */
-  readonly limit: number;
-  /** It only faults, because its instruction ends beyond the code segment. */
-  readonly cutOff: boolean;
-  stale: boolean;
-}
+/** Blocks that are looked at for one key. Behind them are more only if a guest has chosen its addresses to that end. */
+const CHAIN_LIMIT = 64;
 
 /** Where code comes from. */
 export interface CodeSource {
@@ -66,9 +56,7 @@ export class BlockCache {
   readonly #runtime: InterpreterRuntime;
   readonly #decoder: Decoder;
   readonly #supports: (feature: string) => boolean;
-  readonly #blocks = new Map<number, Block>();
-  readonly #byAddress = new Map<number, Block>();
-  readonly #byPage = new Map<number, Set<Block>>();
+  readonly #index: BlockIndex;
   readonly #chunks: number[] = [];
   readonly #scratch: number;
   /** What of the blocks emitted code finds by itself. */
@@ -83,36 +71,42 @@ export class BlockCache {
     this.#decoder = decoder;
     this.#supports = supports;
     this.table = new BlockTable(pool);
+    this.#index = new BlockIndex(pool);
     this.#scratch = pool.allocate((MAX_INSTRUCTIONS + 2) * RECORD_SIZE, 64);
-    this.#lone = pool.allocate(2 * RECORD_SIZE, 64);
+    this.#lone = pool.allocate(LONE_BYTES, 64) + BLOCK_HEADER_SIZE;
+    this.#index.addStale(this.#lone);
   }
 
   /** No room for another block: `clear` must come first. */
   get full(): boolean {
-    return this.#chunk === MAX_CHUNKS - 1 && this.#used + (MAX_INSTRUCTIONS + 2) * RECORD_SIZE > CHUNK_BYTES;
+    return (
+      this.#chunk === MAX_CHUNKS - 1 &&
+      this.#used + BLOCK_HEADER_SIZE + (MAX_INSTRUCTIONS + 2) * RECORD_SIZE > CHUNK_BYTES
+    );
   }
 
   /**
-   * The block at a physical address, decoded if it was not yet; undefined if no frame holds its first instruction. Throws
-   * a GuestFault if the code can't be fetched.
+   * First record of the block at a physical address, decoded if it was not yet; 0 if no frame holds its first
+   * instruction. Throws a GuestFault if the code can't be fetched.
    */
-  find(address: number, modeKey: number, source: CodeSource): Block | undefined {
+  find(address: number, modeKey: number, source: CodeSource): number {
+    const index = this.#index;
     const key = address * 16 + (modeKey & MODE.BLOCK_MASK);
-    const known = this.#blocks.get(key);
-    if (
-      known &&
-      !known.stale &&
-      (!known.crossing || known.crossing.page === source.nextPage()) &&
-      this.#fits(known, source)
-    )
-      return known;
+    let block = index.firstOfKey(key);
+    for (let steps = 0; block !== 0 && steps < CHAIN_LIMIT; steps++) {
+      if (index.key(block) === key && this.#fits(block, source)) return block;
+      block = index.nextOfKey(block);
+    }
     return this.#build(address, modeKey, key, source);
   }
 
   /** Lets emitted code find the block, if it may be entered from anywhere. */
-  publish({ address, key, start, end, crossing, cutOff }: Block): void {
-    if (crossing || cutOff) return;
-    this.table.set(Math.floor(key / 16), key % 16, { address, bytes: end - start });
+  publish(block: number): void {
+    const index = this.#index;
+    if (index.crossingEnd(block) > 0 || index.isCutOff(block)) return;
+    const key = index.key(block);
+    const physical = Math.floor(key / 16);
+    this.table.set(physical, key % 16, { address: block, bytes: index.end(block) - (physical % PAGE_SIZE) });
   }
 
   /**
@@ -120,13 +114,13 @@ export class BlockCache {
    * for one run.
    */
   partial(address: number, count: number, source: CodeSource): number {
-    const block = this.#byAddress.get(address);
-    if (block === undefined) return this.#staleRecord(address, count);
+    const index = this.#index;
+    if (index.isStale(address)) return this.#staleRecord(address, count);
     if (this.#copyRecords(address, count)) return this.#scratch;
-    const from = Math.floor(block.key / 16);
-    const key = block.key % 16;
+    const from = Math.floor(index.key(address) / 16);
+    const key = index.key(address) % 16;
     // The block's own pages, whatever the tables say by now: it is running.
-    const pages = { ...source, limit: block.limit, nextPage: () => block.crossing!.page };
+    const pages = { ...source, limit: index.limit(address), nextPage: () => index.crossingPage(address) };
     const { forms, instructions } = this.#decode(from, key, pages, { limit: count, fuse: false })!;
     this.#runtime.compile(forms);
     this.#write(this.#scratch, forms, instructions, from % PAGE_SIZE, key, PSEUDO.STOP);
@@ -178,18 +172,14 @@ export class BlockCache {
 
   /** Bytes of a page change: the blocks that hold them are dropped. @returns whether there were any */
   invalidate(page: number, offset: number, length: number): boolean {
-    const blocks = this.#byPage.get(page);
-    if (!blocks) return false;
-    const crowded = blocks.size > SEARCH_LIMIT;
+    const index = this.#index;
+    const crowded = this.#isCrowded(page);
     let found = false;
-    for (const block of blocks) {
-      if (!crowded && !covers(block, page, offset, offset + length)) continue;
-      this.#markStale(block.address, block.records);
-      block.stale = true;
-      if (this.#blocks.get(block.key) === block) this.#blocks.delete(block.key);
-      this.#byAddress.delete(block.address);
-      this.table.remove(Math.floor(block.key / 16), block.address);
-      this.#forget(block);
+    for (let block = index.firstOfPage(page); block !== 0; block = index.nextOfPage(block, page)) {
+      if (!crowded && !this.#covers(block, page, offset, offset + length)) continue;
+      this.#markStale(block, index.records(block));
+      index.markStale(block);
+      this.table.remove(Math.floor(index.key(block) / 16), block);
       found = true;
     }
     if (!found) return false;
@@ -200,16 +190,13 @@ export class BlockCache {
 
   /** Whether a page holds decoded code. */
   holds(page: number): boolean {
-    return this.#byPage.has(page);
+    return this.#index.hasPage(page);
   }
 
   /** Drops everything. Nothing may be running in it. @returns the pages that held code */
   clear(): readonly number[] {
-    const pages = [...this.#byPage.keys()];
+    const pages = this.#index.clear();
     this.table.clear();
-    this.#blocks.clear();
-    this.#byPage.clear();
-    this.#byAddress.clear();
     this.#chunk = this.#chunks.length > 0 ? 0 : -1;
     this.#used = this.#chunks.length > 0 ? 0 : CHUNK_BYTES;
     return pages;
@@ -219,13 +206,34 @@ export class BlockCache {
     this.table.dispose();
     for (const chunk of this.#chunks) this.#pool.release(chunk, CHUNK_BYTES);
     this.#pool.release(this.#scratch, (MAX_INSTRUCTIONS + 2) * RECORD_SIZE);
-    this.#pool.release(this.#lone, 2 * RECORD_SIZE);
+    this.#pool.release(this.#lone - BLOCK_HEADER_SIZE, LONE_BYTES);
   }
 
-  /** The code segment may have become shorter since, or longer. */
-  #fits(block: Block, source: CodeSource): boolean {
-    if (block.cutOff) return block.limit === source.limit;
-    return block.end - block.start + (block.crossing?.end ?? 0) <= source.limit;
+  /** The code segment may have become shorter since, or longer, and the next page be another one. */
+  #fits(block: number, source: CodeSource): boolean {
+    const index = this.#index;
+    const crossingEnd = index.crossingEnd(block);
+    const start = Math.floor(index.key(block) / 16) % PAGE_SIZE;
+    const fits = index.isCutOff(block)
+      ? index.limit(block) === source.limit
+      : index.end(block) - start + crossingEnd <= source.limit;
+    return fits && (crossingEnd === 0 || index.crossingPage(block) === source.nextPage());
+  }
+
+  /** Whether it has bytes of a page's [first, end). Both its parts may lie in the same page. */
+  #covers(block: number, page: number, first: number, end: number): boolean {
+    const index = this.#index;
+    const key = index.key(block);
+    if (firstPage(key) === page && first < index.end(block) && end > Math.floor(key / 16) % PAGE_SIZE) return true;
+    return index.crossingPage(block) === page && first < index.crossingEnd(block);
+  }
+
+  #isCrowded(page: number): boolean {
+    const index = this.#index;
+    let count = 0;
+    for (let block = index.firstOfPage(page); block !== 0; block = index.nextOfPage(block, page))
+      if (++count > SEARCH_LIMIT) return true;
+    return false;
   }
 
   #markStale(address: number, records: number): void {
@@ -234,48 +242,31 @@ export class BlockCache {
       u16[(address + index * RECORD_SIZE + RECORD.handler) >>> 1] = PSEUDO.STALE;
   }
 
-  #forget(block: Block): void {
-    const first = Math.floor(block.key / 16 / PAGE_SIZE);
-    for (const page of block.crossing ? [first, block.crossing.page] : [first]) {
-      const blocks = this.#byPage.get(page);
-      blocks?.delete(block);
-    }
-  }
-
   /** Pages that were watched for blocks that are all gone. */
   releasedPages(page: number): boolean {
-    const blocks = this.#byPage.get(page);
-    if (!blocks || blocks.size > 0) return false;
-    this.#byPage.delete(page);
+    const index = this.#index;
+    if (!index.hasPage(page) || index.firstOfPage(page) !== 0) return false;
+    index.releasePage(page);
     return true;
   }
 
-  #build(address: number, modeKey: number, key: number, source: CodeSource): Block | undefined {
+  #build(address: number, modeKey: number, key: number, source: CodeSource): number {
     const decoded = this.#decode(address, modeKey, source, { limit: MAX_INSTRUCTIONS, fuse: true });
-    if (decoded === undefined) return undefined;
+    if (decoded === undefined) return 0;
     const { forms, instructions, end, crossing, cutOff } = decoded;
     this.#runtime.compile(forms);
     // Also behind a branch: it may not be taken.
     const records = forms.length + 1;
-    const at = this.#allocate(records * RECORD_SIZE);
+    const at = this.#allocate(BLOCK_HEADER_SIZE + records * RECORD_SIZE) + BLOCK_HEADER_SIZE;
     const start = address % PAGE_SIZE;
     // The limit of a code segment is checked when a block is looked up: where there is one, no block is linked to the next.
     const tail = modeKey & (MODE.FLAT | MODE.CODE64) ? PSEUDO.FALL_THROUGH : PSEUDO.STALE;
     this.#write(at, forms, instructions, start, modeKey, tail);
-    const block: Block = { address: at, records, start, end, crossing, key, limit: source.limit, cutOff, stale: false };
-    this.#blocks.set(key, block);
-    this.#byAddress.set(at, block);
-    const page = Math.floor(address / PAGE_SIZE);
-    for (const one of crossing ? [page, crossing.page] : [page]) {
-      let blocks = this.#byPage.get(one);
-      if (!blocks) {
-        blocks = new Set();
-        this.#byPage.set(one, blocks);
-        source.watch(one);
-      }
-      blocks.add(block);
-    }
-    return block;
+    this.#index.add(at, { records, key, end, crossing, limit: source.limit, cutOff });
+    const page = firstPage(key);
+    for (const one of crossing && crossing.page !== page ? [page, crossing.page] : [page])
+      if (this.#index.addToPage(at, one)) source.watch(one);
+    return at;
   }
 
   #allocate(bytes: number): number {
@@ -300,7 +291,7 @@ export class BlockCache {
     const forms: CatalogForm[] = [];
     const instructions: DecodedRecord[] = [];
     let offset = start;
-    let crossing: Block['crossing'];
+    let crossing: { readonly page: number; readonly end: number } | undefined;
     let cutOff = false;
     let count = 0;
     while (count < options.limit && offset < available) {
@@ -471,12 +462,6 @@ interface DecodedRecord {
   readonly second?: DecodedInstruction;
   readonly offset: number;
   readonly length: number;
-}
-
-/** Whether a block has bytes of a page's [first, end). Both its parts may lie in the same page. */
-function covers({ key, start, end: blockEnd, crossing }: Block, page: number, first: number, end: number): boolean {
-  if (Math.floor(key / 16 / PAGE_SIZE) === page && first < blockEnd && end > start) return true;
-  return crossing !== undefined && crossing.page === page && first < crossing.end;
 }
 
 function isFlat32(modeKey: number): boolean {
