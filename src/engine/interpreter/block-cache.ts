@@ -31,7 +31,11 @@ const OUTSIDE = 2 * PAGE_SIZE;
 /** The record of one instruction, and what follows it. */
 const LONE_BYTES = BLOCK_HEADER_SIZE + 2 * RECORD_SIZE;
 const CHUNK_BYTES = 1 << 20;
-const MAX_CHUNKS = 24;
+/**
+ * Chunks until all blocks are dropped, the first time and each time after: most of what a system runs while it starts it
+ * never runs again, but one that fills them again needs them.
+ */
+const ROOM = { FIRST: 8, FACTOR: 2, MOST: 24 } as const;
 /** A page of more blocks, as no compiler makes it, loses all of them when it is written: a search at each write would take too long. */
 const SEARCH_LIMIT = 512;
 /** Blocks that are looked at for one key. Behind them are more only if a guest has chosen its addresses to that end. */
@@ -62,6 +66,8 @@ export class BlockCache {
   /** What of the blocks emitted code finds by itself. */
   readonly table: BlockTable;
   readonly #lone: number;
+  /** Chunks that may be used. */
+  #room: number = ROOM.FIRST;
   #chunk = -1;
   #used = CHUNK_BYTES;
 
@@ -80,7 +86,7 @@ export class BlockCache {
   /** No room for another block: `clear` must come first. */
   get full(): boolean {
     return (
-      this.#chunk === MAX_CHUNKS - 1 &&
+      this.#chunk === this.#room - 1 &&
       this.#used + BLOCK_HEADER_SIZE + (MAX_INSTRUCTIONS + 2) * RECORD_SIZE > CHUNK_BYTES
     );
   }
@@ -195,6 +201,7 @@ export class BlockCache {
 
   /** Drops everything. Nothing may be running in it. @returns the pages that held code */
   clear(): readonly number[] {
+    if (this.full) this.#room = Math.min(this.#room * ROOM.FACTOR, ROOM.MOST);
     const pages = this.#index.clear();
     this.table.clear();
     this.#chunk = this.#chunks.length > 0 ? 0 : -1;
