@@ -161,14 +161,14 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     fault: 'the running block does not notice that it was overwritten',
     file: 'src/engine/interpreter/block-cache.ts',
-    original: '      this.#markStale(block.address, block.records);\n',
+    original: '      this.#markStale(block, index.records(block));\n',
     planted: '',
     tests: [SELF_MODIFYING],
   },
   {
     fault: 'writes to the second page of a block are not watched for',
     file: 'src/engine/interpreter/block-cache.ts',
-    original: 'if (crossing) this.#note(crossing.page, block, { first: 0, end: crossing.end }, source);',
+    original: 'if (crossing) this.#note(crossing.page, { first: 0, end: crossing.end }, source);',
     planted: '',
     tests: [SELF_MODIFYING],
   },
@@ -183,8 +183,8 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     fault: 'a block stays good when the code segment becomes shorter than it',
     file: 'src/engine/interpreter/block-cache.ts',
-    original: 'return block.end - block.start + (block.crossing?.end ?? 0) <= source.limit;',
-    planted: 'return block.end > 0 && source.limit > 0;',
+    original: ': index.end(block) - start + crossingEnd <= source.limit;',
+    planted: ': source.limit > 0;',
     tests: [BLOCK_IDENTITY],
   },
   {

@@ -49,15 +49,15 @@ export const SYSTEM_PATH_MUTATIONS: readonly Mutation[] = [
   {
     fault: 'a block that was overwritten stays in the table',
     file: 'src/engine/interpreter/block-cache.ts',
-    original: 'this.table.remove(Math.floor(block.key / 16), block.address);',
+    original: 'this.table.remove(Math.floor(index.key(block) / 16), block);',
     planted: '',
     tests: [SELF_MODIFYING],
   },
   {
     fault: 'a block that goes on in another page is found by its first page',
     file: 'src/engine/interpreter/block-cache.ts',
-    original: 'if (crossing || cutOff) return;',
-    planted: 'if (cutOff) return;',
+    original: 'if (index.crossingEnd(block) > 0 || index.isCutOff(block)) return;',
+    planted: 'if (index.isCutOff(block)) return;',
     tests: ['test/conformance/system/paging-invalidation.test.ts'],
   },
   {

@@ -3,7 +3,8 @@
  *
  * Writes to bytes of a block make it stale: its records are overwritten with a handler that looks the code up again, so
  * that whoever still points there (a link, the jump cache, the running block itself) comes back. Records are reused
- * only when all blocks are dropped at once.
+ * only when all blocks are dropped at once. What else there is to know of a block stands in front of its records
+ * (`block-index`).
  */
 import { PAGE_SIZE } from '../../base/address.ts';
 import { MODE } from '../../cpu/mode-key.ts';
@@ -12,6 +13,7 @@ import type { Pool } from '../../memory/pool.ts';
 import { BlockDecoder, type BlockInstruction, type CodeSource } from '../blocks/block-decoder.ts';
 import { BlockTable } from '../blocks/block-table.ts';
 import { CodeBytes } from '../blocks/code-bytes.ts';
+import { BLOCK_HEADER_SIZE, BlockIndex, firstPage } from './block-index.ts';
 import { RECORD, RECORD_SIZE } from './record-layout.ts';
 import { RecordWriter } from './record-writer.ts';
 import { PSEUDO } from './run-module.ts';
@@ -21,46 +23,34 @@ import type { InterpreterRuntime } from './runtime.ts';
 const MAX_INSTRUCTIONS = 64;
 /** As page offset: of no page, so that no branch is linked to the record. */
 const OUTSIDE = 2 * PAGE_SIZE;
+/** The record of one instruction, and what follows it. */
+const LONE_BYTES = BLOCK_HEADER_SIZE + 2 * RECORD_SIZE;
 const CHUNK_BYTES = 1 << 20;
-const MAX_CHUNKS = 24;
+/**
+ * Chunks until all blocks are dropped, the first time and each time after: most of what a system runs while it starts it
+ * never runs again, but one that fills them again needs them.
+ */
+const ROOM = { FIRST: 8, FACTOR: 2, MOST: 24 } as const;
 /** A page of more blocks, as no compiler makes it, loses all of them when it is written: a search at each write would take too long. */
 const SEARCH_LIMIT = 512;
-
-export interface Block {
-  /** Host address of the first record. */
-  readonly address: number;
-  readonly records: number;
-  /** Bytes covered: offsets in the first page; and in the second, for an instruction that crosses. */
-  readonly start: number;
-  readonly end: number;
-  readonly crossing: { readonly page: number; readonly end: number } | undefined;
-  readonly key: number;
-  /** Bytes to the end of the code segment when it was decoded. */
-  readonly limit: number;
-  /** It only faults, because its instruction ends beyond the code segment. */
-  readonly cutOff: boolean;
-  stale: boolean;
-}
-
-/** A page with code. */
-interface CodePage {
-  readonly blocks: Set<Block>;
-  readonly bytes: CodeBytes;
-}
+/** Blocks that are looked at for one key. Behind them are more only if a guest has chosen its addresses to that end. */
+const CHAIN_LIMIT = 64;
 
 export class BlockCache {
   readonly #pool: Pool;
   readonly #runtime: InterpreterRuntime;
   readonly #decoder: BlockDecoder;
   readonly #writer: RecordWriter;
-  readonly #blocks = new Map<number, Block>();
-  readonly #byAddress = new Map<number, Block>();
-  readonly #byPage = new Map<number, CodePage>();
+  readonly #index: BlockIndex;
+  /** By page: which of its bytes belong to blocks. */
+  readonly #code = new Map<number, CodeBytes>();
   readonly #chunks: number[] = [];
   readonly #scratch: number;
   /** What of the blocks emitted code finds by itself. */
   readonly table: BlockTable;
   readonly #lone: number;
+  /** Chunks that may be used. */
+  #room: number = ROOM.FIRST;
   #chunk = -1;
   #used = CHUNK_BYTES;
 
@@ -73,36 +63,42 @@ export class BlockCache {
     });
     this.#writer = new RecordWriter(pool, runtime);
     this.table = new BlockTable(pool);
+    this.#index = new BlockIndex(pool);
     this.#scratch = pool.allocate((MAX_INSTRUCTIONS + 2) * RECORD_SIZE, 64);
-    this.#lone = pool.allocate(2 * RECORD_SIZE, 64);
+    this.#lone = pool.allocate(LONE_BYTES, 64) + BLOCK_HEADER_SIZE;
+    this.#index.addStale(this.#lone);
   }
 
   /** No room for another block: `clear` must come first. */
   get full(): boolean {
-    return this.#chunk === MAX_CHUNKS - 1 && this.#used + (MAX_INSTRUCTIONS + 2) * RECORD_SIZE > CHUNK_BYTES;
+    return (
+      this.#chunk === this.#room - 1 &&
+      this.#used + BLOCK_HEADER_SIZE + (MAX_INSTRUCTIONS + 2) * RECORD_SIZE > CHUNK_BYTES
+    );
   }
 
   /**
-   * The block at a physical address, decoded if it was not yet; undefined if no frame holds its first instruction. Throws
-   * a GuestFault if the code can't be fetched.
+   * First record of the block at a physical address, decoded if it was not yet; 0 if no frame holds its first
+   * instruction. Throws a GuestFault if the code can't be fetched.
    */
-  find(address: number, modeKey: number, source: CodeSource): Block | undefined {
+  find(address: number, modeKey: number, source: CodeSource): number {
+    const index = this.#index;
     const key = address * 16 + (modeKey & MODE.BLOCK_MASK);
-    const known = this.#blocks.get(key);
-    if (
-      known &&
-      !known.stale &&
-      (!known.crossing || known.crossing.page === source.nextPage()) &&
-      this.#fits(known, source)
-    )
-      return known;
+    let block = index.firstOfKey(key);
+    for (let steps = 0; block !== 0 && steps < CHAIN_LIMIT; steps++) {
+      if (index.key(block) === key && this.#fits(block, source)) return block;
+      block = index.nextOfKey(block);
+    }
     return this.#build(address, modeKey, key, source);
   }
 
   /** Lets emitted code find the block, if it may be entered from anywhere. */
-  publish({ address, key, start, end, crossing, cutOff }: Block): void {
-    if (crossing || cutOff) return;
-    this.table.set(Math.floor(key / 16), key % 16, { address, bytes: end - start });
+  publish(block: number): void {
+    const index = this.#index;
+    if (index.crossingEnd(block) > 0 || index.isCutOff(block)) return;
+    const key = index.key(block);
+    const physical = Math.floor(key / 16);
+    this.table.set(physical, key % 16, { address: block, bytes: index.end(block) - (physical % PAGE_SIZE) });
   }
 
   /**
@@ -110,24 +106,24 @@ export class BlockCache {
    * for one run.
    */
   partial(address: number, count: number, source: CodeSource): number {
-    const block = this.#byAddress.get(address);
-    if (block === undefined) return this.#staleRecord(address, count);
+    if (this.#index.isStale(address)) return this.#staleRecord(address, count);
     const { records, instructions } = this.#copyRecords(address, count);
     const { u16 } = this.#pool.views;
     const offset = u16[(address + records * RECORD_SIZE + RECORD.pageOffset) >>> 1];
-    const key = block.key % 16;
     // The last one may be the first of two that share a record.
-    const single = instructions === count ? [] : this.#decodeWithin(block, offset, source);
-    const prepared = this.#writer.prepare(single, key, { fuse: false });
+    const single = instructions === count ? [] : this.#decodeWithin(address, offset, source);
+    const prepared = this.#writer.prepare(single, this.#index.key(address) % 16, { fuse: false });
     this.#writer.write(this.#scratch + records * RECORD_SIZE, prepared, { start: offset, tail: PSEUDO.STOP });
     return this.#scratch;
   }
 
   /** One instruction of a block, by its page offset. The block's own page, whatever the tables say by now: it is running. */
-  #decodeWithin(block: Block, offset: number, source: CodeSource): readonly BlockInstruction[] {
-    const from = Math.floor(block.key / 16);
-    const within = { ...source, limit: block.limit - (offset - block.start) };
-    return this.#decoder.decode(from - block.start + offset, block.key % 16, within, 1)!.instructions;
+  #decodeWithin(block: number, offset: number, source: CodeSource): readonly BlockInstruction[] {
+    const key = this.#index.key(block);
+    const from = Math.floor(key / 16);
+    const further = offset - (from % PAGE_SIZE);
+    const within = { ...source, limit: this.#index.limit(block) - further };
+    return this.#decoder.decode(from + further, key % 16, within, 1)!.instructions;
   }
 
   /** Copies the records of at most `count` instructions of a block, as part of one that has `count` of them. */
@@ -176,22 +172,19 @@ export class BlockCache {
 
   /** Bytes of a page change: the blocks that hold them are dropped. @returns whether there were any */
   invalidate(page: number, offset: number, length: number): boolean {
-    const code = this.#byPage.get(page);
-    if (!code?.bytes.any(offset, offset + length)) return false;
-    const { blocks } = code;
-    const crowded = blocks.size > SEARCH_LIMIT;
+    const index = this.#index;
+    const code = this.#code.get(page);
+    if (!code?.any(offset, offset + length)) return false;
+    const crowded = this.#isCrowded(page);
     let found = false;
-    for (const block of blocks) {
-      if (!crowded && !covers(block, page, offset, offset + length)) continue;
-      this.#markStale(block.address, block.records);
-      block.stale = true;
-      if (this.#blocks.get(block.key) === block) this.#blocks.delete(block.key);
-      this.#byAddress.delete(block.address);
-      this.table.remove(Math.floor(block.key / 16), block.address);
-      this.#forget(block);
+    for (let block = index.firstOfPage(page); block !== 0; block = index.nextOfPage(block, page)) {
+      if (!crowded && !this.#covers(block, page, offset, offset + length)) continue;
+      this.#markStale(block, index.records(block));
+      index.markStale(block);
+      this.table.remove(Math.floor(index.key(block) / 16), block);
       found = true;
     }
-    code.bytes.clear(offset, offset + length);
+    code.clear(offset, offset + length);
     if (!found) return false;
     // The running partial block may hold them, too.
     this.#markStale(this.#scratch, MAX_INSTRUCTIONS);
@@ -200,16 +193,15 @@ export class BlockCache {
 
   /** Whether a page holds decoded code. */
   holds(page: number): boolean {
-    return this.#byPage.has(page);
+    return this.#index.hasPage(page);
   }
 
   /** Drops everything. Nothing may be running in it. @returns the pages that held code */
   clear(): readonly number[] {
-    const pages = [...this.#byPage.keys()];
+    if (this.full) this.#room = Math.min(this.#room * ROOM.FACTOR, ROOM.MOST);
+    const pages = this.#index.clear();
+    this.#code.clear();
     this.table.clear();
-    this.#blocks.clear();
-    this.#byPage.clear();
-    this.#byAddress.clear();
     this.#chunk = this.#chunks.length > 0 ? 0 : -1;
     this.#used = this.#chunks.length > 0 ? 0 : CHUNK_BYTES;
     return pages;
@@ -219,13 +211,34 @@ export class BlockCache {
     this.table.dispose();
     for (const chunk of this.#chunks) this.#pool.release(chunk, CHUNK_BYTES);
     this.#pool.release(this.#scratch, (MAX_INSTRUCTIONS + 2) * RECORD_SIZE);
-    this.#pool.release(this.#lone, 2 * RECORD_SIZE);
+    this.#pool.release(this.#lone - BLOCK_HEADER_SIZE, LONE_BYTES);
   }
 
-  /** The code segment may have become shorter since, or longer. */
-  #fits(block: Block, source: CodeSource): boolean {
-    if (block.cutOff) return block.limit === source.limit;
-    return block.end - block.start + (block.crossing?.end ?? 0) <= source.limit;
+  /** The code segment may have become shorter since, or longer, and the next page be another one. */
+  #fits(block: number, source: CodeSource): boolean {
+    const index = this.#index;
+    const crossingEnd = index.crossingEnd(block);
+    const start = Math.floor(index.key(block) / 16) % PAGE_SIZE;
+    const fits = index.isCutOff(block)
+      ? index.limit(block) === source.limit
+      : index.end(block) - start + crossingEnd <= source.limit;
+    return fits && (crossingEnd === 0 || index.crossingPage(block) === source.nextPage());
+  }
+
+  /** Whether it has bytes of a page's [first, end). Both its parts may lie in the same page. */
+  #covers(block: number, page: number, first: number, end: number): boolean {
+    const index = this.#index;
+    const key = index.key(block);
+    if (firstPage(key) === page && first < index.end(block) && end > Math.floor(key / 16) % PAGE_SIZE) return true;
+    return index.crossingPage(block) === page && first < index.crossingEnd(block);
+  }
+
+  #isCrowded(page: number): boolean {
+    const index = this.#index;
+    let count = 0;
+    for (let block = index.firstOfPage(page); block !== 0; block = index.nextOfPage(block, page))
+      if (++count > SEARCH_LIMIT) return true;
+    return false;
   }
 
   #markStale(address: number, records: number): void {
@@ -234,52 +247,45 @@ export class BlockCache {
       u16[(address + index * RECORD_SIZE + RECORD.handler) >>> 1] = PSEUDO.STALE;
   }
 
-  #forget(block: Block): void {
-    const first = Math.floor(block.key / 16 / PAGE_SIZE);
-    for (const page of block.crossing ? [first, block.crossing.page] : [first]) {
-      this.#byPage.get(page)?.blocks.delete(block);
-    }
-  }
-
   /** Pages that were watched for blocks that are all gone. */
   releasedPages(page: number): boolean {
-    const code = this.#byPage.get(page);
-    if (!code || code.blocks.size > 0) return false;
-    this.#byPage.delete(page);
+    const index = this.#index;
+    if (!index.hasPage(page) || index.firstOfPage(page) !== 0) return false;
+    index.releasePage(page);
+    this.#code.delete(page);
     return true;
   }
 
-  #build(address: number, modeKey: number, key: number, source: CodeSource): Block | undefined {
+  #build(address: number, modeKey: number, key: number, source: CodeSource): number {
     const decoded = this.#decoder.decode(address, modeKey, source, MAX_INSTRUCTIONS);
-    if (decoded === undefined) return undefined;
+    if (decoded === undefined) return 0;
     const { end, crossing, cutOff } = decoded;
     const prepared = this.#writer.prepare(decoded.instructions, modeKey, { fuse: true });
     // Also behind a branch: it may not be taken.
     const records = prepared.forms.length + 1;
-    const at = this.#allocate(records * RECORD_SIZE);
+    const at = this.#allocate(BLOCK_HEADER_SIZE + records * RECORD_SIZE) + BLOCK_HEADER_SIZE;
     const start = address % PAGE_SIZE;
     // The limit of a code segment is checked when a block is looked up: where there is one, no block is linked to the next.
     const tail = modeKey & (MODE.FLAT | MODE.CODE64) ? PSEUDO.FALL_THROUGH : PSEUDO.STALE;
     this.#writer.write(at, prepared, { start, tail });
-    const block: Block = { address: at, records, start, end, crossing, key, limit: source.limit, cutOff, stale: false };
-    this.#blocks.set(key, block);
-    this.#byAddress.set(at, block);
-    const page = Math.floor(address / PAGE_SIZE);
-    this.#note(page, block, { first: start, end }, source);
-    if (crossing) this.#note(crossing.page, block, { first: 0, end: crossing.end }, source);
-    return block;
+    this.#index.add(at, { records, key, end, crossing, limit: source.limit, cutOff });
+    const page = firstPage(key);
+    this.#note(page, { first: start, end }, source);
+    if (crossing) this.#note(crossing.page, { first: 0, end: crossing.end }, source);
+    for (const one of crossing && crossing.page !== page ? [page, crossing.page] : [page])
+      this.#index.addToPage(at, one);
+    return at;
   }
 
-  /** A block has these bytes of a page. */
-  #note(page: number, block: Block, { first, end }: { first: number; end: number }, source: CodeSource): void {
-    let code = this.#byPage.get(page);
+  /** These bytes of a page belong to a block. */
+  #note(page: number, { first, end }: { readonly first: number; readonly end: number }, source: CodeSource): void {
+    let code = this.#code.get(page);
     if (!code) {
-      code = { blocks: new Set(), bytes: new CodeBytes() };
-      this.#byPage.set(page, code);
+      code = new CodeBytes();
+      this.#code.set(page, code);
       source.watch(page);
     }
-    code.blocks.add(block);
-    code.bytes.add(first, end);
+    code.add(first, end);
   }
 
   #allocate(bytes: number): number {
@@ -292,10 +298,4 @@ export class BlockCache {
     this.#used += bytes;
     return at;
   }
-}
-
-/** Whether a block has bytes of a page's [first, end). Both its parts may lie in the same page. */
-function covers({ key, start, end: blockEnd, crossing }: Block, page: number, first: number, end: number): boolean {
-  if (Math.floor(key / 16 / PAGE_SIZE) === page && first < blockEnd && end > start) return true;
-  return crossing !== undefined && crossing.page === page && first < crossing.end;
 }

@@ -1,9 +1,10 @@
 /**
  * The interpreter engine: pre-decoded records, executed by a generated wasm loop.
  *
- * Reading order: `record-layout` (what a record is), `block-cache` (how bytes become records), `form-catalog` (which
- * forms exist), `record-lowering` with `hot-lowering` and `cold-lowering` (how a form becomes wasm), `run-module` (the
- * loop), `code-library` (who compiles it all, once), `runtime` (who links it with a pool's memory).
+ * Reading order: `record-layout` (what a record is), `block-cache` (how bytes become records), `block-index` (how they
+ * are found again), `form-catalog` (which forms exist), `record-lowering` with `hot-lowering` and `cold-lowering` (how a
+ * form becomes wasm), `run-module` (the loop), `code-library` (who compiles it all, once), `runtime` (who links it with a
+ * pool's memory).
  */
 import { PAGE_SIZE } from '../../base/address.ts';
 import { GuestFault, raise } from '../../cpu/fault.ts';
@@ -135,12 +136,12 @@ export class Interpreter implements Engine, EmittedCodeHost {
     this.#passesStop = false;
     try {
       const block = this.#blocks.find(this.#locate(ip), state.modeKey, this.#source);
-      if (block === undefined) return this.#uncached();
+      if (block === 0) return this.#uncached();
       if (!stop) {
-        this.#cpu.jumpCache.set(ip, block.address);
+        this.#cpu.jumpCache.set(ip, block);
         this.#blocks.publish(block);
       }
-      return block.address;
+      return block;
     } catch (thrown) {
       this.#fault(thrown);
       return 0;
