@@ -123,6 +123,19 @@ export class TlbFillMachine {
     if (`${left}` !== `${kept}`) throw new Error(`MOV CR3 leaves slots ${left}, not ${kept}`);
   }
 
+  /** Turns a bit of the directory's entry for the last address, and drops translations as MOV CR3 does. */
+  changeEntry(): void {
+    const bit = this.#random.below(32);
+    const [wide, linear] = [this.#mode.paging === 'PAE', this.#last];
+    this.#both(({ cpu: { state, memory }, mmu }) => {
+      const pdpte = [state.pdpte0, state.pdpte1, state.pdpte2, state.pdpte3][Math.floor(linear / 2 ** 30)];
+      const root = wide ? pdpte - (pdpte % PAGE_SIZE) : state.cr3;
+      const at = root + (wide ? (Math.floor(linear / 2 ** 21) & 511) * 8 : Math.floor(linear / 2 ** 22) * 4);
+      memory.write(at, (memory.read(at, 4) ^ (1 << bit)) >>> 0, 4);
+      mmu.flush('nonGlobal');
+    });
+  }
+
   flushAll(): void {
     this.#both(({ mmu }) => mmu.flush('all'));
     const left = this.#valid(this.#helped, () => true);
@@ -207,7 +220,8 @@ export class TlbFillMachine {
     for (const right of [2, 4]) if (!random.oneIn(5)) low |= right;
     if (random.oneIn(4)) low |= 0x80;
     let page = isDirectory && !random.oneIn(12) ? this.#table() : this.#page();
-    if (isDirectory && (low & 0x80) !== 0 && !random.oneIn(6)) page = random.pick([0, 0x400, 0x200, 0x201, 0x600]);
+    if (isDirectory && (low & 0x80) !== 0 && !random.oneIn(6))
+      page = random.pick([0, 0x400, 0x401, 0x600, 0x404, 0x602]);
     const high = random.oneIn(24) ? 2 ** random.below(32) : 0;
     return [page * PAGE_SIZE + low, high];
   }
@@ -266,10 +280,12 @@ function createSide(): Side {
   // Both allocate frames in the same order from here on.
   memory.frameForRead(0);
   for (const page of [...WRITTEN_TABLES, ...DATA.filter((_, index) => index % 3 !== 2)]) memory.frameForWrite(page);
-  for (let page = 0x400; page < 0x800; page += 2) memory.frameForWrite(page);
+  for (let page = 0x400; page < 0x800; page++) if ((page & 7) !== 5) memory.frameForWrite(page);
   memory.addHole(HOLE * PAGE_SIZE, PAGE_SIZE);
   memory.addRom(ROM * PAGE_SIZE, Uint8Array.of(1, 2, 3));
   memory.addMmio(DEVICE * PAGE_SIZE, PAGE_SIZE, { name: 'device', readMemory: () => 0, writeMemory: () => {} });
+  // Behind the page map lies what looks like an entry of it.
+  cpu.pool.views.u32[(memory.pageMap.address >>> 2) + PAGES] = memory.frameForWrite(DATA[0]);
   const mmu = new TlbMmu(cpu, () => {});
   mmu.refresh();
   return { cpu, mmu };

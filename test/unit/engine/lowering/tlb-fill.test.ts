@@ -27,6 +27,7 @@ describe('the page walk in wasm', () => {
         else if (event === 1) machine.changeRights();
         else if (event === 2) machine.flushAll();
         else if (event < 6) machine.flushPage(machine.linear());
+        else if (event < 11) machine.changeEntry();
         const linear = machine.linear();
         const access = random.pick(['read', 'write'] as const);
         try {
