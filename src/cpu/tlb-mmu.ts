@@ -1,7 +1,8 @@
 /**
  * The MMU over a software TLB in linear memory, which emitted code reads too (`tlb-layout.ts`). A miss walks the page
  * tables and fills an entry; what must be seen every time (memory-mapped registers, ROM writes, pages with decoded
- * code) never gets one.
+ * code) never gets one. Emitted code does the same for what is frequent (`engine/lowering/tlb-fill`), and leaves the rest
+ * to this: what is done here is what is right.
  */
 import { PAGE_SHIFT, PAGE_SIZE } from '../base/address.ts';
 import type { Cpu } from './cpu.ts';
@@ -84,7 +85,7 @@ export class TlbMmu implements Mmu {
     state.tlbRead = hidden ? this.#empty : this.#table(user ? TABLE.userRead : TABLE.supervisorRead);
     state.tlbWrite = hidden ? this.#empty : this.#table(user ? TABLE.userWrite : TABLE.supervisorWrite);
     state.tlbFetch = this.#fetches.table(user ? 'user' : 'supervisor');
-    // Emitted code fills what needs no more than page tables and RAM (`engine/lowering/tlb-fill`).
+    // Emitted code knows of control registers, page tables and RAM, and of nothing else.
     const leavesAll = hidden || wide || this.#noticed !== undefined || state.a20Mask !== 0xffff_ffff;
     state.tlbLog = leavesAll ? 0 : this.#log.address;
   }

@@ -2,8 +2,9 @@
  * A guest's physical address space: RAM, ROM and memory-mapped registers, by 4 KiB page.
  *
  * RAM is overcommitted: a page that was never written has no frame and reads as zero. The map is off the hot path: the
- * MMU asks `frameForRead` and `frameForWrite` when it fills a TLB entry, and keeps the answer. What makes an answer
- * wrong later is reported: `onFrameMoved` (a page leaves the shared zero frame). What withholds the right to write is
+ * MMU asks `frameForRead` and `frameForWrite` when it fills a TLB entry, and keeps the answer; emitted code that does
+ * this looks into the page map itself, and marks there what it makes writable as dirty. What makes an answer wrong later
+ * is reported: `onFrameMoved` (a page leaves the shared zero frame). What withholds the right to write is
  * chosen by the caller: after `watchWrites` and `clearDirty` it drops its writable translations itself.
  */
 import { PAGE_SIZE } from '../base/address.ts';
