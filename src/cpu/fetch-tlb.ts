@@ -9,6 +9,9 @@
 import type { Pool } from '../memory/pool.ts';
 import { FETCH_TLB } from './tlb-layout.ts';
 
+/** Which translations go: a range of linear pages, or those of a scope. */
+type Dropped = 'nonGlobal' | 'all' | { readonly first: number; readonly pages: number };
+
 /** Whose translations. */
 export type CodeHalf = 'user' | 'supervisor';
 const HALVES = ['user', 'supervisor'] as const;
@@ -19,6 +22,8 @@ const FILTER_BITS = 1 << 16;
 
 /** What was fetched from since the half's translations were last dropped. */
 class Fetched {
+  /** Entries that hold something, each once. */
+  slots: number[] = [];
   /** Pages, by the lower bits of their number. */
   readonly pages = new Uint32Array(FILTER_BITS / 32);
   any = false;
@@ -52,7 +57,9 @@ export class FetchTlb {
     this.#pool = pool;
     this.#onCodeMoved = onCodeMoved;
     this.#address = pool.allocate(2 * HALF_BYTES, 64);
-    for (const half of HALVES) this.#clear(half, 'all');
+    const { u32 } = pool.views;
+    const words = 1 << (FETCH_TLB.ENTRY_SHIFT - 2);
+    for (let at = this.#address >>> 2; at < (this.#address + 2 * HALF_BYTES) >>> 2; at += words) empty(u32, at);
   }
 
   dispose(): void {
@@ -75,6 +82,7 @@ export class FetchTlb {
   fill(page: number, half: CodeHalf, { physical, global }: { physical: number; global: boolean }): void {
     const { u32 } = this.#pool.views;
     const at = this.#entry(page, half);
+    if (isEmpty(u32, at)) this.#fetched[half].slots.push(at);
     u32[at] = page;
     u32[at + FETCH_TLB.PAGE_HIGH / 4] = page / 2 ** 32;
     u32[at + FETCH_TLB.PHYSICAL / 4] = physical;
@@ -98,37 +106,38 @@ export class FetchTlb {
     }
   }
 
-  #drop(half: CodeHalf, what: 'nonGlobal' | 'all' | { first: number; pages: number }): void {
+  #drop(half: CodeHalf, what: Dropped): void {
     const fetched = this.#fetched[half];
     fetched.forget();
-    this.#clear(half, what);
-    // What stays filled can be found without being filled again.
     const { u32 } = this.#pool.views;
-    for (let index = 0; index < FETCH_TLB.ENTRIES; index++) {
-      const at = (this.table(half) >>> 2) + (index << (FETCH_TLB.ENTRY_SHIFT - 2));
-      if (u32[at + FETCH_TLB.PAGE_HIGH / 4] === FETCH_TLB.INVALID) continue;
-      fetched.note(u32[at], u32[at + FETCH_TLB.GLOBAL / 4] === 1);
+    const kept: number[] = [];
+    for (const at of fetched.slots) {
+      if (!concerns(u32, at, what)) {
+        // What stays filled can be found without being filled again.
+        fetched.note(u32[at], u32[at + FETCH_TLB.GLOBAL / 4] === 1);
+        kept.push(at);
+      } else empty(u32, at);
     }
+    fetched.slots = kept;
     this.#onCodeMoved(half);
-  }
-
-  #clear(half: CodeHalf, what: 'nonGlobal' | 'all' | { first: number; pages: number }): void {
-    const { u32 } = this.#pool.views;
-    const table = this.table(half) >>> 2;
-    for (let index = 0; index < FETCH_TLB.ENTRIES; index++) {
-      const at = table + (index << (FETCH_TLB.ENTRY_SHIFT - 2));
-      if (what === 'nonGlobal' && u32[at + FETCH_TLB.GLOBAL / 4] === 1) continue;
-      if (typeof what === 'object') {
-        const page = u32[at] + u32[at + FETCH_TLB.PAGE_HIGH / 4] * 2 ** 32;
-        if (page < what.first || page >= what.first + what.pages) continue;
-      }
-      u32[at] = FETCH_TLB.INVALID;
-      u32[at + FETCH_TLB.PAGE_HIGH / 4] = FETCH_TLB.INVALID;
-      u32[at + FETCH_TLB.GLOBAL / 4] = 0;
-    }
   }
 
   #entry(page: number, half: CodeHalf): number {
     return (this.table(half) >>> 2) + ((page & (FETCH_TLB.ENTRIES - 1)) << (FETCH_TLB.ENTRY_SHIFT - 2));
   }
+}
+
+const isEmpty = (u32: Uint32Array, at: number): boolean => u32[at + FETCH_TLB.PAGE_HIGH / 4] === FETCH_TLB.INVALID;
+
+function empty(u32: Uint32Array, at: number): void {
+  u32[at] = FETCH_TLB.INVALID;
+  u32[at + FETCH_TLB.PAGE_HIGH / 4] = FETCH_TLB.INVALID;
+}
+
+/** Whether the entry at `at` goes. */
+function concerns(u32: Uint32Array, at: number, what: Dropped): boolean {
+  if (what === 'all') return true;
+  if (what === 'nonGlobal') return u32[at + FETCH_TLB.GLOBAL / 4] === 0;
+  const page = u32[at] + u32[at + FETCH_TLB.PAGE_HIGH / 4] * 2 ** 32;
+  return page >= what.first && page < what.first + what.pages;
 }

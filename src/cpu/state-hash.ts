@@ -23,6 +23,7 @@ const HIDDEN = new Set<FieldName>([
   'tlbRead',
   'tlbWrite',
   'tlbFetch',
+  'tlbLog',
   'blockTable',
   'scratch',
   'scratchAddress',

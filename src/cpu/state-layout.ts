@@ -72,6 +72,8 @@ const FIELDS = {
   tlbRead: 'u32',
   tlbWrite: 'u32',
   tlbFetch: 'u32',
+  /** Host address of what emitted code needs to fill them (`FILL_LOG`); 0: it leaves every miss to the MMU. */
+  tlbLog: 'u32',
   /** Host address of the table of blocks by physical address. */
   blockTable: 'u32',
   /** Privilege level now (3 in virtual-8086 mode, 0 in real-address mode). */

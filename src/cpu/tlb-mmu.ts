@@ -1,12 +1,14 @@
 /**
  * The MMU over a software TLB in linear memory, which emitted code reads too (`tlb-layout.ts`). A miss walks the page
  * tables and fills an entry; what must be seen every time (memory-mapped registers, ROM writes, pages with decoded
- * code) never gets one.
+ * code) never gets one. Emitted code does the same for what is frequent (`engine/lowering/tlb-fill`), and leaves the rest
+ * to this: what is done here is what is right.
  */
 import { PAGE_SHIFT, PAGE_SIZE } from '../base/address.ts';
 import type { Cpu } from './cpu.ts';
 import { raise } from './fault.ts';
 import { type CodeHalf, FetchTlb } from './fetch-tlb.ts';
+import { FillLog, slotOf } from './fill-log.ts';
 import { EFLAGS } from './flags.ts';
 import type { AccessPrivilege, Mmu } from './mmu.ts';
 import { pageFault, walkPages } from './paging/page-walk.ts';
@@ -30,17 +32,8 @@ export class TlbMmu implements Mmu {
   /** Host address of the four tables, and of a fifth that never holds anything. */
   readonly #tables: number;
   readonly #empty: number;
-  /**
-   * Table entries that hold something, as (table × ENTRIES + index), and their G bits. Global ones are listed apart: a
-   * CR3 write need not look at them. An entry may be listed more than once, also where it was and is no more.
-   */
-  #filled: number[] = [];
-  #filledGlobal: number[] = [];
-  #global = new Uint8Array(4 * TLB.ENTRIES);
+  readonly #log: FillLog;
   readonly #fetches: FetchTlb;
-  /** Pages larger than 4 KiB of which the TLB may hold parts, as linear address + log2 of the size; and those sizes. */
-  readonly #largePages = new Set<number>();
-  readonly #largeSizes = new Set<number>();
   /** Worked out when a walk needs it: the mode changes far more often than paging does. */
   #paging: PagingState | undefined;
   #pagingIsStale = true;
@@ -56,6 +49,7 @@ export class TlbMmu implements Mmu {
     this.#fetches = new FetchTlb(cpu.pool, onCodeMoved);
     this.#tables = cpu.pool.allocate(4 * TLB.TABLE_SIZE, 64);
     this.#empty = cpu.pool.allocate(TLB.TABLE_SIZE, 64);
+    this.#log = new FillLog(cpu.pool, cpu.memory);
     for (const [start, bytes] of [
       [this.#tables, 4 * TLB.TABLE_SIZE],
       [this.#empty, TLB.TABLE_SIZE],
@@ -69,6 +63,7 @@ export class TlbMmu implements Mmu {
   dispose(): void {
     this.#cpu.pool.release(this.#tables, 4 * TLB.TABLE_SIZE);
     this.#cpu.pool.release(this.#empty, TLB.TABLE_SIZE);
+    this.#log.dispose();
     this.#fetches.dispose();
   }
 
@@ -80,8 +75,6 @@ export class TlbMmu implements Mmu {
     if (wide !== this.#wide) {
       // Entries change their size: all slots are cleared, whatever they held.
       this.#wide = wide;
-      this.#filled = [];
-      this.#filledGlobal = [];
       this.#cpu.pool.views.u32.fill(TLB.INVALID, this.#tables >>> 2, (this.#tables + 4 * TLB.TABLE_SIZE) >>> 2);
       this.flush('all');
     }
@@ -92,6 +85,9 @@ export class TlbMmu implements Mmu {
     state.tlbRead = hidden ? this.#empty : this.#table(user ? TABLE.userRead : TABLE.supervisorRead);
     state.tlbWrite = hidden ? this.#empty : this.#table(user ? TABLE.userWrite : TABLE.supervisorWrite);
     state.tlbFetch = this.#fetches.table(user ? 'user' : 'supervisor');
+    // Emitted code knows of control registers, page tables and RAM, and of nothing else.
+    const leavesAll = hidden || wide || this.#noticed !== undefined || state.a20Mask !== 0xffff_ffff;
+    state.tlbLog = leavesAll ? 0 : this.#log.address;
   }
 
   /** Installs a watch on all data accesses (data breakpoints), or removes it. `refresh` must follow. */
@@ -104,6 +100,7 @@ export class TlbMmu implements Mmu {
     if (this.#noticed === undefined && pages.size === 0) return;
     this.#noticed = pages.size > 0 ? { pages, tell } : undefined;
     this.flush('all');
+    this.refresh();
   }
 
   read(address: number, size: 1 | 2 | 4, privilege: AccessPrivilege): number {
@@ -236,13 +233,7 @@ export class TlbMmu implements Mmu {
 
   flush(scope: 'nonGlobal' | 'all'): void {
     const { u32 } = this.#cpu.pool.views;
-    for (const slot of this.#filled) if (this.#global[slot] === 0 || scope === 'all') this.#invalidate(u32, slot);
-    this.#filled.length = 0;
-    if (scope === 'all') {
-      for (const slot of this.#filledGlobal) this.#invalidate(u32, slot);
-      this.#filledGlobal.length = 0;
-      this.#largePages.clear();
-    }
+    this.#log.flush(scope, (slot) => this.#invalidate(u32, slot));
     this.#pagingIsStale = true;
     this.#fetches.flush(scope);
   }
@@ -250,22 +241,19 @@ export class TlbMmu implements Mmu {
   flushPage(address: number): void {
     const page = Math.floor(address / PAGE_SIZE);
     const { u32 } = this.#cpu.pool.views;
-    for (let table = 0; table < 4; table++) this.#invalidate(u32, table * TLB.ENTRIES + (page & (TLB.ENTRIES - 1)));
+    for (let table = 0; table < 4; table++) this.#invalidate(u32, slotOf(table, page));
     this.#fetches.flushPages(page, 1);
-    for (const sizeBits of this.#largeSizes) {
-      const first = address - (address % 2 ** sizeBits);
-      if (this.#largePages.delete(first + sizeBits)) this.#flushRange(first, 2 ** sizeBits);
-    }
+    this.#log.takeLarge(address, (first, bytes) => this.#flushRange(first, bytes));
   }
 
   /** Drops all parts of a page larger than 4 KiB: INVLPG of any address in it means the whole of it. */
   #flushRange(first: number, bytes: number): void {
     const { u32 } = this.#cpu.pool.views;
     const inRange = (address: number) => address >= first && address < first + bytes;
-    for (const slot of [...this.#filled, ...this.#filledGlobal]) {
+    this.#log.forEach((slot) => {
       const at = this.#entry(slot) >>> 2;
       if (u32[at] !== TLB.INVALID && inRange(u32[at] + (this.#wide ? u32[at + 1] * 2 ** 32 : 0))) u32[at] = TLB.INVALID;
-    }
+    });
     this.#fetches.flushPages(first / PAGE_SIZE, bytes / PAGE_SIZE);
   }
 
@@ -318,7 +306,7 @@ export class TlbMmu implements Mmu {
     if (offset + size > PAGE_SIZE) return 0;
     const { u32 } = this.#cpu.pool.views;
     const page = this.#wide ? Math.floor(address / PAGE_SIZE) : address >>> PAGE_SHIFT;
-    const at = this.#entry(table * TLB.ENTRIES + (page & (TLB.ENTRIES - 1))) >>> 2;
+    const at = this.#entry(slotOf(table, page)) >>> 2;
     if (u32[at] !== (page << PAGE_SHIFT) >>> 0) return 0;
     if (this.#wide && u32[at + 1] !== Math.floor(page / 2 ** 20)) return 0;
     return ((address >>> 0) + u32[at + (TLB.addend(this.#wide) >>> 2)]) >>> 0;
@@ -393,9 +381,8 @@ export class TlbMmu implements Mmu {
   }
 
   #noteLargePage(address: number, sizeBits: number): void {
-    if (this.#largePages.size >= TLB.ENTRIES) this.flush('all');
-    this.#largeSizes.add(sizeBits);
-    this.#largePages.add(address - (address % 2 ** sizeBits) + sizeBits);
+    if (this.#log.largePages >= TLB.ENTRIES) this.flush('all');
+    this.#log.noteLarge(address, sizeBits);
   }
 
   /** The A20 gate: with it closed, address bit 20 is 0. */
@@ -423,17 +410,12 @@ export class TlbMmu implements Mmu {
     const { u32 } = this.#cpu.pool.views;
     const page = Math.floor(address / PAGE_SIZE);
     if (this.#noticed?.pages.has(page)) return;
-    const slot = table * TLB.ENTRIES + (page & (TLB.ENTRIES - 1));
+    const slot = slotOf(table, page);
     const at = this.#entry(slot) >>> 2;
     const tag = (page * PAGE_SIZE) % 2 ** 32;
-    const list = global ? this.#filledGlobal : this.#filled;
-    if (u32[at] === TLB.INVALID || this.#global[slot] !== (global ? 1 : 0)) list.push(slot);
     u32[at] = tag;
     if (this.#wide) u32[at + 1] = Math.floor(page / 2 ** 20);
     u32[at + (TLB.addend(this.#wide) >>> 2)] = frame - tag;
-    this.#global[slot] = global ? 1 : 0;
-    // Dropped entries stay in the lists until the next flush: keep them from growing without bound.
-    if (this.#filled.length > 8 * TLB.ENTRIES) this.#filled = [...new Set(this.#filled)];
-    if (this.#filledGlobal.length > 8 * TLB.ENTRIES) this.#filledGlobal = [...new Set(this.#filledGlobal)];
+    this.#log.note(slot, { global });
   }
 }

@@ -2,12 +2,14 @@
  * A guest's physical address space: RAM, ROM and memory-mapped registers, by 4 KiB page.
  *
  * RAM is overcommitted: a page that was never written has no frame and reads as zero. The map is off the hot path: the
- * MMU asks `frameForRead` and `frameForWrite` when it fills a TLB entry, and keeps the answer. What makes an answer
- * wrong later is reported: `onFrameMoved` (a page leaves the shared zero frame). What withholds the right to write is
+ * MMU asks `frameForRead` and `frameForWrite` when it fills a TLB entry, and keeps the answer; emitted code that does
+ * this looks into the page map itself, and marks there what it makes writable as dirty. What makes an answer wrong later
+ * is reported: `onFrameMoved` (a page leaves the shared zero frame). What withholds the right to write is
  * chosen by the caller: after `watchWrites` and `clearDirty` it drops its writable translations itself.
  */
 import { PAGE_SIZE } from '../base/address.ts';
 import { UserError } from '../base/errors.ts';
+import { PAGE_MAP } from './page-map.ts';
 import type { Pool } from './pool.ts';
 
 /** Width of physical addresses in bits (MAXPHYADDR of the Pentium Pro). Nothing answers above. */
@@ -28,13 +30,7 @@ interface MmioRange {
   readonly device: MmioDevice;
 }
 
-/** What is known of a page of RAM. A page without `ABSENT` is RAM. */
-const DIRTY = 1;
-const WATCHED = 2;
-/** No RAM answers here: a hole, ROM, or (part of) the page belongs to a device. */
-const ABSENT = 4;
-/** `frameForRead` gave the zero frame for it. */
-const SEEN_AS_ZERO = 8;
+const { DIRTY, WATCHED, ABSENT, SEEN_AS_ZERO } = PAGE_MAP;
 
 const PAGE_MASK = PAGE_SIZE - 1;
 const pageOf = (address: number): number => (address / PAGE_SIZE) | 0;
@@ -49,9 +45,9 @@ export class GuestMemory {
   onFrameMoved: (page: number) => void = () => {};
 
   readonly #pool: Pool;
-  /** By page of RAM: host address of its frame, 0 if it was never written. */
-  #frames: Uint32Array;
-  #attributes: Uint8Array;
+  /** Host address of the page map (`page-map.ts`), and its entries. */
+  readonly #map: number;
+  #pages: number;
   /** ROM frames by page. */
   readonly #rom = new Map<number, number>();
   /** Sorted by address; ranges do not overlap. */
@@ -69,8 +65,13 @@ export class GuestMemory {
     }
     this.size = size;
     this.#pool = pool;
-    this.#frames = new Uint32Array(size / PAGE_SIZE);
-    this.#attributes = new Uint8Array(size / PAGE_SIZE);
+    this.#pages = size / PAGE_SIZE;
+    this.#map = pool.allocate(this.#pages << PAGE_MAP.ENTRY_SHIFT);
+  }
+
+  /** Where emitted code finds the page map, and how many pages it has. It stays there until `dispose`. */
+  get pageMap(): { readonly address: number; readonly pages: number } {
+    return { address: this.#map, pages: this.#pages };
   }
 
   /** Frames that this guest holds, ROM included. */
@@ -81,9 +82,9 @@ export class GuestMemory {
   /** Host address of the frame that holds guest-physical page `page`; 0 if none does (memory-mapped, or nothing). */
   frameForRead(page: number): number {
     if (this.#isRam(page)) {
-      const frame = this.#frames[page];
+      const frame = this.#frame(page);
       if (frame !== 0) return frame;
-      this.#attributes[page] |= SEEN_AS_ZERO;
+      this.#setAttributes(page, SEEN_AS_ZERO);
       return this.#pool.frames.zeroFrame;
     }
     return this.#rom.get(page) ?? 0;
@@ -95,7 +96,7 @@ export class GuestMemory {
    * @throws InternalError when the pool is full
    */
   frameForWrite(page: number): number {
-    if (!this.#isRam(page) || (this.#attributes[page] & WATCHED) !== 0) return 0;
+    if (!this.#isRam(page) || this.#has(page, WATCHED)) return 0;
     return this.#ownFrame(page);
   }
 
@@ -124,7 +125,7 @@ export class GuestMemory {
     }
     const page = pageOf(address);
     if (!this.#isRam(page)) return this.#writeDevice(address, value, size);
-    if ((this.#attributes[page] & WATCHED) !== 0) this.onWatchedWrite(page, offset, size);
+    if (this.#has(page, WATCHED)) this.onWatchedWrite(page, offset, size);
     const at = this.#ownFrame(page) + offset;
     const { u8, u16, u32 } = this.#pool.views;
     if (size === 1) u8[at] = value;
@@ -152,7 +153,7 @@ export class GuestMemory {
       const offset = (address + done) & PAGE_MASK;
       const length = Math.min(PAGE_SIZE - offset, bytes.length - done);
       if (this.#isRam(page)) {
-        if ((this.#attributes[page] & WATCHED) !== 0) this.onWatchedWrite(page, offset, length);
+        if (this.#has(page, WATCHED)) this.onWatchedWrite(page, offset, length);
         const frame = this.#ownFrame(page);
         this.#pool.views.u8.set(bytes.subarray(done, done + length), frame + offset);
       }
@@ -167,7 +168,7 @@ export class GuestMemory {
       const page = pageOf(address + done);
       const offset = (address + done) & PAGE_MASK;
       const count = Math.min(PAGE_SIZE - offset, length - done);
-      const frame = this.#isRam(page) ? this.#frames[page] || this.#pool.frames.zeroFrame : (this.#rom.get(page) ?? 0);
+      const frame = this.#isRam(page) ? this.#frame(page) || this.#pool.frames.zeroFrame : (this.#rom.get(page) ?? 0);
       if (frame !== 0) bytes.set(this.#pool.views.u8.subarray(frame + offset, frame + offset + count), done);
       done += count;
     }
@@ -215,61 +216,78 @@ export class GuestMemory {
 
   /** Every change of this page must be reported first: it holds decoded code. The caller drops writable translations. */
   watchWrites(page: number): void {
-    if (this.#isRam(page)) this.#attributes[page] |= WATCHED;
+    if (this.#isRam(page)) this.#setAttributes(page, WATCHED);
   }
 
   unwatchWrites(page: number): void {
-    if (this.#isRam(page)) this.#attributes[page] &= ~WATCHED;
+    if (this.#isRam(page)) this.#clearAttributes(page, WATCHED);
   }
 
   /** Pages of RAM that were written, or could have been, since `clearDirty`. */
   *dirtyPages(): Generator<number> {
-    for (let page = 0; page < this.#attributes.length; page++) {
-      if ((this.#attributes[page] & DIRTY) !== 0) yield page;
-    }
+    for (let page = 0; page < this.#pages; page++) if (this.#has(page, DIRTY)) yield page;
   }
 
   /** Whether `dirtyPages` would give this page. */
   isDirty(page: number): boolean {
-    return page < this.#attributes.length && (this.#attributes[page] & DIRTY) !== 0;
+    return page < this.#pages && this.#has(page, DIRTY);
   }
 
   /** Starts a new round of dirty tracking, for `pages` pages (default: all). The caller drops all writable translations. */
-  clearDirty(firstPage = 0, pages = this.#attributes.length): void {
-    const end = Math.min(firstPage + pages, this.#attributes.length);
-    for (let page = firstPage; page < end; page++) this.#attributes[page] &= ~DIRTY;
+  clearDirty(firstPage = 0, pages = this.#pages): void {
+    const end = Math.min(firstPage + pages, this.#pages);
+    for (let page = firstPage; page < end; page++) this.#clearAttributes(page, DIRTY);
   }
 
   /** Returns all frames. The memory must not be used afterwards. */
   dispose(): void {
-    for (let page = 0; page < this.#frames.length; page++) this.#releaseFrame(page);
+    for (let page = 0; page < this.#pages; page++) this.#releaseFrame(page);
     for (const frame of this.#rom.values()) this.#pool.frames.free(frame);
     this.#rom.clear();
     this.#mmio.length = 0;
     this.#framesInUse = 0;
+    this.#pool.release(this.#map, this.#pages << PAGE_MAP.ENTRY_SHIFT);
+    this.#pages = 0;
     // Who keeps the object shall not keep what hangs on it.
-    this.#frames = new Uint32Array(0);
-    this.#attributes = new Uint8Array(0);
     this.onWatchedWrite = () => {};
     this.onFrameMoved = () => {};
   }
 
   #isRam(page: number): boolean {
-    return page >= 0 && page < this.#frames.length && (this.#attributes[page] & ABSENT) === 0;
+    return page >= 0 && page < this.#pages && !this.#has(page, ABSENT);
+  }
+
+  /** Index of a page's entry in the map, as a doubleword of the pool. */
+  #entry(page: number): number {
+    return (this.#map >>> 2) + page;
+  }
+  #has(page: number, attribute: number): boolean {
+    return (this.#pool.views.u32[this.#entry(page)] & attribute) !== 0;
+  }
+  #setAttributes(page: number, attributes: number): void {
+    this.#pool.views.u32[this.#entry(page)] |= attributes;
+  }
+  #clearAttributes(page: number, attributes: number): void {
+    this.#pool.views.u32[this.#entry(page)] &= ~attributes;
+  }
+  /** The page's own frame, 0 if it has none. */
+  #frame(page: number): number {
+    return (this.#pool.views.u32[this.#entry(page)] & PAGE_MAP.FRAME) >>> 0;
   }
 
   /** The page's own frame, allocated at first need; marks it dirty. */
   #ownFrame(page: number): number {
-    const attributes = this.#attributes[page];
-    let frame = this.#frames[page];
-    if (frame === 0) {
-      frame = this.#allocateFrame();
-      this.#frames[page] = frame;
-      this.#attributes[page] = (attributes & ~SEEN_AS_ZERO) | DIRTY;
-      if ((attributes & SEEN_AS_ZERO) !== 0) this.onFrameMoved(page);
-    } else {
-      this.#attributes[page] = attributes | DIRTY;
+    const known = this.#frame(page);
+    if (known !== 0) {
+      this.#setAttributes(page, DIRTY);
+      return known;
     }
+    const frame = this.#allocateFrame();
+    const { u32 } = this.#pool.views;
+    const at = this.#entry(page);
+    const attributes = u32[at];
+    u32[at] = frame | (attributes & ~SEEN_AS_ZERO) | DIRTY;
+    if ((attributes & SEEN_AS_ZERO) !== 0) this.onFrameMoved(page);
     return frame;
   }
 
@@ -280,17 +298,17 @@ export class GuestMemory {
   }
 
   #releaseFrame(page: number): void {
-    const frame = this.#frames[page];
+    const frame = this.#frame(page);
     if (frame === 0) return;
     this.#pool.frames.free(frame);
-    this.#frames[page] = 0;
+    this.#clearAttributes(page, PAGE_MAP.FRAME);
     this.#framesInUse--;
   }
 
   #removeRam(page: number): void {
-    if (page >= this.#frames.length) return;
+    if (page >= this.#pages) return;
     this.#releaseFrame(page);
-    this.#attributes[page] = ABSENT;
+    this.#pool.views.u32[this.#entry(page)] = ABSENT;
   }
 
   #readBytes(address: number, size: number): number {

@@ -8,6 +8,7 @@ import { BULK_MUTATIONS } from './bulk-mutations.ts';
 import { GROUND_MUTATIONS } from './ground-mutations.ts';
 import { SYSTEM_PATH_MUTATIONS } from './system-path-mutations.ts';
 import { TIME_MUTATIONS } from './time-mutations.ts';
+import { WALK_MUTATIONS } from './walk-mutations.ts';
 import { X87_MUTATIONS } from './x87-mutations.ts';
 
 export interface Mutation {
@@ -269,10 +270,9 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   {
     fault: 'MOV to CR3 drops global pages, too',
-    file: 'src/cpu/tlb-mmu.ts',
-    original:
-      "if (this.#global[slot] === 0 || scope === 'all') this.#invalidate(u32, slot);\n    this.#filled.length = 0;\n    if (scope === 'all') {",
-    planted: 'this.#invalidate(u32, slot);\n    this.#filled.length = 0;\n    {',
+    file: 'src/cpu/fill-log.ts',
+    original: "if (scope === 'nonGlobal') return;",
+    planted: '',
     tests: [system('paging-invalidation')],
   },
 
@@ -421,7 +421,7 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     fault: 'writes to decoded code are not reported',
     file: 'src/memory/guest-memory.ts',
-    original: 'if (this.#isRam(page)) this.#attributes[page] |= WATCHED;',
+    original: 'if (this.#isRam(page)) this.#setAttributes(page, WATCHED);',
     planted: '',
     tests: [unit('memory/guest-memory'), SELF_MODIFYING],
   },
@@ -589,6 +589,7 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   ...GROUND_MUTATIONS,
   ...SYSTEM_PATH_MUTATIONS,
+  ...WALK_MUTATIONS,
   ...X87_MUTATIONS,
 
   ...BENCH_MUTATIONS,

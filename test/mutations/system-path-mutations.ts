@@ -21,8 +21,8 @@ export const SYSTEM_PATH_MUTATIONS: readonly Mutation[] = [
   {
     fault: 'a CR3 write drops global pages of code, too',
     file: 'src/cpu/fetch-tlb.ts',
-    original: "if (what === 'nonGlobal' && u32[at + FETCH_TLB.GLOBAL / 4] === 1) continue;",
-    planted: '',
+    original: "if (what === 'nonGlobal') return u32[at + FETCH_TLB.GLOBAL / 4] === 0;",
+    planted: "if (what === 'nonGlobal') return true;",
     tests: [FETCH_TLB],
   },
   {

@@ -1,11 +1,13 @@
 /**
- * Memory access of cold code, as one wasm module: segment check, TLB look-up, and on a miss the slow path in
- * TypeScript. `(state, segment, offset[, value])`; `segment` is the address of a segment's state.
+ * Memory access of cold code, as one wasm module: segment check, TLB look-up, on a miss the page walk, and
+ * where that declines the slow path in TypeScript. `(state, segment, offset[, value])`; `segment` is the address of a segment's state.
  */
+import { PAGE_SIZE } from '../../base/address.ts';
 import { SEGMENT_FIELDS, STATE } from '../../cpu/state-layout.ts';
 import { CodeWriter, I32, I64 } from '../../wasm/code-writer.ts';
 import { type FunctionType, ModuleBuilder } from '../../wasm/module-builder.ts';
 import { loadOpcode, storeOpcode } from '../lowering/form-lowering.ts';
+import { defineTlbFill, type TlbFill } from '../lowering/tlb-fill.ts';
 import { pushHostAddress, pushProbe, type TlbProbe } from '../lowering/tlb-probe.ts';
 
 export const ACCESS_WIDTHS = [8, 16, 32, 64] as const;
@@ -33,10 +35,11 @@ export function buildMemoryFunctions(options: { wide: boolean; maximumPages: num
   // The slow path finds the linear address in `scratchAddress`, and takes or leaves the value in `scratch`.
   const slow = module.importFunction('slow', { parameters: [I32, I32], results: [] });
   const slowSegment = module.importFunction('slowSegment', { parameters: [I32, I32, I32], results: [] });
+  const fill = wide ? undefined : defineTlbFill(module);
   for (const kind of ACCESS_KINDS) {
     for (const width of ACCESS_WIDTHS) {
       const index = module.declare(accessType(kind, width, { wide }), accessName(kind, width));
-      module.define(index, accessFunction(kind, width, { wide, slow, slowSegment }));
+      module.define(index, accessFunction(kind, width, { wide, slow, slowSegment, fill }));
       module.export(accessName(kind, width), index);
     }
   }
@@ -46,7 +49,7 @@ export function buildMemoryFunctions(options: { wide: boolean; maximumPages: num
 function accessFunction(
   kind: AccessKind,
   width: number,
-  context: { wide: boolean; slow: number; slowSegment: number },
+  context: { wide: boolean; slow: number; slowSegment: number; fill: TlbFill | undefined },
 ): CodeWriter {
   const { wide } = context;
   const isStore = kind === 'store';
@@ -105,13 +108,26 @@ function accessFunction(
 
   const table = kind === 'load' ? 'tlbRead' : 'tlbWrite';
   const probe: TlbProbe = { table, bytes, wide, state, linear, entry: code.newLocal(I32) };
-  pushProbe(code, probe, 'hits');
-  if (isStore) code.if();
-  else code.if(width === 64 ? I64 : I32);
-  pushHostAddress(code, probe);
-  if (isStore) code.get(value);
-  code.memory(isStore ? storeOpcode(width) : loadOpcode(width), 0);
-  code.else();
+  pushProbe(code, probe, 'misses');
+  code.if();
+  if (context.fill) {
+    // An access to two pages is for the slow path, which checks both before it touches either.
+    code.get(linear);
+    code.i32(PAGE_SIZE - 1);
+    code.op('i32.and');
+    code.i32(PAGE_SIZE - bytes);
+    code.op('i32.gt_u');
+    code.if(I32);
+    code.i32(1);
+    code.else();
+    code.get(state);
+    code.get(linear);
+    code.i32(kind === 'load' ? 0 : 1);
+    code.call(context.fill.index);
+    code.op('i32.eqz');
+    code.end();
+    code.if();
+  }
   code.get(state);
   code.get(linear);
   if (!wide) code.op('i64.extend_i32_u');
@@ -121,6 +137,11 @@ function accessFunction(
   code.i32(accessCode);
   code.call(context.slow);
   takeValue();
+  code.op('return');
+  if (context.fill) code.end();
   code.end();
+  pushHostAddress(code, probe);
+  if (isStore) code.get(value);
+  code.memory(isStore ? storeOpcode(width) : loadOpcode(width), 0);
   return code;
 }

@@ -196,6 +196,7 @@ const ENGINE_FIELDS: ReadonlySet<string> = new Set([
   'jumpTag',
   'tlbRead',
   'tlbWrite',
+  'tlbLog',
   'scratch',
   'scratchAddress',
 ]);

@@ -71,6 +71,24 @@ describe.each(SYSTEM_ENGINES)('%s: PAE paging', (engine) => {
     expect(result.read32(PAGE) & 0xffff).toBe(0x5566);
   });
 
+  it('an access to two pages goes to both, also where both have been written before', () => {
+    const result = run(
+      engine,
+      `
+      mov dword [${HIGH + 0x100000}], 0
+      mov dword [${HIGH + 0x101ffc}], 0
+      mov dword [${HIGH + 0x102000}], 0
+      mov dword [${LINEAR + 0x1ffe}], 0x55667788
+      mov ebx, [${LINEAR + 0x1ffe}]
+    `,
+      { ptes: [BigInt(PAGE) | ALL, BigInt(OTHER_PAGE) | ALL, BigInt(PAGE) | ALL] },
+    );
+    expect(result.read32(OTHER_PAGE + 0xffc)).toBe(0x7788_0000);
+    expect(result.read32(PAGE)).toBe(0x5566);
+    expect(result.read32(OTHER_PAGE + 0x1000)).toBe(0);
+    expect(result.ebx).toBe(0x5566_7788);
+  });
+
   it('a PDE with PS = 1 maps 2 MiB, whatever CR4.PSE is', () => {
     const result = run(engine, `mov dword [${HIGH + 0x101234}], 77`);
     expect(result.read32(0x301234)).toBe(77);

@@ -157,6 +157,22 @@ describe('overcommitment', () => {
     expect(pool.frames.inUse).toBe(0);
     expect(memory.framesInUse).toBe(0);
   });
+
+  it('a disposed guest gives its page map back, clean for the next', () => {
+    const pool = Pool.create();
+    const { memory } = createMemory(2 * MIB, pool);
+    memory.copyIn(0, new Uint8Array(0x20000).fill(1));
+    memory.addHole(0xa0000, 0x20000);
+    const { address, pages } = memory.pageMap;
+    expect(pages).toBe(512);
+    memory.dispose();
+    memory.dispose();
+    const next = createMemory(2 * MIB, pool).memory;
+    expect(next.pageMap).toEqual({ address, pages });
+    expect([...next.dirtyPages()]).toEqual([]);
+    expect(next.read(0, 4)).toBe(0);
+    expect(next.read(0xa0000, 4)).toBe(0);
+  });
 });
 
 describe('ROM', () => {

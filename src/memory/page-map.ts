@@ -1,0 +1,17 @@
+/**
+ * What is known of each page of a guest's RAM: an array of doublewords in the pool, by page, which emitted code reads
+ * too. The upper bits are the host address of the page's own frame, 0 if it was never written or is not RAM.
+ */
+export const PAGE_MAP = {
+  FRAME: 0xffff_f000,
+  /** It was written, or could have been, since the last `clearDirty`. */
+  DIRTY: 1,
+  /** Every change must be reported first. */
+  WATCHED: 2,
+  /** No RAM answers here: a hole, ROM, or (part of) the page belongs to a device. Without it, a page is RAM. */
+  ABSENT: 4,
+  /** `frameForRead` gave the zero frame for it. */
+  SEEN_AS_ZERO: 8,
+  /** log2 of the size of an entry. */
+  ENTRY_SHIFT: 2,
+} as const;
