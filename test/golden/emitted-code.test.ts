@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { lowerCold } from '../../src/engine/interpreter/cold-lowering.ts';
 import { FormCatalog, type HotHandler } from '../../src/engine/interpreter/form-catalog.ts';
 import { HotLowering } from '../../src/engine/interpreter/hot-lowering.ts';
-import { PSEUDO } from '../../src/engine/interpreter/run-module.ts';
+import { PSEUDO } from '../../src/engine/interpreter/pseudo-handlers.ts';
 import { LocalPool } from '../../src/engine/lowering/value-lowering.ts';
 import { createDecoder, isFailure } from '../../src/isa/decoder.ts';
 import { INSTRUCTIONS } from '../../src/isa/table.ts';

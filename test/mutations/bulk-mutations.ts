@@ -1,9 +1,9 @@
 /** Faults in what repeated string instructions do at once. */
 import type { Mutation } from './mutations.ts';
 
-const LOWERING = 'src/engine/interpreter/bulk-lowering.ts';
-const TRANSFER = 'src/engine/interpreter/bulk-transfer.ts';
-const COMPARE = 'src/engine/interpreter/bulk-compare.ts';
+const LOWERING = 'src/engine/interpreter/bulk/bulk-lowering.ts';
+const TRANSFER = 'src/engine/interpreter/bulk/bulk-transfer.ts';
+const COMPARE = 'src/engine/interpreter/bulk/bulk-compare.ts';
 const REPEAT = 'test/conformance/engines/repeat.test.ts';
 const UNIT = 'test/unit/engine/interpreter/bulk-lowering.test.ts';
 

@@ -190,14 +190,14 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   {
     fault: 'branches are linked across pages for good',
-    file: 'src/engine/interpreter/run-module.ts',
+    file: 'src/engine/interpreter/loop/loop-function.ts',
     original: "code.op(wide ? 'i64.eq' : 'i32.eq');\n    // Not to",
     planted: "code.op(wide ? 'i64.eq' : 'i32.eq');\n    code.op('drop');\n    code.i32(1);\n    // Not to",
     tests: [system('paging-invalidation'), SELF_MODIFYING],
   },
   {
     fault: 'a stale block gives nothing back to the budget',
-    file: 'src/engine/interpreter/run-module.ts',
+    file: 'src/engine/interpreter/loop/step-function.ts',
     original: "    this.refund('record');\n    code.i32(0);\n    code.set(this.locals.linkFrom);",
     planted: '    code.i32(0);\n    code.set(this.locals.linkFrom);',
     tests: [BLOCK_IDENTITY],

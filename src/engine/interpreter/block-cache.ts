@@ -14,9 +14,9 @@ import { BlockDecoder, type BlockInstruction, type CodeSource } from '../blocks/
 import { BlockTable } from '../blocks/block-table.ts';
 import { CodeBytes } from '../blocks/code-bytes.ts';
 import { BLOCK_HEADER_SIZE, BlockIndex, firstPage } from './block-index.ts';
+import { PSEUDO } from './pseudo-handlers.ts';
 import { RECORD, RECORD_SIZE } from './record-layout.ts';
 import { RecordWriter } from './record-writer.ts';
-import { PSEUDO } from './run-module.ts';
 import type { InterpreterRuntime } from './runtime.ts';
 
 /** Longest block, in instructions. */

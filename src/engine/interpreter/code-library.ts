@@ -12,8 +12,8 @@ import { ModuleBuilder } from '../../wasm/module-builder.ts';
 import { buildEmittedHelpers, importForEmittedHelpers, isEmittedHelper } from '../lowering/emitted-helpers.ts';
 import { COLD_PARAMETERS, helpersOf, lowerCold } from './cold-lowering.ts';
 import { type CatalogForm, FormCatalog } from './form-catalog.ts';
+import { buildRunModule } from './loop/run-module.ts';
 import { ACCESS_KINDS, ACCESS_WIDTHS, accessName, accessType, buildMemoryFunctions } from './memory-functions.ts';
-import { buildRunModule } from './run-module.ts';
 
 /** A call site's helper with the widths of what it passes. */
 export interface HelperCall {

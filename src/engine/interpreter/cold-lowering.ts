@@ -16,8 +16,8 @@ import { isEmittedHelper, type WriteEmittedCall } from '../lowering/emitted-help
 import { type FormStatement, loadOpcode, storeOpcode } from '../lowering/form-lowering.ts';
 import { translateInPlace } from '../lowering/translate-in-place.ts';
 import { LocalPool, typeOf } from '../lowering/value-lowering.ts';
-import type { BulkShape } from './bulk-elements.ts';
-import { lowerBulk } from './bulk-lowering.ts';
+import type { BulkShape } from './bulk/bulk-elements.ts';
+import { lowerBulk } from './bulk/bulk-lowering.ts';
 import { RECORD } from './record-layout.ts';
 import { RecordLowering } from './record-lowering.ts';
 

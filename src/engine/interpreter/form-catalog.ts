@@ -14,7 +14,7 @@ import { isRestartable } from '../lowering/restartable.ts';
 import type { ColdForm } from './cold-lowering.ts';
 import { FREQUENT_PAIRS, FREQUENT_WITH_SEGMENT } from './frequent-pairs.ts';
 import { fusableConditions, fuse, isFlagBranch } from './fusion.ts';
-import { PSEUDO } from './run-module.ts';
+import { PSEUDO } from './pseudo-handlers.ts';
 
 /** A handler of the loop. */
 export interface HotHandler {

@@ -19,9 +19,9 @@ import { COST, type DispatchedCpu, type Engine, type EngineExit } from '../engin
 import { fetchBytewise } from '../fetch-bytewise.ts';
 import { BlockCache } from './block-cache.ts';
 import type { HelperCall } from './code-library.ts';
+import { EXIT } from './loop/run-function.ts';
 import { ACCESS_CODE } from './memory-functions.ts';
 import { RECORD } from './record-layout.ts';
-import { EXIT } from './run-module.ts';
 import type { EmittedCodeHost, InterpreterRuntime } from './runtime.ts';
 
 const EXITS: Readonly<Record<number, EngineExit>> = {

@@ -26,7 +26,7 @@ export abstract class FlagLowering extends ValueLowering {
   }
 
   // The two words: in the state block, unless a subclass keeps them elsewhere. The interpreter's loop does not: locals
-  // for them would only be spilled (see `run-module.ts`).
+  // for them would only be spilled (see `interpreter/loop/run-module.ts`).
 
   /** Pushes the low 32 bits of the result; in wide code all 64. */
   protected getFlagResult(): void {

@@ -2,8 +2,8 @@
 import { describe, expect, it } from 'vitest';
 import { SEGMENT_FIELDS, SEGMENT_STRIDE, STATE } from '../../../../src/cpu/state-layout.ts';
 import { TLB } from '../../../../src/cpu/tlb-layout.ts';
-import type { BulkShape } from '../../../../src/engine/interpreter/bulk-elements.ts';
-import { lowerBulk } from '../../../../src/engine/interpreter/bulk-lowering.ts';
+import type { BulkShape } from '../../../../src/engine/interpreter/bulk/bulk-elements.ts';
+import { lowerBulk } from '../../../../src/engine/interpreter/bulk/bulk-lowering.ts';
 import { RECORD } from '../../../../src/engine/interpreter/record-layout.ts';
 import type { BulkKind } from '../../../../src/isa/instruction.ts';
 import { GPR, SEGMENT } from '../../../../src/isa/semantics.ts';

@@ -4,16 +4,16 @@
  * pages, a TLB miss, the end of a segment) is left to the single step. It counts in rCX, rSI, rDI and the budget what
  * it did. Pages whose accesses must be seen one by one (watched data, decoded code, devices) are never in the TLB.
  */
-import { EFLAGS } from '../../cpu/flags.ts';
-import { GPR_SLOT, SEGMENT_FIELDS, SEGMENT_STRIDE, STATE } from '../../cpu/state-layout.ts';
-import { GPR, SEGMENT } from '../../isa/semantics.ts';
-import { type CodeWriter, I32, I64, type Label } from '../../wasm/code-writer.ts';
-import { pushHostAddress, pushProbe, type TlbProbe } from '../lowering/tlb-probe.ts';
+import { EFLAGS } from '../../../cpu/flags.ts';
+import { GPR_SLOT, SEGMENT_FIELDS, SEGMENT_STRIDE, STATE } from '../../../cpu/state-layout.ts';
+import { GPR, SEGMENT } from '../../../isa/semantics.ts';
+import { type CodeWriter, I32, I64, type Label } from '../../../wasm/code-writer.ts';
+import { pushHostAddress, pushProbe, type TlbProbe } from '../../lowering/tlb-probe.ts';
+import { RECORD } from '../record-layout.ts';
+import type { FormLocals } from '../record-lowering.ts';
 import { BulkCompare } from './bulk-compare.ts';
 import { type BulkLocals, type BulkShape, hasSource } from './bulk-elements.ts';
 import { BulkTransfer } from './bulk-transfer.ts';
-import { RECORD } from './record-layout.ts';
-import type { FormLocals } from './record-lowering.ts';
 
 const PAGE_MASK = 4095;
 

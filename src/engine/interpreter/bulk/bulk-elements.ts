@@ -2,12 +2,12 @@
  * What code for a run of string elements is written with. Host addresses: each operand's elements lie within one page,
  * one behind the other in the direction of `step`.
  */
-import { GPR_SLOT } from '../../cpu/state-layout.ts';
-import type { BulkKind } from '../../isa/instruction.ts';
-import { GPR } from '../../isa/semantics.ts';
-import type { CodeWriter } from '../../wasm/code-writer.ts';
-import { loadOpcode, storeOpcode } from '../lowering/form-lowering.ts';
-import type { FormLocals } from './record-lowering.ts';
+import { GPR_SLOT } from '../../../cpu/state-layout.ts';
+import type { BulkKind } from '../../../isa/instruction.ts';
+import { GPR } from '../../../isa/semantics.ts';
+import type { CodeWriter } from '../../../wasm/code-writer.ts';
+import { loadOpcode, storeOpcode } from '../../lowering/form-lowering.ts';
+import type { FormLocals } from '../record-lowering.ts';
 
 /** All that the code depends on beside the state. */
 export interface BulkShape {

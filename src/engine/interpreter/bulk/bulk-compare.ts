@@ -1,5 +1,5 @@
 /** CMPS and SCAS: how many pairs of a run go by before the one that stops it. */
-import { I32, I64, type Label } from '../../wasm/code-writer.ts';
+import { I32, I64, type Label } from '../../../wasm/code-writer.ts';
 import { BulkElements } from './bulk-elements.ts';
 
 /** Bytes compared at a time. */

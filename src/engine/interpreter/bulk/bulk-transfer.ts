@@ -1,7 +1,7 @@
 /** MOVS, STOS and LODS: runs of elements between memory and memory, or memory and rAX. */
-import { GPR_SLOT } from '../../cpu/state-layout.ts';
-import { GPR } from '../../isa/semantics.ts';
-import { I32, I64 } from '../../wasm/code-writer.ts';
+import { GPR_SLOT } from '../../../cpu/state-layout.ts';
+import { GPR } from '../../../isa/semantics.ts';
+import { I32, I64 } from '../../../wasm/code-writer.ts';
 import { BulkElements } from './bulk-elements.ts';
 
 /** Up to so many elements, one by one is faster than a call of the host's memmove or memset. */
