@@ -8,9 +8,10 @@ import { hasSystemCallExtensions, isIa32e, isRealMode } from './processor-mode.t
 import { CS, loadFlatSegment, SS } from './segmentation.ts';
 
 /** Flat 4 GiB segments, present, accessed, 32-bit, granular: code to execute and read, data to read and write. */
-const FLAT_CODE = 0x00c0_9b00;
-const FLAT_DATA = 0x00c0_9300;
-const DPL3 = 3 << 13;
+export const FLAT_CODE = 0x00c0_9b00;
+export const FLAT_DATA = 0x00c0_9300;
+/** Added to them. */
+export const FLAT_DPL3 = 3 << 13;
 
 const ENTER = 'SDM Vol. 2B, "SYSENTER—Fast System Call"';
 const EXIT = 'SDM Vol. 2B, "SYSEXIT—Fast Return from Fast System Call"';
@@ -41,8 +42,8 @@ export function sysexit(cpu: Cpu): void {
   checkTarget(cpu, EXIT);
   if (state.cpl !== 0) throw raise.GP(0, { check: 'CPL is not 0', manual: EXIT, on: { cpl: state.cpl } });
   const selector = state.sysenterCs & 0xfffc;
-  loadFlatSegment(state.segments[CS], ((selector + 16) & 0xffff) | 3, FLAT_CODE | DPL3);
-  loadFlatSegment(state.segments[SS], ((selector + 24) & 0xffff) | 3, FLAT_DATA | DPL3);
+  loadFlatSegment(state.segments[CS], ((selector + 16) & 0xffff) | 3, FLAT_CODE | FLAT_DPL3);
+  loadFlatSegment(state.segments[SS], ((selector + 24) & 0xffff) | 3, FLAT_DATA | FLAT_DPL3);
   state.cpl = 3;
   state.setReg32(GPR.rSP, state.reg32(GPR.rCX));
   state.nextIp = state.reg32(GPR.rDX);

@@ -68,10 +68,15 @@ const FIELDS = {
   linkFrom: 'u32',
   /** Generation and mode under which entries of the jump cache are valid. */
   jumpTag: 'u32',
+  userGeneration: 'u32',
+  supervisorGeneration: 'u32',
   /** Host addresses of the TLBs for the current privilege. */
   tlbRead: 'u32',
   tlbWrite: 'u32',
   tlbFetch: 'u32',
+  /** Host addresses of all tables of the TLB, and of the fetch TLB: user's, then supervisor's. */
+  tlbTables: 'u32',
+  fetchTables: 'u32',
   /** Host address of what emitted code needs to fill them (`FILL_LOG`); 0: it leaves every miss to the MMU. */
   tlbLog: 'u32',
   /** Host address of the table of blocks by physical address. */

@@ -70,3 +70,6 @@ export const JUMP_CACHE = {
   /** 64-bit mode: upper half of the instruction pointer. */
   IP_HIGH: 12,
 } as const;
+
+/** `state.jumpTag`: a generation, and below it a mode key. */
+export const JUMP_TAG = { KEY_BITS: 5 } as const;

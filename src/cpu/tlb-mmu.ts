@@ -85,6 +85,8 @@ export class TlbMmu implements Mmu {
     state.tlbRead = hidden ? this.#empty : this.#table(user ? TABLE.userRead : TABLE.supervisorRead);
     state.tlbWrite = hidden ? this.#empty : this.#table(user ? TABLE.userWrite : TABLE.supervisorWrite);
     state.tlbFetch = this.#fetches.table(user ? 'user' : 'supervisor');
+    state.tlbTables = this.#tables;
+    state.fetchTables = this.#fetches.table('user');
     // Emitted code knows of control registers, page tables and RAM, and of nothing else.
     const leavesAll = hidden || wide || this.#noticed !== undefined || state.a20Mask !== 0xffff_ffff;
     state.tlbLog = leavesAll ? 0 : this.#log.address;

@@ -9,34 +9,29 @@
 import type { CodeHalf } from '../../cpu/fetch-tlb.ts';
 import { MODE } from '../../cpu/mode-key.ts';
 import { type CpuState, STATE } from '../../cpu/state-layout.ts';
-import { JUMP_CACHE } from '../../cpu/tlb-layout.ts';
+import { JUMP_CACHE, JUMP_TAG } from '../../cpu/tlb-layout.ts';
 
 /** Bytes behind the state block. */
 export const JUMP_CACHE_SIZE = JUMP_CACHE.ENTRIES << JUMP_CACHE.ENTRY_SHIFT;
-/** A tag is a generation and below it a mode key. */
-const KEY_BITS = 5;
-const LAST_GENERATION = 2 ** (32 - KEY_BITS) - 1;
+const LAST_GENERATION = 2 ** (32 - JUMP_TAG.KEY_BITS) - 1;
 
 export class JumpCache {
   readonly #state: CpuState;
-  /** Generations of the two halves. Never 0: that is what an empty entry holds. */
-  #user = 1;
-  #supervisor = 1;
 
   constructor(state: CpuState) {
     this.#state = state;
+    this.#begin();
   }
 
   /** Where the code of a half lies, or what its code segment is, has changed. */
   forget(half: CodeHalf): void {
-    if (half === 'user') this.#user++;
-    else this.#supervisor++;
-    if (this.#user > LAST_GENERATION || this.#supervisor > LAST_GENERATION) {
+    const state = this.#state;
+    const last = half === 'user' ? ++state.userGeneration : ++state.supervisorGeneration;
+    if (last > LAST_GENERATION) {
       // Entries as old as the first generation would come to life again.
-      const from = (this.#state.address + STATE.size) >>> 2;
-      this.#state.pool.views.u32.fill(0, from, from + JUMP_CACHE_SIZE / 4);
-      this.#user = 1;
-      this.#supervisor = 1;
+      const from = (state.address + STATE.size) >>> 2;
+      state.pool.views.u32.fill(0, from, from + JUMP_CACHE_SIZE / 4);
+      this.#begin();
     }
     this.select();
   }
@@ -50,8 +45,14 @@ export class JumpCache {
   select(): void {
     const state = this.#state;
     const key = state.modeKey;
-    const generation = key & MODE.USER ? this.#user : this.#supervisor;
-    state.jumpTag = ((generation << KEY_BITS) | key) >>> 0;
+    const generation = key & MODE.USER ? state.userGeneration : state.supervisorGeneration;
+    state.jumpTag = ((generation << JUMP_TAG.KEY_BITS) | key) >>> 0;
+  }
+
+  /** Never 0: that is what an empty entry holds. */
+  #begin(): void {
+    this.#state.userGeneration = 1;
+    this.#state.supervisorGeneration = 1;
   }
 
   /** Enters a block found by looking it up. */

@@ -3,24 +3,17 @@
  * functions, and the cold functions, which are compiled when a block first needs them. Whoever runs the same code gets
  * the same modules, so that a second guest costs no compilation. It knows no pool and no guest: runtimes make instances.
  */
-import type { Helper, HelperValue } from '../../cpu/helper.ts';
 import { HELPERS } from '../../cpu/helpers.ts';
 import { STATE } from '../../cpu/state-layout.ts';
 import type { InstructionRow } from '../../isa/instruction.ts';
 import { I32 } from '../../wasm/code-writer.ts';
 import { ModuleBuilder } from '../../wasm/module-builder.ts';
-import { buildEmittedHelpers, importForEmittedHelpers, isEmittedHelper } from '../lowering/emitted-helpers.ts';
+import { buildEmittedHelpers, createEmittedCallWriter, needsEmittedModule } from '../lowering/emitted-helpers.ts';
 import { COLD_PARAMETERS, helpersOf, lowerCold } from './cold-lowering.ts';
 import { type CatalogForm, FormCatalog } from './form-catalog.ts';
+import { type AnyHelper, createHelperCall, type HelperCall } from './helper-call.ts';
 import { buildRunModule } from './loop/run-module.ts';
 import { ACCESS_KINDS, ACCESS_WIDTHS, accessName, accessType, buildMemoryFunctions } from './memory-functions.ts';
-
-/** A call site's helper with the widths of what it passes. */
-export interface HelperCall {
-  readonly helper: (cpu: never, ...args: HelperValue[]) => ReturnType<Helper>;
-  readonly argumentWidths: readonly number[];
-  readonly resultWidths: readonly number[];
-}
 
 export interface CodeLibraryOptions {
   /** Compiles the loop's module; a host may know how to have it optimised at once. */
@@ -89,7 +82,7 @@ export class CodeLibrary {
 
   /** Whether the cold functions of these forms import any of `emittedHelpers`. */
   needsEmittedHelpers(forms: readonly CatalogForm[]): boolean {
-    return forms.some(({ statements }) => [...helpersOf(statements)].some(isEmittedHelper));
+    return forms.some(({ statements }) => [...helpersOf(statements)].some(needsEmittedModule));
   }
 
   /** Imports `memory`, the access functions, `helper`, `raise`, what emitted code calls; exports `form0`, `form1`, … in the order given. */
@@ -118,7 +111,7 @@ export class CodeLibrary {
     };
     const environment = {
       imports,
-      writeEmittedCall: this.needsEmittedHelpers(forms) ? importForEmittedHelpers(module) : undefined,
+      writeEmittedCall: createEmittedCallWriter(module, { imports: this.needsEmittedHelpers(forms) }),
       helperNumber: (name: string, args: readonly number[], results: readonly number[]) =>
         this.#helperNumber(name, args, results),
       causeNumber: (cause: string) => remember(this.#causeNumbers, cause, () => this.causes.push(cause) - 1),
@@ -133,9 +126,9 @@ export class CodeLibrary {
 
   #helperNumber(name: string, argumentWidths: readonly number[], resultWidths: readonly number[]): number {
     return remember(this.#helperNumbers, `${name} ${argumentWidths} ${resultWidths}`, () => {
-      const helper = (HELPERS as Record<string, unknown>)[name] as HelperCall['helper'] | undefined;
+      const helper = (HELPERS as Record<string, unknown>)[name] as AnyHelper | undefined;
       if (!helper) throw new TypeError(`no helper ${name}`);
-      return this.helperCalls.push({ helper, argumentWidths, resultWidths }) - 1;
+      return this.helperCalls.push(createHelperCall(helper, argumentWidths, resultWidths)) - 1;
     });
   }
 }

@@ -89,9 +89,6 @@ export function helpersOf(statements: readonly FormStatement[]): ReadonlySet<str
   return names;
 }
 
-const containsEmitted = (statements: readonly FormStatement[]): boolean =>
-  [...helpersOf(statements)].some(isEmittedHelper);
-
 class ColdLowering extends RecordLowering {
   readonly #environment: ColdEnvironment;
   #fault!: Label;
@@ -109,9 +106,10 @@ class ColdLowering extends RecordLowering {
     const { code } = this;
     this.#fault = code.block();
     // Emitted code gets the instruction pointer from the record; if it declines, that is early enough.
-    const callsOut = [...helpersOf(form.statements)].some((name) => !isEmittedHelper(name));
+    const helpers = [...helpersOf(form.statements)];
+    const callsOut = !helpers.every((name) => isEmittedHelper(name, { wide: this.wide }));
     if (this.wide || form.endsBlock || form.repeat !== 'none' || callsOut) this.#publishIps();
-    this.#accessesInPlace = !this.wide && !callsOut && containsEmitted(form.statements);
+    this.#accessesInPlace = !this.wide && !callsOut && helpers.length > 0;
     this.prepare(form.statements);
     if (form.repeat === 'none') this.statements(form.statements);
     else this.#repeat(form);
@@ -389,7 +387,7 @@ class ColdLowering extends RecordLowering {
 
   protected call(statement: Extract<FormStatement, { kind: 'call' }>): void {
     const results = statement.results.map(({ id, width }) => new Local(typeOf(width), this.temporaryLocal(id, width)));
-    if (isEmittedHelper(statement.helper)) this.#callEmitted(statement, results);
+    if (isEmittedHelper(statement.helper, { wide: this.wide })) this.#callEmitted(statement, results);
     else this.#callHelper(statement, results);
   }
 

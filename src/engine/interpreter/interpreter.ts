@@ -18,7 +18,7 @@ import { CodeWatch } from '../blocks/code-watch.ts';
 import { COST, type DispatchedCpu, type Engine, type EngineExit } from '../engine.ts';
 import { fetchBytewise } from '../fetch-bytewise.ts';
 import { BlockCache } from './block-cache.ts';
-import type { HelperCall } from './code-library.ts';
+import type { HelperCall } from './helper-call.ts';
 import { EXIT } from './loop/run-function.ts';
 import { ACCESS_CODE } from './memory-functions.ts';
 import { RECORD } from './record-layout.ts';
@@ -184,20 +184,15 @@ export class Interpreter implements Engine, EmittedCodeHost {
   }
 
   /** @returns whether it faulted */
-  callHelper({ helper, argumentWidths, resultWidths }: HelperCall): boolean {
-    const { state, pool } = this.#cpu;
-    const from = state.address + STATE.helperArguments;
+  callHelper({ call, resultWidths }: HelperCall): boolean {
     this.#cpu.spend(COST.HELPER);
     try {
-      const args = argumentWidths.map((width, index): number | bigint =>
-        width === 64 ? pool.views.u64[(from >>> 3) + index] : pool.views.u32[(from >>> 2) + 2 * index],
-      );
-      const answer = helper(this.#cpu as never, ...args);
-      if (resultWidths.length > 0) this.#results(answer as never, resultWidths);
+      const answer = call(this.#cpu);
+      if (resultWidths.length > 0) this.#results(answer!, resultWidths);
       return false;
     } catch (thrown) {
       const faulted = this.#fault(thrown);
-      if (faulted) this.#faultIp = state.ip;
+      if (faulted) this.#faultIp = this.#cpu.state.ip;
       return faulted;
     }
   }

@@ -1,7 +1,8 @@
 /** The interpreter's code at work on one pool's memory, shared by all CPUs of that pool: instances of the library's modules. */
 import type { Pool } from '../../memory/pool.ts';
-import { type CodeLibrary, type HelperCall, TABLE_SIZE } from './code-library.ts';
+import { type CodeLibrary, TABLE_SIZE } from './code-library.ts';
 import type { CatalogForm, FormCatalog } from './form-catalog.ts';
+import type { HelperCall } from './helper-call.ts';
 
 /** What emitted code calls back: the interpreter of the CPU that runs. */
 export interface EmittedCodeHost {

@@ -2,9 +2,13 @@
  * Helpers that also exist as emitted code, written in place of the call: it leaves 0 on the stack, or 1 if it declines
  * and has changed nothing; then the helper is to be called as if there were no such code. The helper in `cpu` says what is right, and the reference evaluator uses it alone.
  */
-import type { CodeWriter } from '../../wasm/code-writer.ts';
+import { type CodeWriter, I32 } from '../../wasm/code-writer.ts';
 import type { Expression, Int32, Int64, Local } from '../../wasm/expression.ts';
+import { writeInPlace } from '../../wasm/function-writer.ts';
 import type { ModuleBuilder } from '../../wasm/module-builder.ts';
+import { SEGMENT_FUNCTIONS } from './system/segment-functions.ts';
+import { SYSTEM_CALL_FUNCTIONS } from './system/system-call-functions.ts';
+import type { WriteSystem } from './system/write-system.ts';
 import { importNumberFunctions } from './x87/number-functions.ts';
 import { buildX87Module, isX87Function, writeX87Function } from './x87/x87-module.ts';
 
@@ -27,13 +31,25 @@ export type WriteEmittedCall = (
   args: readonly Expression[],
 ) => void;
 
-export const isEmittedHelper = (helper: string): boolean => isX87Function(helper);
+const SYSTEM: Readonly<Record<string, WriteSystem>> = { ...SEGMENT_FUNCTIONS, ...SYSTEM_CALL_FUNCTIONS };
 
-/** Makes a module import what emitted code calls: exports of the module below. */
-export function importForEmittedHelpers(module: ModuleBuilder): WriteEmittedCall {
-  const functions = importNumberFunctions(module);
+/** Whether there is emitted code for a helper; the system's is for 32- and 16-bit code alone. */
+export const isEmittedHelper = (helper: string, { wide }: { readonly wide: boolean }): boolean =>
+  isX87Function(helper) || (!wide && Object.hasOwn(SYSTEM, helper));
+
+/** Whether a helper's emitted code calls functions of the module below. */
+export const needsEmittedModule = (helper: string): boolean => isX87Function(helper);
+
+/** What writes emitted code into a module. `imports`: it imports what that calls, exports of the module below. */
+export function createEmittedCallWriter(
+  module: ModuleBuilder,
+  { imports }: { readonly imports: boolean },
+): WriteEmittedCall {
+  const functions = imports ? importNumberFunctions(module) : undefined;
   return (code, helper, context, args) => {
-    if (!isX87Function(helper)) throw new TypeError(`no emitted code for ${helper}`);
+    const write = SYSTEM[helper] as ((...of: unknown[]) => void) | undefined;
+    if (write) return writeInPlace(code, I32, (f) => write({ f, state: context.state }, ...args));
+    if (!isX87Function(helper) || !functions) throw new TypeError(`no emitted code for ${helper}`);
     writeX87Function(code, helper, { ...context, functions }, args);
   };
 }
