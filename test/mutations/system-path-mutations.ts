@@ -159,13 +159,6 @@ export const SYSTEM_PATH_MUTATIONS: readonly Mutation[] = [
     tests: ['test/conformance/system/system-calls.test.ts', 'test/conformance/engines/fuzz.test.ts'],
   },
   {
-    fault: 'SYSEXIT does not see that an interrupt waits',
-    file: 'src/engine/lowering/system/system-call-functions.ts',
-    original: "declineIf(f, checksAlignment.or(field(state, 'interruptRequest')));",
-    planted: 'declineIf(f, checksAlignment);',
-    tests: ['test/conformance/system/interrupts.test.ts', 'test/conformance/system/system-calls.test.ts'],
-  },
-  {
     fault: 'SYSEXIT goes to the level it comes from',
     file: 'src/engine/lowering/system/system-call-functions.ts',
     original: "store('cpl', i32(user ? 3 : 0));",

@@ -73,6 +73,22 @@ describe.each(SYSTEM_ENGINES)('%s: limit checking (SDM Vol. 3A, "Limit Checking"
     expect(faults(result)).toEqual(Array(3 * 3 + 4).fill('#GP(0)'));
   });
 
+  it('a descriptor beyond the limit of the GDT is not there, whatever the bytes say', () => {
+    const beyond = 0x90;
+    const source = `
+      mov ax, ${beyond}
+      @try mov fs, ax
+      mov word [0x7000], ${beyond + 6}
+      mov dword [0x7002], ${LAYOUT.GDT}
+      lgdt [0x7000]
+      @try mov fs, ax
+      @try push eax / pop gs`;
+    const result = runSystem(engine, source, {
+      prepare: (machine) => setSegment(machine, beyond, { base: BASE, limit: 0x7ff, flags: 4, access: 0x93 }),
+    });
+    expect(faults(result)).toEqual(['#GP(90)', '#GP(90)']);
+  });
+
   it('the base is added to the offset', () => {
     const result = runSystem(
       engine,

@@ -1,7 +1,15 @@
 import { describe, expect, it } from 'vitest';
 import { EFLAGS } from '../../../src/cpu/flags.ts';
 import { faults, setSegment } from '../../support/system-faults.ts';
-import { LAYOUT, runSystem, SELECTOR, SYSTEM_ENGINES, type SystemMachine } from '../../support/system-machine.ts';
+import {
+  ENABLE_PAGING,
+  identityMap,
+  LAYOUT,
+  runSystem,
+  SELECTOR,
+  SYSTEM_ENGINES,
+  type SystemMachine,
+} from '../../support/system-machine.ts';
 
 /** Four segments in a row, as SYSENTER and SYSEXIT take them from IA32_SYSENTER_CS. */
 const BASE = 0x80;
@@ -46,6 +54,39 @@ describe.each(SYSTEM_ENGINES)('%s: SYSENTER and SYSEXIT (SDM Vol. 3A, "Fast Syst
       BASE + 24 + 3,
       LAYOUT.USER_STACK,
     ]);
+  });
+
+  it('the kernel runs at CPL 0 with IF clear, the program at CPL 3: each sees the pages it may, and CLI is refused', () => {
+    const supervisorPage = 0x30_0000;
+    const result = runSystem(
+      engine,
+      `${SET_UP}
+      ${ENABLE_PAGING}
+      mov dword [${LAYOUT.USER_FLAGS}], ${EFLAGS.IF | 2}
+      @user mov ecx, esp / mov edx, back / sysenter / back: mov eax, [0x7000]
+      @user mov ecx, esp / mov edx, again / sysenter / again: cli
+      @user mov ecx, esp / mov edx, more / sysenter / more: mov eax, [${supervisorPage}]
+      @user mov ecx, esp / mov edx, last / sysenter / last: mov [${supervisorPage}], eax
+      jmp done
+    entry:
+      mov ebx, [${supervisorPage}]
+      mov [${supervisorPage} + 4], ebx
+      pushfd
+      pop dword [0x700c]
+      sysexit
+    done:
+    `,
+      {
+        prepare(machine) {
+          prepare(machine);
+          identityMap(machine);
+          machine.write32(LAYOUT.PAGE_TABLE + 4 * (supervisorPage >>> 12), supervisorPage | 3);
+          machine.write32(supervisorPage, 0x1234);
+        },
+      },
+    );
+    expect(faults(result)).toEqual(['#GP(0)', '#PF(5)', '#PF(7)']);
+    expect([result.read32(0x700c) & EFLAGS.IF, result.read32(supervisorPage + 4)]).toEqual([0, 0x1234]);
   });
 
   it('the segments are flat, whatever the descriptors say', () => {

@@ -1,6 +1,7 @@
 /**
  * Emitted code for SYSENTER and SYSEXIT between flat 32-bit code of both levels, while nothing has to be looked at: no
- * single step, no breakpoints, no alignment checks, no interrupt that waits. `cpu/fast-system-call` says what is right,
+ * single step, no breakpoints, no alignment checks. (SYSEXIT does not change IF: of an interrupt that waits with IF set,
+ * the dispatcher knows already.) `cpu/fast-system-call` says what is right,
  * and does all that is declined here; what a change of the privilege level means for the mode, `Cpu.modeChanged` does.
  */
 import { FLAT_CODE, FLAT_DATA, FLAT_DPL3 } from '../../../cpu/fast-system-call.ts';
@@ -93,7 +94,7 @@ const sysexit: WriteSystem = ({ f, state }) => {
     .and(CR0.AM)
     .isNotZero()
     .and(field(state, 'flagsOther').and(EFLAGS.AC).isNotZero());
-  declineIf(f, checksAlignment.or(field(state, 'interruptRequest')));
+  declineIf(f, checksAlignment);
   const selector = f.local(field(state, 'sysenterCs').and(0xfffc));
   loadFlat(f, state, SEGMENT.CS, selector.add(16).and(0xffff).or(3), FLAT_CODE | FLAT_DPL3);
   loadFlat(f, state, SEGMENT.SS, selector.add(24).and(0xffff).or(3), FLAT_DATA | FLAT_DPL3);
