@@ -321,7 +321,12 @@ export class BlockCache {
               errorCode: 0,
             }),
           );
-          instructions.push({ first: undefined, offset, length: crossing ? MAX_INSTRUCTION_LENGTH : 1 });
+          instructions.push({
+            first: undefined,
+            second: undefined,
+            offset,
+            length: crossing ? MAX_INSTRUCTION_LENGTH : 1,
+          });
           offset = available;
           break;
         }
@@ -335,7 +340,12 @@ export class BlockCache {
             })
           : this.#runtime.catalog.faultForm(VECTOR.UD, 'no such instruction', { wide: mode === 64 });
         forms.push(form);
-        instructions.push({ first: undefined, offset, length: crossing ? MAX_INSTRUCTION_LENGTH : 1 });
+        instructions.push({
+          first: undefined,
+          second: undefined,
+          offset,
+          length: crossing ? MAX_INSTRUCTION_LENGTH : 1,
+        });
         offset = Math.min(offset + ('length' in decoded ? decoded.length : MAX_INSTRUCTION_LENGTH), available);
         break;
       }
@@ -348,14 +358,12 @@ export class BlockCache {
           : undefined;
       if (fused) {
         forms[forms.length - 1] = fused;
-        instructions[instructions.length - 1] = {
-          ...previous!,
-          second: decoded,
-          length: previous!.length + decoded.length,
-        };
+        // No `...previous`: what V8 makes of that for each survives all small collections.
+        const { first, offset: at, length } = previous!;
+        instructions[instructions.length - 1] = { first, second: decoded, offset: at, length: length + decoded.length };
       } else {
         forms.push(form);
-        instructions.push({ first: decoded, offset, length: decoded.length });
+        instructions.push({ first: decoded, second: undefined, offset, length: decoded.length });
       }
       offset += decoded.length;
       if (form.endsBlock || form.repeat !== 'none' || crossing) break;
@@ -466,7 +474,7 @@ interface DecodedRecord {
   /** Undefined: a record that only faults. */
   readonly first: DecodedInstruction | undefined;
   /** The branch fused to it. */
-  readonly second?: DecodedInstruction;
+  readonly second: DecodedInstruction | undefined;
   readonly offset: number;
   readonly length: number;
 }
