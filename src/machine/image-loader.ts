@@ -5,6 +5,7 @@
 import { PAGE_SIZE } from '../base/address.ts';
 import type { GuestMemory } from '../memory/guest-memory.ts';
 import type { BootImage } from './boot.ts';
+import { ImageStore } from './image-store.ts';
 
 export class ImageLoader {
   readonly #memory: GuestMemory;
@@ -12,9 +13,9 @@ export class ImageLoader {
   #loaded = false;
 
   /** Copies the image: whoever gave it may do with the bytes what he likes. */
-  constructor(memory: GuestMemory, { pieces }: BootImage) {
+  constructor(memory: GuestMemory, { pieces }: BootImage, images = new ImageStore()) {
     this.#memory = memory;
-    this.#pieces = pieces.map(({ address, bytes }) => ({ address, bytes: bytes.slice() }));
+    this.#pieces = pieces.map(({ address, bytes }) => ({ address, bytes: images.keep(bytes) }));
   }
 
   /** Before the guest runs, or after a flush of all translations: through a writable one it could write unseen. */

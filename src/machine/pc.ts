@@ -20,7 +20,12 @@ import { Rtc146818 } from '../devices/rtc146818.ts';
 import { Uart16550 } from '../devices/uart16550.ts';
 import { VgaText } from '../devices/vga-text.ts';
 import type { Breakpoints } from '../engine/breakpoints.ts';
-import { type CodeSpace, createCodeSpace, type SharedCode } from '../engine/code-space.ts';
+import {
+  type SharedCode as Code,
+  type CodeSpace,
+  createSharedCode as createCode,
+  createCodeSpace,
+} from '../engine/code-space.ts';
 import type { EngineName } from '../engine/engine-name.ts';
 import { Processor, type RunResult } from '../engine/processor.ts';
 import { GuestMemory } from '../memory/guest-memory.ts';
@@ -28,6 +33,7 @@ import { Pool } from '../memory/pool.ts';
 import type { BootImage, EntryState } from './boot.ts';
 import { enterBootImage } from './entry.ts';
 import { ImageLoader } from './image-loader.ts';
+import { ImageStore } from './image-store.ts';
 import type { Machine, MachineExit, RunLimits } from './machine.ts';
 import type { Registers } from './machine-view.ts';
 import { OrLine } from './or-line.ts';
@@ -37,8 +43,17 @@ import { checkAddress, checkLength, probeBytes, probeLinear } from './probe-memo
 import { readRegisters } from './read-registers.ts';
 import { hashState } from './state-hash.ts';
 
-export { createSharedCode, type SharedCode } from '../engine/code-space.ts';
 export type { EngineName } from '../engine/engine-name.ts';
+
+/** What machines can share: decoder, compiled code, and the images they boot. */
+export interface SharedCode extends Code {
+  readonly images?: ImageStore;
+}
+
+export const createSharedCode = (options?: Parameters<typeof createCode>[0]): SharedCode => ({
+  ...createCode(options),
+  images: new ImageStore(),
+});
 
 export interface PcOptions {
   /** Shown in messages. */
@@ -54,7 +69,7 @@ export interface PcOptions {
   readonly powerOnTime: number;
   /** Guest time that an instruction takes, in ns, until it is corrected. Default: the processor's. */
   readonly instructionTime?: number | undefined;
-  /** Decoder and compiled code, shared with other machines; default: its own. */
+  /** What it shares with other machines; default: all is its own. */
   readonly code?: SharedCode | undefined;
 }
 
@@ -97,7 +112,7 @@ export class Pc implements Machine {
     this.#code = createCodeSpace(pool, options.code);
     const ports = new PortBus();
     this.memory = new GuestMemory(pool, { size: options.memoryBytes });
-    this.#image = new ImageLoader(this.memory, options.boot);
+    this.#image = new ImageLoader(this.memory, options.boot, options.code?.images);
     this.processor = new Processor({
       name: options.name,
       code: this.#code,

@@ -4,6 +4,8 @@ import { BENCH_MUTATIONS } from './bench-mutations.ts';
  * Faults to plant, each by itself: kinds of mistakes that are easily made, in every part of the emulator. The suite must
  * turn red for each. Add one for every new derivation from the table and for every check that guards a guest.
  */
+
+import { BLOCK_INDEX_MUTATIONS } from './block-index-mutations.ts';
 import { BULK_MUTATIONS } from './bulk-mutations.ts';
 import { GROUND_MUTATIONS } from './ground-mutations.ts';
 import { SYSTEM_PATH_MUTATIONS } from './system-path-mutations.ts';
@@ -587,6 +589,7 @@ export const MUTATIONS: readonly Mutation[] = [
     planted: 'memoryBytes',
     tests: [unit('machine/linux-boot')],
   },
+  ...BLOCK_INDEX_MUTATIONS,
   ...GROUND_MUTATIONS,
   ...SYSTEM_PATH_MUTATIONS,
   ...WALK_MUTATIONS,

@@ -30,7 +30,7 @@ const CHUNK_BYTES = 1 << 20;
  * Chunks until all blocks are dropped, the first time and each time after: most of what a system runs while it starts it
  * never runs again, but one that fills them again needs them.
  */
-const ROOM = { FIRST: 8, FACTOR: 2, MOST: 24 } as const;
+const ROOM = { FIRST: 4, FACTOR: 2, MOST: 24 } as const;
 /** A page of more blocks, as no compiler makes it, loses all of them when it is written: a search at each write would take too long. */
 const SEARCH_LIMIT = 512;
 /** Blocks that are looked at for one key. Behind them are more only if a guest has chosen its addresses to that end. */

@@ -65,19 +65,27 @@ describe('the index of blocks', () => {
   it('finds a block in both of its pages, and says which page is new', () => {
     const { index, add } = create();
     const next = PAGE + 7;
+    const [old, oldNext] = [add(), add({ key: next * 4096 * 16 })];
+    index.addToPage(old, PAGE);
+    index.addToPage(oldNext, next);
     const crossing = add({ crossing: { page: next, end: 3 } });
-    expect([index.addToPage(crossing, PAGE), index.addToPage(crossing, next)]).toEqual([true, true]);
+    expect([index.addToPage(crossing, PAGE), index.addToPage(crossing, next)]).toEqual([false, false]);
+    expect(index.addToPage(add({ key: 16 }), 0)).toBe(true);
     const own = add({ key: (next * 4096 + 8) * 16 });
     expect(index.addToPage(own, next)).toBe(false);
     const before = add();
     index.addToPage(before, PAGE);
     expect([ofPage(index, PAGE), ofPage(index, next)]).toEqual([
-      [before, crossing],
-      [own, crossing],
+      [before, crossing, old],
+      [own, crossing, oldNext],
     ]);
     index.markStale(crossing);
-    expect([ofPage(index, PAGE), ofPage(index, next)]).toEqual([[before], [own]]);
+    expect([ofPage(index, PAGE), ofPage(index, next)]).toEqual([
+      [before, old],
+      [own, oldNext],
+    ]);
     index.markStale(own);
+    index.markStale(oldNext);
     expect([index.firstOfPage(next), index.hasPage(next)]).toEqual([0, true]);
     index.releasePage(next);
     expect(index.hasPage(next)).toBe(false);
