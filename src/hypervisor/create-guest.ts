@@ -1,6 +1,7 @@
 /** From checked options to a machine: boot image, PC. */
 import { UserError } from '../base/errors.ts';
 import type { BootImage } from '../machine/boot.ts';
+import type { ImageStore } from '../machine/image-store.ts';
 import { linuxBoot } from '../machine/linux-boot.ts';
 import { Pc, type SharedCode } from '../machine/pc.ts';
 import { MEMORY } from '../machine/pc-map.ts';
@@ -16,7 +17,7 @@ const MIB = 2 ** 20;
 export function createPc(name: string, options: CheckedGuestOptions, code?: SharedCode): Pc {
   const memoryBytes = options.memory * MIB;
   const { cpu, engine, powerOnTime, instructionTime } = options;
-  const boot = bootImage(options.boot, memoryBytes, cpu);
+  const boot = bootImage(options.boot, memoryBytes, cpu, code?.images);
   try {
     return new Pc({ name, memoryBytes, cpu, engine, boot, powerOnTime, instructionTime, code });
   } catch (error) {
@@ -26,10 +27,10 @@ export function createPc(name: string, options: CheckedGuestOptions, code?: Shar
   }
 }
 
-function bootImage(boot: GuestBoot, memoryBytes: number, cpu: string): BootImage {
+function bootImage(boot: GuestBoot, memoryBytes: number, cpu: string, images: ImageStore | undefined): BootImage {
   if ('kernel' in boot) {
     const { kernel, initrd, commandLine = '' } = boot;
-    return linuxBoot({ kernel, initrd, commandLine, memoryBytes, cpu });
+    return linuxBoot({ kernel, initrd, commandLine, memoryBytes, cpu, images });
   }
   const [address, room] = MEMORY.BOOT_IMAGE;
   const { length } = boot.image;

@@ -9,6 +9,7 @@ import { PAGE_SIZE } from '../base/address.ts';
 import { UserError } from '../base/errors.ts';
 import { findCpuModel } from '../cpu/cpu-model.ts';
 import type { BootImage } from './boot.ts';
+import { ImageStore } from './image-store.ts';
 import { isIntact } from './kernel-checksum.ts';
 import { memoryMap } from './pc-map.ts';
 
@@ -22,6 +23,8 @@ export interface LinuxBootOptions {
   readonly memoryBytes: number;
   /** Name of the CPU model it is to run on. */
   readonly cpu: string;
+  /** Where kernels are kept and known that were looked at before. */
+  readonly images?: ImageStore | undefined;
 }
 
 /** Offsets in the file and, equally, in boot_params: the fields of struct setup_header. */
@@ -86,8 +89,10 @@ const GDT = [0n, 0n, 0x00cf_9a00_0000_ffffn, 0x00cf_9200_0000_ffffn];
  * @throws UserError if the kernel is not a complete and intact bzImage, or one that this machine cannot start, or if
  * kernel, initrd or command line do not fit.
  */
-export function linuxBoot({ kernel, initrd, commandLine, memoryBytes, cpu }: LinuxBootOptions): BootImage {
-  const header = readHeader(kernel);
+export function linuxBoot(options: LinuxBootOptions): BootImage {
+  const { initrd, commandLine, memoryBytes, cpu, images = new ImageStore() } = options;
+  const kernel = images.keep(options.kernel);
+  const header = readHeader(kernel, images);
   if (header.is64Bit && !findCpuModel(cpu).features.has('lm')) {
     throw new UserError(`the kernel is a 64-bit one, and CPU ${cpu} has no 64-bit mode; take a 32-bit kernel (i386)`);
   }
@@ -146,7 +151,7 @@ interface SetupHeader {
   readonly runBytes: number;
 }
 
-function readHeader(kernel: Uint8Array): SetupHeader {
+function readHeader(kernel: Uint8Array, images: ImageStore): SetupHeader {
   const view = new DataView(kernel.buffer, kernel.byteOffset, kernel.byteLength);
   const complete = kernel.length >= HEADER.INIT_SIZE + 4;
   if (
@@ -175,7 +180,8 @@ function readHeader(kernel: Uint8Array): SetupHeader {
     const payloadEnd = view.getUint32(HEADER.PAYLOAD_OFFSET, true) + view.getUint32(HEADER.PAYLOAD_LENGTH, true);
     if (payloadEnd > kernelBytes) throw new UserError(CORRUPT);
   }
-  if (!isIntact(kernel, setupBytes + kernelBytes)) throw new UserError(CORRUPT);
+  const intact = images.isTrueOf(kernel, () => isIntact(kernel, setupBytes + kernelBytes));
+  if (!intact) throw new UserError(CORRUPT);
   const loadAddress = view.getUint32(HEADER.CODE32_START, true);
   if (loadAddress < HIGH_MEMORY) {
     throw new UserError(

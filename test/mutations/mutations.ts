@@ -526,8 +526,8 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     fault: 'a signed kernel counts as corrupt',
     file: 'src/machine/kernel-checksum.ts',
-    original: 'remainder = divide(remainder, new Uint8Array(end - first), table);',
-    planted: 'remainder = divide(remainder, kernel.subarray(first, end), table);',
+    original: 'remainder = divide(remainder, new Uint8Array(end - first), tables);',
+    planted: 'remainder = divide(remainder, kernel.subarray(first, end), tables);',
     tests: [unit('machine/linux-boot')],
   },
 
