@@ -61,7 +61,8 @@ describe.skipIf(!boot || !hasScript)(`Debian on a terminal${missing ? ` (${missi
 
   it('the time-stamp counter is calibrated at the first attempt', async () => {
     const text = await typist.command('dmesg | grep -E "tsc: (Fast|Detected)"');
-    expect(text).toMatch(/Fast TSC calibration using PIT\n.*Detected (999\.9|1000\.0)\d+ MHz/);
+    // Linux itself is content with 500 ppm; the more an instruction takes, on a busy host, the coarser it can measure.
+    expect(text).toMatch(/Fast TSC calibration using PIT\n.*Detected (999\.[5-9]|1000\.[0-4])\d+ MHz/);
   });
 
   it('Ctrl-C stops a flood of output', async () => {
@@ -73,13 +74,14 @@ describe.skipIf(!boot || !hasScript)(`Debian on a terminal${missing ? ` (${missi
   });
 
   it('Ctrl-Z stops a job, fg continues it', async () => {
-    typist.type('sleep 10000\r');
-    await typist.waitFor(/sleep 10000\r*\n/);
+    // It says when it runs: a key that comes before belongs to the shell.
+    typist.type(`sh -c 'trap "echo $0 went on" CONT; echo $0 runs; while :; do sleep 1; done' job\r`);
+    await typist.waitFor('job runs');
     typist.type(CTRL_Z);
     await typist.waitFor('Stopped');
     await typist.waitFor(PROMPT);
     typist.type('fg\r');
-    await typist.waitFor(/sleep 10000\r*\n/);
+    await typist.waitFor('job went on');
     typist.type(CTRL_C);
     await typist.waitFor(PROMPT);
     expect(await typist.command('jobs')).toBe('');
