@@ -248,15 +248,21 @@ export class TlbMmu implements Mmu {
     this.#log.takeLarge(address, (first, bytes) => this.#flushRange(first, bytes));
   }
 
-  /** Drops all parts of a page larger than 4 KiB: INVLPG of any address in it means the whole of it. */
+  /**
+   * Drops all parts of a page larger than 4 KiB: INVLPG of any address in it means the whole of it. Looks where they can
+   * be, however much else was filled: a guest may do this all the time.
+   */
   #flushRange(first: number, bytes: number): void {
     const { u32 } = this.#cpu.pool.views;
-    const inRange = (address: number) => address >= first && address < first + bytes;
-    this.#log.forEach((slot) => {
-      const at = this.#entry(slot) >>> 2;
-      if (u32[at] !== TLB.INVALID && inRange(u32[at] + (this.#wide ? u32[at + 1] * 2 ** 32 : 0))) u32[at] = TLB.INVALID;
-    });
-    this.#fetches.flushPages(first / PAGE_SIZE, bytes / PAGE_SIZE);
+    const [page, pages] = [first / PAGE_SIZE, bytes / PAGE_SIZE];
+    for (let table = 0; table < 4; table++) {
+      for (let index = 0; index < Math.min(pages, TLB.ENTRIES); index++) {
+        const at = this.#entry(slotOf(table, page + index)) >>> 2;
+        const address = u32[at] + (this.#wide ? u32[at + 1] * 2 ** 32 : 0);
+        if (address >= first && address < first + bytes) u32[at] = TLB.INVALID;
+      }
+    }
+    this.#fetches.flushPages(page, pages);
   }
 
   /** Writes to a physical page must be seen from now on: drops the entries through which it can be written. */
