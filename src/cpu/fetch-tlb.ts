@@ -83,8 +83,15 @@ export class FetchTlb {
   /** INVLPG of any address in `pages` pages from `first` on. */
   flushPages(first: number, pages: number): void {
     for (const half of HALVES) {
-      if (pages > 1 ? this.#fetched[half].slots.length > 0 : this.find(first, half) >= 0)
-        this.#drop(half, { first, pages });
+      const { slots } = this.#fetched[half];
+      if (pages > 1) {
+        if (slots.length > 0) this.#drop(half, { first, pages });
+      } else if (this.find(first, half) >= 0) {
+        const at = this.#entry(first, half);
+        empty(this.#pool.views.u32, at);
+        slots.splice(slots.indexOf(at), 1);
+        this.#onCodeMoved(half);
+      }
     }
   }
 

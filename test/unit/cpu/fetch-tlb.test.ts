@@ -73,10 +73,15 @@ describe('the TLB of instruction fetches', () => {
   it('pages that survive the flush of another go at a CR3 write', () => {
     fill(7, 'supervisor', false);
     fill(8, 'supervisor', true);
+    fill(0x400, 'supervisor', true);
     tlb.flushPages(8, 1);
+    tlb.flushPages(0x400, 0x200);
     tlb.flush('nonGlobal');
     expect(tlb.find(7, 'supervisor')).toBe(-1);
-    expect(moved).toEqual(['supervisor', 'supervisor']);
+    expect(moved).toEqual(['supervisor', 'supervisor', 'supervisor']);
+    fill(8, 'supervisor', true);
+    tlb.flush('all');
+    expect([tlb.find(8, 'supervisor'), moved.length]).toEqual([-1, 4]);
   });
 
   it('a large page goes as a whole', () => {
