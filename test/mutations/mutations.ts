@@ -283,7 +283,7 @@ export const MUTATIONS: readonly Mutation[] = [
     file: 'src/cpu/fetch-tlb.ts',
     original: 'fetched.slots = kept;\n    this.#onCodeMoved(half);',
     planted: 'fetched.slots = kept;',
-    tests: [system('paging-invalidation')],
+    tests: ['test/unit/cpu/fetch-tlb.test.ts'],
   },
   {
     fault: 'jumps go on to where a page of 4 KiB lay before INVLPG',
