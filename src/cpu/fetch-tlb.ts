@@ -2,9 +2,9 @@
  * The TLB of instruction fetches (`tlb-layout.ts`), and who must hear when a translation that code ran by is dropped:
  * blocks are found again by linear address, so that whoever remembers them there has to forget.
  *
- * Direct-mapped, user and supervisor apart. What was filled in is remembered beyond its entry's end, in a filter: an
- * INVLPG of a page from which nothing was ever fetched, and a CR3 write while all of the kernel's code is global, change
- * nothing for code.
+ * Direct-mapped, user and supervisor apart. Code is found only while the translations of its pages are held, by all
+ * engines alike and however a run is sliced: a guest sees in accessed bits when translations are made. So an INVLPG of a
+ * page that is not held, and a CR3 write while all of the kernel's code is global, change nothing for code.
  */
 import type { Pool } from '../memory/pool.ts';
 import { FETCH_TLB } from './tlb-layout.ts';
@@ -17,39 +17,20 @@ export type CodeHalf = 'user' | 'supervisor';
 const HALVES = ['user', 'supervisor'] as const;
 
 const HALF_BYTES = FETCH_TLB.ENTRIES << FETCH_TLB.ENTRY_SHIFT;
-/** Bits of the filter of one half: a page's number, cut. */
-const FILTER_BITS = 1 << 16;
-
-/** What was fetched from since the half's translations were last dropped. */
-class Fetched {
+/** What is held of a half. */
+interface Fetched {
   /** Entries that hold something, each once. */
-  slots: number[] = [];
-  /** Pages, by the lower bits of their number. */
-  readonly pages = new Uint32Array(FILTER_BITS / 32);
-  any = false;
-  anyNotGlobal = false;
-
-  note(page: number, global: boolean): void {
-    this.pages[(page & (FILTER_BITS - 1)) >>> 5] |= 1 << (page & 31);
-    this.any = true;
-    if (!global) this.anyNotGlobal = true;
-  }
-
-  has(page: number): boolean {
-    return (this.pages[(page & (FILTER_BITS - 1)) >>> 5] & (1 << (page & 31))) !== 0;
-  }
-
-  forget(): void {
-    if (this.any) this.pages.fill(0);
-    this.any = false;
-    this.anyNotGlobal = false;
-  }
+  slots: number[];
+  anyNotGlobal: boolean;
 }
 
 export class FetchTlb {
   readonly #pool: Pool;
   readonly #address: number;
-  readonly #fetched = { user: new Fetched(), supervisor: new Fetched() };
+  readonly #fetched: Record<CodeHalf, Fetched> = {
+    user: { slots: [], anyNotGlobal: false },
+    supervisor: { slots: [], anyNotGlobal: false },
+  };
   /** Called when translations by which code was found may be wrong from now on. */
   readonly #onCodeMoved: (half: CodeHalf) => void;
 
@@ -82,39 +63,46 @@ export class FetchTlb {
   fill(page: number, half: CodeHalf, { physical, global }: { physical: number; global: boolean }): void {
     const { u32 } = this.#pool.views;
     const at = this.#entry(page, half);
-    if (isEmpty(u32, at)) this.#fetched[half].slots.push(at);
+    const fetched = this.#fetched[half];
+    if (isEmpty(u32, at)) fetched.slots.push(at);
+    else this.#onCodeMoved(half);
+    if (!global) fetched.anyNotGlobal = true;
     u32[at] = page;
     u32[at + FETCH_TLB.PAGE_HIGH / 4] = page / 2 ** 32;
     u32[at + FETCH_TLB.PHYSICAL / 4] = physical;
     u32[at + FETCH_TLB.GLOBAL / 4] = global ? 1 : 0;
-    this.#fetched[half].note(page, global);
   }
 
   flush(scope: 'nonGlobal' | 'all'): void {
     for (const half of HALVES) {
-      const fetched = this.#fetched[half];
-      if (scope === 'all' ? fetched.any : fetched.anyNotGlobal) this.#drop(half, scope);
+      const { slots, anyNotGlobal } = this.#fetched[half];
+      if (scope === 'all' ? slots.length > 0 : anyNotGlobal) this.#drop(half, scope);
     }
   }
 
   /** INVLPG of any address in `pages` pages from `first` on. */
   flushPages(first: number, pages: number): void {
     for (const half of HALVES) {
-      const fetched = this.#fetched[half];
-      if (!fetched.any) continue;
-      if (pages > 1 || fetched.has(first)) this.#drop(half, { first, pages });
+      const { slots } = this.#fetched[half];
+      if (pages > 1) {
+        if (slots.length > 0) this.#drop(half, { first, pages });
+      } else if (this.find(first, half) >= 0) {
+        const at = this.#entry(first, half);
+        empty(this.#pool.views.u32, at);
+        slots.splice(slots.indexOf(at), 1);
+        this.#onCodeMoved(half);
+      }
     }
   }
 
   #drop(half: CodeHalf, what: Dropped): void {
     const fetched = this.#fetched[half];
-    fetched.forget();
+    fetched.anyNotGlobal = false;
     const { u32 } = this.#pool.views;
     const kept: number[] = [];
     for (const at of fetched.slots) {
       if (!concerns(u32, at, what)) {
-        // What stays filled can be found without being filled again.
-        fetched.note(u32[at], u32[at + FETCH_TLB.GLOBAL / 4] === 1);
+        if (u32[at + FETCH_TLB.GLOBAL / 4] === 0) fetched.anyNotGlobal = true;
         kept.push(at);
       } else empty(u32, at);
     }

@@ -74,15 +74,6 @@ export class FillLog {
     this.#setWord(list.count, 0);
   }
 
-  /** All slots that may hold something, some of them twice. */
-  forEach(look: (slot: number) => void): void {
-    const { u16 } = this.#pool.views;
-    for (const list of Object.values(LISTS)) {
-      const first = (this.address + list.slots) >>> 1;
-      for (let index = 0; index < this.#word(list.count); index++) look(u16[first + index]);
-    }
-  }
-
   get largePages(): number {
     return this.#largePages.size;
   }

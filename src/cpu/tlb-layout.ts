@@ -50,7 +50,7 @@ export const SLOT = { LISTED: 1, LISTED_GLOBAL: 2, GLOBAL: 4 } as const;
  * of the page, physical page, flags}.
  */
 export const FETCH_TLB = {
-  ENTRIES: 1024,
+  ENTRIES: 4096,
   ENTRY_SHIFT: 4,
   PAGE: 0,
   PAGE_HIGH: 4,

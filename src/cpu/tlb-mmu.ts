@@ -20,6 +20,7 @@ import { TLB } from './tlb-layout.ts';
 
 type Access = 'read' | 'write' | 'execute';
 const PAGE_MASK = PAGE_SIZE - 1;
+const { INVALID } = TLB;
 
 /** Which of the four tables. */
 const TABLE = { userRead: 0, userWrite: 1, supervisorRead: 2, supervisorWrite: 3 } as const;
@@ -54,7 +55,7 @@ export class TlbMmu implements Mmu {
       [this.#tables, 4 * TLB.TABLE_SIZE],
       [this.#empty, TLB.TABLE_SIZE],
     ] as const) {
-      cpu.pool.views.u32.fill(TLB.INVALID, start >>> 2, (start + bytes) >>> 2);
+      cpu.pool.views.u32.fill(INVALID, start >>> 2, (start + bytes) >>> 2);
     }
     cpu.memory.onFrameMoved = () => this.#dropZeroFrame();
   }
@@ -75,7 +76,7 @@ export class TlbMmu implements Mmu {
     if (wide !== this.#wide) {
       // Entries change their size: all slots are cleared, whatever they held.
       this.#wide = wide;
-      this.#cpu.pool.views.u32.fill(TLB.INVALID, this.#tables >>> 2, (this.#tables + 4 * TLB.TABLE_SIZE) >>> 2);
+      this.#cpu.pool.views.u32.fill(INVALID, this.#tables >>> 2, (this.#tables + 4 * TLB.TABLE_SIZE) >>> 2);
       this.flush('all');
     }
     const user = state.cpl === 3;
@@ -248,15 +249,27 @@ export class TlbMmu implements Mmu {
     this.#log.takeLarge(address, (first, bytes) => this.#flushRange(first, bytes));
   }
 
-  /** Drops all parts of a page larger than 4 KiB: INVLPG of any address in it means the whole of it. */
+  /**
+   * Drops all parts of a page larger than 4 KiB: INVLPG of any address in it means the whole of it. Looks where they can
+   * be, however much else was filled: a guest may do this all the time.
+   */
   #flushRange(first: number, bytes: number): void {
     const { u32 } = this.#cpu.pool.views;
-    const inRange = (address: number) => address >= first && address < first + bytes;
-    this.#log.forEach((slot) => {
-      const at = this.#entry(slot) >>> 2;
-      if (u32[at] !== TLB.INVALID && inRange(u32[at] + (this.#wide ? u32[at + 1] * 2 ** 32 : 0))) u32[at] = TLB.INVALID;
-    });
-    this.#fetches.flushPages(first / PAGE_SIZE, bytes / PAGE_SIZE);
+    const [page, pages] = [first / PAGE_SIZE, bytes / PAGE_SIZE];
+    const count = Math.min(pages, TLB.ENTRIES);
+    const [wide, end] = [this.#wide, first + bytes];
+    const [mask, shift] = [TLB.ENTRIES - 1, TLB.entryShift(wide) - 2];
+    for (let table = 0; table < 4; table++) {
+      const start = this.#table(table) >>> 2;
+      for (let index = 0; index < count; index++) {
+        const at = start + (((page + index) & mask) << shift);
+        const tag = u32[at];
+        if (tag === INVALID) continue;
+        const address = wide ? tag + u32[at + 1] * 2 ** 32 : tag;
+        if (address >= first && address < end) u32[at] = INVALID;
+      }
+    }
+    this.#fetches.flushPages(page, pages);
   }
 
   /** Writes to a physical page must be seen from now on: drops the entries through which it can be written. */
@@ -275,7 +288,7 @@ export class TlbMmu implements Mmu {
       let at = this.#table(table) >>> 2;
       const addend = TLB.addend(this.#wide) >>> 2;
       for (let index = 0; index < TLB.ENTRIES; index++, at += step) {
-        if (u32[at] !== TLB.INVALID && (u32[at] + u32[at + addend]) >>> 0 === frame) u32[at] = TLB.INVALID;
+        if (u32[at] !== INVALID && (u32[at] + u32[at + addend]) >>> 0 === frame) u32[at] = INVALID;
       }
     }
   }
@@ -289,7 +302,7 @@ export class TlbMmu implements Mmu {
   }
 
   #invalidate(u32: Uint32Array, slot: number): void {
-    u32[this.#entry(slot) >>> 2] = TLB.INVALID;
+    u32[this.#entry(slot) >>> 2] = INVALID;
   }
 
   #isUser(privilege: AccessPrivilege): boolean {

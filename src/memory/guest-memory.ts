@@ -48,6 +48,8 @@ export class GuestMemory {
   /** Host address of the page map (`page-map.ts`), and its entries. */
   readonly #map: number;
   #pages: number;
+  /** Known from the beginning, so that no read makes the pool grow: the views of it that somebody works with stay good. */
+  readonly #zeroFrame: number;
   /** ROM frames by page. */
   readonly #rom = new Map<number, number>();
   /** Sorted by address; ranges do not overlap. */
@@ -65,6 +67,7 @@ export class GuestMemory {
     }
     this.size = size;
     this.#pool = pool;
+    this.#zeroFrame = pool.frames.zeroFrame;
     this.#pages = size / PAGE_SIZE;
     this.#map = pool.allocate(this.#pages << PAGE_MAP.ENTRY_SHIFT);
   }
@@ -85,7 +88,7 @@ export class GuestMemory {
       const frame = this.#frame(page);
       if (frame !== 0) return frame;
       this.#setAttributes(page, SEEN_AS_ZERO);
-      return this.#pool.frames.zeroFrame;
+      return this.#zeroFrame;
     }
     return this.#rom.get(page) ?? 0;
   }
@@ -168,7 +171,7 @@ export class GuestMemory {
       const page = pageOf(address + done);
       const offset = (address + done) & PAGE_MASK;
       const count = Math.min(PAGE_SIZE - offset, length - done);
-      const frame = this.#isRam(page) ? this.#frame(page) || this.#pool.frames.zeroFrame : (this.#rom.get(page) ?? 0);
+      const frame = this.#isRam(page) ? this.#frame(page) || this.#zeroFrame : (this.#rom.get(page) ?? 0);
       if (frame !== 0) bytes.set(this.#pool.views.u8.subarray(frame + offset, frame + offset + count), done);
       done += count;
     }

@@ -279,10 +279,17 @@ export const MUTATIONS: readonly Mutation[] = [
   },
 
   {
-    fault: 'jumps go on to where a page lay before INVLPG or MOV to CR3',
+    fault: 'jumps go on to where a page lay before MOV to CR3 or INVLPG of a larger page',
     file: 'src/cpu/fetch-tlb.ts',
-    original: '    this.#onCodeMoved(half);\n',
-    planted: '',
+    original: 'fetched.slots = kept;\n    this.#onCodeMoved(half);',
+    planted: 'fetched.slots = kept;',
+    tests: ['test/unit/cpu/fetch-tlb.test.ts'],
+  },
+  {
+    fault: 'jumps go on to where a page of 4 KiB lay before INVLPG',
+    file: 'src/cpu/fetch-tlb.ts',
+    original: 'slots.splice(slots.indexOf(at), 1);\n        this.#onCodeMoved(half);',
+    planted: 'slots.splice(slots.indexOf(at), 1);',
     tests: [system('paging-invalidation')],
   },
   {

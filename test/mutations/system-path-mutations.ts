@@ -12,11 +12,11 @@ const SEQUENCES = 'test/difftest/sequences.test.ts';
 
 export const SYSTEM_PATH_MUTATIONS: readonly Mutation[] = [
   {
-    fault: 'INVLPG of a page whose entry was replaced leaves what was found by it',
+    fault: 'code of a page whose translation was replaced is found without it',
     file: 'src/cpu/fetch-tlb.ts',
-    original: 'if (pages > 1 || fetched.has(first)) this.#drop(half, { first, pages });',
-    planted: 'if (pages > 1 || this.find(first, half) >= 0) this.#drop(half, { first, pages });',
-    tests: [FETCH_TLB],
+    original: 'else this.#onCodeMoved(half);',
+    planted: '',
+    tests: [FETCH_TLB, 'test/conformance/engines/fetch-translations.test.ts'],
   },
   {
     fault: 'a CR3 write drops global pages of code, too',
@@ -26,9 +26,9 @@ export const SYSTEM_PATH_MUTATIONS: readonly Mutation[] = [
     tests: [FETCH_TLB],
   },
   {
-    fault: 'a page that survives a flush is not remembered',
+    fault: 'a page that survives a flush is taken for global',
     file: 'src/cpu/fetch-tlb.ts',
-    original: 'fetched.note(u32[at], u32[at + FETCH_TLB.GLOBAL / 4] === 1);',
+    original: 'if (u32[at + FETCH_TLB.GLOBAL / 4] === 0) fetched.anyNotGlobal = true;',
     planted: '',
     tests: [FETCH_TLB],
   },

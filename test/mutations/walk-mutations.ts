@@ -111,4 +111,18 @@ export const WALK_MUTATIONS: readonly Mutation[] = [
     planted: 'code.i32(PAGE_SIZE);',
     tests: ['test/conformance/system/paging-pae.test.ts'],
   },
+  {
+    fault: 'INVLPG of a larger page drops its first part alone',
+    file: 'src/cpu/tlb-mmu.ts',
+    original: 'Math.min(pages, TLB.ENTRIES)',
+    planted: '1',
+    tests: ['test/unit/cpu/tlb-mmu.test.ts'],
+  },
+  {
+    fault: 'the first page that is read without a frame makes the pool grow',
+    file: 'src/memory/guest-memory.ts',
+    original: 'return this.#zeroFrame;',
+    planted: 'return this.#pool.frames.allocate();',
+    tests: ['test/unit/memory/guest-memory.test.ts'],
+  },
 ];

@@ -61,20 +61,27 @@ describe('the TLB of instruction fetches', () => {
     expect(tlb.find(7, 'supervisor')).toBe(-1);
   });
 
-  it('remembers a page beyond the end of its entry: others may have kept what they found by it', () => {
+  it('says so when a page takes the place of another: what was found by that one must not be found any more', () => {
     fill(7, 'supervisor', true);
     fill(7 + FETCH_TLB.ENTRIES, 'supervisor', true);
     expect(tlb.find(7, 'supervisor')).toBe(-1);
-    tlb.flushPages(7, 1);
     expect(moved).toEqual(['supervisor']);
+    tlb.flushPages(7, 1);
+    expect(moved).toHaveLength(1);
   });
 
-  it('remembers pages that survive the flush of another', () => {
-    fill(7, 'supervisor', true);
+  it('pages that survive the flush of another go at a CR3 write', () => {
+    fill(7, 'supervisor', false);
     fill(8, 'supervisor', true);
+    fill(0x400, 'supervisor', true);
     tlb.flushPages(8, 1);
-    tlb.flushPages(7, 1);
-    expect(moved).toEqual(['supervisor', 'supervisor']);
+    tlb.flushPages(0x400, 0x200);
+    tlb.flush('nonGlobal');
+    expect(tlb.find(7, 'supervisor')).toBe(-1);
+    expect(moved).toEqual(['supervisor', 'supervisor', 'supervisor']);
+    fill(8, 'supervisor', true);
+    tlb.flush('all');
+    expect([tlb.find(8, 'supervisor'), moved.length]).toEqual([-1, 4]);
   });
 
   it('a large page goes as a whole', () => {

@@ -125,6 +125,15 @@ describe('overcommitment', () => {
     expect(cost).toBeLessThan(80);
   });
 
+  it('a read never makes the pool grow: who looks at the bytes of a page may ask for another', () => {
+    const pool = Pool.create();
+    pool.allocate(900 * 1024); // no room for frames in what it begins with
+    const { memory } = createMemory(MIB, pool);
+    const { u8 } = pool.views;
+    expect(memory.frameForRead(5)).toBeGreaterThan(0);
+    expect(u8.byteLength).toBeGreaterThan(0);
+  });
+
   it('a page leaves the zero frame at its first write, which is reported', () => {
     const { pool, memory } = createMemory();
     const moved: number[] = [];
