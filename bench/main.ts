@@ -6,12 +6,12 @@
  *   npm run bench -- --base da6d244 system one group, beside that revision
  *   npm run bench -- --help                all options
  */
-import { closeSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { cpus, loadavg } from 'node:os';
 import { dirname, join } from 'node:path';
 import { UserError } from '../src/base/errors.ts';
 import { fetchSystem } from '../src/cli/fetch/debian.ts';
-import { openOutput, writeUserFile } from '../src/cli/files.ts';
+import { checkOutput, writeUserFile } from '../src/cli/files.ts';
 import { createProgress } from '../src/cli/progress.ts';
 import { buildTree, checkOut, describeTree, ROOT, resolveRevision } from './base-revision.ts';
 import { measureLibrary } from './child-library.ts';
@@ -56,7 +56,7 @@ async function main(): Promise<void> {
   }
   const options = parseOptions(args);
   if (options.help) return console.log(HELP);
-  if (options.json !== undefined) closeSync(openOutput(options.json));
+  if (options.json !== undefined) checkOutput(options.json);
   const baseCommit = options.base === undefined ? undefined : resolveRevision(options.base);
   const cleanUp = new CleanUp();
   cleanUp.atExit();

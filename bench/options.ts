@@ -48,8 +48,8 @@ Options:
   --quick               one round of a quarter of the work: about five minutes
   --base <revision>     also an older revision of Vetro, checked out and built in a temporary folder
   --json <file>         all results as JSON, too
-  --emulators <list>    of ${EMULATORS.filter((name) => name !== 'base').join(', ')}; the first is compared with the others
-                        (${USUAL_EMULATORS.join(',')})
+  --emulators <list>    of ${EMULATORS.filter((name) => name !== 'base').join(', ')}: the first of them, in this order, is
+                        compared with the others (${USUAL_EMULATORS.join(',')})
   --rounds <n>          rounds, each with a new process of every emulator (${USUAL.rounds}; quick ${QUICK.rounds})
   --scale <factor>      work of each program (${USUAL.scale}; quick ${QUICK.scale})
   --limit <seconds>     time limit of a program (${USUAL.limit}; quick ${QUICK.limit})
@@ -62,6 +62,8 @@ Options:
 /** @throws UserError that names the option */
 export function parseOptions(args: readonly string[]): BenchOptions {
   const { values, positionals } = parse(args);
+  for (const name of ['base', 'json'] as const)
+    if (values[name] === '') throw new UserError(`--${name} is empty: give it a value or leave it out`);
   const usual = values.quick ? QUICK : USUAL;
   const system = values.system;
   if (!Object.hasOwn(SYSTEMS, system))
@@ -108,7 +110,7 @@ function parse(args: readonly string[]) {
   } catch (error) {
     const { code = '', message } = error as NodeJS.ErrnoException;
     if (!code.startsWith('ERR_PARSE_ARGS')) throw error;
-    throw new UserError(`${message.split('\n')[0].replace(/\. To specify.*$/, '')}; see --help`);
+    throw new UserError(`${message.split('\n')[0].replace(/\.( To specify.*)?$/, '')}; see --help`);
   }
 }
 

@@ -42,7 +42,9 @@ export function selectEmulators(list: string): EmulatorName[] {
   const names = list.split(',');
   for (const name of names) {
     if (!(EMULATORS as readonly string[]).includes(name))
-      throw new UserError(`no emulator '${name}'; there are ${EMULATORS.join(', ')}`);
+      throw new UserError(
+        `no emulator '${name}'; there are ${EMULATORS.filter((other) => other !== 'base').join(', ')}`,
+      );
   }
   return EMULATORS.filter((name) => names.includes(name));
 }

@@ -116,16 +116,24 @@ export class Console {
 
   readonly #onKeys = (keys: Buffer): void => {
     if (this.#inMonitor) return;
-    const passed: number[] = [];
+    let passed: number[] = [];
+    const type = () => {
+      if (passed.length > 0) this.#type(Uint8Array.from(passed));
+      passed = [];
+    };
     for (const key of keys) {
       if (this.#escaped) {
         this.#escaped = false;
         if (key === CTRL_A || key === 0x61) passed.push(CTRL_A);
-        else this.#command(String.fromCharCode(key));
+        else {
+          // A command acts on what comes behind it.
+          type();
+          this.#command(String.fromCharCode(key));
+        }
       } else if (key === CTRL_A) this.#escaped = true;
       else passed.push(key);
     }
-    if (passed.length > 0) this.#type(Uint8Array.from(passed));
+    type();
   };
 
   #type(data: Uint8Array | string): void {

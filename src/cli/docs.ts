@@ -3,9 +3,8 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { manualIndex, manualMnemonics, manualPage } from '../isa/manual-page.ts';
 import { INSTRUCTIONS } from '../isa/table.ts';
-import { packageFolder } from './files.ts';
 
-const folder = join(packageFolder(), 'dist', 'manual');
+const folder = join(import.meta.dirname, '../../dist/manual');
 mkdirSync(folder, { recursive: true });
 const mnemonics = manualMnemonics(INSTRUCTIONS);
 for (const mnemonic of mnemonics) writeFileSync(join(folder, `${mnemonic}.md`), manualPage(INSTRUCTIONS, mnemonic));

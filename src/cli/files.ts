@@ -140,10 +140,18 @@ function patiently(transfer: () => number): number {
  * Opens a file to be written over. A FIFO must have a reader: nobody waits for one.
  * @throws UserError that names the path, and why it cannot be written
  */
-export function openOutput(path: string): number {
+export const openOutput = (path: string): number => openForWriting(path, constants.O_TRUNC);
+
+/**
+ * Sees whether a file could be written over; what is in it stays.
+ * @throws UserError like `openOutput`
+ */
+export const checkOutput = (path: string): void => closeSync(openForWriting(path, 0));
+
+function openForWriting(path: string, flags: number): number {
   try {
-    const { O_WRONLY, O_CREAT, O_TRUNC, O_NONBLOCK } = constants;
-    return openSync(path, O_WRONLY | O_CREAT | O_TRUNC | O_NONBLOCK, 0o666);
+    const { O_WRONLY, O_CREAT, O_NONBLOCK } = constants;
+    return openSync(path, O_WRONLY | O_CREAT | O_NONBLOCK | flags, 0o666);
   } catch (error) {
     throw unwritable(path, error);
   }

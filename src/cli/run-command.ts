@@ -84,7 +84,7 @@ export const runCommand = (context: CommandContext): CommandModule<object, RunAr
       .option('instruction-time', {
         type: 'number',
         default: DEFAULT_INSTRUCTION_TIME,
-        describe: 'guest time that an instruction takes, in ns; with --clock host only at first',
+        describe: 'guest time that an instruction takes, in ns, 0.01 to 1000; with --clock host only at first',
         requiresArg: true,
       })
       .option('serial', {

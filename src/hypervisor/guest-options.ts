@@ -5,7 +5,8 @@ import type { EngineName } from '../machine/machine.ts';
 /**
  * `virtual`: guest time depends on instructions alone; idle time is skipped. Bit-exact.
  * `host`: guest time follows the wall clock: an idle guest waits for it, and of a busy one an instruction takes as much
- * guest time as it takes of the wall clock. What was missed while the host slept is made up for.
+ * guest time as it takes of the wall clock. What was missed while the host slept is made up for; what a paused
+ * guest missed is not.
  */
 export type ClockMode = 'virtual' | 'host';
 

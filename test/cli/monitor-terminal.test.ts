@@ -73,6 +73,23 @@ describe.skipIf(!hasScript)(
       rmSync(folder, { recursive: true, force: true });
     });
 
+    it('keys that come together with Ctrl-A n are for the guest that was in front', async () => {
+      const two = new Terminal([...vetro.command, 'run', join(folder, 'echo.img'), '--count', '2']);
+      try {
+        const keys = new Typist(two);
+        await keys.waitFor('>', TIMEOUT);
+        keys.type(`a${CTRL_A}n`);
+        await keys.waitFor('vm2 is in front', TIMEOUT);
+        keys.type('b');
+        expect(await keys.waitFor('[b]', TIMEOUT)).not.toContain('[a]');
+        keys.type(`${CTRL_A}n`);
+        await keys.waitFor('vm1 is in front', TIMEOUT);
+        await keys.waitFor('[a]', TIMEOUT);
+      } finally {
+        two.kill();
+      }
+    });
+
     it('opens with Ctrl-A c, and a wrong line does it no harm', async () => {
       typist.type('a');
       await see('[a]');

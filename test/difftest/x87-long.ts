@@ -1,6 +1,7 @@
 // Compares the x87's emitted functions with the BigInt helpers, and both with the host's CPU, on random states:
 //   npm run check:long [-- vectors of each operation [word of an operation's name …]]
-// Ten million vectors of each operation, if nothing else is said. Exit status 1 if anything differs.
+// Ten million vectors of each operation, if nothing else is said. Exit status 1 if anything differs, 2 if arguments are
+// wrong.
 import { hostOracleUnavailable } from '../../src/difftest/host/host-oracle.ts';
 import { X87_OPERATIONS } from '../support/x87-operations.ts';
 import { compareX87 } from './compare-x87.ts';
@@ -9,7 +10,9 @@ const DEFAULT_VECTORS = 10_000_000;
 
 const [countText, ...words] = process.argv.slice(2);
 const vectors = countText === undefined ? DEFAULT_VECTORS : Number(countText);
-if (!Number.isInteger(vectors) || vectors <= 0) throw new Error('usage: x87-long.ts [vectors] [word …]');
+if (!Number.isInteger(vectors) || vectors <= 0) refuse(`'${countText}' is no number of vectors`);
+for (const word of words)
+  if (!X87_OPERATIONS.some(({ name }) => name.includes(word))) refuse(`no operation's name contains '${word}'`);
 const unavailable = hostOracleUnavailable();
 if (unavailable) console.log(`without a host CPU to compare with: ${unavailable}`);
 let [wrong, all] = [0, 0];
@@ -28,3 +31,8 @@ for (const operation of X87_OPERATIONS) {
 }
 console.log(`${all} vectors, ${wrong} mismatches`);
 process.exitCode = wrong > 0 ? 1 : 0;
+
+function refuse(problem: string): never {
+  console.error(`${problem}; usage: npm run check:long -- [vectors] [word …]`);
+  process.exit(2);
+}

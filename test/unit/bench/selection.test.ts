@@ -68,6 +68,10 @@ describe('the options', () => {
     [['--system', 'toString'], '--system must be one of debian-686, debian-686-pae, not toString'],
     [['--emulators', 'base'], 'the base is given by --base REVISION, not among the emulators'],
     [['--bse', 'x'], "Unknown option '--bse'; see --help"],
+    [['--emulators', 'bochs'], "no emulator 'bochs'; there are vetro, v86, v86-nojit, qemu"],
+    [['--scale', '-1'], "Option '--scale' argument is ambiguous; see --help"],
+    [['--base='], '--base is empty: give it a value or leave it out'],
+    [['--json', ''], '--json is empty: give it a value or leave it out'],
     [['--json'], "Option '--json <value>' argument missing; see --help"],
   ])('%j is refused in one line', (args, line) => {
     expect(() => parseOptions(args)).toThrow(new UserError(line));
