@@ -191,11 +191,6 @@ export class BlockCache {
     return true;
   }
 
-  /** Whether a page holds decoded code. */
-  holds(page: number): boolean {
-    return this.#index.hasPage(page);
-  }
-
   /** Drops everything. Nothing may be running in it. @returns the pages that held code */
   clear(): readonly number[] {
     if (this.full) this.#room = Math.min(this.#room * ROOM.FACTOR, ROOM.MOST);

@@ -263,7 +263,7 @@ class ColdLowering extends RecordLowering {
     if (!this.#accessesInPlace) return undefined;
     const pushed = (push: () => void) => new Expression(I32, push);
     return translateInPlace(new FunctionWriter(this.code, []), {
-      state: pushed(() => this.code.get(this.locals.state)),
+      state: new Local(I32, this.locals.state),
       segment: pushed(() => this.#segment(at.segment)),
       offset: pushed(() => this.#offset(at.offset)),
       bytes: width / 8,

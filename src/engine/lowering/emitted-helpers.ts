@@ -3,7 +3,7 @@
  * and has changed nothing; then the helper is to be called as if there were no such code. The helper in `cpu` says what is right, and the reference evaluator uses it alone.
  */
 import { type CodeWriter, I32 } from '../../wasm/code-writer.ts';
-import type { Expression, Int32, Int64, Local } from '../../wasm/expression.ts';
+import type { Expression, Int64, Local } from '../../wasm/expression.ts';
 import { writeInPlace } from '../../wasm/function-writer.ts';
 import type { ModuleBuilder } from '../../wasm/module-builder.ts';
 import { SEGMENT_FUNCTIONS } from './system/segment-functions.ts';
@@ -14,7 +14,7 @@ import { buildX87Module, isX87Function, writeX87Function } from './x87/x87-modul
 
 export interface EmittedCallContext {
   /** Address of the state block. */
-  readonly state: Int32;
+  readonly state: Local<typeof I32>;
   /** Offset of the running instruction in its code segment. */
   readonly instructionPointer: Int64;
   /** Pointers are 64 bits wide, as in 64-bit mode. */

@@ -5,7 +5,9 @@
 import { PAGE_SIZE } from '../../base/address.ts';
 import { STATE } from '../../cpu/state-layout.ts';
 import { TLB } from '../../cpu/tlb-layout.ts';
-import type { CodeWriter } from '../../wasm/code-writer.ts';
+import { type CodeWriter, I32 } from '../../wasm/code-writer.ts';
+import { Expression, type Int32, type Local } from '../../wasm/expression.ts';
+import type { FunctionWriter } from '../../wasm/function-writer.ts';
 
 export interface TlbProbe {
   readonly table: 'tlbRead' | 'tlbWrite';
@@ -52,6 +54,18 @@ export function pushHostAddress(code: CodeWriter, { wide, linear, entry }: TlbPr
   code.get(entry);
   code.memory('i32.load', TLB.addend(wide));
   code.op('i32.add');
+}
+
+/** The same for functions written with expressions, in code of 32 and 16 bits. */
+export function probeTlb(
+  f: FunctionWriter,
+  access: Pick<TlbProbe, 'table' | 'bytes'> & { readonly state: Local<typeof I32>; readonly linear: Local<typeof I32> },
+): { readonly missed: Int32; readonly host: Int32 } {
+  const { table, bytes, state, linear } = access;
+  const entry = f.variable(I32).index;
+  const probe: TlbProbe = { table, bytes, wide: false, state: state.index, linear: linear.index, entry };
+  const missed = f.local(new Expression(I32, (code) => pushProbe(code, probe, 'misses')));
+  return { missed, host: new Expression(I32, (code) => pushHostAddress(code, probe)) };
 }
 
 const PAGE_SHIFT = Math.log2(PAGE_SIZE);

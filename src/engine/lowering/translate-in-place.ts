@@ -2,11 +2,11 @@
  * A memory access of cold code, tried in place: for forms whose own work is so short that calling the access functions
  * would cost more than it. Code of 32 and 16 bits only.
  */
-import { SEGMENT_FIELDS, STATE } from '../../cpu/state-layout.ts';
-import { TLB } from '../../cpu/tlb-layout.ts';
+import { SEGMENT_FIELDS } from '../../cpu/state-layout.ts';
 import type { I32 } from '../../wasm/code-writer.ts';
 import { type Int32, type Local, select } from '../../wasm/expression.ts';
 import { type FunctionWriter, load32 } from '../../wasm/function-writer.ts';
+import { probeTlb } from './tlb-probe.ts';
 
 /**
  * The host address of `bytes` at an offset, if they are within the segment and in the TLB; else 0, which says nothing:
@@ -15,7 +15,7 @@ import { type FunctionWriter, load32 } from '../../wasm/function-writer.ts';
 export function translateInPlace(
   f: FunctionWriter,
   access: {
-    readonly state: Int32;
+    readonly state: Local<typeof I32>;
     /** Address of the segment's state. */
     readonly segment: Int32;
     readonly offset: Int32;
@@ -31,12 +31,6 @@ export function translateInPlace(
   const below = offset.belowU(load32(segment, SEGMENT_FIELDS.low));
   const outside = last.aboveU(limit).or(below).or(last.belowU(offset));
   const linear = f.local(offset.add(load32(segment, SEGMENT_FIELDS.base)));
-  const shift = TLB.entryShift(false);
-  const index = linear.shr(12 - shift).and((TLB.ENTRIES - 1) << shift);
-  const entry = f.local(load32(state, STATE.fields[table]).add(index));
-  // The page of the last byte must be the entry's.
-  const lastPage = linear.add(bytes - 1).and(-4096);
-  const missed = lastPage.ne(load32(entry, TLB.TAG));
-  const host = linear.add(load32(entry, TLB.addend(false)));
+  const { missed, host } = probeTlb(f, { table, bytes, state, linear });
   return f.local(select(outside.or(missed).isZero(), host, 0));
 }

@@ -67,7 +67,7 @@ describe.each(SYSTEM_ENGINES)('%s: STI (SDM Vol. 2B, "STI—Set Interrupt Flag")
   it('an interrupt that is asked for at the boundary behind STI waits for one instruction', () => {
     // At every count from the beginning on; once it is exactly between STI and HLT.
     const program = 'sti\nhlt\nthere: nop\nnop';
-    const behind = new Set<string>();
+    let there = 0;
     for (let count = 1; count < 200; count++) {
       const result = runSystem(
         engine,
@@ -76,8 +76,10 @@ describe.each(SYSTEM_ENGINES)('%s: STI (SDM Vol. 2B, "STI—Set Interrupt Flag")
           prepare(machine) {
             setVector(machine, VECTOR, { access: 0x8e, selector: SELECTOR.CODE, offset: label(machine, 'entry') });
             const { clock } = machine.processor;
-            const asks = { at: () => machine.processor.retired >= count };
-            const ask = () => (asks.at() ? machine.processor.intr.set(1) : void clock.setAlarm(clock.now + 1, ask));
+            const ask = () => {
+              if (machine.processor.retired >= count) machine.processor.intr.set(1);
+              else clock.setAlarm(clock.now + 1, ask);
+            };
             clock.setAlarm(clock.now + 1, ask);
           },
           acknowledge({ processor }) {
@@ -87,11 +89,11 @@ describe.each(SYSTEM_ENGINES)('%s: STI (SDM Vol. 2B, "STI—Set Interrupt Flag")
         },
       );
       const at = interruptedAt(result);
-      const names = ['there'].filter((name) => at === label(result, name));
-      behind.add(names[0] ?? (at === 0 ? 'none' : 'elsewhere'));
+      if (at === label(result, 'there')) there++;
+      // HLT is one byte: taken there, it would wait for an interrupt that has been.
       expect(at).not.toBe(label(result, 'there') - 1);
     }
-    expect(behind).toContain('there');
+    expect(there).toBeGreaterThan(0);
   });
 
   it('it does not hold off an NMI', () => {

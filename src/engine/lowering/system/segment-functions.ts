@@ -6,11 +6,12 @@ import { ACCESS, ACCESS_MASK } from '../../../cpu/descriptor.ts';
 import { EFLAGS } from '../../../cpu/flags.ts';
 import { CR0 } from '../../../cpu/register-bits.ts';
 import { NULL_SEGMENT, SEGMENT_FIELDS, SEGMENT_STRIDE, STATE } from '../../../cpu/state-layout.ts';
-import { TLB } from '../../../cpu/tlb-layout.ts';
 import { SEGMENT } from '../../../isa/semantics.ts';
 import { type Int32, i32, select } from '../../../wasm/expression.ts';
 import { load32 } from '../../../wasm/function-writer.ts';
-import { DONE, declineIf, field, type StatusWriter, type WriteSystem } from './write-system.ts';
+import { DONE, declineIf, field, type StatusWriter } from '../emitted-function.ts';
+import { probeTlb } from '../tlb-probe.ts';
+import type { WriteSystem } from './write-system.ts';
 
 interface Contents {
   readonly base: Int32;
@@ -59,10 +60,9 @@ const load: WriteSystem = ({ f, state }, segment: Int32, selector: Int32) => {
   const offset = f.local(selector.and(0xfff8));
   declineIf(f, selector.and(4).or(offset.add(7).aboveU(field(state, 'gdtrLimit'))));
   const linear = f.local(field(state, 'gdtrBase').add(offset));
-  const shift = TLB.entryShift(false);
-  const entry = f.local(field(state, 'tlbRead').add(linear.shr(12 - shift).and((TLB.ENTRIES - 1) << shift)));
-  declineIf(f, linear.add(7).and(-4096).ne(load32(entry, TLB.TAG)));
-  const host = f.local(linear.add(load32(entry, TLB.addend(false))));
+  const probe = probeTlb(f, { table: 'tlbRead', bytes: 8, state, linear });
+  declineIf(f, probe.missed);
+  const host = f.local(probe.host);
   const low = f.local(load32(host, 0));
   const high = f.local(load32(host, 4));
 

@@ -13,8 +13,9 @@ import { FETCH_TLB, JUMP_TAG, TLB } from '../../../cpu/tlb-layout.ts';
 import { GPR, SEGMENT } from '../../../isa/semantics.ts';
 import { type Int32, i32 } from '../../../wasm/expression.ts';
 import { load32 } from '../../../wasm/function-writer.ts';
+import { DONE, declineIf, field, type StatusWriter } from '../emitted-function.ts';
 import { storeContents } from './segment-functions.ts';
-import { DONE, declineIf, field, type StatusWriter, type WriteSystem } from './write-system.ts';
+import type { WriteSystem } from './write-system.ts';
 
 const FLAT_MODE = MODE.CODE32 | MODE.STACK32 | MODE.FLAT;
 const DEBUG_ENABLES = 0xff;

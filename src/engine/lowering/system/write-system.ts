@@ -1,20 +1,9 @@
-/** What emitted code for the helpers of system instructions is written with. */
-import { type CpuState, type FieldName, STATE } from '../../../cpu/state-layout.ts';
 import type { I32 } from '../../../wasm/code-writer.ts';
-import type { Int32 } from '../../../wasm/expression.ts';
-import { type FunctionWriter, load32 } from '../../../wasm/function-writer.ts';
+import type { Local } from '../../../wasm/expression.ts';
+import type { StatusWriter } from '../emitted-function.ts';
 
-/** What it leaves. */
-export const DONE = 0;
-/** Nothing has changed; the helper is to be called. */
-export const DECLINED = 1;
-
-export type StatusWriter = FunctionWriter<readonly [typeof I32]>;
-
-/** Writes the code for a call in place of it. Arguments are locals or constants. */
-export type WriteSystem = (context: { readonly f: StatusWriter; readonly state: Int32 }, ...args: never[]) => void;
-
-/** The lower half of a field of the state. */
-export const field = (state: Int32, name: FieldName & keyof CpuState): Int32 => load32(state, STATE.fields[name]);
-
-export const declineIf = (f: StatusWriter, condition: Int32): void => f.if(condition, () => f.return(DECLINED));
+/** Writes the code for a call of a system instruction's helper in place of it. Arguments are locals or constants. */
+export type WriteSystem = (
+  context: { readonly f: StatusWriter; readonly state: Local<typeof I32> },
+  ...args: never[]
+) => void;

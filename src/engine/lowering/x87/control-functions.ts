@@ -5,8 +5,9 @@ import { CONTROL_FIXED, CONTROL_WRITABLE, EXCEPTIONS } from '../../../cpu/x87/co
 import type { X87_HELPER_SIGNATURES } from '../../../isa/x87-helper-signature.ts';
 import { type Int32, i32, select } from '../../../wasm/expression.ts';
 import { load32 } from '../../../wasm/function-writer.ts';
+import { DECLINED, DONE, type StatusWriter } from '../emitted-function.ts';
 import { STATUS } from './number.ts';
-import { DECLINED, DONE, type StatusWriter, type Write } from './write-context.ts';
+import type { Write } from './write-context.ts';
 
 /** What comes before an instruction that waits: nothing to do if no exception is pending and FERR# needs no change. */
 function declinePending(f: StatusWriter, state: Int32): void {

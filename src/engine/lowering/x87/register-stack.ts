@@ -8,8 +8,9 @@ import { SEGMENT } from '../../../isa/semantics.ts';
 import { I32, I64 } from '../../../wasm/code-writer.ts';
 import { type Expression, type Int32, type Int64, i32, type Local } from '../../../wasm/expression.ts';
 import { load, load32 } from '../../../wasm/function-writer.ts';
+import { DECLINED, DONE, type StatusWriter } from '../emitted-function.ts';
 import { C1, type NumberParts, SIGN, STATUS } from './number.ts';
-import { DECLINED, DONE, type StatusWriter, type WriteContext } from './write-context.ts';
+import type { WriteContext } from './write-context.ts';
 
 /** Both bits of an empty register's tag; other tags differ in no way that matters. */
 const EMPTY = 3;

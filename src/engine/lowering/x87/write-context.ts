@@ -1,15 +1,7 @@
 /** What the functions on the register stack are written with. */
-import type { I32 } from '../../../wasm/code-writer.ts';
 import type { Int32, Int64, Local } from '../../../wasm/expression.ts';
-import type { FunctionWriter } from '../../../wasm/function-writer.ts';
+import type { StatusWriter } from '../emitted-function.ts';
 import type { NumberFunctions } from './number-functions.ts';
-
-/** What a function returns. */
-export const DONE = 0;
-/** Nothing has changed; the helper is to be called. */
-export const DECLINED = 1;
-
-export type StatusWriter = FunctionWriter<readonly [typeof I32]>;
 
 export interface WriteContext {
   readonly f: StatusWriter;
