@@ -1,3 +1,3 @@
 /** The engines there are. */
-export const ENGINES = ['interpreter', 'reference'] as const;
+export const ENGINES = ['auto', 'jit', 'interpreter', 'reference'] as const;
 export type EngineName = (typeof ENGINES)[number];

@@ -35,6 +35,7 @@ import type { CodeSpace } from './code-space.ts';
 import { DisposedEngine, type Engine } from './engine.ts';
 import type { EngineName } from './engine-name.ts';
 import { Interpreter } from './interpreter/interpreter.ts';
+import { DEFAULT_TRANSLATION, EAGER_TRANSLATION, type TranslationOptions } from './jit/translation-options.ts';
 import { ReferenceEngine } from './reference/reference-engine.ts';
 
 export { ENGINES, type EngineName } from './engine-name.ts';
@@ -48,6 +49,8 @@ export interface ProcessorOptions {
   /** A CPU model by name. */
   readonly model: string;
   readonly engine: EngineName;
+  /** When hot code is translated, where that differs from what the engine does by itself. */
+  readonly translation?: Partial<TranslationOptions> | undefined;
   /** Guest time that an instruction takes, in ns, until it is corrected. Default: `DEFAULT_INSTRUCTION_TIME`. */
   readonly instructionTime?: number | undefined;
   /** What all CPUs of a pool share; the state block lies in that pool. */
@@ -83,6 +86,12 @@ export interface RunLimits {
 /** Units of `spend` between two looks at whether a run is overdue, about a millisecond; and what a turn of the dispatcher costs. */
 const PATIENCE = 4096;
 const TURN_COST = 16;
+/** How the engine translates; undefined: it does not. */
+function translationOf({ engine, translation }: ProcessorOptions): TranslationOptions | undefined {
+  if (engine === 'auto') return { ...DEFAULT_TRANSLATION, ...translation };
+  return engine === 'jit' ? { ...EAGER_TRANSLATION, ...translation } : undefined;
+}
+
 /** No budget. */
 const NO_SHADOW = 0xffff_ffff;
 /** What can happen at one instruction boundary, in the order of priority. */
@@ -170,7 +179,7 @@ export class Processor implements Cpu {
     this.engine =
       options.engine === 'reference'
         ? new ReferenceEngine(this, options.code.decoder)
-        : new Interpreter(this, options.code.runtime, options.code.decoder);
+        : new Interpreter(this, options.code, translationOf(options));
     this.clock.onEarlierAlarm = () => this.attend();
     this.#time = new GuestTime(slopeOf(options.instructionTime ?? DEFAULT_INSTRUCTION_TIME));
     this.clock.setSource(() => this.#time.at(this.retired));

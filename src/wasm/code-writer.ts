@@ -262,10 +262,10 @@ export class CodeWriter {
     this.#out.byte(0x10);
     this.#out.unsigned(functionIndex);
   }
-  callIndirect(typeIndex: number): void {
+  callIndirect(typeIndex: number, table = 0): void {
     this.#out.byte(0x11);
     this.#out.unsigned(typeIndex);
-    this.#out.unsigned(0);
+    this.#out.unsigned(table);
   }
 
   /** The finished body: local declarations, code, `end`. */

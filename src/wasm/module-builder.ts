@@ -25,6 +25,7 @@ export class ModuleBuilder {
   /** Names of functions, for people who look at profiles. */
   readonly #names: { readonly index: number; readonly name: string }[] = [];
   #importedFunctions = 0;
+  #tables = 0;
 
   type(type: FunctionType): number {
     const key = `${type.parameters}:${type.results}`;
@@ -46,8 +47,10 @@ export class ModuleBuilder {
   importMemory(name: string, limits: { minimumPages: number; maximumPages: number }): void {
     this.#imports.push({ name, description: [KIND.memory, HAS_MAXIMUM, limits.minimumPages, limits.maximumPages] });
   }
-  importTable(name: string, size: number): void {
+  /** @returns the table's index */
+  importTable(name: string, size: number): number {
     this.#imports.push({ name, description: [KIND.table, FUNCREF, 0, size] });
+    return this.#tables++;
   }
 
   /** Reserves a function index; `define` gives the body. `name`: what profiles call it. */

@@ -13,7 +13,8 @@ import type { Pool } from '../../memory/pool.ts';
 import { BlockDecoder, type BlockInstruction, type CodeSource } from '../blocks/block-decoder.ts';
 import { BlockTable } from '../blocks/block-table.ts';
 import { CodeBytes } from '../blocks/code-bytes.ts';
-import { BLOCK_HEADER_SIZE, BlockIndex, firstPage } from './block-index.ts';
+import { BLOCK_HEADER_SIZE, BlockIndex, COOL, firstPage } from './block-index.ts';
+import type { CatalogForm } from './form-catalog.ts';
 import { PSEUDO } from './pseudo-handlers.ts';
 import { RECORD, RECORD_SIZE } from './record-layout.ts';
 import { RecordWriter } from './record-writer.ts';
@@ -36,12 +37,18 @@ const SEARCH_LIMIT = 512;
 /** Blocks that are looked at for one key. Behind them are more only if a guest has chosen its addresses to that end. */
 const CHAIN_LIMIT = 64;
 
+/** An instruction of a block that is in records. */
+export interface KnownInstruction extends BlockInstruction {
+  readonly form: CatalogForm;
+  readonly record: number;
+}
+
 export class BlockCache {
   readonly #pool: Pool;
   readonly #runtime: InterpreterRuntime;
   readonly #decoder: BlockDecoder;
   readonly #writer: RecordWriter;
-  readonly #index: BlockIndex;
+  readonly index: BlockIndex;
   /** By page: which of its bytes belong to blocks. */
   readonly #code = new Map<number, CodeBytes>();
   readonly #chunks: number[] = [];
@@ -49,6 +56,10 @@ export class BlockCache {
   /** What of the blocks emitted code finds by itself. */
   readonly table: BlockTable;
   readonly #lone: number;
+  /** Entries of a new block, in a mode, until it is hot. */
+  heatFor: (modeKey: number) => number = () => COOL;
+  /** Called when bytes of a block have changed. */
+  onStale: (block: number) => void = () => {};
   /** Chunks that may be used. */
   #room: number = ROOM.FIRST;
   #chunk = -1;
@@ -63,10 +74,10 @@ export class BlockCache {
     });
     this.#writer = new RecordWriter(pool, runtime);
     this.table = new BlockTable(pool);
-    this.#index = new BlockIndex(pool);
+    this.index = new BlockIndex(pool);
     this.#scratch = pool.allocate((MAX_INSTRUCTIONS + 2) * RECORD_SIZE, 64);
     this.#lone = pool.allocate(LONE_BYTES, 64) + BLOCK_HEADER_SIZE;
-    this.#index.addStale(this.#lone);
+    this.index.addStale(this.#lone);
   }
 
   /** No room for another block: `clear` must come first. */
@@ -82,7 +93,7 @@ export class BlockCache {
    * instruction. Throws a GuestFault if the code can't be fetched.
    */
   find(address: number, modeKey: number, source: CodeSource): number {
-    const index = this.#index;
+    const index = this.index;
     const key = address * 16 + (modeKey & MODE.BLOCK_MASK);
     let block = index.firstOfKey(key);
     for (let steps = 0; block !== 0 && steps < CHAIN_LIMIT; steps++) {
@@ -94,7 +105,7 @@ export class BlockCache {
 
   /** Lets emitted code find the block, if it may be entered from anywhere. */
   publish(block: number): void {
-    const index = this.#index;
+    const index = this.index;
     if (index.crossingEnd(block) > 0 || index.isCutOff(block)) return;
     const key = index.key(block);
     const physical = Math.floor(key / 16);
@@ -106,23 +117,56 @@ export class BlockCache {
    * for one run.
    */
   partial(address: number, count: number, source: CodeSource): number {
-    if (this.#index.isStale(address)) return this.#staleRecord(address, count);
+    if (this.index.isStale(address)) return this.#staleRecord(address, count);
     const { records, instructions } = this.#copyRecords(address, count);
     const { u16 } = this.#pool.views;
     const offset = u16[(address + records * RECORD_SIZE + RECORD.pageOffset) >>> 1];
     // The last one may be the first of two that share a record.
     const single = instructions === count ? [] : this.#decodeWithin(address, offset, source);
-    const prepared = this.#writer.prepare(single, this.#index.key(address) % 16, { fuse: false });
+    const prepared = this.#writer.prepare(single, this.index.key(address) % 16, { fuse: false });
     this.#writer.write(this.#scratch + records * RECORD_SIZE, prepared, { start: offset, tail: PSEUDO.STOP });
     return this.#scratch;
   }
 
+  /** Host address of the block of a key, if it is known and lies in one page, within its segment; else 0. */
+  known(key: number): number {
+    const { index } = this;
+    for (let block = index.firstOfKey(key); block !== 0; block = index.nextOfKey(block)) {
+      if (index.key(block) === key && index.crossingEnd(block) === 0 && !index.isCutOff(block)) return block;
+    }
+    return 0;
+  }
+
+  /** A block's instructions, decoded anew, each with its form and the record that begins with it, or holds it as its second. */
+  instructions(block: number, source: CodeSource): readonly KnownInstruction[] {
+    const { index } = this;
+    const key = index.key(block);
+    const decoded = this.#decoder.decode(
+      Math.floor(key / 16),
+      key % 16,
+      { ...source, limit: index.limit(block) },
+      MAX_INSTRUCTIONS,
+    )!;
+    const { forms } = this.#writer.prepare(decoded.instructions, key % 16, { fuse: false });
+    const { u8 } = this.#pool.views;
+    let record = block;
+    let within = 0;
+    return decoded.instructions.map((instruction, number) => {
+      const known = { ...instruction, form: forms[number], record };
+      if (++within === u8[record + RECORD.count]) {
+        record += RECORD_SIZE;
+        within = 0;
+      }
+      return known;
+    });
+  }
+
   /** One instruction of a block, by its page offset. The block's own page, whatever the tables say by now: it is running. */
   #decodeWithin(block: number, offset: number, source: CodeSource): readonly BlockInstruction[] {
-    const key = this.#index.key(block);
+    const key = this.index.key(block);
     const from = Math.floor(key / 16);
     const further = offset - (from % PAGE_SIZE);
-    const within = { ...source, limit: this.#index.limit(block) - further };
+    const within = { ...source, limit: this.index.limit(block) - further };
     return this.#decoder.decode(from + further, key % 16, within, 1)!.instructions;
   }
 
@@ -172,7 +216,7 @@ export class BlockCache {
 
   /** Bytes of a page change: the blocks that hold them are dropped. @returns whether there were any */
   invalidate(page: number, offset: number, length: number): boolean {
-    const index = this.#index;
+    const index = this.index;
     const code = this.#code.get(page);
     if (!code?.any(offset, offset + length)) return false;
     const crowded = this.#isCrowded(page);
@@ -181,6 +225,7 @@ export class BlockCache {
       if (!crowded && !this.#covers(block, page, offset, offset + length)) continue;
       this.#markStale(block, index.records(block));
       index.markStale(block);
+      this.onStale(block);
       this.table.remove(Math.floor(index.key(block) / 16), block);
       found = true;
     }
@@ -194,7 +239,7 @@ export class BlockCache {
   /** Drops everything. Nothing may be running in it. @returns the pages that held code */
   clear(): readonly number[] {
     if (this.full) this.#room = Math.min(this.#room * ROOM.FACTOR, ROOM.MOST);
-    const pages = this.#index.clear();
+    const pages = this.index.clear();
     this.#code.clear();
     this.table.clear();
     this.#chunk = this.#chunks.length > 0 ? 0 : -1;
@@ -211,7 +256,7 @@ export class BlockCache {
 
   /** The code segment may have become shorter since, or longer, and the next page be another one. */
   #fits(block: number, source: CodeSource): boolean {
-    const index = this.#index;
+    const index = this.index;
     const crossingEnd = index.crossingEnd(block);
     const start = Math.floor(index.key(block) / 16) % PAGE_SIZE;
     const fits = index.isCutOff(block)
@@ -222,14 +267,14 @@ export class BlockCache {
 
   /** Whether it has bytes of a page's [first, end). Both its parts may lie in the same page. */
   #covers(block: number, page: number, first: number, end: number): boolean {
-    const index = this.#index;
+    const index = this.index;
     const key = index.key(block);
     if (firstPage(key) === page && first < index.end(block) && end > Math.floor(key / 16) % PAGE_SIZE) return true;
     return index.crossingPage(block) === page && first < index.crossingEnd(block);
   }
 
   #isCrowded(page: number): boolean {
-    const index = this.#index;
+    const index = this.index;
     let count = 0;
     for (let block = index.firstOfPage(page); block !== 0; block = index.nextOfPage(block, page))
       if (++count > SEARCH_LIMIT) return true;
@@ -244,7 +289,7 @@ export class BlockCache {
 
   /** Pages that were watched for blocks that are all gone. */
   releasedPages(page: number): boolean {
-    const index = this.#index;
+    const index = this.index;
     if (!index.hasPage(page) || index.firstOfPage(page) !== 0) return false;
     index.releasePage(page);
     this.#code.delete(page);
@@ -263,12 +308,12 @@ export class BlockCache {
     // The limit of a code segment is checked when a block is looked up: where there is one, no block is linked to the next.
     const tail = modeKey & (MODE.FLAT | MODE.CODE64) ? PSEUDO.FALL_THROUGH : PSEUDO.STALE;
     this.#writer.write(at, prepared, { start, tail });
-    this.#index.add(at, { records, key, end, crossing, limit: source.limit, cutOff });
+    this.index.add(at, { records, key, end, crossing, limit: source.limit, cutOff, heat: this.heatFor(modeKey) });
     const page = firstPage(key);
     this.#note(page, { first: start, end }, source);
     if (crossing) this.#note(crossing.page, { first: 0, end: crossing.end }, source);
     for (const one of crossing && crossing.page !== page ? [page, crossing.page] : [page])
-      this.#index.addToPage(at, one);
+      this.index.addToPage(at, one);
     return at;
   }
 

@@ -9,7 +9,11 @@ import { PAGE_SIZE } from '../../base/address.ts';
 import type { Pool } from '../../memory/pool.ts';
 
 /** Bytes in front of the first record. */
-export const BLOCK_HEADER_SIZE = 32;
+export const BLOCK_HEADER_SIZE = 40;
+/** What emitted code reads of the header: bytes from a field to the first record. */
+export const BEFORE_BLOCK = { REGION: 8, HEAT: 4 } as const;
+/** Entries until an engine is asked that does not want to know. */
+export const COOL = 0xffff_ffff;
 
 /** Byte offsets in the header. */
 const HEADER = {
@@ -29,6 +33,10 @@ const HEADER = {
   records: 30,
   /** u8: see FLAG; in the upper half the bytes covered of the second page, 0: it does not cross. */
   flags: 31,
+  /** u32: host address of what enters the translated region that begins here (`engine/jit/region-cache`); 0: none. */
+  region: 32,
+  /** u32: entries until the engine is asked for such a region; 0: it is entered, or asked for, each time. */
+  heat: 36,
 } as const;
 
 const FLAG = { STALE: 1, CUT_OFF: 2, CROSSING_SHIFT: 4 } as const;
@@ -46,6 +54,8 @@ export interface BlockDescription {
   readonly limit: number;
   /** It only faults, because its instruction ends beyond the code segment. */
   readonly cutOff: boolean;
+  /** Entries until the engine is asked for a region. */
+  readonly heat: number;
 }
 
 export class BlockIndex {
@@ -60,7 +70,7 @@ export class BlockIndex {
   }
 
   /** Writes the header, and enters the block in the chain of its key. */
-  add(block: number, { records, key, end, crossing, limit, cutOff }: BlockDescription): void {
+  add(block: number, { records, key, end, crossing, limit, cutOff, heat }: BlockDescription): void {
     const { u8, u16, u32, f64 } = this.#pool.views;
     const header = block - BLOCK_HEADER_SIZE;
     const chain = chainOf(key);
@@ -73,7 +83,25 @@ export class BlockIndex {
     u16[(header + HEADER.end) >>> 1] = end;
     u8[header + HEADER.records] = records;
     u8[header + HEADER.flags] = ((crossing?.end ?? 0) << FLAG.CROSSING_SHIFT) | (cutOff ? FLAG.CUT_OFF : 0);
+    this.setRegion(block, { region: 0, heat });
     this.#byKey[chain] = block;
+  }
+
+  /** What happens at the block's entry: see the header. */
+  setRegion(block: number, { region, heat }: { readonly region: number; readonly heat: number }): void {
+    const { u32 } = this.#pool.views;
+    u32[(block - BEFORE_BLOCK.REGION) >>> 2] = region;
+    u32[(block - BEFORE_BLOCK.HEAT) >>> 2] = heat;
+  }
+
+  /** Entries until the engine is asked for a region. */
+  heat(block: number): number {
+    return this.#pool.views.u32[(block - BEFORE_BLOCK.HEAT) >>> 2];
+  }
+
+  /** Host address of what enters the region that begins with the block; 0: there is none. */
+  region(block: number): number {
+    return this.#pool.views.u32[(block - BEFORE_BLOCK.REGION) >>> 2];
   }
 
   /** Enters a block in the chain of one of its pages. @returns whether the page had none, nor ever had one */
@@ -87,6 +115,7 @@ export class BlockIndex {
   /** A header for records that are no block of any page: such a block is always stale. */
   addStale(block: number): void {
     this.#pool.views.u8[block - BLOCK_HEADER_SIZE + HEADER.flags] = FLAG.STALE;
+    this.setRegion(block, { region: 0, heat: COOL });
   }
 
   /** First of the blocks among which that of a key is, 0: there is none. */
@@ -172,6 +201,7 @@ export class BlockIndex {
 
   markStale(block: number): void {
     this.#pool.views.u8[block - BLOCK_HEADER_SIZE + HEADER.flags] |= FLAG.STALE;
+    this.setRegion(block, { region: 0, heat: COOL });
   }
 
   #flags(block: number): number {

@@ -2,12 +2,13 @@
  * A form as a handler inside the loop: only what usually happens. Segments are flat, memory is in the TLB, nothing
  * faults; as soon as that is not so, nothing has been changed yet and the form's cold function does it all.
  */
-import { SEGMENT_FIELDS, STATE } from '../../cpu/state-layout.ts';
+import { STATE } from '../../cpu/state-layout.ts';
 import { isOperation, type Value } from '../../ir/value.ts';
 import type { SegmentRef } from '../../isa/operand.ts';
 import { type CodeWriter, I32, type Label } from '../../wasm/code-writer.ts';
 import { type FormStatement, loadOpcode, storeOpcode } from '../lowering/form-lowering.ts';
 import { isExit } from '../lowering/restartable.ts';
+import { addSegmentBase } from '../lowering/segment-bounds.ts';
 import { pushHostAddress, pushProbe, type TlbProbe } from '../lowering/tlb-probe.ts';
 import type { LocalPool } from '../lowering/value-lowering.ts';
 import { RECORD } from './record-layout.ts';
@@ -75,29 +76,8 @@ export class HotLowering extends RecordLowering {
     code.memory('i32.load16_u', RECORD.segment);
     code.op('i32.add');
     code.set(segment);
-    const bound = (field: number) => {
-      code.get(segment);
-      code.memory('i32.load', field);
-    };
-    // low ≤ offset ≤ high − (bytes − 1), the last without a wrap: high is at least that much
-    code.get(offset);
-    bound(SEGMENT_FIELDS.low);
-    code.op('i32.lt_u');
-    code.brIf(this.#labels.cold);
-    const high = table === 'tlbRead' ? SEGMENT_FIELDS.highRead : SEGMENT_FIELDS.highWrite;
-    bound(high);
-    code.i32(bytes - 1);
-    code.op('i32.lt_u');
-    code.brIf(this.#labels.cold);
-    code.get(offset);
-    bound(high);
-    code.i32(bytes - 1);
-    code.op('i32.sub', 'i32.gt_u');
-    code.brIf(this.#labels.cold);
-    code.get(offset);
-    bound(SEGMENT_FIELDS.base);
-    code.op('i32.add');
-    code.set(offset);
+    const access = { pushSegment: () => code.get(segment), segment: 0, offset, bytes, table };
+    addSegmentBase(code, access, () => code.brIf(this.#labels.cold));
   }
 
   protected load(statement: Extract<FormStatement, { kind: 'load' }>): void {

@@ -18,6 +18,9 @@ import { CodeWatch } from '../blocks/code-watch.ts';
 import { COST, type DispatchedCpu, type Engine, type EngineExit } from '../engine.ts';
 import { fetchBytewise } from '../fetch-bytewise.ts';
 import { BlockCache } from './block-cache.ts';
+import { COOL } from './block-index.ts';
+import { RegionCache } from '../jit/region-cache.ts';
+import type { TranslationOptions } from '../jit/translation-options.ts';
 import type { HelperCall } from './helper-call.ts';
 import { EXIT } from './loop/run-function.ts';
 import { ACCESS_CODE } from './memory-functions.ts';
@@ -45,7 +48,14 @@ export class Interpreter implements Engine, EmittedCodeHost {
   /** A compare that reads a device was about to run fused with a branch: the device must see the compare's own time, and may ask for an interrupt behind it. */
   #alone = false;
 
-  constructor(cpu: DispatchedCpu, runtime: InterpreterRuntime, decoder: Decoder) {
+  readonly #regions: RegionCache | undefined;
+
+  /** `translation`: hot code is translated so. */
+  constructor(
+    cpu: DispatchedCpu,
+    { runtime, decoder }: { readonly runtime: InterpreterRuntime; readonly decoder: Decoder },
+    translation: TranslationOptions | undefined,
+  ) {
     this.#cpu = cpu;
     this.#runtime = runtime;
     this.#decoder = decoder;
@@ -68,6 +78,13 @@ export class Interpreter implements Engine, EmittedCodeHost {
         return Math.floor(cpu.mmu.translateFetch(cpu.state.modeKey & MODE.CODE64 ? next : next >>> 0) / PAGE_SIZE);
       },
     };
+    if (translation) {
+      const regions = new RegionCache(cpu.pool, runtime, this.#blocks, this.#source, translation);
+      // Regions know nothing of stops.
+      this.#blocks.heatFor = (modeKey) => (this.#source.stops.size > 0 ? COOL : regions.heatFor(modeKey));
+      this.#blocks.onStale = (block) => regions.drop(block);
+      this.#regions = regions;
+    }
     runtime.prepare();
   }
 
@@ -146,6 +163,11 @@ export class Interpreter implements Engine, EmittedCodeHost {
       this.#fault(thrown);
       return 0;
     }
+  }
+
+  /** A block is hot. @returns host address of the entry of its region, 0: it is to be interpreted */
+  translate(block: number): number {
+    return this.#regions!.translate(block);
   }
 
   partial(record: number, budget: number): number {
@@ -297,6 +319,7 @@ export class Interpreter implements Engine, EmittedCodeHost {
   }
 
   #clear(): void {
+    this.#regions?.clear();
     for (const page of this.#blocks.clear()) this.#watch.unwatch(page);
     this.#cpu.jumpCache.forgetAll();
   }

@@ -1,5 +1,6 @@
 /** The interpreter's code at work on one pool's memory, shared by all CPUs of that pool: instances of the library's modules. */
 import type { Pool } from '../../memory/pool.ts';
+import { RegionTable } from '../jit/region-table.ts';
 import { type CodeLibrary, TABLE_SIZE } from './code-library.ts';
 import type { CatalogForm, FormCatalog } from './form-catalog.ts';
 import type { HelperCall } from './helper-call.ts';
@@ -12,6 +13,7 @@ export interface EmittedCodeHost {
   slowSegment(segment: number, offset: number, access: number): void;
   raise(vector: number, errorCode: number, cause: string): void;
   callHelper(call: HelperCall): boolean;
+  translate(block: number): number;
 }
 
 type RunFunction = (state: number) => number;
@@ -22,6 +24,8 @@ export class InterpreterRuntime {
   readonly #pool: Pool;
   readonly #library: CodeLibrary;
   #table = new WebAssembly.Table({ element: 'anyfunc', initial: TABLE_SIZE, maximum: TABLE_SIZE });
+  /** Functions of translated regions. */
+  regions = new RegionTable();
   #runs: { narrow?: RunFunction; wide?: RunFunction } = {};
   #memoryFunctions: { narrow?: WebAssembly.Exports; wide?: WebAssembly.Exports } = {};
   #emittedHelpers: { narrow?: WebAssembly.Exports; wide?: WebAssembly.Exports } = {};
@@ -70,6 +74,7 @@ export class InterpreterRuntime {
   /** Lets go of the pool's memory, which all code at work in it holds. */
   dispose(): void {
     this.#table = new WebAssembly.Table({ element: 'anyfunc', initial: 0 });
+    this.regions = new RegionTable();
     this.#runs = {};
     this.#memoryFunctions = {};
     this.#emittedHelpers = {};
@@ -81,6 +86,8 @@ export class InterpreterRuntime {
       host: {
         memory: this.#pool.memory,
         table: this.#table,
+        regions: this.regions.table,
+        translate: (_state: number, block: number) => this.active.translate(block >>> 0),
         lookUp: () => this.active.lookUp(),
         partial: (_state: number, record: number, budget: number) => this.active.partial(record >>> 0, budget >>> 0),
       },

@@ -122,6 +122,7 @@ export abstract class FlagLowering extends ValueLowering {
     // Everything is evaluated before the first word changes: a flag kept, or read by another's value, is the old one.
     const result = soleArgument(values, { SF: 'msb', ZF: 'isZero', PF: 'parity' });
     const vector = soleArgument(values, { CF: 'msb', OF: 'overflow', AF: 'bit3' });
+    if (result && vector) return this.setAllFlags(result, vector);
     const carries = this.pool.take(typeOf(32));
     if (vector) this.#maskedVector(vector);
     else if (touched(['CF', 'OF', 'AF'])) this.#composeCarries(values);
@@ -133,7 +134,7 @@ export abstract class FlagLowering extends ValueLowering {
     if (result || !touched(['SF', 'ZF', 'PF'])) {
       if (!result) this.#keepDeltas();
       code.set(carries);
-      if (result) this.setFlagResult(() => this.#signExtendedResult(result));
+      if (result) this.setFlagResult(() => this.signedResult(result));
     } else {
       // Any combination of SF, ZF, PF: result 0 or 1, and deltas.
       const zero = this.pool.take(typeOf(32));
@@ -156,6 +157,15 @@ export abstract class FlagLowering extends ValueLowering {
     this.setFlagCarries(() => code.get(carries));
   }
 
+  /** All six: those of a result, and those of a vector of carries (`addCarries` and the like). */
+  protected setAllFlags(result: Value, vector: Value): void {
+    const carries = this.pool.take(typeOf(32));
+    this.#maskedVector(vector);
+    this.code.set(carries);
+    this.setFlagResult(() => this.signedResult(result));
+    this.setFlagCarries(() => this.code.get(carries));
+  }
+
   #flagOrOld(values: Readonly<Record<string, Value>>, flag: string): void {
     const value = values[flag];
     if (value) this.clean(value);
@@ -169,7 +179,8 @@ export abstract class FlagLowering extends ValueLowering {
     this.code.op('i32.and', 'i32.or');
   }
 
-  #signExtendedResult(result: Value): void {
+  /** Pushes a result as `setFlagResult` takes it. */
+  protected signedResult(result: Value): void {
     this.signed(result);
     if (this.wide && result.width !== 64) this.code.op('i64.extend_i32_s');
   }

@@ -11,6 +11,8 @@ import type { FunctionWriter } from '../../wasm/function-writer.ts';
 
 export interface TlbProbe {
   readonly table: 'tlbRead' | 'tlbWrite';
+  /** Local with the table's host address, if it is in one already. */
+  readonly tableLocal?: number;
   /** Bytes accessed: they must not go on in the next page. */
   readonly bytes: number;
   /** 64-bit code: the address is an i64, entries are larger. */
@@ -27,8 +29,10 @@ export function pushProbe(code: CodeWriter, probe: TlbProbe, answer: 'hits' | 'm
   const pointer = wide ? 'i64' : 'i32';
   const push = (value: number) => (wide ? code.i64(BigInt(value)) : code.i32(value));
   // entry = table + (page mod entries) * size of an entry
-  code.get(probe.state);
-  code.memory('i32.load', STATE.fields[probe.table]);
+  if (probe.tableLocal === undefined) {
+    code.get(probe.state);
+    code.memory('i32.load', STATE.fields[probe.table]);
+  } else code.get(probe.tableLocal);
   code.get(linear);
   if (wide) code.op('i32.wrap_i64');
   code.i32(PAGE_SHIFT - TLB.entryShift(wide));

@@ -8,6 +8,7 @@ import { VirtualClock } from '../../../src/base/virtual-clock.ts';
 import { VECTOR } from '../../../src/cpu/fault.ts';
 import { EFLAGS } from '../../../src/cpu/flags.ts';
 import { CR0, CR4 } from '../../../src/cpu/register-bits.ts';
+import type { EngineName } from '../../../src/engine/engine-name.ts';
 import { Processor } from '../../../src/engine/processor.ts';
 import { GuestMemory } from '../../../src/memory/guest-memory.ts';
 import { SYSTEM_ENGINES } from '../../support/system-machine.ts';
@@ -24,7 +25,7 @@ interface Chain {
 }
 
 /** CPL 3 with alignment checks on, an odd stack pointer, and gates that stay at CPL 3: each push is an #AC. */
-function alignmentStorm(engine: 'interpreter' | 'reference', { gate, code }: Chain): BareMachine {
+function alignmentStorm(engine: EngineName, { gate, code }: Chain): BareMachine {
   const machine = createBareMachine(engine);
   machine.write(GDT + 0x08, [0xff, 0xff, 0, 0, 0, 0xfa, 0xcf, 0]);
   machine.write(GDT + 0x10, [0xff, 0xff, 0, 0, 0, 0xf2, 0xcf, 0]);

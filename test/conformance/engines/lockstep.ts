@@ -206,6 +206,8 @@ const MACHINES = [
   { engine: 'reference', largestSlice: 300 },
   { engine: 'interpreter', largestSlice: 0 },
   { engine: 'interpreter', largestSlice: 7 },
+  { engine: 'jit', largestSlice: 0 },
+  { engine: 'jit', largestSlice: 300 },
 ] as const;
 
 export interface Difference {

@@ -5,6 +5,7 @@ import { JUMP_CACHE } from '../../../cpu/tlb-layout.ts';
 import { CodeWriter, I32, I64, type Label } from '../../../wasm/code-writer.ts';
 import type { HotHandler } from '../form-catalog.ts';
 import type { RunLocals } from '../hot-lowering.ts';
+import { BEFORE_BLOCK } from '../block-index.ts';
 import { RECORD } from '../record-layout.ts';
 
 export interface RunModuleOptions {
@@ -18,7 +19,7 @@ export interface RunModuleOptions {
 }
 
 /** What `step` returns for. */
-export const NEED = { COLD: 0, LOOK_UP: 1, PARTIAL: 2, STOP: 3 } as const;
+export const NEED = { COLD: 0, LOOK_UP: 1, PARTIAL: 2, REGION: 3, STOP: 4 } as const;
 
 /** What both functions are made of. */
 export abstract class LoopFunction {
@@ -194,8 +195,30 @@ export abstract class LoopFunction {
     this.storePointer('base', () => code.get(newBase));
   }
 
-  /** Takes the block's instructions from the budget and goes on at `then`; falls through if it has too few. */
-  protected enter(then: Label): void {
+  /** Enters a block: goes to `region` where it is hot, else does as `takeFromBudget`, and counts. */
+  protected enter(then: Label, region: Label): void {
+    const { code } = this;
+    const heatAt = code.newLocal(I32);
+    const heat = code.newLocal(I32);
+    this.takeFromBudget(then, () => {
+      code.get(this.locals.record);
+      code.i32(BEFORE_BLOCK.HEAT);
+      code.op('i32.sub');
+      code.tee(heatAt);
+      code.memory('i32.load', 0);
+      code.tee(heat);
+      code.op('i32.eqz');
+      code.brIf(region);
+      code.get(heatAt);
+      code.get(heat);
+      code.i32(1);
+      code.op('i32.sub');
+      code.memory('i32.store', 0);
+    });
+  }
+
+  /** Takes the instructions from the record to the block's end from the budget and goes on at `then`; falls through if it has too few. */
+  protected takeFromBudget(then: Label, first: () => void = () => {}): void {
     const { code } = this;
     const { state, record } = this.locals;
     const budget = code.newLocal(I32);
@@ -207,6 +230,7 @@ export abstract class LoopFunction {
     code.tee(count);
     code.op('i32.ge_u');
     code.if();
+    first();
     code.get(state);
     code.get(budget);
     code.get(count);

@@ -4,20 +4,30 @@ import { type CodeWriter, I32, type Label } from '../../../wasm/code-writer.ts';
 import { emitBlockLookup } from '../../lowering/block-lookup.ts';
 import { STATUS } from '../cold-lowering.ts';
 import { PSEUDO } from '../pseudo-handlers.ts';
+import { BEFORE_BLOCK } from '../block-index.ts';
 import { RECORD, RECORD_SIZE } from '../record-layout.ts';
+import { FIRST_RECORD, GO_ON, REGION_ENTRY } from '../../blocks/region-entry.ts';
 import { LoopFunction, type RunModuleOptions } from './loop-function.ts';
 
 /** What `run` returns. */
 export const EXIT = { BUDGET: 0, ATTENTION: 1, FAULT: 2 } as const;
 
+/** Indices of what it calls: functions, types, tables. */
+export interface RunFunctions {
+  readonly lookUp: number;
+  readonly partial: number;
+  readonly translate: number;
+  readonly step: number;
+  readonly coldType: number;
+  readonly regionType: number;
+  readonly regions: number;
+}
+
 /** The outer function: starts at `state.ip`, and does what `step` returns for. */
 export class RunFunction extends LoopFunction {
-  readonly #functions: { lookUp: number; partial: number; coldType: number; step: number };
+  readonly #functions: RunFunctions;
 
-  constructor(
-    options: RunModuleOptions,
-    functions: { lookUp: number; partial: number; coldType: number; step: number },
-  ) {
+  constructor(options: RunModuleOptions, functions: RunFunctions) {
     super(options);
     this.#functions = functions;
   }
@@ -27,11 +37,16 @@ export class RunFunction extends LoopFunction {
     const { state, record, target, linkFrom } = locals;
     /** The jump cache has not what is looked for, or it led to where the code was overwritten. */
     const notInCache = code.newLocal(I32);
+    /** The record is known already: a hot block's. */
+    const isKnown = code.newLocal(I32);
     this.pushPointer('ip');
     code.set(target);
 
     const resolve = code.loop();
     const inner = code.block();
+    const known = code.block();
+    code.get(isKnown);
+    code.brIf(known);
     const found = code.block();
     code.get(notInCache);
     code.op('i32.eqz');
@@ -43,8 +58,21 @@ export class RunFunction extends LoopFunction {
     this.#find();
     code.end(); // found
     this.linkTo();
-    this.enter(inner);
+    code.end(); // known
+    code.i32(0);
+    code.set(isKnown);
+    const entering = code.loop();
+    const partially = code.block();
+    const hot = code.block();
+    this.enter(inner, hot);
+    code.br(partially);
+    code.end(); // hot
+    this.#region({ inner, entering, partially, resolve });
+    code.end(); // partially
     this.#partial();
+    code.br(inner);
+    code.end(); // entering
+    code.op('unreachable');
     code.end(); // inner
     const step = code.loop();
     this.store('record', record);
@@ -58,11 +86,16 @@ export class RunFunction extends LoopFunction {
     const cold = code.block();
     const lookUp = code.block();
     const partial = code.block();
+    const region = code.block();
     const stop = code.block();
     code.get(need);
-    code.brTable([cold, lookUp, partial], stop);
+    code.brTable([cold, lookUp, partial, region], stop);
     code.end(); // stop
     this.#leave(EXIT.BUDGET);
+    code.end(); // region
+    code.i32(1);
+    code.set(isKnown);
+    code.br(resolve);
     code.end(); // partial
     this.#partial();
     code.br(step);
@@ -162,6 +195,64 @@ export class RunFunction extends LoopFunction {
     code.i32(0);
     code.set(linkFrom);
     code.end(); // next
+  }
+
+  /** The record's block is hot: runs its region, if there is one by now. */
+  #region(labels: { inner: Label; entering: Label; partially: Label; resolve: Label }): void {
+    const { code } = this;
+    const { state, record, target, linkFrom } = this.locals;
+    const entry = code.newLocal(I32);
+    const next = code.newLocal(I32);
+    const interpret = code.block();
+    code.get(record);
+    code.i32(BEFORE_BLOCK.REGION);
+    code.op('i32.sub');
+    code.memory('i32.load', 0);
+    code.tee(entry);
+    code.op('i32.eqz');
+    code.if();
+    code.get(state);
+    code.get(record);
+    code.call(this.#functions.translate);
+    code.tee(entry);
+    code.op('i32.eqz');
+    code.brIf(interpret);
+    code.end();
+    code.get(state);
+    code.get(entry);
+    code.get(entry);
+    code.memory('i32.load', REGION_ENTRY.FUNCTION);
+    code.callIndirect(this.#functions.regionType, this.#functions.regions);
+    code.tee(next);
+    code.i32(FIRST_RECORD);
+    code.op('i32.lt_u');
+    code.if();
+    code.get(next);
+    code.i32(GO_ON.AT_NEXT_IP);
+    code.op('i32.eq');
+    code.if();
+    this.pushPointer('nextIp');
+    code.set(target);
+    this.pushWord('linkFrom');
+    code.set(linkFrom);
+    code.br(labels.resolve);
+    code.end();
+    code.i32(EXIT.FAULT);
+    code.i32(EXIT.ATTENTION);
+    code.get(next);
+    code.i32(GO_ON.FAULT);
+    code.op('i32.eq', 'select', 'return');
+    code.end();
+    code.get(next);
+    code.i32(-1 - GO_ON.ENTERS_BLOCK);
+    code.op('i32.and');
+    code.set(record);
+    code.get(next);
+    code.i32(GO_ON.ENTERS_BLOCK);
+    code.op('i32.and');
+    code.brIf(labels.entering);
+    code.end(); // interpret
+    this.takeFromBudget(labels.inner);
   }
 
   #lookUp(): void {

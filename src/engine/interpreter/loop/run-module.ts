@@ -11,23 +11,27 @@
  */
 import { I32 } from '../../../wasm/code-writer.ts';
 import { ModuleBuilder } from '../../../wasm/module-builder.ts';
+import { REGION_TABLE_SIZE } from '../../blocks/region-entry.ts';
 import { COLD_PARAMETERS } from '../cold-lowering.ts';
 import type { RunModuleOptions } from './loop-function.ts';
 import { RunFunction } from './run-function.ts';
 import { StepFunction } from './step-function.ts';
 
-/** Bytes of the module: imports memory, table, `lookUp(state)`, `partial(state, record, budget)`; exports `run(state)`. */
+/** Bytes of the module: imports memory, table, `lookUp(state)`, `partial(state, record, budget)`, `regions`, `translate(state, record)`; exports `run(state)`. */
 export function buildRunModule(options: RunModuleOptions): Uint8Array<ArrayBuffer> {
   const module = new ModuleBuilder();
   module.importMemory('memory', { minimumPages: 1, maximumPages: options.maximumPages });
   module.importTable('table', options.tableSize);
+  const regions = module.importTable('regions', REGION_TABLE_SIZE);
   const lookUp = module.importFunction('lookUp', { parameters: [I32], results: [I32] });
   const partial = module.importFunction('partial', { parameters: [I32, I32, I32], results: [I32] });
+  const translate = module.importFunction('translate', { parameters: [I32, I32], results: [I32] });
   const coldType = module.type({ parameters: COLD_PARAMETERS, results: [I32] });
+  const regionType = module.type({ parameters: [I32, I32], results: [I32] });
   const step = module.declare({ parameters: [I32], results: [I32] }, 'step');
   const run = module.declare({ parameters: [I32], results: [I32] }, 'run');
   module.define(step, new StepFunction(options).write());
-  module.define(run, new RunFunction(options, { lookUp, partial, coldType, step }).write());
+  module.define(run, new RunFunction(options, { lookUp, partial, translate, step, coldType, regionType, regions }).write());
   module.export('run', run);
   return module.finish();
 }

@@ -22,6 +22,7 @@ export class StepFunction extends LoopFunction {
     code.set(locals.record);
 
     const again = code.loop();
+    const region = code.block();
     const enter = code.block();
     const resolve = code.block();
     const cold = code.block();
@@ -60,8 +61,10 @@ export class StepFunction extends LoopFunction {
     code.end(); // found
     this.linkTo();
     code.end(); // enter
-    this.enter(again);
+    this.enter(again, region);
     this.#leave(NEED.PARTIAL);
+    code.end(); // region
+    this.#leave(NEED.REGION);
     code.end(); // again
     code.op('unreachable');
     return code;

@@ -14,7 +14,7 @@ function create() {
   const index = new BlockIndex(pool);
   const add = (description: Partial<BlockDescription> = {}) => {
     const block = pool.allocate(BLOCK_HEADER_SIZE + 64) + BLOCK_HEADER_SIZE;
-    const whole = { records: 2, key: KEY, end: 0x20, crossing: undefined, limit: 100, cutOff: false };
+    const whole = { records: 2, key: KEY, end: 0x20, crossing: undefined, limit: 100, cutOff: false, heat: 7 };
     index.add(block, { ...whole, ...description });
     return block;
   };

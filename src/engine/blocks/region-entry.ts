@@ -1,0 +1,49 @@
+/**
+ * The border between the interpreter's loop and translated regions: a region is a function `(state, entry) → where to go
+ * on`. `entry` is the host address of what is known of the entry taken; `state.base` is the base of its page.
+ */
+
+/** Regions that there can be at once. Slot 0 stays empty. */
+export const REGION_TABLE_SIZE = 8192;
+
+/** An entry in linear memory: offsets of u32 fields. */
+export const REGION_ENTRY = {
+  /** Index of the function in the table of regions. */
+  FUNCTION: 0,
+  /** Which of the region's entries it is. */
+  SELECTOR: 4,
+  /** Host address of the region's exits. */
+  EXITS: 8,
+  /** Times it was entered. */
+  ENTERED: 12,
+  /** i64: instructions retired in the region after it was entered here. */
+  RETIRED: 16,
+  SIZE: 24,
+} as const;
+
+/** An exit in linear memory: offsets of u32 fields. */
+export const REGION_EXIT = {
+  /** Host address of the record to go on with; 0: not known, it is looked for at `OFFSET`. */
+  RECORD: 0,
+  /** 1: it is a block's first. */
+  ENTERS_BLOCK: 4,
+  /** Of the instruction to go on with, from the base; it may lie in another page. */
+  OFFSET: 8,
+  /** Instructions retired since the budget was last counted down. */
+  RETIRED: 12,
+  /** Times it was taken. */
+  TAKEN: 16,
+  SIZE: 20,
+} as const;
+
+/** What a region returns, below `FIRST_RECORD`; else a record's address, plus `ENTERS_BLOCK` if it is a block's first. */
+export const GO_ON = {
+  /** At `state.nextIp`; where that is found is written to `state.linkFrom`, if not 0. */
+  AT_NEXT_IP: 0,
+  ENTERS_BLOCK: 1,
+  /** `state.ip` is set; a fault is pending. */
+  FAULT: 2,
+  /** `state.ip` is set; the dispatcher must look. */
+  ATTENTION: 4,
+} as const;
+export const FIRST_RECORD = 8;

@@ -1,0 +1,374 @@
+/**
+ * One block of a region: the forms of its instructions one after the other, with registers and flags in locals. What
+ * reads a flag that an earlier instruction of the block has set is given that instruction's value for it, so that a
+ * compare and the branch on it are one comparison.
+ *
+ * As in the interpreter's loop, an instruction leaves the region before it has changed anything as soon as something is
+ * out of the ordinary: the interpreter goes on with its record.
+ */
+import { STATE, SEGMENT_STRIDE } from '../../cpu/state-layout.ts';
+import { findNeeded, type Live } from '../../ir/liveness.ts';
+import { Simplifier } from '../../ir/simplify.ts';
+import { isOperation, type Value, type Width } from '../../ir/value.ts';
+import type { ValueInterner } from '../../ir/value-interner.ts';
+import type { Place, SegmentRef } from '../../isa/operand.ts';
+import { SEGMENT } from '../../isa/semantics.ts';
+import { type CodeWriter, I32, type Label } from '../../wasm/code-writer.ts';
+import type { FlowBranches } from '../../wasm/structured-flow.ts';
+import { FormLowering, type FormStatement, loadOpcode, storeOpcode } from '../lowering/form-lowering.ts';
+import { PLACE_LOCATIONS } from '../lowering/place-locations.ts';
+import { isExit } from '../lowering/restartable.ts';
+import { addSegmentBase } from '../lowering/segment-bounds.ts';
+import { pushHostAddress, pushProbe, type TlbProbe } from '../lowering/tlb-probe.ts';
+import type { LocalPool } from '../lowering/value-lowering.ts';
+import { BASE, type RegionBlock, type RegionInstruction, type Target } from './region.ts';
+import type { ExitCause, RegionExits } from './region-exits.ts';
+import type { RegionLocals } from './region-locals.ts';
+
+export interface BlockContext {
+  readonly code: CodeWriter;
+  readonly pool: LocalPool;
+  readonly locals: RegionLocals;
+  readonly exits: RegionExits;
+  readonly interner: ValueInterner;
+  /** Leaves by the exit whose place is in `locals.exit`; to the address in `locals.target`. */
+  readonly leave: Label;
+  readonly leaveComputed: Label;
+}
+
+/** Segments that are flat wherever regions run. */
+const FLAT: ReadonlySet<SegmentRef> = new Set([SEGMENT.ES, SEGMENT.SS, SEGMENT.DS]);
+
+export class BlockLowering extends FormLowering {
+  readonly #context: BlockContext;
+  readonly #block: RegionBlock;
+  readonly #branches: FlowBranches;
+  /** The instruction being lowered, and its number in the block. */
+  #instruction!: RegionInstruction;
+  #number = 0;
+  /** Host address of a 'modify' load, for the store that follows. */
+  readonly #hostAddress = new Map<number, number>();
+
+  constructor(context: BlockContext, block: RegionBlock, branches: FlowBranches) {
+    super(context.code, context.pool, { state: context.locals.state, wide: false });
+    this.#context = context;
+    this.#block = block;
+    this.#branches = branches;
+  }
+
+  /** @param needs instructions that the budget must allow before anything is done; 0: that is known */
+  write(needs: number): void {
+    const { instructions } = this.#block;
+    if (needs > 0) this.#checkBudget(needs);
+    const forms = this.#forms();
+    this.prepare(forms.flat());
+    for (const [index, statements] of forms.entries()) {
+      this.#instruction = instructions[index];
+      this.#number = index;
+      this.statements(statements);
+    }
+    const { end } = this.#block;
+    const jumps = forms.at(-1)!.at(-1)?.kind === 'jump';
+    if (end.kind === 'falls') this.#goOn(end.to);
+    // What the block itself knows of the flags has decided that it never does.
+    else if (!jumps && 'next' in end) this.#goOn(end.next!);
+    else if (end.kind === 'leaves') {
+      const { offset, record } = end;
+      this.#exit({ cause: 'apart', offset, record, retired: instructions.length });
+      this.code.br(this.#context.leave);
+    }
+    this.pool.releaseAll();
+  }
+
+  #checkBudget(needs: number): void {
+    const { code } = this;
+    const { locals, leave } = this.#context;
+    const [{ offset, record }] = this.#block.instructions;
+    this.#exit({ cause: 'budget', offset, record, retired: 0 });
+    code.get(locals.budget);
+    code.i32(needs);
+    code.op('i32.lt_u');
+    code.brIf(leave);
+  }
+
+  /** What is to be done of each instruction, with flags known from the block itself put in, and without what nobody sees. */
+  #forms(): FormStatement[][] {
+    const known = new Map<string, Value>();
+    const forms = this.#block.instructions.map(({ statements }) => this.#withKnownFlags(statements, known));
+    let live: Live = { locations: PLACE_LOCATIONS.all, temporaries: new Set() };
+    const needed: FormStatement[][] = [];
+    for (const statements of forms.toReversed()) {
+      const found = findNeeded(statements, live, PLACE_LOCATIONS);
+      needed.unshift(found.statements);
+      live = found.before;
+    }
+    return needed;
+  }
+
+  #withKnownFlags(statements: readonly FormStatement[], known: Map<string, Value>): FormStatement[] {
+    const values = new Map<number, Value>();
+    // In a flat segment every target can be reached.
+    const kept = statements.filter((one) => {
+      if (one.kind === 'checkTarget') return false;
+      const value = one.kind === 'read' && one.place.space === 'flag' ? known.get(one.place.flag) : undefined;
+      if (value === undefined || one.kind !== 'read') return true;
+      values.set(one.result.id, value);
+      return false;
+    });
+    const leaf = (value: Value) => (value.op === 'temporary' ? values.get(value.id) : undefined);
+    const result =
+      values.size === 0
+        ? kept
+        : new Simplifier<Place, SegmentRef>({ leaf }, this.#context.interner).statements(kept);
+    for (const one of result) learnFlags(one, known);
+    return result;
+  }
+
+  // Leaving -----------------------------------------------------------------------------------------------------
+
+  #exit(exit: { cause: ExitCause; offset: number; record: number; retired: number }): void {
+    this.code.i32(this.#context.exits.at(exit));
+    this.code.set(this.#context.locals.exit);
+  }
+
+  /** Before the instruction. A condition that `push` pushes leads there. */
+  #leaveIf(cause: ExitCause, push: () => void): void {
+    const { offset, record } = this.#instruction;
+    this.#exit({ cause, offset, record, retired: this.#number });
+    push();
+    this.code.brIf(this.#context.leave);
+  }
+
+  /** The block's instructions have retired. */
+  #countDown(): void {
+    const { code } = this;
+    const { budget } = this.#context.locals;
+    code.get(budget);
+    code.i32(this.#block.instructions.length);
+    code.op('i32.sub');
+    code.set(budget);
+  }
+
+  #goOn(target: Target): void {
+    this.#countDown();
+    this.#goTo(target);
+  }
+
+  #goTo(target: Target): void {
+    if (target.block !== undefined) return this.#branches.to(target.block, 'last');
+    this.#exit({ cause: 'branch', offset: target.offset, record: 0, retired: 0 });
+    this.code.br(this.#context.leave);
+  }
+
+  protected jump({ target, condition }: Extract<FormStatement, { kind: 'jump' }>): void {
+    const { code } = this;
+    const { end } = this.#block;
+    switch (end.kind) {
+      case 'jumps':
+        return this.#goOn(end.to);
+      case 'branches': {
+        if (!condition) return this.#goOn(end.taken);
+        this.value(condition);
+        this.#countDown();
+        if (end.taken.block !== undefined) this.#branches.toIf(end.taken.block);
+        else {
+          this.#exit({ cause: 'branch', offset: end.taken.offset, record: 0, retired: 0 });
+          code.brIf(this.#context.leave);
+        }
+        return this.#goTo(end.next);
+      }
+      case 'computed': {
+        const { locals, leaveComputed } = this.#context;
+        this.value(target);
+        code.set(locals.target);
+        if (condition) this.value(condition);
+        this.#countDown();
+        if (condition) code.if();
+        for (const { offset, block } of end.candidates) {
+          code.get(locals.target);
+          code.get(locals.base);
+          code.i32(offset);
+          code.op('i32.add', 'i32.eq');
+          this.#branches.toIf(block!);
+        }
+        code.br(leaveComputed);
+        if (!condition) return;
+        code.end();
+        return this.#goTo(end.next!);
+      }
+      default:
+        throw new TypeError(`a jump where a block ${end.kind}`);
+    }
+  }
+
+  protected raise({ condition }: Extract<FormStatement, { kind: 'raise' }>): void {
+    if (!condition) throw new TypeError('a form that only faults');
+    this.#leaveIf('unusual', () => this.value(condition));
+  }
+
+  protected override when(statement: Extract<FormStatement, { kind: 'when' }>): void {
+    if (!isExit(statement)) return super.when(statement);
+    this.#leaveIf('unusual', () => this.value(statement.condition));
+    this.statements(statement.otherwise);
+  }
+
+  protected checkTarget(): never {
+    throw new TypeError('targets are not checked in a flat segment');
+  }
+
+  protected call(): never {
+    throw new TypeError('regions call no helpers');
+  }
+
+  // Memory ------------------------------------------------------------------------------------------------------
+
+  /** Leaves the host address of `width` bits at `offset` in a local. */
+  #translate(segment: SegmentRef, offset: Value, width: number, table: 'tlbRead' | 'tlbWrite'): number {
+    const { code, state } = this;
+    const { locals, leave } = this.#context;
+    const [linear, entry] = [this.pool.take(I32), this.pool.take(I32)];
+    const tableLocal = locals[table];
+    const probe: TlbProbe = { table, tableLocal, bytes: width / 8, wide: false, state, linear, entry };
+    this.clean(offset);
+    code.set(linear);
+    this.#leaveIf('memory', () => {
+      if (!FLAT.has(segment)) {
+        const at = STATE.segments + (segment as number) * SEGMENT_STRIDE;
+        const access = { pushSegment: () => code.get(state), segment: at, offset: linear, bytes: width / 8, table };
+        addSegmentBase(code, access, () => code.brIf(leave));
+      }
+      pushProbe(code, probe, 'misses');
+    });
+    pushHostAddress(code, probe);
+    code.set(linear);
+    return linear;
+  }
+
+  protected load(statement: Extract<FormStatement, { kind: 'load' }>): void {
+    const { code } = this;
+    const { segment, offset, width, result } = statement;
+    const modify = statement.intent === 'modify';
+    const host = this.#translate(segment, offset, width, modify ? 'tlbWrite' : 'tlbRead');
+    if (modify) this.#hostAddress.set(result.id, host);
+    code.get(host);
+    code.memory(loadOpcode(width), 0);
+    code.set(this.temporaryLocal(result.id, width));
+  }
+
+  protected store({ segment, offset, value, after }: Extract<FormStatement, { kind: 'store' }>): void {
+    const { code } = this;
+    const known = after && this.#hostAddress.get(after.id);
+    const host = known ?? this.#translate(segment, offset, value.width, 'tlbWrite');
+    code.get(host);
+    this.value(value);
+    code.memory(storeOpcode(value.width), 0);
+  }
+
+  // Places ------------------------------------------------------------------------------------------------------
+
+  protected input(name: string): void {
+    if (name !== BASE) throw new TypeError(`input ${name} in a bound form`);
+    this.code.get(this.#context.locals.base);
+  }
+
+  protected override readPlace(place: Place, width: Width): void {
+    const { code } = this;
+    const { locals } = this.#context;
+    if (place.space === 'state' && place.name === 'budget') return locals.pushBudget(this.#number + 1);
+    if (place.space !== 'gpr') return super.readPlace(place, width);
+    code.get(this.#register(place.register));
+    if (place.high) {
+      code.i32(8);
+      code.op('i32.shr_u');
+    }
+    if (width === 32) return;
+    code.i32(2 ** width - 1);
+    code.op('i32.and');
+  }
+
+  protected override writePlace(place: Place, value: Value): void {
+    if (place.space !== 'gpr') return super.writePlace(place, value);
+    const { code } = this;
+    const local = this.#register(place.register);
+    if (value.width === 32) this.value(value);
+    else {
+      const shift = place.high ? 8 : 0;
+      code.get(local);
+      code.i32(~((2 ** value.width - 1) << shift));
+      code.op('i32.and');
+      this.clean(value);
+      code.i32(shift);
+      code.op('i32.shl', 'i32.or');
+    }
+    code.set(local);
+  }
+
+  #register(number: number): number {
+    return this.#context.locals.registers[number]!;
+  }
+
+  // Flags -------------------------------------------------------------------------------------------------------
+
+  protected override getFlagResult(): void {
+    this.code.get(this.#context.locals.flags.result);
+  }
+  protected override getFlagCarries(): void {
+    this.#context.locals.pushCarries();
+  }
+  protected override setFlagResult(push: () => void): void {
+    push();
+    this.code.set(this.#context.locals.flags.result);
+  }
+  protected override setFlagCarries(push: () => void): void {
+    this.#context.locals.setCarries(push);
+  }
+
+  /** The carries are worked out where somebody wants to know. */
+  protected override setAllFlags(result: Value, vector: Value): void {
+    if (!isOperation(vector) || vector.width > 32 || (vector.op !== 'addCarries' && vector.op !== 'subBorrows'))
+      return super.setAllFlags(result, vector);
+    const { code } = this;
+    const { flags } = this.#context.locals;
+    const [first, second, third] = vector.args;
+    const [left, sum] = vector.op === 'addCarries' ? [first, third] : [third, first];
+    for (const [value, local] of [
+      [left, flags.left],
+      [second, flags.right],
+      [sum, flags.sum],
+    ] as const) {
+      this.#onTop(value);
+      code.set(local);
+    }
+    code.i32(0);
+    code.set(flags.deltas);
+    this.setFlagResult(() => this.signedResult(result));
+  }
+
+  /** Pushes a value of which the top bits are the word's, and bit 3 its own. */
+  #onTop(value: Value): void {
+    const { code } = this;
+    if (value.width === 32) return this.value(value);
+    this.value(value);
+    code.i32(32 - value.width);
+    code.op('i32.shl');
+    this.clean(value);
+    code.op('i32.or');
+  }
+}
+
+/** Takes note of the flags that a statement sets. */
+function learnFlags(statement: FormStatement, known: Map<string, Value>): void {
+  if (statement.kind === 'flags') {
+    for (const [flag, value] of Object.entries(statement.values)) {
+      if (value.op === 'undefined') known.delete(flag);
+      else known.set(flag, value);
+    }
+  } else if (statement.kind === 'write' && statement.place.space === 'flag') known.delete(statement.place.flag);
+  else if (statement.kind === 'write' && statement.place.space === 'state') known.clear();
+  else if (statement.kind === 'when') {
+    for (const one of [...statement.then, ...statement.otherwise]) {
+      if (one.kind === 'flags') for (const flag of Object.keys(one.values)) known.delete(flag);
+      else if (one.kind !== 'read') learnFlags(one, known);
+    }
+  }
+}

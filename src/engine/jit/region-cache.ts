@@ -1,0 +1,162 @@
+/**
+ * Translated regions at work in one CPU: hot blocks are gathered, found to be parts of regions, compiled together and
+ * entered in their blocks' headers. When bytes of a block change, the regions made of it go.
+ */
+import { PAGE_SIZE } from '../../base/address.ts';
+import { ValueInterner } from '../../ir/value-interner.ts';
+import type { Pool } from '../../memory/pool.ts';
+import type { CodeSource } from '../blocks/block-decoder.ts';
+import { REGION_ENTRY, REGION_EXIT } from '../blocks/region-entry.ts';
+import type { BlockCache } from '../interpreter/block-cache.ts';
+import type { BlockIndex } from '../interpreter/block-index.ts';
+import { COOL } from '../interpreter/block-index.ts';
+import type { InterpreterRuntime } from '../interpreter/runtime.ts';
+import type { Region } from './region.ts';
+import { findRegion } from './region-finder.ts';
+import { lowerRegion } from './region-lowering.ts';
+import { buildRegionModule, canTranslateIn, type NamedRegion, regionExport } from './region-module.ts';
+import { RegionSource } from './region-source.ts';
+import type { TranslationOptions } from './translation-options.ts';
+
+/** A region that can be entered. */
+interface LiveRegion {
+  readonly region: Region;
+  readonly slot: number;
+  /** Host address and size of its entries and exits. */
+  readonly address: number;
+  readonly bytes: number;
+}
+
+const MAXIMUM_PAGES = 65536;
+
+export class RegionCache {
+  readonly #pool: Pool;
+  readonly #runtime: InterpreterRuntime;
+  readonly #source: RegionSource;
+  readonly #index: BlockIndex;
+  readonly #options: TranslationOptions;
+  /** Hot blocks that are to be translated together. */
+  readonly #waiting = new Set<number>();
+  readonly #live = new Set<LiveRegion>();
+  /** By block: the regions made of it. */
+  readonly #bySource = new Map<number, Set<LiveRegion>>();
+
+  constructor(pool: Pool, runtime: InterpreterRuntime, blocks: BlockCache, code: CodeSource, options: TranslationOptions) {
+    this.#pool = pool;
+    this.#runtime = runtime;
+    this.#index = blocks.index;
+    this.#source = new RegionSource(blocks, code, options);
+    this.#options = options;
+  }
+
+  /** Entries of a new block until it is hot. */
+  heatFor(modeKey: number): number {
+    return canTranslateIn(modeKey) ? this.#options.threshold - 1 : COOL;
+  }
+
+  /** A block is hot. @returns host address of the entry of its region, 0: it is to be interpreted */
+  translate(block: number): number {
+    const again = this.#waiting.has(block);
+    this.#waiting.add(block);
+    if (!again && this.#waiting.size < this.#options.batch) {
+      // If it comes back soon, it does not wait for others any longer.
+      this.#index.setRegion(block, { region: 0, heat: Math.ceil(this.#options.threshold / 4) });
+      return 0;
+    }
+    this.#flush();
+    return this.#index.region(block);
+  }
+
+  /** Bytes of a block have changed. */
+  drop(block: number): void {
+    this.#waiting.delete(block);
+    for (const live of this.#bySource.get(block) ?? []) this.#release(live);
+  }
+
+  /** All blocks are dropped. */
+  clear(): void {
+    this.#waiting.clear();
+    for (const live of this.#live) this.#release(live);
+  }
+
+  #flush(): void {
+    const interner = new ValueInterner();
+    const found: { region: Region; lowered: NamedRegion }[] = [];
+    const translated = new Set<number>();
+    for (const block of this.#waiting) {
+      if (translated.has(block)) continue;
+      const region = this.#find(block, interner);
+      if (region === undefined) {
+        this.#index.setRegion(block, { region: 0, heat: COOL });
+        continue;
+      }
+      for (const { record } of region.entries) translated.add(record);
+      const name = `region ${this.#index.key(block).toString(16)}, ${region.blocks.length} blocks`;
+      found.push({ region, lowered: { ...lowerRegion(region, interner), name } });
+    }
+    this.#waiting.clear();
+    if (found.length === 0) return;
+    const bytes = buildRegionModule(
+      found.map(({ lowered }) => lowered),
+      { maximumPages: MAXIMUM_PAGES },
+    );
+    const instance = new WebAssembly.Instance(new WebAssembly.Module(bytes), { host: { memory: this.#pool.memory } });
+    found.forEach(({ region, lowered }, index) => {
+      this.#link(region, lowered, instance.exports[regionExport(index)] as CallableFunction);
+    });
+  }
+
+  #find(block: number, interner: ValueInterner): Region | undefined {
+    const first = Math.floor(this.#index.key(block) / 16) % PAGE_SIZE;
+    return findRegion(first, this.#source.around(block, interner), this.#options.regionInstructions);
+  }
+
+  #link(region: Region, { exits }: NamedRegion, compiled: CallableFunction): void {
+    const slot = this.#runtime.regions.add(compiled);
+    if (slot === 0) return;
+    const entries = region.entries.length * REGION_ENTRY.SIZE;
+    const bytes = entries + exits.length * REGION_EXIT.SIZE;
+    const address = this.#pool.allocate(bytes, 8);
+    const { u32 } = this.#pool.views;
+    region.entries.forEach(({ record }, selector) => {
+      const at = address + selector * REGION_ENTRY.SIZE;
+      u32[(at + REGION_ENTRY.FUNCTION) >>> 2] = slot;
+      u32[(at + REGION_ENTRY.SELECTOR) >>> 2] = selector;
+      u32[(at + REGION_ENTRY.EXITS) >>> 2] = address + entries;
+      this.#index.setRegion(record, { region: at, heat: 0 });
+    });
+    exits.forEach(({ record, cause, offset, retired }, index) => {
+      const at = address + entries + index * REGION_EXIT.SIZE;
+      u32[(at + REGION_EXIT.RECORD) >>> 2] = record;
+      u32[(at + REGION_EXIT.ENTERS_BLOCK) >>> 2] = cause === 'branch' ? 1 : 0;
+      u32[(at + REGION_EXIT.OFFSET) >>> 2] = offset;
+      u32[(at + REGION_EXIT.RETIRED) >>> 2] = retired;
+    });
+    const live = { region, slot, address, bytes };
+    this.#live.add(live);
+    for (const source of region.sources) {
+      const regions = this.#bySource.get(source);
+      if (regions) regions.add(live);
+      else this.#bySource.set(source, new Set([live]));
+    }
+  }
+
+  #release(live: LiveRegion): void {
+    const { region, slot, address, bytes } = live;
+    for (const { record } of region.entries) {
+      const entry = this.#index.region(record);
+      // Another region may begin there by now.
+      if (entry < address || entry >= address + bytes) continue;
+      const heat = this.#index.isStale(record) ? COOL : this.#options.threshold;
+      this.#index.setRegion(record, { region: 0, heat });
+    }
+    for (const source of region.sources) {
+      const regions = this.#bySource.get(source);
+      regions?.delete(live);
+      if (regions?.size === 0) this.#bySource.delete(source);
+    }
+    this.#runtime.regions.remove(slot);
+    this.#pool.release(address, bytes);
+    this.#live.delete(live);
+  }
+}

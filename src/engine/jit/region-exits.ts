@@ -1,0 +1,41 @@
+/** The exits of a region: why and where control leaves it. Each is a place in linear memory, filled when it is linked. */
+import { REGION_EXIT } from '../blocks/region-entry.ts';
+
+/** Why: for profiles. */
+export type ExitCause =
+  /** A translation is not in the TLB, or the access is of a kind that is not plain memory. */
+  | 'memory'
+  /** What an instruction does only sometimes: a fault, or the work of a helper. */
+  | 'unusual'
+  /** An instruction that regions cannot do. */
+  | 'apart'
+  /** Too little budget for what comes, or the region has run for long enough. */
+  | 'budget'
+  /** A direct transfer to code that the region has not. */
+  | 'branch';
+
+export interface RegionExit {
+  readonly cause: ExitCause;
+  /** Host address of the record to go on with; 0: not known yet. */
+  readonly record: number;
+  /** Of the instruction to go on with, from the base. */
+  readonly offset: number;
+  /** Instructions retired since the budget was last counted down. */
+  readonly retired: number;
+}
+
+export class RegionExits {
+  readonly #byName = new Map<string, number>();
+  readonly list: RegionExit[] = [];
+
+  /** Place of an exit, in bytes from the first; equal ones are one. */
+  at(exit: RegionExit): number {
+    const name = `${exit.cause} ${exit.offset} ${exit.record} ${exit.retired}`;
+    let index = this.#byName.get(name);
+    if (index === undefined) {
+      index = this.list.push(exit) - 1;
+      this.#byName.set(name, index);
+    }
+    return index * REGION_EXIT.SIZE;
+  }
+}

@@ -1,0 +1,184 @@
+/** Where the state of the processor is while a region runs: locals of its function. */
+import { FLAG_CARRIES } from '../../cpu/flags.ts';
+import { GPR_SLOT, STATE } from '../../cpu/state-layout.ts';
+import { forEachStatement } from '../../ir/visit.ts';
+import { type CodeWriter, I32 } from '../../wasm/code-writer.ts';
+import type { FormStatement } from '../lowering/form-lowering.ts';
+
+/** A region leaves at least this often, so that code which the host has optimised meanwhile is entered. */
+const MOST_INSTRUCTIONS = 1_000_000;
+const DELTAS = FLAG_CARRIES.SF_DELTA | FLAG_CARRIES.PF_DELTA;
+
+/**
+ * The flags' words. The result is one local. The carries of left + right = sum are three, from which they are worked out
+ * where somebody wants to know: (left & right) | ((left | right) & ~sum). Those of left − right = difference are those of
+ * difference + right = left; a known vector v is v + v = anything; and the two deltas are a fourth.
+ */
+export interface FlagLocals {
+  readonly result: number;
+  readonly left: number;
+  readonly right: number;
+  readonly sum: number;
+  readonly deltas: number;
+}
+
+export class RegionLocals {
+  /** Parameters. */
+  readonly state = 0;
+  readonly entry = 1;
+  readonly base: number;
+  /** Instructions that may still retire here, and those kept back. */
+  readonly budget: number;
+  readonly reserve: number;
+  readonly tlbRead: number;
+  readonly tlbWrite: number;
+  /** Address of the exit taken, less that of the first; where a computed jump goes. */
+  readonly exit: number;
+  readonly target: number;
+  readonly selector: number;
+  readonly flags: FlagLocals;
+  /** By register number; undefined: the region has nothing to do with it. */
+  readonly registers: readonly (number | undefined)[];
+  readonly #code: CodeWriter;
+  readonly #written: ReadonlySet<number>;
+  readonly #writesFlags: boolean;
+  readonly #start: number;
+
+  constructor(code: CodeWriter, statements: readonly FormStatement[]) {
+    this.#code = code;
+    const local = () => code.newLocal(I32);
+    const read = new Set<number>();
+    const written = new Set<number>();
+    let writesFlags = false;
+    forEachStatement(statements, (one) => {
+      if (one.kind === 'flags') writesFlags = true;
+      if (one.kind === 'write' && one.place.space === 'flag') writesFlags = true;
+      if (one.kind === 'write' && one.place.space === 'gpr') written.add(one.place.register);
+      if (one.kind === 'read' && one.place.space === 'gpr') read.add(one.place.register);
+    });
+    this.#written = written;
+    this.#writesFlags = writesFlags;
+    this.base = local();
+    this.budget = local();
+    this.reserve = local();
+    this.#start = local();
+    this.tlbRead = local();
+    this.tlbWrite = local();
+    this.exit = local();
+    this.target = local();
+    this.selector = local();
+    this.flags = { result: local(), left: local(), right: local(), sum: local(), deltas: local() };
+    this.registers = Array.from({ length: 8 }, (_, number) =>
+      read.has(number) || written.has(number) ? local() : undefined,
+    );
+  }
+
+  /** From the state block. */
+  load(): void {
+    this.#loadField('base', this.base);
+    this.#loadField('tlbRead', this.tlbRead);
+    this.#loadField('tlbWrite', this.tlbWrite);
+    this.#loadBudget();
+    this.registers.forEach((local, register) => {
+      if (local === undefined) return;
+      this.#code.get(this.state);
+      this.#code.memory('i32.load', register * GPR_SLOT);
+      this.#code.set(local);
+    });
+    this.#loadField('flagResult', this.flags.result);
+    this.#loadField('flagCarries', this.flags.deltas);
+    this.setCarries(() => this.#code.get(this.flags.deltas));
+  }
+
+  /** To the state block. Leaves how many instructions have retired on the stack, an i32. */
+  store(): void {
+    const code = this.#code;
+    const { flags } = this;
+    this.registers.forEach((local, register) => {
+      if (local === undefined || !this.#written.has(register)) return;
+      code.get(this.state);
+      code.get(local);
+      code.memory('i32.store', register * GPR_SLOT);
+    });
+    if (this.#writesFlags) {
+      code.get(this.state);
+      code.get(flags.result);
+      code.op('i64.extend_i32_s');
+      code.memory('i64.store', STATE.fields.flagResult);
+      code.get(this.state);
+      this.pushCarries();
+      code.memory('i32.store', STATE.fields.flagCarries);
+    }
+    code.get(this.state);
+    this.pushBudget(0);
+    code.memory('i32.store', STATE.fields.budget);
+    code.get(this.#start);
+    code.get(this.budget);
+    code.op('i32.sub');
+  }
+
+  /** Pushes the budget, less some instructions that have retired since it was counted down. */
+  pushBudget(retired: number): void {
+    const code = this.#code;
+    code.get(this.budget);
+    code.get(this.reserve);
+    code.op('i32.add');
+    if (retired === 0) return;
+    code.i32(retired);
+    code.op('i32.sub');
+  }
+
+  /** Pushes the word `flagCarries`. */
+  pushCarries(): void {
+    const code = this.#code;
+    const { left, right, sum, deltas } = this.flags;
+    code.get(left);
+    code.get(right);
+    code.op('i32.and');
+    code.get(left);
+    code.get(right);
+    code.op('i32.or');
+    code.get(sum);
+    code.i32(-1);
+    code.op('i32.xor', 'i32.and', 'i32.or');
+    code.i32(FLAG_CARRIES.CF | FLAG_CARRIES.OVERFLOW | FLAG_CARRIES.AF);
+    code.op('i32.and');
+    code.get(deltas);
+    code.op('i32.or');
+  }
+
+  /** `push` pushes the word. */
+  setCarries(push: () => void): void {
+    const code = this.#code;
+    const { left, right, deltas } = this.flags;
+    push();
+    code.tee(left);
+    code.tee(right);
+    code.i32(DELTAS);
+    code.op('i32.and');
+    code.set(deltas);
+  }
+
+  #loadField(field: 'base' | 'tlbRead' | 'tlbWrite' | 'flagResult' | 'flagCarries', local: number): void {
+    this.#code.get(this.state);
+    this.#code.memory('i32.load', STATE.fields[field]);
+    this.#code.set(local);
+  }
+
+  #loadBudget(): void {
+    const code = this.#code;
+    code.get(this.state);
+    code.memory('i32.load', STATE.fields.budget);
+    code.tee(this.reserve);
+    code.i32(MOST_INSTRUCTIONS);
+    code.get(this.reserve);
+    code.i32(MOST_INSTRUCTIONS);
+    code.op('i32.lt_u', 'select');
+    code.tee(this.budget);
+    code.set(this.#start);
+    code.get(this.reserve);
+    code.get(this.budget);
+    code.op('i32.sub');
+    code.set(this.reserve);
+  }
+}

@@ -1,0 +1,141 @@
+/** A region as a function `(state, entry) → where to go on`: see `blocks/region-entry`. */
+import { STATE } from '../../cpu/state-layout.ts';
+import type { ValueInterner } from '../../ir/value-interner.ts';
+import { CodeWriter, I32 } from '../../wasm/code-writer.ts';
+import { type FlowGraph, findLoopHeaders, writeStructuredFlow } from '../../wasm/structured-flow.ts';
+import { REGION_ENTRY, REGION_EXIT } from '../blocks/region-entry.ts';
+import { RECORD } from '../interpreter/record-layout.ts';
+import { LocalPool } from '../lowering/value-lowering.ts';
+import { BlockLowering } from './block-lowering.ts';
+import { type Region, successorsOf } from './region.ts';
+import { type RegionExit, RegionExits } from './region-exits.ts';
+import { RegionLocals } from './region-locals.ts';
+
+export const REGION_PARAMETERS = [I32, I32] as const;
+
+export interface LoweredRegion {
+  readonly code: CodeWriter;
+  readonly exits: readonly RegionExit[];
+}
+
+/** @param interner that of the region's statements */
+export function lowerRegion(region: Region, interner: ValueInterner): LoweredRegion {
+  const { blocks } = region;
+  const code = new CodeWriter(REGION_PARAMETERS.length);
+  const statements = blocks.flatMap(({ instructions }) => instructions.flatMap((one) => one.statements));
+  const locals = new RegionLocals(code, statements);
+  const exits = new RegionExits();
+  const graph: FlowGraph = {
+    count: blocks.length,
+    successors: (node) => successorsOf(blocks[node]),
+    entries: region.entries.map(({ block }) => block),
+  };
+  const needs = findNeeds(region, graph);
+  const goOn = code.newLocal(I32);
+
+  locals.load();
+  code.get(locals.entry);
+  code.memory('i32.load', REGION_ENTRY.SELECTOR);
+  code.set(locals.selector);
+  const written = code.block();
+  const leaveComputed = code.block();
+  const leave = code.block();
+  const context = { code, pool: new LocalPool(code), locals, exits, interner, leave, leaveComputed };
+  writeStructuredFlow({
+    graph,
+    code,
+    selector: locals.selector,
+    node: (node, branches) => new BlockLowering(context, blocks[node], branches).write(needs[node]),
+  });
+  code.end(); // leave
+  writeExit(code, locals, goOn);
+  code.br(written);
+  code.end(); // leaveComputed
+  code.get(locals.state);
+  code.get(locals.target);
+  code.memory('i32.store', STATE.fields.nextIp);
+  code.get(locals.state);
+  code.i32(0);
+  code.memory('i32.store', STATE.fields.linkFrom);
+  code.end(); // written
+  const retired = code.newLocal(I32);
+  locals.store();
+  code.set(retired);
+  code.get(locals.entry);
+  code.get(locals.entry);
+  code.memory('i64.load', REGION_ENTRY.RETIRED);
+  code.get(retired);
+  code.op('i64.extend_i32_u', 'i64.add');
+  code.memory('i64.store', REGION_ENTRY.RETIRED);
+  countOne(code, locals.entry, REGION_ENTRY.ENTERED);
+  code.get(goOn);
+  return { code, exits: exits.list };
+}
+
+/** By the place of the exit taken: the record to go on with, or the address. */
+function writeExit(code: CodeWriter, locals: RegionLocals, goOn: number): void {
+  const { state, base, budget, exit } = locals;
+  code.get(locals.entry);
+  code.memory('i32.load', REGION_ENTRY.EXITS);
+  code.get(exit);
+  code.op('i32.add');
+  code.set(exit);
+  countOne(code, exit, REGION_EXIT.TAKEN);
+  code.get(budget);
+  code.get(exit);
+  code.memory('i32.load', REGION_EXIT.RETIRED);
+  code.op('i32.sub');
+  code.set(budget);
+  code.get(exit);
+  code.memory('i32.load', REGION_EXIT.RECORD);
+  code.tee(goOn);
+  code.if();
+  code.get(goOn);
+  code.get(exit);
+  code.memory('i32.load', REGION_EXIT.ENTERS_BLOCK);
+  code.op('i32.or');
+  code.set(goOn);
+  code.else();
+  code.get(state);
+  code.get(base);
+  code.get(exit);
+  code.memory('i32.load', REGION_EXIT.OFFSET);
+  code.op('i32.add');
+  code.memory('i32.store', STATE.fields.nextIp);
+  // Where the link of a record would be written.
+  code.get(state);
+  code.get(exit);
+  code.i32(REGION_EXIT.RECORD - RECORD.link);
+  code.op('i32.add');
+  code.memory('i32.store', STATE.fields.linkFrom);
+  code.end();
+}
+
+/** Counts a field at an address up. */
+function countOne(code: CodeWriter, address: number, field: number): void {
+  code.get(address);
+  code.get(address);
+  code.memory('i32.load', field);
+  code.i32(1);
+  code.op('i32.add');
+  code.memory('i32.store', field);
+}
+
+/**
+ * By block: instructions that the budget must allow where it is entered, or 0. Heads of loops and entries check it, for
+ * the longest way from there on that leads to no other check; so none of the others need to.
+ */
+function findNeeds(region: Region, graph: FlowGraph): readonly number[] {
+  const checked = new Set([...findLoopHeaders(graph), ...graph.entries]);
+  const longest = new Map<number, number>();
+  const from = (block: number): number => {
+    const known = longest.get(block);
+    if (known !== undefined) return known;
+    const behind = graph.successors(block).map((next) => (checked.has(next) ? 0 : from(next)));
+    const length = region.blocks[block].instructions.length + Math.max(0, ...behind);
+    longest.set(block, length);
+    return length;
+  };
+  return region.blocks.map((_, block) => (checked.has(block) ? from(block) : 0));
+}
+

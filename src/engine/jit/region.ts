@@ -1,0 +1,65 @@
+/**
+ * A region: blocks of one physical page that are translated together, as a control-flow graph. Instruction pointers are
+ * offsets from the page's base, which is known when the region is entered: nothing in a region depends on where the page
+ * is mapped.
+ */
+import type { FormStatement } from '../lowering/form-lowering.ts';
+
+export interface RegionInstruction {
+  /** Of its first byte, from the base. */
+  readonly offset: number;
+  readonly length: number;
+  /** Bound: see `bindForm`; the instruction pointer is the input `BASE` plus a constant. */
+  readonly statements: readonly FormStatement[];
+  /** Host address of the interpreter's record of it. */
+  readonly record: number;
+}
+
+/** Where control goes: to a block of the region, or to an instruction outside. */
+export interface Target {
+  /** From the base. */
+  readonly offset: number;
+  /** Number of the block that begins there, if the region has it. */
+  readonly block: number | undefined;
+}
+
+/** How a block ends. */
+export type BlockEnd =
+  /** With its last instruction, which does not jump, or with none. */
+  | { readonly kind: 'falls'; readonly to: Target }
+  | { readonly kind: 'jumps'; readonly to: Target }
+  | { readonly kind: 'branches'; readonly taken: Target; readonly next: Target }
+  /** To an address that is known only then: perhaps to one of these blocks. */
+  | { readonly kind: 'computed'; readonly candidates: readonly Target[]; readonly next: Target | undefined }
+  /** At an instruction that regions cannot do. */
+  | { readonly kind: 'leaves'; readonly offset: number; readonly record: number };
+
+export interface RegionBlock {
+  readonly offset: number;
+  readonly instructions: readonly RegionInstruction[];
+  readonly end: BlockEnd;
+}
+
+export interface Region {
+  readonly blocks: readonly RegionBlock[];
+  /** Numbers of the blocks at which it can be entered, and host addresses of the interpreter's blocks there. */
+  readonly entries: readonly { readonly block: number; readonly record: number }[];
+  /** Host addresses of the interpreter's blocks of which it is made. */
+  readonly sources: readonly number[];
+}
+
+/** Name of the input that stands for the base in bound forms. */
+export const BASE = 'base';
+
+/** Blocks of the region that follow a block; the one that should stand behind it comes first. */
+export function successorsOf({ end }: RegionBlock): readonly number[] {
+  const targets: readonly (Target | undefined)[] =
+    end.kind === 'falls' || end.kind === 'jumps'
+      ? [end.to]
+      : end.kind === 'branches'
+        ? [end.next, end.taken]
+        : end.kind === 'computed'
+          ? [...end.candidates, end.next]
+          : [];
+  return [...new Set(targets.map((target) => target?.block).filter((block) => block !== undefined))];
+}
