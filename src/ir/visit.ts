@@ -120,7 +120,12 @@ export function mapStatement<P, S>(statement: Statement<P, S>, to: StatementMap<
       };
     case 'store': {
       const { offset, value, after } = statement;
-      const mapped = { ...statement, segment: segment(statement.segment), offset: to.value(offset), value: to.value(value) };
+      const mapped = {
+        ...statement,
+        segment: segment(statement.segment),
+        offset: to.value(offset),
+        value: to.value(value),
+      };
       return after ? { ...mapped, after: result(after) } : mapped;
     }
     case 'flags': {

@@ -59,7 +59,8 @@ class Binding {
     this.#interner = interner;
     this.#builder = new IrBuilder(interner);
     forEachStatement(form, (statement) => {
-      for (const { id } of resultsOf(statement)) this.#nextTemporary = Math.max(this.#nextTemporary, firstTemporary + id + 1);
+      for (const { id } of resultsOf(statement))
+        this.#nextTemporary = Math.max(this.#nextTemporary, firstTemporary + id + 1);
     });
   }
 

@@ -17,10 +17,10 @@ import type { CodeSource } from '../blocks/block-decoder.ts';
 import { CodeWatch } from '../blocks/code-watch.ts';
 import { COST, type DispatchedCpu, type Engine, type EngineExit } from '../engine.ts';
 import { fetchBytewise } from '../fetch-bytewise.ts';
-import { BlockCache } from './block-cache.ts';
-import { COOL } from './block-index.ts';
 import { RegionCache } from '../jit/region-cache.ts';
 import type { TranslationOptions } from '../jit/translation-options.ts';
+import { BlockCache } from './block-cache.ts';
+import { COOL } from './block-index.ts';
 import type { HelperCall } from './helper-call.ts';
 import { EXIT } from './loop/run-function.ts';
 import { ACCESS_CODE } from './memory-functions.ts';
@@ -117,7 +117,8 @@ export class Interpreter implements Engine, EmittedCodeHost {
     if (record === 0) return;
     const ip = state.base + pool.views.u16[(record + RECORD.pageOffset) >>> 1];
     state.ip = state.modeKey & MODE.CODE64 ? ip : ip >>> 0;
-    state.budget += pool.views.u8[record + RECORD.remaining];
+    // Behind it, `ahead` instructions were taken from the budget with it.
+    state.budget += state.ahead + pool.views.u8[record + RECORD.count];
     state.record = 0;
     state.ahead = 0;
   }
@@ -128,6 +129,7 @@ export class Interpreter implements Engine, EmittedCodeHost {
   }
 
   dispose(): void {
+    this.#regions?.clear();
     this.#blocks.dispose();
   }
 

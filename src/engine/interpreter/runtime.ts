@@ -16,7 +16,11 @@ export interface EmittedCodeHost {
   translate(block: number): number;
 }
 
-type RunFunction = (state: number) => number;
+/** What the loop exports. */
+interface Loop {
+  readonly run: (state: number) => number;
+  readonly callCold: CallableFunction;
+}
 
 export class InterpreterRuntime {
   /** The interpreter whose CPU is running now. */
@@ -26,7 +30,7 @@ export class InterpreterRuntime {
   #table = new WebAssembly.Table({ element: 'anyfunc', initial: TABLE_SIZE, maximum: TABLE_SIZE });
   /** Functions of translated regions. */
   regions = new RegionTable();
-  #runs: { narrow?: RunFunction; wide?: RunFunction } = {};
+  #loops: { narrow?: Loop; wide?: Loop } = {};
   #memoryFunctions: { narrow?: WebAssembly.Exports; wide?: WebAssembly.Exports } = {};
   #emittedHelpers: { narrow?: WebAssembly.Exports; wide?: WebAssembly.Exports } = {};
   /** Forms whose functions are in the table. */
@@ -44,13 +48,19 @@ export class InterpreterRuntime {
   /** Runs from `state.ip`; see `EXIT`. */
   run(state: number, options: { wide: boolean }): number {
     const width = options.wide ? 'wide' : 'narrow';
-    this.#runs[width] ??= this.#createRun(options.wide);
-    return this.#runs[width](state);
+    this.#loops[width] ??= this.#createLoop(options.wide);
+    return this.#loops[width].run(state);
+  }
+
+  /** Links a module of regions. */
+  linkRegions(module: WebAssembly.Module): WebAssembly.Exports {
+    const { callCold } = this.#loops.narrow!;
+    return new WebAssembly.Instance(module, { host: { memory: this.#pool.memory, callCold } }).exports;
   }
 
   /** Makes what every guest needs, the loop above all, so that no run has to wait for its compilation. */
   prepare(): void {
-    this.#runs.narrow ??= this.#createRun(false);
+    this.#loops.narrow ??= this.#createLoop(false);
     this.#accessFunctions(false);
   }
 
@@ -75,13 +85,13 @@ export class InterpreterRuntime {
   dispose(): void {
     this.#table = new WebAssembly.Table({ element: 'anyfunc', initial: 0 });
     this.regions = new RegionTable();
-    this.#runs = {};
+    this.#loops = {};
     this.#memoryFunctions = {};
     this.#emittedHelpers = {};
     this.#compiled.clear();
   }
 
-  #createRun(wide: boolean): RunFunction {
+  #createLoop(wide: boolean): Loop {
     const instance = new WebAssembly.Instance(this.#library.loop({ wide }), {
       host: {
         memory: this.#pool.memory,
@@ -92,7 +102,7 @@ export class InterpreterRuntime {
         partial: (_state: number, record: number, budget: number) => this.active.partial(record >>> 0, budget >>> 0),
       },
     });
-    return instance.exports.run as RunFunction;
+    return instance.exports as unknown as Loop;
   }
 
   #accessFunctions(wide: boolean): WebAssembly.Exports {

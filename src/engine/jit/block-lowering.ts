@@ -6,7 +6,7 @@
  * As in the interpreter's loop, an instruction leaves the region before it has changed anything as soon as something is
  * out of the ordinary: the interpreter goes on with its record.
  */
-import { STATE, SEGMENT_STRIDE } from '../../cpu/state-layout.ts';
+import { SEGMENT_STRIDE, STATE } from '../../cpu/state-layout.ts';
 import { findNeeded, type Live } from '../../ir/liveness.ts';
 import { Simplifier } from '../../ir/simplify.ts';
 import { isOperation, type Value, type Width } from '../../ir/value.ts';
@@ -15,12 +15,14 @@ import type { Place, SegmentRef } from '../../isa/operand.ts';
 import { SEGMENT } from '../../isa/semantics.ts';
 import { type CodeWriter, I32, type Label } from '../../wasm/code-writer.ts';
 import type { FlowBranches } from '../../wasm/structured-flow.ts';
+import { REGION_ENTRY, REGION_EXIT } from '../blocks/region-entry.ts';
 import { FormLowering, type FormStatement, loadOpcode, storeOpcode } from '../lowering/form-lowering.ts';
 import { PLACE_LOCATIONS } from '../lowering/place-locations.ts';
 import { isExit } from '../lowering/restartable.ts';
 import { addSegmentBase } from '../lowering/segment-bounds.ts';
 import { pushHostAddress, pushProbe, type TlbProbe } from '../lowering/tlb-probe.ts';
 import type { LocalPool } from '../lowering/value-lowering.ts';
+import { CALL_INTERPRETER } from './call-interpreter.ts';
 import { BASE, type RegionBlock, type RegionInstruction, type Target } from './region.ts';
 import type { ExitCause, RegionExits } from './region-exits.ts';
 import type { RegionLocals } from './region-locals.ts';
@@ -34,6 +36,8 @@ export interface BlockContext {
   /** Leaves by the exit whose place is in `locals.exit`; to the address in `locals.target`. */
   readonly leave: Label;
   readonly leaveComputed: Label;
+  /** Leaves because of what the interpreter's function of an instruction came to. */
+  readonly leaveCalled: Label;
 }
 
 /** Segments that are flat wherever regions run. */
@@ -65,7 +69,8 @@ export class BlockLowering extends FormLowering {
     for (const [index, statements] of forms.entries()) {
       this.#instruction = instructions[index];
       this.#number = index;
-      this.statements(statements);
+      if (instructions[index].way === 'called') this.#callInterpreter();
+      else this.statements(statements);
     }
     const { end } = this.#block;
     const jumps = forms.at(-1)!.at(-1)?.kind === 'jump';
@@ -94,10 +99,16 @@ export class BlockLowering extends FormLowering {
   /** What is to be done of each instruction, with flags known from the block itself put in, and without what nobody sees. */
   #forms(): FormStatement[][] {
     const known = new Map<string, Value>();
-    const forms = this.#block.instructions.map(({ statements }) => this.#withKnownFlags(statements, known));
+    const forms = this.#block.instructions.map(({ statements, way }) => {
+      if (way === 'emitted') return this.#withKnownFlags(statements, known);
+      known.clear();
+      return [];
+    });
     let live: Live = { locations: PLACE_LOCATIONS.all, temporaries: new Set() };
     const needed: FormStatement[][] = [];
-    for (const statements of forms.toReversed()) {
+    for (const [index, statements] of [...forms.entries()].toReversed()) {
+      // The interpreter finds everything in the state block.
+      if (this.#block.instructions[index].way === 'called') live = { ...live, locations: PLACE_LOCATIONS.all };
       const found = findNeeded(statements, live, PLACE_LOCATIONS);
       needed.unshift(found.statements);
       live = found.before;
@@ -117,9 +128,7 @@ export class BlockLowering extends FormLowering {
     });
     const leaf = (value: Value) => (value.op === 'temporary' ? values.get(value.id) : undefined);
     const result =
-      values.size === 0
-        ? kept
-        : new Simplifier<Place, SegmentRef>({ leaf }, this.#context.interner).statements(kept);
+      values.size === 0 ? kept : new Simplifier<Place, SegmentRef>({ leaf }, this.#context.interner).statements(kept);
     for (const one of result) learnFlags(one, known);
     return result;
   }
@@ -137,6 +146,39 @@ export class BlockLowering extends FormLowering {
     this.#exit({ cause, offset, record, retired: this.#number });
     push();
     this.code.brIf(this.#context.leave);
+  }
+
+  /** The interpreter does the instruction, on the state block. */
+  #callInterpreter(): void {
+    const { code } = this;
+    const { locals, exits } = this.#context;
+    const { offset, record } = this.#instruction;
+    const retired = this.#number + 1;
+    const place = exits.at({ cause: 'apart', offset, record, retired: this.#number });
+    const at = this.pool.take(I32);
+    locals.store(retired);
+    code.get(locals.state);
+    code.i32(0);
+    code.memory('i32.store', STATE.fields.ahead);
+    code.get(locals.entry);
+    code.memory('i32.load', REGION_ENTRY.EXITS);
+    code.memory('i32.load', place + REGION_EXIT.RECORD);
+    code.set(at);
+    code.get(locals.state);
+    code.get(at);
+    code.memory('i32.store', STATE.fields.record);
+    code.get(locals.state);
+    code.get(at);
+    code.call(CALL_INTERPRETER);
+    code.set(locals.status);
+    locals.reload(retired);
+    code.i32(place);
+    code.set(locals.exit);
+    code.get(locals.status);
+    code.get(locals.state);
+    code.memory('i32.load', STATE.fields.attention);
+    code.op('i32.or');
+    code.brIf(this.#context.leaveCalled);
   }
 
   /** The block's instructions have retired. */

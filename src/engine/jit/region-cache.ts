@@ -37,11 +37,19 @@ export class RegionCache {
   readonly #options: TranslationOptions;
   /** Hot blocks that are to be translated together. */
   readonly #waiting = new Set<number>();
+  /** Linear memory of regions that are gone. */
+  #released: { readonly address: number; readonly bytes: number }[] = [];
   readonly #live = new Set<LiveRegion>();
   /** By block: the regions made of it. */
   readonly #bySource = new Map<number, Set<LiveRegion>>();
 
-  constructor(pool: Pool, runtime: InterpreterRuntime, blocks: BlockCache, code: CodeSource, options: TranslationOptions) {
+  constructor(
+    pool: Pool,
+    runtime: InterpreterRuntime,
+    blocks: BlockCache,
+    code: CodeSource,
+    options: TranslationOptions,
+  ) {
     this.#pool = pool;
     this.#runtime = runtime;
     this.#index = blocks.index;
@@ -77,9 +85,17 @@ export class RegionCache {
   clear(): void {
     this.#waiting.clear();
     for (const live of this.#live) this.#release(live);
+    this.#takeBack();
+  }
+
+  /** Called where no region runs. */
+  #takeBack(): void {
+    for (const { address, bytes } of this.#released) this.#pool.release(address, bytes);
+    this.#released = [];
   }
 
   #flush(): void {
+    this.#takeBack();
     const interner = new ValueInterner();
     const found: { region: Region; lowered: NamedRegion }[] = [];
     const translated = new Set<number>();
@@ -100,9 +116,9 @@ export class RegionCache {
       found.map(({ lowered }) => lowered),
       { maximumPages: MAXIMUM_PAGES },
     );
-    const instance = new WebAssembly.Instance(new WebAssembly.Module(bytes), { host: { memory: this.#pool.memory } });
+    const exports = this.#runtime.linkRegions(new WebAssembly.Module(bytes));
     found.forEach(({ region, lowered }, index) => {
-      this.#link(region, lowered, instance.exports[regionExport(index)] as CallableFunction);
+      this.#link(region, lowered, exports[regionExport(index)] as CallableFunction);
     });
   }
 
@@ -156,7 +172,8 @@ export class RegionCache {
       if (regions?.size === 0) this.#bySource.delete(source);
     }
     this.#runtime.regions.remove(slot);
-    this.#pool.release(address, bytes);
     this.#live.delete(live);
+    // It may be running, and have called what dropped it.
+    this.#released.push({ address, bytes });
   }
 }

@@ -10,9 +10,11 @@ import { isRestartable } from '../lowering/restartable.ts';
 import { BASE, type BlockEnd, type Region, type RegionBlock, type RegionInstruction, type Target } from './region.ts';
 
 /** An instruction of an interpreter's block. */
-export interface SourceInstruction extends RegionInstruction {
-  /** Its statements are not all that it does. */
-  readonly apart: boolean;
+export interface SourceInstruction extends Omit<RegionInstruction, 'way'> {
+  /** It only faults; or it is repeated, which its statements do not say. */
+  readonly special: 'none' | 'fault' | 'repeated';
+  /** The mode may be another one behind it. */
+  readonly endsBlock: boolean;
 }
 
 /** The interpreter's blocks of a page, by the offset of their first instruction. */
@@ -33,9 +35,11 @@ type Transfer =
 
 interface Trace {
   readonly source: number;
-  readonly instructions: readonly SourceInstruction[];
+  readonly instructions: readonly RegionInstruction[];
   /** It could go on, but with an instruction that regions cannot do. */
   readonly leavesAt: SourceInstruction | undefined;
+  /** Its last one is repeated. */
+  readonly repeats: boolean;
 }
 
 /** @returns undefined if it would not be worth it. @param limit most instructions */
@@ -45,6 +49,7 @@ export function findRegion(first: number, blocks: SourceBlocks, limit: number): 
   const returns = new Map<number, number | undefined>();
   const wanted = [first];
   let total = 0;
+  let emits = false;
   for (let offset = wanted.shift(); offset !== undefined; offset = wanted.shift()) {
     if (traces.has(offset) || !isInPage(offset)) continue;
     const source = blocks.at(offset);
@@ -53,6 +58,7 @@ export function findRegion(first: number, blocks: SourceBlocks, limit: number): 
     if (!trace) continue;
     traces.set(offset, trace);
     total += trace.instructions.length;
+    emits ||= trace.instructions.some(({ way }) => way === 'emitted');
     for (const instruction of trace.instructions) {
       const transfer = transferOf(instruction.statements);
       if (transfer.kind === 'direct') wanted.push(transfer.offset);
@@ -64,26 +70,38 @@ export function findRegion(first: number, blocks: SourceBlocks, limit: number): 
     const last = trace.instructions.at(-1);
     if (last && !trace.leavesAt && !isUnconditional(transferOf(last.statements))) wanted.push(endOf(last));
   }
-  if (total === 0) return undefined;
+  // To call the interpreter's functions alone would gain nothing.
+  if (!emits) return undefined;
   return assemble(first, traces, returns);
 }
 
 const isInPage = (offset: number): boolean => offset >= 0 && offset < PAGE_SIZE;
-const endOf = ({ offset, length }: RegionInstruction): number => offset + length;
+const endOf = ({ offset, length }: Pick<RegionInstruction, 'offset' | 'length'>): number => offset + length;
 const isUnconditional = (transfer: Transfer): boolean => transfer.kind !== 'none' && !transfer.conditional;
 
 function traceOf(source: number, all: readonly SourceInstruction[], room: number): Trace | undefined {
-  const apart = all.findIndex((one) => one.apart || !canTranslate(one.statements));
-  const usable = apart < 0 ? all : all.slice(0, apart);
-  if (usable.length > room || usable.length === 0) return undefined;
-  return { source, instructions: usable, leavesAt: apart < 0 ? undefined : all[apart] };
+  const instructions: RegionInstruction[] = [];
+  let leavesAt: SourceInstruction | undefined;
+  for (const one of all) {
+    const way = wayOf(one);
+    if (way === undefined) {
+      leavesAt = one;
+      break;
+    }
+    instructions.push({ ...one, way });
+  }
+  if (instructions.length > room || instructions.length === 0) return undefined;
+  return { source, instructions, leavesAt, repeats: all[instructions.length - 1].special === 'repeated' };
 }
 
-/** Whether regions can do it: nothing it does can fail half-way, and what helpers must do is rare. */
-function canTranslate(statements: readonly FormStatement[]): boolean {
-  if (!isRestartable(statements)) return false;
-  if (statements.some(({ kind }) => kind === 'jump') && statements.at(-1)!.kind !== 'jump') return false;
-  return !someStatement(statements, (one) => one.kind === 'raise' && one.condition === undefined);
+/** How regions do it; undefined: they leave before it. */
+function wayOf({ statements, special, endsBlock }: SourceInstruction): RegionInstruction['way'] | undefined {
+  if (special === 'repeated') return endsBlock ? undefined : 'called';
+  if (special === 'fault' || someStatement(statements, (one) => one.kind === 'raise' && !one.condition))
+    return undefined;
+  // Nothing it does can fail half-way, and what helpers must do is rare.
+  if (isRestartable(statements)) return 'emitted';
+  return endsBlock || statements.some(({ kind }) => kind === 'jump') ? undefined : 'called';
 }
 
 function transferOf(statements: readonly FormStatement[]): Transfer {
@@ -108,8 +126,8 @@ export function offsetFromBase(value: Value): number | undefined {
 }
 
 /** A trace up to where another one begins, in pieces that control leaves at their ends alone. */
-function piecesOf(trace: Trace, isOther: (offset: number) => boolean): SourceInstruction[][] {
-  const pieces: SourceInstruction[][] = [[]];
+function piecesOf(trace: Trace, isOther: (offset: number) => boolean): RegionInstruction[][] {
+  const pieces: RegionInstruction[][] = [[]];
   for (const [index, instruction] of trace.instructions.entries()) {
     if (index > 0 && isOther(instruction.offset)) break;
     if (index > 0 && transferOf(trace.instructions[index - 1].statements).kind !== 'none') pieces.push([]);
@@ -130,13 +148,18 @@ function assemble(
   const numbers = new Map(pieces.map(({ instructions }, number) => [instructions[0].offset, number]));
   const target = (offset: number): Target => ({ offset, block: numbers.get(offset) });
   const candidates = [...returns.keys()].map(target).filter(({ block }) => block !== undefined);
+  const repeated = new Set(
+    [...traces.values()].filter(({ repeats }) => repeats).map(({ instructions }) => endOf(instructions.at(-1)!)),
+  );
   const blocks = pieces.map(({ instructions, trace }): RegionBlock => {
     const end = endOfBlock(instructions, trace, { target, candidates: candidates.slice(0, MOST_CANDIDATES) });
-    return { offset: instructions[0].offset, instructions, end };
+    return { offset: instructions[0].offset, instructions, end, followsRepeat: repeated.has(instructions[0].offset) };
   });
   // Calls of what the region has not come back from outside. An entry more in a loop costs each turn of it.
   const fromOutside = [...returns].filter(([, callee]) => callee === undefined || !traces.has(callee));
-  const entries = [...new Set([first, ...fromOutside.map(([offset]) => offset)])].filter((offset) => traces.has(offset));
+  const entries = [...new Set([first, ...fromOutside.map(([offset]) => offset)])].filter((offset) =>
+    traces.has(offset),
+  );
   return {
     blocks,
     entries: entries.map((offset) => ({ block: numbers.get(offset)!, record: traces.get(offset)!.source })),
@@ -145,7 +168,7 @@ function assemble(
 }
 
 function endOfBlock(
-  instructions: readonly SourceInstruction[],
+  instructions: readonly RegionInstruction[],
   { leavesAt, instructions: all }: Trace,
   { target, candidates }: { target: (offset: number) => Target; candidates: readonly Target[] },
 ): BlockEnd {
@@ -163,4 +186,3 @@ function endOfBlock(
   const taken = target(transfer.offset);
   return transfer.conditional ? { kind: 'branches', taken, next } : { kind: 'jumps', to: taken };
 }
-

@@ -36,6 +36,8 @@ export class RegionLocals {
   readonly exit: number;
   readonly target: number;
   readonly selector: number;
+  /** What the interpreter's function of an instruction returned. */
+  readonly status: number;
   readonly flags: FlagLocals;
   /** By register number; undefined: the region has nothing to do with it. */
   readonly registers: readonly (number | undefined)[];
@@ -44,6 +46,7 @@ export class RegionLocals {
   readonly #writesFlags: boolean;
   readonly #start: number;
 
+  /** @param statements all that are emitted */
   constructor(code: CodeWriter, statements: readonly FormStatement[]) {
     this.#code = code;
     const local = () => code.newLocal(I32);
@@ -67,18 +70,44 @@ export class RegionLocals {
     this.exit = local();
     this.target = local();
     this.selector = local();
+    this.status = local();
     this.flags = { result: local(), left: local(), right: local(), sum: local(), deltas: local() };
     this.registers = Array.from({ length: 8 }, (_, number) =>
       read.has(number) || written.has(number) ? local() : undefined,
     );
   }
 
-  /** From the state block. */
+  /** From the state block, where the region is entered. */
   load(): void {
     this.#loadField('base', this.base);
     this.#loadField('tlbRead', this.tlbRead);
     this.#loadField('tlbWrite', this.tlbWrite);
     this.#loadBudget();
+    this.#loadRegisters();
+  }
+
+  /** What may have changed while the interpreter did an instruction. @param retired since the budget was last counted down */
+  reload(retired: number): void {
+    const code = this.#code;
+    code.get(this.state);
+    code.memory('i32.load', STATE.fields.budget);
+    code.i32(retired);
+    code.op('i32.add');
+    code.tee(this.budget);
+    // A repeated instruction may have used some of what was kept back.
+    code.get(this.reserve);
+    code.get(this.budget);
+    code.get(this.reserve);
+    code.op('i32.lt_u', 'select');
+    code.set(this.reserve);
+    code.get(this.budget);
+    code.get(this.reserve);
+    code.op('i32.sub');
+    code.set(this.budget);
+    this.#loadRegisters();
+  }
+
+  #loadRegisters(): void {
     this.registers.forEach((local, register) => {
       if (local === undefined) return;
       this.#code.get(this.state);
@@ -90,8 +119,8 @@ export class RegionLocals {
     this.setCarries(() => this.#code.get(this.flags.deltas));
   }
 
-  /** To the state block. Leaves how many instructions have retired on the stack, an i32. */
-  store(): void {
+  /** To the state block. @param retired since the budget was last counted down */
+  store(retired: number): void {
     const code = this.#code;
     const { flags } = this;
     this.registers.forEach((local, register) => {
@@ -110,10 +139,16 @@ export class RegionLocals {
       code.memory('i32.store', STATE.fields.flagCarries);
     }
     code.get(this.state);
-    this.pushBudget(0);
+    this.pushBudget(retired);
     code.memory('i32.store', STATE.fields.budget);
+  }
+
+  /** After `store`: pushes how many instructions have retired in the region. */
+  pushRetired(): void {
+    const code = this.#code;
     code.get(this.#start);
-    code.get(this.budget);
+    code.get(this.state);
+    code.memory('i32.load', STATE.fields.budget);
     code.op('i32.sub');
   }
 
@@ -169,13 +204,13 @@ export class RegionLocals {
     const code = this.#code;
     code.get(this.state);
     code.memory('i32.load', STATE.fields.budget);
+    code.tee(this.#start);
     code.tee(this.reserve);
     code.i32(MOST_INSTRUCTIONS);
     code.get(this.reserve);
     code.i32(MOST_INSTRUCTIONS);
     code.op('i32.lt_u', 'select');
-    code.tee(this.budget);
-    code.set(this.#start);
+    code.set(this.budget);
     code.get(this.reserve);
     code.get(this.budget);
     code.op('i32.sub');

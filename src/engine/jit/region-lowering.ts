@@ -3,7 +3,8 @@ import { STATE } from '../../cpu/state-layout.ts';
 import type { ValueInterner } from '../../ir/value-interner.ts';
 import { CodeWriter, I32 } from '../../wasm/code-writer.ts';
 import { type FlowGraph, findLoopHeaders, writeStructuredFlow } from '../../wasm/structured-flow.ts';
-import { REGION_ENTRY, REGION_EXIT } from '../blocks/region-entry.ts';
+import { GO_ON, REGION_ENTRY, REGION_EXIT } from '../blocks/region-entry.ts';
+import { STATUS } from '../interpreter/cold-lowering.ts';
 import { RECORD } from '../interpreter/record-layout.ts';
 import { LocalPool } from '../lowering/value-lowering.ts';
 import { BlockLowering } from './block-lowering.ts';
@@ -16,13 +17,18 @@ export const REGION_PARAMETERS = [I32, I32] as const;
 export interface LoweredRegion {
   readonly code: CodeWriter;
   readonly exits: readonly RegionExit[];
+  /** It calls `CALL_INTERPRETER`. */
+  readonly callsInterpreter: boolean;
 }
 
 /** @param interner that of the region's statements */
 export function lowerRegion(region: Region, interner: ValueInterner): LoweredRegion {
   const { blocks } = region;
   const code = new CodeWriter(REGION_PARAMETERS.length);
-  const statements = blocks.flatMap(({ instructions }) => instructions.flatMap((one) => one.statements));
+  const instructions = blocks.flatMap((block) => block.instructions);
+  const emitted = instructions.filter(({ way }) => way === 'emitted');
+  const callsInterpreter = emitted.length < instructions.length;
+  const statements = emitted.flatMap((one) => one.statements);
   const locals = new RegionLocals(code, statements);
   const exits = new RegionExits();
   const graph: FlowGraph = {
@@ -37,10 +43,12 @@ export function lowerRegion(region: Region, interner: ValueInterner): LoweredReg
   code.get(locals.entry);
   code.memory('i32.load', REGION_ENTRY.SELECTOR);
   code.set(locals.selector);
+  const done = code.block();
+  const leaveCalled = code.block();
   const written = code.block();
   const leaveComputed = code.block();
   const leave = code.block();
-  const context = { code, pool: new LocalPool(code), locals, exits, interner, leave, leaveComputed };
+  const context = { code, pool: new LocalPool(code), locals, exits, interner, leave, leaveComputed, leaveCalled };
   writeStructuredFlow({
     graph,
     code,
@@ -58,18 +66,20 @@ export function lowerRegion(region: Region, interner: ValueInterner): LoweredReg
   code.i32(0);
   code.memory('i32.store', STATE.fields.linkFrom);
   code.end(); // written
-  const retired = code.newLocal(I32);
-  locals.store();
-  code.set(retired);
+  locals.store(0);
+  code.br(done);
+  code.end(); // leaveCalled
+  if (callsInterpreter) writeCalledExit(code, locals, goOn);
+  code.end(); // done
   code.get(locals.entry);
   code.get(locals.entry);
   code.memory('i64.load', REGION_ENTRY.RETIRED);
-  code.get(retired);
+  locals.pushRetired();
   code.op('i64.extend_i32_u', 'i64.add');
   code.memory('i64.store', REGION_ENTRY.RETIRED);
   countOne(code, locals.entry, REGION_ENTRY.ENTERED);
   code.get(goOn);
-  return { code, exits: exits.list };
+  return { code, exits: exits.list, callsInterpreter };
 }
 
 /** By the place of the exit taken: the record to go on with, or the address. */
@@ -111,6 +121,68 @@ function writeExit(code: CodeWriter, locals: RegionLocals, goOn: number): void {
   code.end();
 }
 
+/**
+ * The interpreter has done an instruction, of which the exit says where it stands, and all is in the state block: it
+ * faulted, or transferred control, or the dispatcher must look.
+ */
+function writeCalledExit(code: CodeWriter, locals: RegionLocals, goOn: number): void {
+  const { state, base, exit, status, target } = locals;
+  const field = (name: 'attention' | 'budget' | 'nextIp') => {
+    code.get(state);
+    code.memory('i32.load', STATE.fields[name]);
+  };
+  code.get(locals.entry);
+  code.memory('i32.load', REGION_ENTRY.EXITS);
+  code.get(exit);
+  code.op('i32.add');
+  code.set(exit);
+  countOne(code, exit, REGION_EXIT.TAKEN);
+  code.get(exit);
+  code.memory('i32.load', REGION_EXIT.OFFSET);
+  code.get(base);
+  code.op('i32.add');
+  code.set(target);
+  code.get(status);
+  code.i32(STATUS.FAULT);
+  code.op('i32.eq');
+  code.if();
+  // It has not retired.
+  code.get(state);
+  field('budget');
+  code.i32(1);
+  code.op('i32.add');
+  code.memory('i32.store', STATE.fields.budget);
+  code.i32(GO_ON.FAULT);
+  code.set(goOn);
+  code.else();
+  code.get(status);
+  code.i32(STATUS.LEAVE);
+  code.op('i32.eq');
+  code.if();
+  field('nextIp');
+  code.set(target);
+  code.get(state);
+  code.i32(0);
+  code.memory('i32.store', STATE.fields.linkFrom);
+  code.else();
+  code.get(target);
+  code.get(exit);
+  code.memory('i32.load', REGION_EXIT.RECORD);
+  code.memory('i32.load8_u', RECORD.length);
+  code.op('i32.add');
+  code.set(target);
+  code.end();
+  code.i32(GO_ON.ATTENTION);
+  code.i32(GO_ON.AT_NEXT_IP);
+  field('attention');
+  code.op('select');
+  code.set(goOn);
+  code.end();
+  code.get(state);
+  code.get(target);
+  code.memory('i32.store', STATE.fields.ip);
+}
+
 /** Counts a field at an address up. */
 function countOne(code: CodeWriter, address: number, field: number): void {
   code.get(address);
@@ -122,11 +194,12 @@ function countOne(code: CodeWriter, address: number, field: number): void {
 }
 
 /**
- * By block: instructions that the budget must allow where it is entered, or 0. Heads of loops and entries check it, for
- * the longest way from there on that leads to no other check; so none of the others need to.
+ * By block: instructions that the budget must allow where it is entered, or 0. Heads of loops, entries, and what follows
+ * a repeated instruction check it for the longest way from there on that leads to no other check; so no others need to.
  */
 function findNeeds(region: Region, graph: FlowGraph): readonly number[] {
-  const checked = new Set([...findLoopHeaders(graph), ...graph.entries]);
+  const repeats = [...region.blocks.keys()].filter((block) => region.blocks[block].followsRepeat);
+  const checked = new Set([...findLoopHeaders(graph), ...graph.entries, ...repeats]);
   const longest = new Map<number, number>();
   const from = (block: number): number => {
     const known = longest.get(block);
@@ -138,4 +211,3 @@ function findNeeds(region: Region, graph: FlowGraph): readonly number[] {
   };
   return region.blocks.map((_, block) => (checked.has(block) ? from(block) : 0));
 }
-

@@ -2,6 +2,8 @@
 import { MODE } from '../../cpu/mode-key.ts';
 import { I32 } from '../../wasm/code-writer.ts';
 import { ModuleBuilder } from '../../wasm/module-builder.ts';
+import { COLD_PARAMETERS } from '../interpreter/cold-lowering.ts';
+import { CALL_INTERPRETER } from './call-interpreter.ts';
 import { type LoweredRegion, REGION_PARAMETERS } from './region-lowering.ts';
 
 export interface NamedRegion extends LoweredRegion {
@@ -11,13 +13,17 @@ export interface NamedRegion extends LoweredRegion {
 
 export const regionExport = (index: number): string => `r${index}`;
 
-/** Bytes of the module. It imports `memory`. */
+/** Bytes of the module. It imports `memory`, and `callCold` where a region needs it. */
 export function buildRegionModule(
   regions: readonly NamedRegion[],
   { maximumPages }: { readonly maximumPages: number },
 ): Uint8Array<ArrayBuffer> {
   const module = new ModuleBuilder();
   module.importMemory('memory', { minimumPages: 1, maximumPages });
+  if (regions.some(({ callsInterpreter }) => callsInterpreter)) {
+    const index = module.importFunction('callCold', { parameters: COLD_PARAMETERS, results: [I32] });
+    if (index !== CALL_INTERPRETER) throw new TypeError('the interpreter is imported first');
+  }
   regions.forEach(({ code, name }, index) => {
     const declared = module.declare({ parameters: REGION_PARAMETERS, results: [I32] }, name);
     module.define(declared, code);

@@ -57,8 +57,8 @@ export class RegionSource {
             ],
           });
           const statements = decoded ? bound(form.statements, decoded, ip) : form.statements;
-          const apart = !decoded || form.repeat !== 'none';
-          return { offset, length, statements, record, apart };
+          const special = !decoded ? 'fault' : form.repeat !== 'none' ? 'repeated' : 'none';
+          return { offset, length, statements, record, special, endsBlock: form.endsBlock };
         }),
     };
   }

@@ -13,6 +13,11 @@ export interface RegionInstruction {
   readonly statements: readonly FormStatement[];
   /** Host address of the interpreter's record of it. */
   readonly record: number;
+  /**
+   * 'emitted': its statements are part of the region. 'called': the interpreter's function of it does it all, and control
+   * goes on behind it, as a rule.
+   */
+  readonly way: 'emitted' | 'called';
 }
 
 /** Where control goes: to a block of the region, or to an instruction outside. */
@@ -38,6 +43,8 @@ export interface RegionBlock {
   readonly offset: number;
   readonly instructions: readonly RegionInstruction[];
   readonly end: BlockEnd;
+  /** What ran before it may have taken any number of instructions from the budget. */
+  readonly followsRepeat: boolean;
 }
 
 export interface Region {

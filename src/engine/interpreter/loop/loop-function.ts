@@ -3,9 +3,9 @@ import { PAGE_SIZE } from '../../../base/address.ts';
 import { STATE } from '../../../cpu/state-layout.ts';
 import { JUMP_CACHE } from '../../../cpu/tlb-layout.ts';
 import { CodeWriter, I32, I64, type Label } from '../../../wasm/code-writer.ts';
+import { BEFORE_BLOCK } from '../block-index.ts';
 import type { HotHandler } from '../form-catalog.ts';
 import type { RunLocals } from '../hot-lowering.ts';
-import { BEFORE_BLOCK } from '../block-index.ts';
 import { RECORD } from '../record-layout.ts';
 
 export interface RunModuleOptions {

@@ -1,12 +1,12 @@
 /** The outer function of the loop. */
 import { STATE } from '../../../cpu/state-layout.ts';
 import { type CodeWriter, I32, type Label } from '../../../wasm/code-writer.ts';
+import { FIRST_RECORD, GO_ON, REGION_ENTRY } from '../../blocks/region-entry.ts';
 import { emitBlockLookup } from '../../lowering/block-lookup.ts';
+import { BEFORE_BLOCK } from '../block-index.ts';
 import { STATUS } from '../cold-lowering.ts';
 import { PSEUDO } from '../pseudo-handlers.ts';
-import { BEFORE_BLOCK } from '../block-index.ts';
 import { RECORD, RECORD_SIZE } from '../record-layout.ts';
-import { FIRST_RECORD, GO_ON, REGION_ENTRY } from '../../blocks/region-entry.ts';
 import { LoopFunction, type RunModuleOptions } from './loop-function.ts';
 
 /** What `run` returns. */
