@@ -1,8 +1,10 @@
-/** `vetro difftest lockstep` as a process: engines that agree, input at prompts, guests that end, an interrupt. */
+/** `vetro difftest lockstep` as a process: engines that agree, input at prompts, guests that end. */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { Interrupted } from '../../src/cli/stop.ts';
+import { vetro as runCommand } from '../../src/cli/vetro.ts';
 import { assemble } from '../../src/isa/assemble.ts';
 import { buildVetro, type Vetro } from '../support/run-vetro.ts';
 
@@ -76,9 +78,11 @@ describe('vetro difftest lockstep', () => {
     expect(stdout).toMatch(/\nnot typed, for want of a prompt: 2 of 2 lines\n$/);
   });
 
-  it('ends at a signal', async () => {
-    const running = vetro.start(['difftest', 'lockstep', image('loop'), '--memory', '1', '--interval', '10000']);
-    await new Promise((resolve) => setTimeout(resolve, 1500));
-    expect(await running.signal('SIGINT')).toBe(130);
+  it('ends soon when the command is to stop', async () => {
+    const stop = new AbortController();
+    const words = ['difftest', 'lockstep', image('loop'), '--memory', '1', '--interval', '10000'];
+    const ended = runCommand(words, stop.signal);
+    setTimeout(() => stop.abort(new Interrupted('SIGINT', 130)), 100);
+    expect(await ended).toBe(130);
   });
 });
