@@ -12,6 +12,8 @@ export interface Fault {
   readonly plant: (machine: BareMachine) => void;
   /** Only within a run of at least so many instructions. */
   readonly inRunsFrom?: number;
+  /** Not if a run has begun there. */
+  readonly hiddenByCutAt?: number;
 }
 
 export interface FaultyMachineOptions {
@@ -27,6 +29,7 @@ export class FaultyMachine implements LockstepMachine {
   readonly #output: number[] = [];
   /** What it has been sent: the guest reads it from a port, the last byte again and again. */
   readonly #input: number[] = [];
+  #isHidden = false;
   onDispose: () => void = () => {};
 
   constructor({ source, engine = 'reference', fault }: FaultyMachineOptions) {
@@ -48,7 +51,9 @@ export class FaultyMachine implements LockstepMachine {
     const { processor } = this;
     const fault = this.#fault;
     const start = processor.retired;
-    if (fault && start < fault.at && fault.at <= instructions && instructions - start >= (fault.inRunsFrom ?? 1)) {
+    this.#isHidden ||= start === fault?.hiddenByCutAt;
+    const isDue = fault && start < fault.at && fault.at <= instructions && !this.#isHidden;
+    if (isDue && instructions - start >= (fault.inRunsFrom ?? 1)) {
       processor.run(fault.at - start);
       fault.plant(this.#machine);
     }

@@ -131,6 +131,12 @@ describe('a lockstep', () => {
     expect(difference.lastPlace!.ip).toBe(CODE);
   });
 
+  it('closer looks get to where they begin by the same cuts', () => {
+    // 20,000 instructions at once, then 20, then 1: cut there, no run shows it that is to be repeated.
+    const fault: Fault = { ...flipRegister(22_222, 7), hiddenByCutAt: 20_021 };
+    expect(differenceOf({ fault, interval: 20_000 })).toMatchObject({ kind: 'instruction', end: 22_222 });
+  });
+
   it('a fault that does not come again is reported as seen', () => {
     let met = 0;
     const plant: Fault['plant'] = (machine) => {
@@ -199,7 +205,11 @@ describe('an operator', () => {
 
   it('what was typed is typed again at the same counts when it looks closer', () => {
     const operator = new PromptTypist({ prompt: '>', lines: ['a', 'b', 'c', 'd', 'e', 'f'] });
-    const difference = differenceOf({ source: ASKER, operator, interval: 500, fault: flipRegister(1234, 7) });
+    // SI is what has been typed so far: nothing, if it is not typed.
+    const plant: Fault['plant'] = (machine) => {
+      if (machine.processor.state.reg16(6) === 0x61 + 0x62) flipRegister(0, 7).plant(machine);
+    };
+    const difference = differenceOf({ source: ASKER, operator, interval: 500, fault: { at: 1234, plant } });
     expect(difference).toMatchObject({ start: 1233, end: 1234, fields: [{ name: 'edi' }] });
   });
 
