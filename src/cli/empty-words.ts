@@ -17,12 +17,10 @@ export function refuseEmptyPositionals(words: readonly string[], commands: reado
     const declared = Object.entries(options).find(([long, { alias }]) => long === name || alias === name);
     return declared !== undefined && declared[1].type !== 'boolean';
   };
-  const [name] = positionals[0] ?? [];
-  const end = words.indexOf('--');
-  const found = words.some(
-    (word, index) => word === '' && index > 0 && ((end >= 0 && index > end) || !takesNext(words[index - 1])),
-  );
-  if (found && name !== undefined) throw new UserError(`<${name}> is empty: give it a value`);
+  const given = words.filter((word, index) => index > 0 && !/^-./.test(word) && !takesNext(words[index - 1]));
+  const at = given.indexOf('');
+  const [name] = positionals[at] ?? positionals.at(-1) ?? [];
+  if (at >= 0 && name !== undefined) throw new UserError(`<${name}> is empty: give it a value`);
 }
 
 /** Once no positional is empty, those that yargs reads as empty are `-`. */

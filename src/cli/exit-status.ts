@@ -6,7 +6,7 @@ import { Interrupted } from './stop.ts';
 export const EXIT = {
   /** The guest powered off or halted for good, or the user quit. */
   OK: 0,
-  /** A bug of ours. */
+  /** A bug of ours. For `vetro difftest`: a difference was found, which is one. */
   INTERNAL_ERROR: 1,
   /** A wrong option, a missing or unusable file, no network: one line on standard error says what. */
   USER_ERROR: 2,

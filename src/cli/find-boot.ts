@@ -6,10 +6,13 @@ import { bootDebian } from './debian-boot.ts';
 import { assembleDemo } from './demo.ts';
 import { DEFAULT_SYSTEM } from './fetch-command.ts';
 import { readUserFile } from './files.ts';
-import type { RunArguments } from './run-arguments.ts';
+import type { BootArguments } from './run-arguments.ts';
+
+/** `serial`: where the serial port goes, if a terminal may be there. */
+export type BootRequest = BootArguments & { readonly serial?: string };
 
 /** @throws UserError for unusable files; the reason of `stop` if it is aborted */
-export async function findBoot(options: RunArguments, stop: AbortSignal): Promise<GuestBoot> {
+export async function findBoot(options: BootRequest, stop: AbortSignal): Promise<GuestBoot> {
   const { demo, file, kernel, initrd, append, memory } = options;
   if (demo) return { image: assembleDemo() };
   const limit = memoryLimit(memory);
@@ -35,7 +38,7 @@ const COMMAND_LINE = 'console=ttyS0';
  * Debian's kernel tests all of its ciphers at every boot unless told otherwise: half of what a boot executes. On a
  * terminal, /init is told its size.
  */
-function debianCommandLine({ serial }: RunArguments): string {
+function debianCommandLine({ serial }: BootRequest): string {
   const { isTTY, rows, columns } = process.stdout;
   const size = serial === 'stdio' && isTTY && process.stdin.isTTY ? ` LINES=${rows} COLUMNS=${columns}` : '';
   return `${COMMAND_LINE} cryptomgr.notests${size}`;

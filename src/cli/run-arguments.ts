@@ -1,8 +1,9 @@
-/** The options of `vetro run`, as its parser gives them. */
+/** The options of `vetro run`, and those that other commands share with it, as the parser gives them. */
 import type { EngineName } from '../engine/processor.ts';
 import type { SystemName } from './fetch/debian.ts';
 
-export interface RunArguments {
+/** What is booted, and on what machine. */
+export interface BootArguments {
   file?: string;
   kernel?: string;
   initrd?: string;
@@ -11,6 +12,9 @@ export interface RunArguments {
   demo: boolean;
   memory: number;
   cpu: string;
+}
+
+export interface RunArguments extends BootArguments {
   engine: EngineName;
   clock?: 'virtual' | 'host';
   'instruction-time': number;

@@ -2,18 +2,15 @@
 import type { CommandModule } from 'yargs';
 import { UserError } from '../base/errors.ts';
 import { DEFAULT_INSTRUCTION_TIME } from '../base/guest-time.ts';
-import { CPU_MODEL_NAMES, findCpuModel } from '../cpu/cpu-model.ts';
 import { ENGINES } from '../engine/processor.ts';
 import { INSTRUCTION_TIME } from '../hypervisor/check-guest-options.ts';
-import { MAXIMUM_MEMORY, MINIMUM_MEMORY } from '../machine/pc-map.ts';
+import { bootOptions, checkBootOptions } from './boot-options.ts';
+import { checkNumber, refuseEmpty } from './check-options.ts';
 import type { CommandContext } from './command-context.ts';
-import { DEFAULT_SYSTEM, SYSTEM_NAMES } from './fetch-command.ts';
 import type { RunArguments } from './run-arguments.ts';
 import { runGuests } from './run-guests.ts';
 import { parseSerial } from './serial.ts';
 
-const MIB = 2 ** 20;
-const MEMORY = { least: MINIMUM_MEMORY / MIB, most: MAXIMUM_MEMORY / MIB };
 const COUNT = { least: 1, most: 256 };
 const WEIGHT = { least: 0.001, most: 1_000_000 };
 
@@ -36,40 +33,7 @@ export const runCommand = (context: CommandContext): CommandModule<object, RunAr
   command: 'run [file]',
   describe: 'Boot a Linux kernel, a flat image, the demo, or by default Debian (fetched once)',
   builder: (args) =>
-    args
-      .positional('file', {
-        type: 'string',
-        describe: 'a bzImage, or a boot sector or flat image (as vetro asm makes), loaded and started at 0000:7C00',
-      })
-      .option('kernel', { type: 'string', describe: 'path of a bzImage', requiresArg: true })
-      .option('initrd', {
-        type: 'string',
-        describe: 'path of an initial RAM disk',
-        requiresArg: true,
-      })
-      .option('append', {
-        type: 'string',
-        requiresArg: true,
-        describe: 'kernel command line, instead of console=ttyS0 (Debian: console=ttyS0 cryptomgr.notests)',
-      })
-      .option('system', {
-        choices: SYSTEM_NAMES,
-        requiresArg: true,
-        describe: `what to boot without a file (default: ${DEFAULT_SYSTEM})`,
-      })
-      .option('demo', { type: 'boolean', default: false, describe: 'boot the embedded demo' })
-      .option('memory', {
-        type: 'number',
-        default: 512,
-        describe: `RAM of each guest in MiB, ${MEMORY.least} to ${MEMORY.most}`,
-        requiresArg: true,
-      })
-      .option('cpu', {
-        type: 'string',
-        default: CPU_MODEL_NAMES[0],
-        describe: `CPU model: ${CPU_MODEL_NAMES.join(', ')}`,
-        requiresArg: true,
-      })
+    bootOptions(args)
       .option('engine', {
         choices: ENGINES,
         default: ENGINES[0],
@@ -113,13 +77,9 @@ export const runCommand = (context: CommandContext): CommandModule<object, RunAr
 
 /** @throws UserError for what yargs lets through: numbers out of range, empty words, options that exclude each other */
 function checked<Options extends RunArguments>(options: Options): Options {
-  for (const name of ['kernel', 'initrd', 'serial', 'cpu'] as const) {
-    if (options[name] === '') throw new UserError(`--${name} is empty: give it a value or leave it out`);
-  }
-  refuseConflicts(options);
-  const { memory, cpu, count, weight, 'instruction-time': instructionTime } = options;
-  checkNumber('--memory', memory, { ...MEMORY, whole: true, unit: ' of MiB' });
-  findCpuModel(cpu);
+  refuseEmpty(options, ['serial']);
+  checkBootOptions(options);
+  const { count, weight, 'instruction-time': instructionTime } = options;
   parseSerial(options.serial);
   checkNumber('--instruction-time', instructionTime, { ...INSTRUCTION_TIME, unit: ' of ns' });
   checkNumber('--count', count, { ...COUNT, whole: true });
@@ -133,27 +93,4 @@ function checked<Options extends RunArguments>(options: Options): Options {
     );
   }
   return options;
-}
-
-function refuseConflicts({ file, kernel, initrd, append, system, demo }: RunArguments): void {
-  const sources = { FILE: file, '--kernel': kernel, '--demo': demo || undefined, '--system': system };
-  const given = Object.entries(sources).filter(([, value]) => value !== undefined);
-  const [first, second] = given.map(([name]) => name);
-  if (second !== undefined) throw new UserError(`${first} and ${second} both say what to boot: give one of them`);
-  if (initrd !== undefined && (file ?? kernel) === undefined)
-    throw new UserError('--initrd needs a kernel: vetro run bzImage --initrd FILE');
-  if (append !== undefined && demo) throw new UserError('--append is for kernels: the demo has no command line');
-}
-
-interface Range {
-  readonly least: number;
-  readonly most: number;
-  readonly whole?: boolean;
-  readonly unit?: string;
-}
-
-function checkNumber(name: string, value: number, { least, most, whole = false, unit = '' }: Range): void {
-  if (value >= least && value <= most && (!whole || Number.isInteger(value))) return;
-  const kind = `a ${whole ? 'whole ' : ''}number${unit} from ${least} to ${most}`;
-  throw new UserError(`${name} must be ${kind}${Number.isNaN(value) ? '' : `, not ${value}`}`);
 }

@@ -7,6 +7,7 @@ import { asmCommand } from './asm-command.ts';
 import type { CommandContext } from './command-context.ts';
 import { type AnyCommand, COMPLETE, complete } from './completion.ts';
 import { completionCommand } from './completion-command.ts';
+import { difftestCommand } from './difftest-command.ts';
 import { disasmCommand } from './disasm-command.ts';
 import { refuseEmptyPositionals, restoreDashes } from './empty-words.ts';
 import { describeError, EXIT } from './exit-status.ts';
@@ -45,6 +46,7 @@ async function execute(words: readonly string[], context: CommandContext): Promi
     fetchCommand(context),
     asmCommand,
     disasmCommand,
+    difftestCommand(context),
     completionCommand,
   ];
   if (words[0] === COMPLETE) {
@@ -62,7 +64,7 @@ async function execute(words: readonly string[], context: CommandContext): Promi
       // `--no-x` and `--a.b` are options by their own names, or errors.
       .parserConfiguration({ 'boolean-negation': false, 'dot-notation': false })
       .command([...commands])
-      .demandCommand(1, 'a command is needed: run, fetch, asm, disasm or completion; see vetro --help')
+      .demandCommand(1, 'a command is needed: run, fetch, asm, disasm, difftest or completion; see vetro --help')
       .strict()
       .middleware(refuseRepeatedOptions(commands), true)
       .middleware(restoreDashes(commands))

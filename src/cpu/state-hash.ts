@@ -33,19 +33,26 @@ const HIDDEN = new Set<FieldName>([
   'scratchAddress',
 ]);
 
+/** The fields of the state block that are hashed. */
+export const VISIBLE_FIELDS: readonly FieldName[] = (Object.keys(FIELD_KINDS) as FieldName[]).filter(
+  (name) => !HIDDEN.has(name),
+);
+
+/** 16 hexadecimal digits: registers and `retired`, without memory. */
+export function hashRegisters(cpu: Cpu, retired: number): string {
+  const hash = new Hash();
+  addRegisters(hash, cpu, retired);
+  return hash.digest();
+}
+
 /** 16 hexadecimal digits. `retired` is part of it. */
 export function hashState(cpu: Cpu, retired: number): string {
-  const { state, pool, memory } = cpu;
+  const { pool, memory } = cpu;
   const hash = new Hash();
-  hash.add(retired >>> 0);
-  hash.add(retired / 2 ** 32);
-  hash.add(readEflags(state));
-  for (let index = 0; index < 16; index++) hash.addBig(state.reg64(index));
-  for (const name of Object.keys(FIELD_KINDS) as FieldName[]) if (!HIDDEN.has(name)) hash.addBig(BigInt(state[name]));
   // First: allocating it may replace the views.
   const { zeroFrame } = pool.frames;
+  addRegisters(hash, cpu, retired);
   const { u32 } = pool.views;
-  for (let at = STATE.segments; at < STATE.helperArguments; at += 4) hash.add(u32[(state.address + at) >>> 2]);
   for (let page = 0; page < memory.size / PAGE_SIZE; page++) {
     const frame = memory.frameForRead(page);
     if (frame === 0 || frame === zeroFrame) continue;
@@ -55,6 +62,16 @@ export function hashState(cpu: Cpu, retired: number): string {
     for (let at = frame >>> 2; at < (frame + PAGE_SIZE) >>> 2; at++) hash.add(u32[at]);
   }
   return hash.digest();
+}
+
+function addRegisters(hash: Hash, { state, pool }: Cpu, retired: number): void {
+  hash.add(retired >>> 0);
+  hash.add(retired / 2 ** 32);
+  hash.add(readEflags(state));
+  for (let index = 0; index < 16; index++) hash.addBig(state.reg64(index));
+  for (const name of VISIBLE_FIELDS) hash.addBig(BigInt(state[name]));
+  const { u32 } = pool.views;
+  for (let at = STATE.segments; at < STATE.helperArguments; at += 4) hash.add(u32[(state.address + at) >>> 2]);
 }
 
 /** Two 32-bit multiply-and-rotate lanes. Not cryptographic. */

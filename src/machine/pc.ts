@@ -247,9 +247,14 @@ export class Pc implements Machine {
   }
 
   stateHash(): string {
+    return hashState([this.processor.stateHash(), ...this.surroundings()]);
+  }
+
+  /** What the guest could see besides processor and memory, as plain data by name: time, and each chip's state. */
+  surroundings(): (readonly [name: string, state: unknown])[] {
     const { timeSlope, timeFraction } = this.processor;
-    const time = [this.time, timeFraction, timeSlope];
-    return hashState([this.processor.stateHash(), time, ...this.#devices.map(({ name, state }) => [name, state])]);
+    const time = { now: this.time, fraction: timeFraction, slope: timeSlope };
+    return [['time', time], ...this.#devices.map(({ name, state }) => [name, state] as const)];
   }
 
   get memorySize(): number {

@@ -5,16 +5,19 @@ const PRIME_LOW = 0x1b3;
 const PRIME_SHIFT = 40 - 32;
 const BASIS = { high: 0xcbf2_9ce4, low: 0x8422_2325 } as const;
 
-/** `parts` are hashed in order; objects by their JSON text, in the order of their properties. */
-export function hashState(parts: readonly unknown[]): string {
-  const text = JSON.stringify(parts, (_, value: unknown) => {
+/** Plain data as JSON; objects with their properties in order. */
+export const stateText = (data: unknown): string =>
+  JSON.stringify(data, (_, value: unknown) => {
     if (typeof value === 'bigint') return `${value}n`;
     if (ArrayBuffer.isView(value)) return Array.from(value as Uint8Array);
     if (value instanceof Map || value instanceof Set) return [...value];
     return value;
   });
+
+/** `parts` are hashed in order, by their text. */
+export function hashState(parts: readonly unknown[]): string {
   let { high, low }: { high: number; low: number } = BASIS;
-  for (const byte of new TextEncoder().encode(text)) {
+  for (const byte of new TextEncoder().encode(stateText(parts))) {
     const mixed = (low ^ byte) >>> 0;
     const product = mixed * PRIME_LOW;
     low = product >>> 0;

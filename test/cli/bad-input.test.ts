@@ -111,7 +111,7 @@ const wordsOf = (line: Row[1]): string[] =>
 
 // biome-ignore format: one case a line
 const COMMANDS: readonly Row[] = [
-  ['no command', '', /^a command is needed: run, fetch, asm, disasm or completion; see vetro --help$/],
+  ['no command', '', /^a command is needed: run, fetch, asm, disasm, difftest or completion; see vetro --help$/],
   ['an unknown command', 'fly', /^unknown command fly; see vetro --help$/],
   ['a command with a slip', 'rnu', /^unknown command rnu, did you mean run\?/],
   ['another', 'disams x', /^unknown command disams, did you mean disasm\?/],
@@ -141,6 +141,10 @@ const COMMANDS: readonly Row[] = [
   ['completion without a shell', 'completion', /^an argument is missing: vetro completion <shell>/],
   ['completion for an unknown shell', 'completion fish', /^shell must be one of bash, zsh, not fish$/],
   ['an unknown option of completion', 'completion bash --shel zsh', /^unknown option --shel/],
+  ['difftest without a check', 'difftest', /^an argument is missing: vetro difftest <check> \[file\]; see vetro difftest --help$/],
+  ['an unknown check', 'difftest sidestep', /^check must be one of lockstep, not sidestep$/],
+  ['an unknown option of difftest', 'difftest lockstep --engine reference', /^unknown option --engine, did you mean --engines\?/],
+  ['too many files for difftest', 'difftest lockstep @/bzImage @/text', /^one argument too many: .*\/text; see vetro difftest --help$/],
   ['an unknown system', 'fetch plan9', /^system must be one of debian-686, debian-686-pae, not plan9$/],
 ];
 
@@ -175,6 +179,18 @@ const VALUES: readonly Row[] = [
   ['an unknown serial kind', 'run --demo --serial carrier-pigeon', /^--serial carrier-pigeon: must be stdio, pty, file:<path> or none$/],
   ['a serial kind in capitals', 'run --demo --serial STDIO', /^--serial STDIO: must be/],
   ['a serial file without a name', 'run --demo --serial file:', /^--serial file:: must be/],
+  ...['engines', 'instructions', 'interval', 'type', 'prompt'].map(
+    (name): Row => [`difftest --${name} without its value`, `difftest lockstep --${name}`, new RegExp(`^--${name} needs a value; see vetro difftest --help$`)],
+  ),
+  ['one engine to compare', 'difftest lockstep --demo --engines reference', /^--engines takes two different engines, as in interpreter,reference, not reference$/],
+  ['three engines to compare', 'difftest lockstep --engines reference,interpreter,reference', /^--engines takes two different engines/],
+  ['an engine and itself', 'difftest lockstep --engines reference,reference', /^--engines takes two different engines/],
+  ['an unknown engine to compare', 'difftest lockstep --engines interpreter,warp', /^--engines takes names from interpreter, reference, not warp$/],
+  ['no engine behind a comma', 'difftest lockstep --engines interpreter,', /^--engines takes names from interpreter, reference, not none$/],
+  ['no engines', ['difftest', 'lockstep', '--engines='], /^--engines takes names from .*, not none$/],
+  ['--engines given twice', 'difftest lockstep --engines a,b --engines c,d', /^--engines is given twice/],
+  ['an empty --prompt', ['difftest', 'lockstep', '--prompt='], /^--prompt is empty: give it a value or leave it out$/],
+  ['an unknown CPU to compare on', 'difftest lockstep --cpu 6502', /^unknown CPU "6502"; known: i686$/],
   ['an unknown width of asm', 'asm @/good.asm --bits 8', /^--bits must be one of 16, 32, 64, not 8$/],
   ['an unknown width of disasm', 'disasm @/text --bits x', /^--bits must be one of 16, 32, 64, not NaN|x$/],
 ];
@@ -192,6 +208,12 @@ const NUMBERS: readonly Row[] = [
   ),
   ['no time for an instruction', 'run --demo --instruction-time 0', /^--instruction-time must be a number of ns from 0\.01 to 1000, not 0$/],
   ['a word for a time', 'run --demo --instruction-time x', /^--instruction-time must be a number of ns from 0\.01 to 1000$/],
+  ...(['instructions', 'interval'] as const).flatMap((name) =>
+    ['0', '-1', '1.5', '1e999', 'many', 'NaN'].map(
+      (value): Row => [`--${name} ${value}`, `difftest lockstep --demo --${name} ${value}`, new RegExp(`^--${name} must be a whole number from 1 to 1000000000000000(, not .*)?$`)],
+    ),
+  ),
+  ['memory to compare on', 'difftest lockstep --demo --memory 0', /^--memory must be a whole number of MiB from 1 to 3072, not 0$/],
   ['one of several weights', 'run --demo --count 3 --weight 1 x 2', /^--weight takes numbers only: /],
   ['a file behind --weight', 'run --weight 1 @/bzImage', /^--weight takes numbers only: FILE, if there is one, comes before it$/],
   ['a file behind --', 'run -- @/bzImage', /^-- is not needed: put FILE before the options, and \.\/ before a name/],
@@ -223,6 +245,7 @@ const CONFLICTS: readonly Row[] = [
   ['a flat image with a command line', 'run @/flat256 --append quiet', /^--append needs a Linux kernel; .*\/flat256 is a flat image$/],
   ['a flat image with an initrd', 'run @/flat256 --initrd @/initrd', /^--initrd needs a Linux kernel/],
   ['kernel and initrd from standard input', 'run --kernel - --initrd -', /^kernel and initrd cannot both be standard input/],
+  ['two guests to compare on', 'difftest lockstep @/bzImage --demo', /^FILE and --demo both say what to boot: give one of them$/],
   ['a file and bytes to disassemble', 'disasm --hex 90 @/flat256', /^FILE and --hex both say what to disassemble: give one of them$/],
   ['standard input and bytes to disassemble', 'disasm - --hex 90', /^FILE and --hex both say what to disassemble/],
   ['nothing to disassemble', 'disasm', /^give a file, or bytes with --hex$/],
@@ -241,6 +264,11 @@ const FILES: readonly Row[] = [
     [`${command}: a link to itself`, `${command} @/loop`, /^cannot read the .*\/loop: too many symbolic links$/],
     [`${command}: a link to nothing`, `${command} @/dangling`, /^cannot read the .*\/dangling: no such file$/],
   ]),
+  ['a missing file to compare on', 'difftest lockstep @/none', /^cannot read the .*\/none: no such file$/],
+  ['an empty file to compare on', ['difftest', 'lockstep', ''], /^<file> is empty: give it a value$/],
+  ['an empty check', ['difftest', ''], /^<check> is empty: give it a value$/],
+  ['a kernel to compare on that is none', 'difftest lockstep --kernel @/text', /^the kernel .*\/text is not a Linux bzImage/],
+  ['a kernel to compare on that is truncated', 'difftest lockstep --kernel @/truncated', /^the kernel is truncated/],
   ['an empty source', ['asm', ''], /^<source> is empty: give it a value$/],
   ['an empty source behind an option', ['asm', '-o', '@/x', ''], /^<source> is empty: give it a value$/],
   ['an empty file of bytes', ['disasm', '--origin=0', ''], /^<file> is empty: give it a value$/],
@@ -373,7 +401,8 @@ describe('vetro', () => {
   it('U12: --help names the commands, CPU models and engines; run --help the keys and exit statuses', async () => {
     const help = await built.run(['--help']);
     expect(help.status).toBe(0);
-    for (const command of ['run', 'fetch', 'asm', 'disasm']) expect(help.stdout).toContain(`vetro ${command}`);
+    for (const command of ['run', 'fetch', 'asm', 'disasm', 'difftest'])
+      expect(help.stdout).toContain(`vetro ${command}`);
     const runHelp = await built.run(['run', '--help']);
     expect(runHelp.stdout).toContain('Ctrl-A x');
     expect(runHelp.stdout).toContain('Exit status');

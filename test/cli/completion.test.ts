@@ -33,8 +33,8 @@ const ask = async (...words: string[]): Promise<string[]> => {
 describe('vetro --complete', () => {
   // biome-ignore format: one case a line
   const cases: [words: string[], answer: readonly string[]][] = [
-    [[''], ['run', 'fetch', 'asm', 'disasm', 'completion']],
-    [['di'], ['disasm']],
+    [[''], ['run', 'fetch', 'asm', 'disasm', 'difftest', 'completion']],
+    [['di'], ['disasm', 'difftest']],
     [['--v'], ['--version']],
     [['fly', ''], []],
     [['run', ''], FILES],
@@ -68,15 +68,19 @@ describe('vetro --complete', () => {
     [['asm', 'x.asm', '--bits', ''], ['16', '32', '64']],
     [['disasm', '--hex', ''], []],
     [['disasm', ''], FILES],
+    [['difftest', ''], ['lockstep']],
+    [['difftest', 'lockstep', ''], FILES],
+    [['difftest', 'lockstep', '--eng'], ['--engines']],
+    [['difftest', 'lockstep', '--kernel', ''], FILES],
     [['completion', 'z'], ['zsh']],
-    [[], ['run', 'fetch', 'asm', 'disasm', 'completion']],
+    [[], ['run', 'fetch', 'asm', 'disasm', 'difftest', 'completion']],
   ];
   it.concurrent.each(cases)('%j', async (words, answer) => {
     expect(await ask(...words)).toEqual(answer);
   });
 
   it('names every option that the help names', async () => {
-    for (const command of ['run', 'fetch', 'asm', 'disasm']) {
+    for (const command of ['run', 'fetch', 'asm', 'disasm', 'difftest']) {
       const { stdout } = await vetro.run([command, '--help']);
       const named = [...stdout.matchAll(/^ +(?:-\w, )?(--[a-z-]+)/gm)].map(([, name]) => name!);
       expect(named.length).toBeGreaterThan(1);

@@ -8,6 +8,7 @@ import { BENCH_MUTATIONS } from './bench-mutations.ts';
 import { BLOCK_INDEX_MUTATIONS } from './block-index-mutations.ts';
 import { BULK_MUTATIONS } from './bulk-mutations.ts';
 import { GROUND_MUTATIONS } from './ground-mutations.ts';
+import { LOCKSTEP_MUTATIONS } from './lockstep-mutations.ts';
 import { SYSTEM_PATH_MUTATIONS } from './system-path-mutations.ts';
 import { TIME_MUTATIONS } from './time-mutations.ts';
 import { WALK_MUTATIONS } from './walk-mutations.ts';
@@ -598,6 +599,7 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   ...BLOCK_INDEX_MUTATIONS,
   ...GROUND_MUTATIONS,
+  ...LOCKSTEP_MUTATIONS,
   ...SYSTEM_PATH_MUTATIONS,
   ...WALK_MUTATIONS,
   ...X87_MUTATIONS,

@@ -46,8 +46,8 @@ export const TIME_MUTATIONS: readonly Mutation[] = [
   {
     fault: 'the slope is not part of the state',
     file: 'src/machine/pc.ts',
-    original: 'const time = [this.time, timeFraction, timeSlope];',
-    planted: 'const time = [this.time, timeFraction];',
+    original: 'fraction: timeFraction, slope: timeSlope }',
+    planted: 'fraction: timeFraction }',
     tests: [REPLAY_TEST],
   },
   {

@@ -3,10 +3,10 @@
  * be in the same state at the same count of instructions.
  */
 import { VirtualClock } from '../../../src/base/virtual-clock.ts';
-import { EFLAGS, readEflags } from '../../../src/cpu/flags.ts';
+import { EFLAGS } from '../../../src/cpu/flags.ts';
 import { MODE } from '../../../src/cpu/mode-key.ts';
 import { CR0, CR4 } from '../../../src/cpu/register-bits.ts';
-import { FIELD_KINDS, type FieldName } from '../../../src/cpu/state-layout.ts';
+import { compareMachines, type MachineDifferences } from '../../../src/difftest/lockstep/compare-machines.ts';
 import { Random } from '../../../src/difftest/random.ts';
 import type { BreakpointHit } from '../../../src/engine/breakpoints.ts';
 import type { CodeSpace } from '../../../src/engine/code-space.ts';
@@ -121,16 +121,9 @@ export class LockstepMachine {
     ].join(' ');
   }
 
-  /** What a programmer sees of the processor, as text. */
-  describe(): string {
-    const { state } = this.processor;
-    const lines = [`retired ${this.processor.retired}, eflags ${readEflags(state).toString(16)}`];
-    lines.push(Array.from({ length: 8 }, (_, index) => state.reg32(index).toString(16)).join(' '));
-    for (const { selector, base, limit, access } of state.segments)
-      lines.push([selector, base, limit, access].map((value) => value.toString(16)).join(' '));
-    for (const name of Object.keys(FIELD_KINDS) as FieldName[])
-      if (!ENGINE_FIELDS.has(name)) lines.push(`${name} ${state[name].toString(16)}`);
-    return lines.join('\n');
+  /** That of `compareMachines`: nothing is hashed here besides processor and memory. */
+  surroundings(): [] {
+    return [];
   }
 
   #load(): void {
@@ -182,25 +175,6 @@ export class LockstepMachine {
   }
 }
 
-const ENGINE_FIELDS: ReadonlySet<string> = new Set([
-  'nextIp',
-  'flagResult',
-  'flagCarries',
-  'flagsOther',
-  'budget',
-  'faulted',
-  'attention',
-  'record',
-  'base',
-  'linkFrom',
-  'jumpTag',
-  'tlbRead',
-  'tlbWrite',
-  'tlbLog',
-  'scratch',
-  'scratchAddress',
-]);
-
 const STEPS_TO_RESET = 24;
 const MACHINES = [
   { engine: 'reference', largestSlice: 300 },
@@ -215,6 +189,7 @@ export interface Difference {
   /** Same at this count, different at the next comparison. */
   readonly same: number;
   readonly different: number;
+  readonly what: MachineDifferences;
 }
 
 export interface LockstepRun {
@@ -236,8 +211,9 @@ export function runLockstep(options: LockstepOptions): LockstepRun {
       const hash = first.processor.stateHash();
       const other = others.find(({ processor }) => processor.stateHash() !== hash);
       if (other !== undefined) {
-        const difference = { between: [first.label, other.label], same: at - options.step, different: at } as const;
-        return { difference, modes, vectors };
+        const between = [first.label, other.label] as const;
+        const what = compareMachines([first, other]);
+        return { difference: { between, same: at - options.step, different: at, what }, modes, vectors };
       }
       modes.set(first.mode, (modes.get(first.mode) ?? 0) + 1);
       const vector = first.processor.lastFault?.vector;

@@ -1,0 +1,66 @@
+/** The options that say what a guest boots, and on what machine. */
+import type { Argv } from 'yargs';
+import { UserError } from '../base/errors.ts';
+import { CPU_MODEL_NAMES, findCpuModel } from '../cpu/cpu-model.ts';
+import { MAXIMUM_MEMORY, MINIMUM_MEMORY } from '../machine/pc-map.ts';
+import { checkNumber, refuseEmpty } from './check-options.ts';
+import { DEFAULT_SYSTEM, SYSTEM_NAMES } from './fetch-command.ts';
+import type { BootArguments } from './run-arguments.ts';
+
+const MIB = 2 ** 20;
+const MEMORY = { least: MINIMUM_MEMORY / MIB, most: MAXIMUM_MEMORY / MIB };
+
+/** Declares them, in this order, behind what `args` has. */
+export const bootOptions = <Given>(args: Argv<Given>) =>
+  args
+    .positional('file', {
+      type: 'string',
+      describe: 'a bzImage, or a boot sector or flat image (as vetro asm makes), loaded and started at 0000:7C00',
+    })
+    .option('kernel', { type: 'string', describe: 'path of a bzImage', requiresArg: true })
+    .option('initrd', {
+      type: 'string',
+      describe: 'path of an initial RAM disk',
+      requiresArg: true,
+    })
+    .option('append', {
+      type: 'string',
+      requiresArg: true,
+      describe: 'kernel command line, instead of console=ttyS0 (Debian: console=ttyS0 cryptomgr.notests)',
+    })
+    .option('system', {
+      choices: SYSTEM_NAMES,
+      requiresArg: true,
+      describe: `what to boot without a file (default: ${DEFAULT_SYSTEM})`,
+    })
+    .option('demo', { type: 'boolean', default: false, describe: 'boot the embedded demo' })
+    .option('memory', {
+      type: 'number',
+      default: 512,
+      describe: `RAM of each guest in MiB, ${MEMORY.least} to ${MEMORY.most}`,
+      requiresArg: true,
+    })
+    .option('cpu', {
+      type: 'string',
+      default: CPU_MODEL_NAMES[0],
+      describe: `CPU model: ${CPU_MODEL_NAMES.join(', ')}`,
+      requiresArg: true,
+    });
+
+/** @throws UserError for what yargs lets through */
+export function checkBootOptions(options: BootArguments): void {
+  refuseEmpty(options, ['kernel', 'initrd', 'cpu']);
+  refuseConflicts(options);
+  checkNumber('--memory', options.memory, { ...MEMORY, whole: true, unit: ' of MiB' });
+  findCpuModel(options.cpu);
+}
+
+function refuseConflicts({ file, kernel, initrd, append, system, demo }: BootArguments): void {
+  const sources = { FILE: file, '--kernel': kernel, '--demo': demo || undefined, '--system': system };
+  const given = Object.entries(sources).filter(([, value]) => value !== undefined);
+  const [first, second] = given.map(([name]) => name);
+  if (second !== undefined) throw new UserError(`${first} and ${second} both say what to boot: give one of them`);
+  if (initrd !== undefined && (file ?? kernel) === undefined)
+    throw new UserError('--initrd needs a kernel: vetro run bzImage --initrd FILE');
+  if (append !== undefined && demo) throw new UserError('--append is for kernels: the demo has no command line');
+}
