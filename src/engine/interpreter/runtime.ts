@@ -1,5 +1,6 @@
 /** The interpreter's code at work on one pool's memory, shared by all CPUs of that pool: instances of the library's modules. */
 import type { Pool } from '../../memory/pool.ts';
+import { BoundForms } from '../jit/bound-forms.ts';
 import { RegionTable } from '../jit/region-table.ts';
 import { type CodeLibrary, TABLE_SIZE } from './code-library.ts';
 import type { CatalogForm, FormCatalog } from './form-catalog.ts';
@@ -30,6 +31,7 @@ export class InterpreterRuntime {
   #table = new WebAssembly.Table({ element: 'anyfunc', initial: TABLE_SIZE, maximum: TABLE_SIZE });
   /** Functions of translated regions. */
   regions = new RegionTable();
+  readonly boundForms = new BoundForms();
   #loops: { narrow?: Loop; wide?: Loop } = {};
   #memoryFunctions: { narrow?: WebAssembly.Exports; wide?: WebAssembly.Exports } = {};
   #emittedHelpers: { narrow?: WebAssembly.Exports; wide?: WebAssembly.Exports } = {};

@@ -7,23 +7,21 @@
  * out of the ordinary: the interpreter goes on with its record.
  */
 import { SEGMENT_STRIDE, STATE } from '../../cpu/state-layout.ts';
-import { findNeeded, type Live } from '../../ir/liveness.ts';
-import { Simplifier } from '../../ir/simplify.ts';
 import { isOperation, type Value, type Width } from '../../ir/value.ts';
-import type { ValueInterner } from '../../ir/value-interner.ts';
 import type { Place, SegmentRef } from '../../isa/operand.ts';
 import { SEGMENT } from '../../isa/semantics.ts';
 import { type CodeWriter, I32, type Label } from '../../wasm/code-writer.ts';
 import type { FlowBranches } from '../../wasm/structured-flow.ts';
 import { REGION_ENTRY, REGION_EXIT } from '../blocks/region-entry.ts';
+import { STATUS } from '../interpreter/cold-lowering.ts';
 import { FormLowering, type FormStatement, loadOpcode, storeOpcode } from '../lowering/form-lowering.ts';
-import { PLACE_LOCATIONS } from '../lowering/place-locations.ts';
 import { isExit } from '../lowering/restartable.ts';
 import { addSegmentBase } from '../lowering/segment-bounds.ts';
 import { pushHostAddress, pushProbe, type TlbProbe } from '../lowering/tlb-probe.ts';
 import type { LocalPool } from '../lowering/value-lowering.ts';
+import { ALL_FLAGS, type BoundForm, FOREIGN } from './bound-form.ts';
 import { CALL_INTERPRETER } from './call-interpreter.ts';
-import { BASE, type RegionBlock, type RegionInstruction, type Target } from './region.ts';
+import type { RegionBlock, RegionInstruction, Target } from './region.ts';
 import type { ExitCause, RegionExits } from './region-exits.ts';
 import type { RegionLocals } from './region-locals.ts';
 
@@ -32,12 +30,18 @@ export interface BlockContext {
   readonly pool: LocalPool;
   readonly locals: RegionLocals;
   readonly exits: RegionExits;
-  readonly interner: ValueInterner;
   /** Leaves by the exit whose place is in `locals.exit`; to the address in `locals.target`. */
   readonly leave: Label;
   readonly leaveComputed: Label;
   /** Leaves because of what the interpreter's function of an instruction came to. */
   readonly leaveCalled: Label;
+}
+
+/** An instruction of the block as it is to be emitted. */
+interface BlockForm {
+  readonly statements: readonly FormStatement[];
+  /** Number of the instruction whose temporaries it uses, too. */
+  readonly giver: number | undefined;
 }
 
 /** Segments that are flat wherever regions run. */
@@ -50,6 +54,8 @@ export class BlockLowering extends FormLowering {
   /** The instruction being lowered, and its number in the block. */
   #instruction!: RegionInstruction;
   #number = 0;
+  /** Locals of the temporaries of the instruction that gives it its flags. */
+  #foreign: ReadonlyMap<number, number> | undefined;
   /** Host address of a 'modify' load, for the store that follows. */
   readonly #hostAddress = new Map<number, number>();
 
@@ -65,15 +71,18 @@ export class BlockLowering extends FormLowering {
     const { instructions } = this.#block;
     if (needs > 0) this.#checkBudget(needs);
     const forms = this.#forms();
-    this.prepare(forms.flat());
-    for (const [index, statements] of forms.entries()) {
+    const temporaries: ReadonlyMap<number, number>[] = [];
+    for (const [index, { statements, giver }] of forms.entries()) {
       this.#instruction = instructions[index];
       this.#number = index;
+      this.forgetValues();
+      temporaries.push(this.temporaries);
+      this.#foreign = giver === undefined ? undefined : temporaries[giver];
       if (instructions[index].way === 'called') this.#callInterpreter();
-      else this.statements(statements);
+      else this.#emit(statements);
     }
     const { end } = this.#block;
-    const jumps = forms.at(-1)!.at(-1)?.kind === 'jump';
+    const jumps = forms.at(-1)!.statements.at(-1)?.kind === 'jump';
     if (end.kind === 'falls') this.#goOn(end.to);
     // What the block itself knows of the flags has decided that it never does.
     else if (!jumps && 'next' in end) this.#goOn(end.next!);
@@ -83,6 +92,13 @@ export class BlockLowering extends FormLowering {
       this.code.br(this.#context.leave);
     }
     this.pool.releaseAll();
+  }
+
+  #emit(statements: readonly FormStatement[]): void {
+    // In a flat segment every target can be reached.
+    const needed = statements.filter(({ kind }) => kind !== 'checkTarget');
+    this.prepare(needed);
+    this.statements(needed);
   }
 
   #checkBudget(needs: number): void {
@@ -97,40 +113,33 @@ export class BlockLowering extends FormLowering {
   }
 
   /** What is to be done of each instruction, with flags known from the block itself put in, and without what nobody sees. */
-  #forms(): FormStatement[][] {
-    const known = new Map<string, Value>();
-    const forms = this.#block.instructions.map(({ statements, way }) => {
-      if (way === 'emitted') return this.#withKnownFlags(statements, known);
-      known.clear();
-      return [];
-    });
-    let live: Live = { locations: PLACE_LOCATIONS.all, temporaries: new Set() };
-    const needed: FormStatement[][] = [];
-    for (const [index, statements] of [...forms.entries()].toReversed()) {
-      // The interpreter finds everything in the state block.
-      if (this.#block.instructions[index].way === 'called') live = { ...live, locations: PLACE_LOCATIONS.all };
-      const found = findNeeded(statements, live, PLACE_LOCATIONS);
-      needed.unshift(found.statements);
-      live = found.before;
+  #forms(): readonly BlockForm[] {
+    const forms: { form: BoundForm; giver: number | undefined }[] = [];
+    const lenders = new Set<number>();
+    /** The instruction whose values the flags have. */
+    let last: number | undefined;
+    for (const [index, { form, way }] of this.#block.instructions.entries()) {
+      const known = way === 'emitted' && last !== undefined ? form.withFlagsOf(forms[last].form) : form;
+      const giver = known === form ? undefined : last;
+      if (giver !== undefined) lenders.add(giver);
+      forms.push({ form: known, giver });
+      if (way === 'called') last = undefined;
+      else if (known.changesFlags) last = known.gives.size > 0 && giver === undefined ? index : undefined;
     }
-    return needed;
-  }
-
-  #withKnownFlags(statements: readonly FormStatement[], known: Map<string, Value>): FormStatement[] {
-    const values = new Map<number, Value>();
-    // In a flat segment every target can be reached.
-    const kept = statements.filter((one) => {
-      if (one.kind === 'checkTarget') return false;
-      const value = one.kind === 'read' && one.place.space === 'flag' ? known.get(one.place.flag) : undefined;
-      if (value === undefined || one.kind !== 'read') return true;
-      values.set(one.result.id, value);
-      return false;
-    });
-    const leaf = (value: Value) => (value.op === 'temporary' ? values.get(value.id) : undefined);
-    const result =
-      values.size === 0 ? kept : new Simplifier<Place, SegmentRef>({ leaf }, this.#context.interner).statements(kept);
-    for (const one of result) learnFlags(one, known);
-    return result;
+    let live = ALL_FLAGS;
+    const result: BlockForm[] = [];
+    for (const [index, { form, giver }] of [...forms.entries()].reverse()) {
+      if (this.#block.instructions[index].way === 'called') {
+        // The interpreter finds everything in the state block.
+        live = ALL_FLAGS;
+        result.push({ statements: [], giver });
+        continue;
+      }
+      const { statements, liveBefore } = form.needed(live, { lends: lenders.has(index) });
+      live = liveBefore;
+      result.push({ statements, giver });
+    }
+    return result.reverse();
   }
 
   // Leaving -----------------------------------------------------------------------------------------------------
@@ -152,7 +161,7 @@ export class BlockLowering extends FormLowering {
   #callInterpreter(): void {
     const { code } = this;
     const { locals, exits } = this.#context;
-    const { offset, record } = this.#instruction;
+    const { offset, length, record, endsBlock } = this.#instruction;
     const retired = this.#number + 1;
     const place = exits.at({ cause: 'apart', offset, record, retired: this.#number });
     const at = this.pool.take(I32);
@@ -174,11 +183,33 @@ export class BlockLowering extends FormLowering {
     locals.reload(retired);
     code.i32(place);
     code.set(locals.exit);
-    code.get(locals.status);
+    if (endsBlock) this.#pushElsewhere(offset + length);
+    else code.get(locals.status);
     code.get(locals.state);
     code.memory('i32.load', STATE.fields.attention);
     code.op('i32.or');
     code.brIf(this.#context.leaveCalled);
+    if (endsBlock) locals.reloadTables();
+  }
+
+  /** Pushes not 0 unless control has left the interpreter's block for the instruction at `offset`, in the same mode. */
+  #pushElsewhere(offset: number): void {
+    const { code } = this;
+    const { locals } = this.#context;
+    const field = (name: 'nextIp' | 'jumpTag') => {
+      code.get(locals.state);
+      code.memory('i32.load', STATE.fields[name]);
+    };
+    code.get(locals.status);
+    code.i32(STATUS.LEAVE);
+    code.op('i32.xor');
+    field('jumpTag');
+    code.get(locals.tag);
+    code.op('i32.xor', 'i32.or');
+    field('nextIp');
+    code.get(locals.base);
+    code.i32(offset);
+    code.op('i32.add', 'i32.xor', 'i32.or');
   }
 
   /** The block's instructions have retired. */
@@ -309,8 +340,15 @@ export class BlockLowering extends FormLowering {
   // Places ------------------------------------------------------------------------------------------------------
 
   protected input(name: string): void {
-    if (name !== BASE) throw new TypeError(`input ${name} in a bound form`);
-    this.code.get(this.#context.locals.base);
+    const { code } = this;
+    if (name !== 'ip') throw new TypeError(`input ${name} in a bound form`);
+    code.get(this.#context.locals.base);
+    code.i32(this.#instruction.offset);
+    code.op('i32.add');
+  }
+
+  protected override temporaryLocal(id: number, width: Width): number {
+    return id < FOREIGN ? super.temporaryLocal(id, width) : this.#foreign!.get(id - FOREIGN)!;
   }
 
   protected override readPlace(place: Place, width: Width): void {
@@ -395,22 +433,5 @@ export class BlockLowering extends FormLowering {
     code.op('i32.shl');
     this.clean(value);
     code.op('i32.or');
-  }
-}
-
-/** Takes note of the flags that a statement sets. */
-function learnFlags(statement: FormStatement, known: Map<string, Value>): void {
-  if (statement.kind === 'flags') {
-    for (const [flag, value] of Object.entries(statement.values)) {
-      if (value.op === 'undefined') known.delete(flag);
-      else known.set(flag, value);
-    }
-  } else if (statement.kind === 'write' && statement.place.space === 'flag') known.delete(statement.place.flag);
-  else if (statement.kind === 'write' && statement.place.space === 'state') known.clear();
-  else if (statement.kind === 'when') {
-    for (const one of [...statement.then, ...statement.otherwise]) {
-      if (one.kind === 'flags') for (const flag of Object.keys(one.values)) known.delete(flag);
-      else if (one.kind !== 'read') learnFlags(one, known);
-    }
   }
 }

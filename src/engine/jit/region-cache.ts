@@ -3,7 +3,6 @@
  * entered in their blocks' headers. When bytes of a block change, the regions made of it go.
  */
 import { PAGE_SIZE } from '../../base/address.ts';
-import { ValueInterner } from '../../ir/value-interner.ts';
 import type { Pool } from '../../memory/pool.ts';
 import type { CodeSource } from '../blocks/block-decoder.ts';
 import { REGION_ENTRY, REGION_EXIT } from '../blocks/region-entry.ts';
@@ -53,7 +52,7 @@ export class RegionCache {
     this.#pool = pool;
     this.#runtime = runtime;
     this.#index = blocks.index;
-    this.#source = new RegionSource(blocks, code, options);
+    this.#source = new RegionSource(blocks, code, { forms: runtime.boundForms, options });
     this.#options = options;
   }
 
@@ -96,19 +95,18 @@ export class RegionCache {
 
   #flush(): void {
     this.#takeBack();
-    const interner = new ValueInterner();
     const found: { region: Region; lowered: NamedRegion }[] = [];
     const translated = new Set<number>();
     for (const block of this.#waiting) {
       if (translated.has(block)) continue;
-      const region = this.#find(block, interner);
+      const region = this.#find(block);
       if (region === undefined) {
         this.#index.setRegion(block, { region: 0, heat: COOL });
         continue;
       }
       for (const { record } of region.entries) translated.add(record);
       const name = `region ${this.#index.key(block).toString(16)}, ${region.blocks.length} blocks`;
-      found.push({ region, lowered: { ...lowerRegion(region, interner), name } });
+      found.push({ region, lowered: { ...lowerRegion(region), name } });
     }
     this.#waiting.clear();
     if (found.length === 0) return;
@@ -122,9 +120,9 @@ export class RegionCache {
     });
   }
 
-  #find(block: number, interner: ValueInterner): Region | undefined {
+  #find(block: number): Region | undefined {
     const first = Math.floor(this.#index.key(block) / 16) % PAGE_SIZE;
-    return findRegion(first, this.#source.around(block, interner), this.#options.regionInstructions);
+    return findRegion(first, this.#source.around(block), this.#options.regionInstructions);
   }
 
   #link(region: Region, { exits }: NamedRegion, compiled: CallableFunction): void {

@@ -36,6 +36,8 @@ export class RegionLocals {
   readonly exit: number;
   readonly target: number;
   readonly selector: number;
+  /** `state.jumpTag` at the entry: while it is the same, the mode is, and code is where it was. */
+  readonly tag: number;
   /** What the interpreter's function of an instruction returned. */
   readonly status: number;
   readonly flags: FlagLocals;
@@ -45,10 +47,12 @@ export class RegionLocals {
   readonly #written: ReadonlySet<number>;
   readonly #writesFlags: boolean;
   readonly #start: number;
+  readonly #callsInterpreter: boolean;
 
   /** @param statements all that are emitted */
-  constructor(code: CodeWriter, statements: readonly FormStatement[]) {
+  constructor(code: CodeWriter, statements: readonly FormStatement[], options: { readonly callsInterpreter: boolean }) {
     this.#code = code;
+    this.#callsInterpreter = options.callsInterpreter;
     const local = () => code.newLocal(I32);
     const read = new Set<number>();
     const written = new Set<number>();
@@ -71,6 +75,7 @@ export class RegionLocals {
     this.target = local();
     this.selector = local();
     this.status = local();
+    this.tag = local();
     this.flags = { result: local(), left: local(), right: local(), sum: local(), deltas: local() };
     this.registers = Array.from({ length: 8 }, (_, number) =>
       read.has(number) || written.has(number) ? local() : undefined,
@@ -80,10 +85,15 @@ export class RegionLocals {
   /** From the state block, where the region is entered. */
   load(): void {
     this.#loadField('base', this.base);
-    this.#loadField('tlbRead', this.tlbRead);
-    this.#loadField('tlbWrite', this.tlbWrite);
+    if (this.#callsInterpreter) this.#loadField('jumpTag', this.tag);
+    this.reloadTables();
     this.#loadBudget();
     this.#loadRegisters();
+  }
+
+  reloadTables(): void {
+    this.#loadField('tlbRead', this.tlbRead);
+    this.#loadField('tlbWrite', this.tlbWrite);
   }
 
   /** What may have changed while the interpreter did an instruction. @param retired since the budget was last counted down */
@@ -194,7 +204,7 @@ export class RegionLocals {
     code.set(deltas);
   }
 
-  #loadField(field: 'base' | 'tlbRead' | 'tlbWrite' | 'flagResult' | 'flagCarries', local: number): void {
+  #loadField(field: 'base' | 'jumpTag' | 'tlbRead' | 'tlbWrite' | 'flagResult' | 'flagCarries', local: number): void {
     this.#code.get(this.state);
     this.#code.memory('i32.load', STATE.fields[field]);
     this.#code.set(local);

@@ -1,6 +1,5 @@
 /** A region as a function `(state, entry) → where to go on`: see `blocks/region-entry`. */
 import { STATE } from '../../cpu/state-layout.ts';
-import type { ValueInterner } from '../../ir/value-interner.ts';
 import { CodeWriter, I32 } from '../../wasm/code-writer.ts';
 import { type FlowGraph, findLoopHeaders, writeStructuredFlow } from '../../wasm/structured-flow.ts';
 import { GO_ON, REGION_ENTRY, REGION_EXIT } from '../blocks/region-entry.ts';
@@ -21,15 +20,14 @@ export interface LoweredRegion {
   readonly callsInterpreter: boolean;
 }
 
-/** @param interner that of the region's statements */
-export function lowerRegion(region: Region, interner: ValueInterner): LoweredRegion {
+export function lowerRegion(region: Region): LoweredRegion {
   const { blocks } = region;
   const code = new CodeWriter(REGION_PARAMETERS.length);
   const instructions = blocks.flatMap((block) => block.instructions);
   const emitted = instructions.filter(({ way }) => way === 'emitted');
   const callsInterpreter = emitted.length < instructions.length;
-  const statements = emitted.flatMap((one) => one.statements);
-  const locals = new RegionLocals(code, statements);
+  const statements = emitted.flatMap((one) => one.form.statements);
+  const locals = new RegionLocals(code, statements, { callsInterpreter });
   const exits = new RegionExits();
   const graph: FlowGraph = {
     count: blocks.length,
@@ -48,7 +46,7 @@ export function lowerRegion(region: Region, interner: ValueInterner): LoweredReg
   const written = code.block();
   const leaveComputed = code.block();
   const leave = code.block();
-  const context = { code, pool: new LocalPool(code), locals, exits, interner, leave, leaveComputed, leaveCalled };
+  const context = { code, pool: new LocalPool(code), locals, exits, leave, leaveComputed, leaveCalled };
   writeStructuredFlow({
     graph,
     code,

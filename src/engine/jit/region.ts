@@ -3,14 +3,13 @@
  * offsets from the page's base, which is known when the region is entered: nothing in a region depends on where the page
  * is mapped.
  */
-import type { FormStatement } from '../lowering/form-lowering.ts';
+import type { BoundForm } from './bound-form.ts';
 
 export interface RegionInstruction {
   /** Of its first byte, from the base. */
   readonly offset: number;
   readonly length: number;
-  /** Bound: see `bindForm`; the instruction pointer is the input `BASE` plus a constant. */
-  readonly statements: readonly FormStatement[];
+  readonly form: BoundForm;
   /** Host address of the interpreter's record of it. */
   readonly record: number;
   /**
@@ -18,6 +17,8 @@ export interface RegionInstruction {
    * goes on behind it, as a rule.
    */
   readonly way: 'emitted' | 'called';
+  /** The mode may be another one behind it, or control elsewhere. */
+  readonly endsBlock: boolean;
 }
 
 /** Where control goes: to a block of the region, or to an instruction outside. */
@@ -35,7 +36,7 @@ export type BlockEnd =
   | { readonly kind: 'jumps'; readonly to: Target }
   | { readonly kind: 'branches'; readonly taken: Target; readonly next: Target }
   /** To an address that is known only then: perhaps to one of these blocks. */
-  | { readonly kind: 'computed'; readonly candidates: readonly Target[]; readonly next: Target | undefined }
+  | { readonly kind: 'computed'; readonly candidates: readonly Target[]; readonly next?: Target }
   /** At an instruction that regions cannot do. */
   | { readonly kind: 'leaves'; readonly offset: number; readonly record: number };
 
@@ -54,9 +55,6 @@ export interface Region {
   /** Host addresses of the interpreter's blocks of which it is made. */
   readonly sources: readonly number[];
 }
-
-/** Name of the input that stands for the base in bound forms. */
-export const BASE = 'base';
 
 /** Blocks of the region that follow a block; the one that should stand behind it comes first. */
 export function successorsOf({ end }: RegionBlock): readonly number[] {

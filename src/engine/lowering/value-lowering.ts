@@ -42,7 +42,8 @@ const MULTIPLE_USE_OF_ARGUMENTS: ReadonlySet<string> = new Set([
 export abstract class ValueLowering {
   protected readonly code: CodeWriter;
   protected readonly pool: LocalPool;
-  protected readonly temporaries = new Map<number, number>();
+  /** Locals of temporaries. */
+  protected temporaries = new Map<number, number>();
   #shared = new Map<Value, number>();
   readonly #uses = new Map<Value, number>();
 
@@ -53,6 +54,13 @@ export abstract class ValueLowering {
 
   /** Pushes an input of the instruction, clean. */
   protected abstract input(name: string, width: Width): void;
+
+  /** What comes has temporaries, and values, of its own. */
+  protected forgetValues(): void {
+    this.temporaries = new Map();
+    this.#shared = new Map();
+    this.#uses.clear();
+  }
 
   /** Counts how often each operation is used, so that shared ones are computed once. */
   protected countUses(statements: readonly Statement[]): void {
