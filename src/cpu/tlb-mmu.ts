@@ -234,6 +234,11 @@ export class TlbMmu implements Mmu {
     return physical * PAGE_SIZE + (address & PAGE_MASK);
   }
 
+  /** Physical page of a linear one from which code was fetched; −1 if that is not held. */
+  fetchedPage(page: number, half: CodeHalf): number {
+    return this.#fetches.find(page, half);
+  }
+
   flush(scope: 'nonGlobal' | 'all'): void {
     const { u32 } = this.#cpu.pool.views;
     this.#log.flush(scope, (slot) => this.#invalidate(u32, slot));

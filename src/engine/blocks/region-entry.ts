@@ -12,20 +12,24 @@ export const REGION_ENTRY = {
   FUNCTION: 0,
   /** Which of the region's entries it is. */
   SELECTOR: 4,
-  /** Host address of the region's exits. */
-  EXITS: 8,
+  /** Host address of what is known of the region: the numbers of its physical pages, u32 each, then its exits. */
+  REGION: 8,
   /** Times it was entered. */
   ENTERED: 12,
   /** i64: instructions retired in the region after it was entered here. */
   RETIRED: 16,
-  SIZE: 24,
+  /** Of the entry's page, from the region's base. */
+  PAGE_OFFSET: 24,
+  /** Times that a page did not lie where it lay. */
+  REFUSED: 28,
+  SIZE: 32,
 } as const;
 
 /** An exit in linear memory: offsets of u32 fields. */
 export const REGION_EXIT = {
   /** Host address of the record to go on with; 0: not known, it is looked for at `OFFSET`. */
   RECORD: 0,
-  /** 1: it is a block's first. */
+  /** 1: it is a block's first. 2: it may be, but is looked for each time, because nothing says that its page stays there. */
   ENTERS_BLOCK: 4,
   /** Of the instruction to go on with, from the base; it may lie in another page. */
   OFFSET: 8,
@@ -45,5 +49,7 @@ export const GO_ON = {
   FAULT: 2,
   /** `state.ip` is set; the dispatcher must look. */
   ATTENTION: 4,
+  /** The region cannot be entered now: the block is to be interpreted. */
+  INTERPRET: 6,
 } as const;
 export const FIRST_RECORD = 8;

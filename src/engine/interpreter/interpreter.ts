@@ -79,7 +79,8 @@ export class Interpreter implements Engine, EmittedCodeHost {
       },
     };
     if (translation) {
-      const regions = new RegionCache(cpu.pool, runtime, this.#blocks, this.#source, translation);
+      const parts = { pool: cpu.pool, runtime, blocks: this.#blocks, code: this.#source };
+      const regions = new RegionCache(parts, (page, half) => cpu.mmu.fetchedPage(page, half), translation);
       // Regions know nothing of stops.
       this.#blocks.heatFor = (modeKey) => (this.#source.stops.size > 0 ? COOL : regions.heatFor(modeKey));
       this.#blocks.onStale = (block) => regions.drop(block);
@@ -169,7 +170,8 @@ export class Interpreter implements Engine, EmittedCodeHost {
 
   /** A block is hot. @returns host address of the entry of its region, 0: it is to be interpreted */
   translate(block: number): number {
-    return this.#regions!.translate(block);
+    const { state } = this.#cpu;
+    return this.#regions!.translate(block, { base: state.base, user: (state.modeKey & MODE.USER) !== 0 });
   }
 
   partial(record: number, budget: number): number {

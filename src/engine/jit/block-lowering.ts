@@ -6,6 +6,7 @@
  * As in the interpreter's loop, an instruction leaves the region before it has changed anything as soon as something is
  * out of the ordinary: the interpreter goes on with its record.
  */
+import { PAGE_SIZE } from '../../base/address.ts';
 import { SEGMENT_STRIDE, STATE } from '../../cpu/state-layout.ts';
 import { isOperation, type Value, type Width } from '../../ir/value.ts';
 import type { Place, SegmentRef } from '../../isa/operand.ts';
@@ -22,7 +23,7 @@ import type { LocalPool } from '../lowering/value-lowering.ts';
 import { ALL_FLAGS, type BoundForm, FOREIGN } from './bound-form.ts';
 import { CALL_INTERPRETER } from './call-interpreter.ts';
 import type { RegionBlock, RegionInstruction, Target } from './region.ts';
-import type { ExitCause, RegionExits } from './region-exits.ts';
+import type { ExitCause, RegionExit, RegionExits } from './region-exits.ts';
 import type { RegionLocals } from './region-locals.ts';
 
 export interface BlockContext {
@@ -30,6 +31,10 @@ export interface BlockContext {
   readonly pool: LocalPool;
   readonly locals: RegionLocals;
   readonly exits: RegionExits;
+  /** Whether the region has code of several pages. */
+  readonly hasFurtherPages: boolean;
+  /** Whether an offset lies in a page of the region. */
+  readonly isWithin: (offset: number) => boolean;
   /** Leaves by the exit whose place is in `locals.exit`; to the address in `locals.target`. */
   readonly leave: Label;
   readonly leaveComputed: Label;
@@ -144,7 +149,12 @@ export class BlockLowering extends FormLowering {
 
   // Leaving -----------------------------------------------------------------------------------------------------
 
-  #exit(exit: { cause: ExitCause; offset: number; record: number; retired: number }): void {
+  /** Of the region, the block's instructions having retired. */
+  #exitTo({ offset }: Target): void {
+    this.#exit({ cause: 'branch', offset, record: 0, retired: 0, within: this.#context.isWithin(offset) });
+  }
+
+  #exit(exit: RegionExit): void {
     this.code.i32(this.#context.exits.at(exit));
     this.code.set(this.#context.locals.exit);
   }
@@ -166,11 +176,19 @@ export class BlockLowering extends FormLowering {
     const place = exits.at({ cause: 'apart', offset, record, retired: this.#number });
     const at = this.pool.take(I32);
     locals.store(retired);
+    if (this.#context.hasFurtherPages) {
+      // The interpreter knows the base of the instruction's page.
+      code.get(locals.state);
+      code.get(locals.base);
+      code.i32(offset & -PAGE_SIZE);
+      code.op('i32.add');
+      code.memory('i32.store', STATE.fields.base);
+    }
     code.get(locals.state);
     code.i32(0);
     code.memory('i32.store', STATE.fields.ahead);
     code.get(locals.entry);
-    code.memory('i32.load', REGION_ENTRY.EXITS);
+    code.memory('i32.load', REGION_ENTRY.REGION);
     code.memory('i32.load', place + REGION_EXIT.RECORD);
     code.set(at);
     code.get(locals.state);
@@ -229,7 +247,7 @@ export class BlockLowering extends FormLowering {
 
   #goTo(target: Target): void {
     if (target.block !== undefined) return this.#branches.to(target.block, 'last');
-    this.#exit({ cause: 'branch', offset: target.offset, record: 0, retired: 0 });
+    this.#exitTo(target);
     this.code.br(this.#context.leave);
   }
 
@@ -245,7 +263,7 @@ export class BlockLowering extends FormLowering {
         this.#countDown();
         if (end.taken.block !== undefined) this.#branches.toIf(end.taken.block);
         else {
-          this.#exit({ cause: 'branch', offset: end.taken.offset, record: 0, retired: 0 });
+          this.#exitTo(end.taken);
           code.brIf(this.#context.leave);
         }
         return this.#goTo(end.next);

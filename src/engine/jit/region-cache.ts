@@ -3,6 +3,7 @@
  * entered in their blocks' headers. When bytes of a block change, the regions made of it go.
  */
 import { PAGE_SIZE } from '../../base/address.ts';
+import type { CodeHalf } from '../../cpu/fetch-tlb.ts';
 import type { Pool } from '../../memory/pool.ts';
 import type { CodeSource } from '../blocks/block-decoder.ts';
 import { REGION_ENTRY, REGION_EXIT } from '../blocks/region-entry.ts';
@@ -26,6 +27,19 @@ interface LiveRegion {
   readonly bytes: number;
 }
 
+export interface RegionCacheParts {
+  readonly pool: Pool;
+  readonly runtime: InterpreterRuntime;
+  readonly blocks: BlockCache;
+  readonly code: CodeSource;
+}
+
+/** Where a block was met: the base of its page, and whether user code was running. */
+export interface CodePlace {
+  readonly base: number;
+  readonly user: boolean;
+}
+
 const MAXIMUM_PAGES = 65536;
 
 export class RegionCache {
@@ -34,19 +48,19 @@ export class RegionCache {
   readonly #source: RegionSource;
   readonly #index: BlockIndex;
   readonly #options: TranslationOptions;
+  readonly #fetchedPage: (page: number, half: CodeHalf) => number;
   /** Hot blocks that are to be translated together. */
-  readonly #waiting = new Set<number>();
+  readonly #waiting = new Map<number, CodePlace>();
   /** Linear memory of regions that are gone. */
   #released: { readonly address: number; readonly bytes: number }[] = [];
   readonly #live = new Set<LiveRegion>();
   /** By block: the regions made of it. */
   readonly #bySource = new Map<number, Set<LiveRegion>>();
 
+  /** `fetchedPage`: physical page of a linear one that code was fetched from, −1 if that is not known. */
   constructor(
-    pool: Pool,
-    runtime: InterpreterRuntime,
-    blocks: BlockCache,
-    code: CodeSource,
+    { pool, runtime, blocks, code }: RegionCacheParts,
+    fetchedPage: (page: number, half: CodeHalf) => number,
     options: TranslationOptions,
   ) {
     this.#pool = pool;
@@ -54,6 +68,7 @@ export class RegionCache {
     this.#index = blocks.index;
     this.#source = new RegionSource(blocks, code, { forms: runtime.boundForms, options });
     this.#options = options;
+    this.#fetchedPage = fetchedPage;
   }
 
   /** Entries of a new block until it is hot. */
@@ -61,10 +76,10 @@ export class RegionCache {
     return canTranslateIn(modeKey) ? this.#options.threshold - 1 : COOL;
   }
 
-  /** A block is hot. @returns host address of the entry of its region, 0: it is to be interpreted */
-  translate(block: number): number {
+  /** A block is hot, at this place. @returns host address of the entry of its region, 0: it is to be interpreted */
+  translate(block: number, place: CodePlace): number {
     const again = this.#waiting.has(block);
-    this.#waiting.add(block);
+    this.#waiting.set(block, place);
     if (!again && this.#waiting.size < this.#options.batch) {
       // If it comes back soon, it does not wait for others any longer.
       this.#index.setRegion(block, { region: 0, heat: Math.ceil(this.#options.threshold / 4) });
@@ -97,9 +112,9 @@ export class RegionCache {
     this.#takeBack();
     const found: { region: Region; lowered: NamedRegion }[] = [];
     const translated = new Set<number>();
-    for (const block of this.#waiting) {
+    for (const [block, place] of this.#waiting) {
       if (translated.has(block)) continue;
-      const region = this.#find(block);
+      const region = this.#find(block, place);
       if (region === undefined) {
         this.#index.setRegion(block, { region: 0, heat: COOL });
         continue;
@@ -120,29 +135,37 @@ export class RegionCache {
     });
   }
 
-  #find(block: number): Region | undefined {
-    const first = Math.floor(this.#index.key(block) / 16) % PAGE_SIZE;
-    return findRegion(first, this.#source.around(block), this.#options.regionInstructions);
+  #find(block: number, { base, user }: CodePlace): Region | undefined {
+    const physical = Math.floor(this.#index.key(block) / 16);
+    const pageAt = (offset: number): number => {
+      if (offset === 0) return Math.floor(physical / PAGE_SIZE);
+      return this.#fetchedPage(((base + offset) >>> 0) / PAGE_SIZE, user ? 'user' : 'supervisor');
+    };
+    return findRegion(physical % PAGE_SIZE, this.#source.around(block, pageAt), this.#options.regionInstructions);
   }
 
   #link(region: Region, { exits }: NamedRegion, compiled: CallableFunction): void {
     const slot = this.#runtime.regions.add(compiled);
     if (slot === 0) return;
     const entries = region.entries.length * REGION_ENTRY.SIZE;
-    const bytes = entries + exits.length * REGION_EXIT.SIZE;
+    const bytes = entries + region.pages.length * 4 + exits.length * REGION_EXIT.SIZE;
     const address = this.#pool.allocate(bytes, 8);
     const { u32 } = this.#pool.views;
-    region.entries.forEach(({ record }, selector) => {
+    region.pages.forEach(({ physical }, index) => {
+      u32[((address + entries) >>> 2) + index] = physical;
+    });
+    region.entries.forEach(({ record, block }, selector) => {
       const at = address + selector * REGION_ENTRY.SIZE;
       u32[(at + REGION_ENTRY.FUNCTION) >>> 2] = slot;
       u32[(at + REGION_ENTRY.SELECTOR) >>> 2] = selector;
-      u32[(at + REGION_ENTRY.EXITS) >>> 2] = address + entries;
+      u32[(at + REGION_ENTRY.REGION) >>> 2] = address + entries;
+      u32[(at + REGION_ENTRY.PAGE_OFFSET) >>> 2] = region.blocks[block].offset & -PAGE_SIZE;
       this.#index.setRegion(record, { region: at, heat: 0 });
     });
-    exits.forEach(({ record, cause, offset, retired }, index) => {
-      const at = address + entries + index * REGION_EXIT.SIZE;
+    exits.forEach(({ record, cause, within, offset, retired }, index) => {
+      const at = address + entries + region.pages.length * 4 + index * REGION_EXIT.SIZE;
       u32[(at + REGION_EXIT.RECORD) >>> 2] = record;
-      u32[(at + REGION_EXIT.ENTERS_BLOCK) >>> 2] = cause === 'branch' ? 1 : 0;
+      u32[(at + REGION_EXIT.ENTERS_BLOCK) >>> 2] = cause !== 'branch' ? 0 : within ? 1 : 2;
       u32[(at + REGION_EXIT.OFFSET) >>> 2] = offset;
       u32[(at + REGION_EXIT.RETIRED) >>> 2] = retired;
     });

@@ -20,6 +20,8 @@ export interface RegionExit {
   readonly record: number;
   /** Of the instruction to go on with, from the base. */
   readonly offset: number;
+  /** 'branch': it lies in a page of the region. */
+  readonly within?: boolean;
   /** Instructions retired since the budget was last counted down. */
   readonly retired: number;
 }
@@ -27,8 +29,14 @@ export interface RegionExit {
 export class RegionExits {
   readonly #byName = new Map<string, number>();
   readonly list: RegionExit[] = [];
+  /** Bytes of what stands before them. */
+  readonly #start: number;
 
-  /** Place of an exit, in bytes from the first; equal ones are one. */
+  constructor(start: number) {
+    this.#start = start;
+  }
+
+  /** Place of an exit, in bytes from what is known of the region; equal ones are one. */
   at(exit: RegionExit): number {
     const name = `${exit.cause} ${exit.offset} ${exit.record} ${exit.retired}`;
     let index = this.#byName.get(name);
@@ -36,6 +44,6 @@ export class RegionExits {
       index = this.list.push(exit) - 1;
       this.#byName.set(name, index);
     }
-    return index * REGION_EXIT.SIZE;
+    return this.#start + index * REGION_EXIT.SIZE;
   }
 }

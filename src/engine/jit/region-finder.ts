@@ -1,9 +1,9 @@
 /**
- * Finds the blocks of a region: from a hot block on, whatever direct branches, calls and returns within the page reach
- * and the interpreter has run. So code that was never reached is never translated.
+ * Finds the blocks of a region: from a hot block on, whatever direct branches, calls and returns reach and the
+ * interpreter has run. So code that was never reached is never translated.
  */
 import { PAGE_SIZE } from '../../base/address.ts';
-import type { BlockEnd, Region, RegionBlock, RegionInstruction, Target } from './region.ts';
+import type { BlockEnd, Region, RegionBlock, RegionInstruction, RegionPage, Target } from './region.ts';
 
 /** An instruction of an interpreter's block. */
 export interface SourceInstruction extends Omit<RegionInstruction, 'way'> {
@@ -11,16 +11,21 @@ export interface SourceInstruction extends Omit<RegionInstruction, 'way'> {
   readonly isRepeated: boolean;
 }
 
-/** The interpreter's blocks of a page, by the offset of their first instruction. */
+/** The interpreter's blocks, by the offset of their first instruction from the base. */
 export interface SourceBlocks {
   /** Host address of its first record; 0: there is none that is worth translating. */
   at(offset: number): number;
-  /** Up to one that only faults. */
-  instructions(block: number): readonly SourceInstruction[];
+  /** Of the block that begins at an offset, up to one that only faults. */
+  instructions(block: number, offset: number): readonly SourceInstruction[];
+  /** Number of the physical page of a block at an offset. */
+  page(offset: number): number;
 }
 
 /** Candidates of a computed jump: more comparisons would cost more than finding the block. */
 const MOST_CANDIDATES = 4;
+/** Pages of a region: where there are several, each is checked at every entry. */
+const MOST_PAGES = 6;
+const pageStart = (offset: number): number => Math.floor(offset / PAGE_SIZE) * PAGE_SIZE;
 
 interface Trace {
   /** Host address of the block's first record. */
@@ -35,6 +40,7 @@ interface Trace {
 /** Traces by their offsets; and where calls come back to, with where they go to. */
 interface Found {
   readonly traces: ReadonlyMap<number, Trace>;
+  readonly pages: readonly RegionPage[];
   readonly returns: ReadonlyMap<number, number | undefined>;
 }
 
@@ -49,13 +55,17 @@ export function findRegion(first: number, blocks: SourceBlocks, limit: number): 
 function findTraces(first: number, blocks: SourceBlocks, limit: number): Found {
   const traces = new Map<number, Trace>();
   const returns = new Map<number, number | undefined>();
+  const pages = new Map<number, RegionPage>();
   const wanted = [first];
   let total = 0;
   for (let offset = wanted.shift(); offset !== undefined; offset = wanted.shift()) {
-    if (traces.has(offset) || offset < 0 || offset >= PAGE_SIZE) continue;
+    if (traces.has(offset)) continue;
+    const start = pageStart(offset);
+    if (!pages.has(start) && pages.size === MOST_PAGES) continue;
     const source = blocks.at(offset);
-    const trace = source === 0 ? undefined : traceOf(source, blocks.instructions(source), limit - total);
+    const trace = source === 0 ? undefined : traceOf(source, blocks.instructions(source, offset), limit - total);
     if (!trace) continue;
+    pages.set(start, { offset: start, physical: blocks.page(offset) });
     traces.set(offset, trace);
     total += trace.instructions.length;
     for (const instruction of trace.instructions) {
@@ -69,7 +79,7 @@ function findTraces(first: number, blocks: SourceBlocks, limit: number): Found {
     const last = trace.instructions.at(-1)!;
     if (!trace.leavesAt && !isUnconditional(last)) wanted.push(endOf(last));
   }
-  return { traces, returns };
+  return { traces, returns, pages: [...pages.values()] };
 }
 
 const endOf = ({ offset, length }: RegionInstruction): number => offset + length;
@@ -113,7 +123,7 @@ function piecesOf(trace: Trace, isOther: (offset: number) => boolean): RegionIns
 }
 
 /** Cuts the traces into blocks and connects them. */
-function assemble(first: number, { traces, returns }: Found): Region {
+function assemble(first: number, { traces, returns, pages }: Found): Region {
   const all = [...traces.values()];
   const pieces = all.flatMap((trace) =>
     piecesOf(trace, (offset) => traces.has(offset)).map((instructions) => ({ instructions, trace })),
@@ -133,6 +143,7 @@ function assemble(first: number, { traces, returns }: Found): Region {
     traces.has(offset),
   );
   return {
+    pages,
     blocks,
     entries: entries.map((offset) => ({ block: numbers.get(offset)!, record: traces.get(offset)!.source })),
     sources: all.map(({ source }) => source),

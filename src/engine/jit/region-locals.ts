@@ -3,6 +3,7 @@ import { FLAG_CARRIES } from '../../cpu/flags.ts';
 import { GPR_SLOT, STATE } from '../../cpu/state-layout.ts';
 import { forEachStatement } from '../../ir/visit.ts';
 import { type CodeWriter, I32 } from '../../wasm/code-writer.ts';
+import { REGION_ENTRY } from '../blocks/region-entry.ts';
 import type { FormStatement } from '../lowering/form-lowering.ts';
 
 /** A region leaves at least this often, so that code which the host has optimised meanwhile is entered. */
@@ -82,13 +83,22 @@ export class RegionLocals {
     );
   }
 
-  /** From the state block, where the region is entered. */
+  /** From the state block, where the region is entered; all but the base. */
   load(): void {
-    this.#loadField('base', this.base);
     if (this.#callsInterpreter) this.#loadField('jumpTag', this.tag);
     this.reloadTables();
     this.#loadBudget();
     this.#loadRegisters();
+  }
+
+  /** That of the entry's page, less its offset. */
+  loadBase(): void {
+    this.#loadField('base', this.base);
+    this.#code.get(this.base);
+    this.#code.get(this.entry);
+    this.#code.memory('i32.load', REGION_ENTRY.PAGE_OFFSET);
+    this.#code.op('i32.sub');
+    this.#code.set(this.base);
   }
 
   reloadTables(): void {

@@ -1,5 +1,7 @@
 /** A region as a function `(state, entry) → where to go on`: see `blocks/region-entry`. */
+import { PAGE_SIZE } from '../../base/address.ts';
 import { STATE } from '../../cpu/state-layout.ts';
+import { FETCH_TLB } from '../../cpu/tlb-layout.ts';
 import { CodeWriter, I32 } from '../../wasm/code-writer.ts';
 import { type FlowGraph, findLoopHeaders, writeStructuredFlow } from '../../wasm/structured-flow.ts';
 import { GO_ON, REGION_ENTRY, REGION_EXIT } from '../blocks/region-entry.ts';
@@ -10,6 +12,8 @@ import { BlockLowering } from './block-lowering.ts';
 import { type Region, successorsOf } from './region.ts';
 import { type RegionExit, RegionExits } from './region-exits.ts';
 import { RegionLocals } from './region-locals.ts';
+
+const PAGE_SHIFT = Math.log2(PAGE_SIZE);
 
 export const REGION_PARAMETERS = [I32, I32] as const;
 
@@ -28,15 +32,21 @@ export function lowerRegion(region: Region): LoweredRegion {
   const callsInterpreter = emitted.length < instructions.length;
   const statements = emitted.flatMap((one) => one.form.statements);
   const locals = new RegionLocals(code, statements, { callsInterpreter });
-  const exits = new RegionExits();
+  const exits = new RegionExits(region.pages.length * 4);
   const graph: FlowGraph = {
     count: blocks.length,
     successors: (node) => successorsOf(blocks[node]),
     entries: region.entries.map(({ block }) => block),
   };
+  const isWithin = (offset: number) => {
+    const start = Math.floor(offset / PAGE_SIZE) * PAGE_SIZE;
+    return region.pages.some((page) => page.offset === start);
+  };
   const needs = findNeeds(region, graph);
   const goOn = code.newLocal(I32);
 
+  locals.loadBase();
+  if (region.pages.length > 1) refuseIfMoved(code, locals, region.pages);
   locals.load();
   code.get(locals.entry);
   code.memory('i32.load', REGION_ENTRY.SELECTOR);
@@ -46,7 +56,17 @@ export function lowerRegion(region: Region): LoweredRegion {
   const written = code.block();
   const leaveComputed = code.block();
   const leave = code.block();
-  const context = { code, pool: new LocalPool(code), locals, exits, leave, leaveComputed, leaveCalled };
+  const context = {
+    code,
+    pool: new LocalPool(code),
+    locals,
+    exits,
+    hasFurtherPages: region.pages.length > 1,
+    isWithin,
+    leave,
+    leaveComputed,
+    leaveCalled,
+  };
   writeStructuredFlow({
     graph,
     code,
@@ -80,15 +100,59 @@ export function lowerRegion(region: Region): LoweredRegion {
   return { code, exits: exits.list, callsInterpreter };
 }
 
+/** Returns at once if a page of the region is not where it was. */
+function refuseIfMoved(code: CodeWriter, locals: RegionLocals, pages: Region['pages']): void {
+  const { state, entry, base } = locals;
+  const [page, translation, known] = [code.newLocal(I32), code.newLocal(I32), code.newLocal(I32)];
+  code.get(entry);
+  code.memory('i32.load', REGION_ENTRY.REGION);
+  code.set(known);
+  const inPlace = code.block();
+  const moved = code.block();
+  for (const [index, { offset }] of pages.entries()) {
+    code.get(base);
+    code.i32(offset);
+    code.op('i32.add');
+    code.i32(PAGE_SHIFT);
+    code.op('i32.shr_u');
+    code.tee(page);
+    code.i32(FETCH_TLB.ENTRIES - 1);
+    code.op('i32.and');
+    code.i32(FETCH_TLB.ENTRY_SHIFT);
+    code.op('i32.shl');
+    code.get(state);
+    code.memory('i32.load', STATE.fields.tlbFetch);
+    code.op('i32.add');
+    code.tee(translation);
+    code.memory('i32.load', FETCH_TLB.PAGE);
+    code.get(page);
+    code.op('i32.ne');
+    code.brIf(moved);
+    code.get(translation);
+    code.memory('i32.load', FETCH_TLB.PHYSICAL);
+    code.get(known);
+    code.memory('i32.load', index * 4);
+    code.op('i32.ne');
+    code.brIf(moved);
+  }
+  code.br(inPlace);
+  code.end(); // moved
+  countOne(code, entry, REGION_ENTRY.REFUSED);
+  code.i32(GO_ON.INTERPRET);
+  code.op('return');
+  code.end(); // inPlace
+}
+
 /** By the place of the exit taken: the record to go on with, or the address. */
 function writeExit(code: CodeWriter, locals: RegionLocals, goOn: number): void {
   const { state, base, budget, exit } = locals;
   code.get(locals.entry);
-  code.memory('i32.load', REGION_ENTRY.EXITS);
+  code.memory('i32.load', REGION_ENTRY.REGION);
   code.get(exit);
   code.op('i32.add');
   code.set(exit);
   countOne(code, exit, REGION_EXIT.TAKEN);
+  storeBase(code, locals);
   code.get(budget);
   code.get(exit);
   code.memory('i32.load', REGION_EXIT.RETIRED);
@@ -115,6 +179,11 @@ function writeExit(code: CodeWriter, locals: RegionLocals, goOn: number): void {
   code.get(exit);
   code.i32(REGION_EXIT.RECORD - RECORD.link);
   code.op('i32.add');
+  code.i32(0);
+  code.get(exit);
+  code.memory('i32.load', REGION_EXIT.ENTERS_BLOCK);
+  code.i32(1);
+  code.op('i32.eq', 'select');
   code.memory('i32.store', STATE.fields.linkFrom);
   code.end();
 }
@@ -130,7 +199,7 @@ function writeCalledExit(code: CodeWriter, locals: RegionLocals, goOn: number): 
     code.memory('i32.load', STATE.fields[name]);
   };
   code.get(locals.entry);
-  code.memory('i32.load', REGION_ENTRY.EXITS);
+  code.memory('i32.load', REGION_ENTRY.REGION);
   code.get(exit);
   code.op('i32.add');
   code.set(exit);
@@ -179,6 +248,17 @@ function writeCalledExit(code: CodeWriter, locals: RegionLocals, goOn: number): 
   code.get(state);
   code.get(target);
   code.memory('i32.store', STATE.fields.ip);
+}
+
+/** The base of the page in which the exit goes on. */
+function storeBase(code: CodeWriter, { state, base, exit }: RegionLocals): void {
+  code.get(state);
+  code.get(base);
+  code.get(exit);
+  code.memory('i32.load', REGION_EXIT.OFFSET);
+  code.i32(-PAGE_SIZE);
+  code.op('i32.and', 'i32.add');
+  code.memory('i32.store', STATE.fields.base);
 }
 
 /** Counts a field at an address up. */

@@ -26,31 +26,42 @@ export class RegionSource {
     this.#options = options;
   }
 
-  /** The blocks of the page, and for the mode, of one of them. */
-  around(block: number): SourceBlocks {
+  /** The blocks around one, in its mode. `pageAt`: physical pages, by offset from that block's; −1: not known. */
+  around(block: number, pageAt: (offset: number) => number): SourceBlocks {
     const blocks = this.#blocks;
     const { index } = blocks;
-    const key = index.key(block);
-    const page = Math.floor(key / 16 / PAGE_SIZE);
+    const mode = index.key(block) % 16;
+    const page = (offset: number): number => pageAt(Math.floor(offset / PAGE_SIZE) * PAGE_SIZE);
     const coolest = this.#options.threshold - 1 - Math.floor(this.#options.threshold * WARM);
     return {
       at(offset) {
-        const found = blocks.known((page * PAGE_SIZE + offset) * 16 + (key % 16));
+        const physical = page(offset);
+        if (physical < 0) return 0;
+        const found = blocks.known((physical * PAGE_SIZE + (offset & (PAGE_SIZE - 1))) * 16 + mode);
         if (found === 0 || found === block) return found;
         return index.region(found) !== 0 || index.heat(found) <= coolest ? found : 0;
       },
-      instructions: (found) => this.#instructions(found, page),
+      instructions: (found, offset) => this.#instructions(found, page(offset), offset & -PAGE_SIZE),
+      page,
     };
   }
 
-  #instructions(block: number, page: number): readonly SourceInstruction[] {
+  /** `start`: of the page, from the base. */
+  #instructions(block: number, page: number, start: number): readonly SourceInstruction[] {
     const instructions: SourceInstruction[] = [];
     const bytes = this.#code.pageBytes(page)!;
     for (const { decoded, form, offset, length, record } of this.#blocks.instructions(block, this.#code)) {
       if (!decoded) break;
       const bound = this.#forms.of(bytes.subarray(offset, offset + length), form.statements, decoded);
       const { endsBlock } = form;
-      instructions.push({ offset, length, form: bound, record, endsBlock, isRepeated: form.repeat !== 'none' });
+      instructions.push({
+        offset: start + offset,
+        length,
+        form: bound,
+        record,
+        endsBlock,
+        isRepeated: form.repeat !== 'none',
+      });
     }
     return instructions;
   }

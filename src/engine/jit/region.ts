@@ -1,7 +1,7 @@
 /**
- * A region: blocks of one physical page that are translated together, as a control-flow graph. Instruction pointers are
- * offsets from the page's base, which is known when the region is entered: nothing in a region depends on where the page
- * is mapped.
+ * A region: blocks that are translated together, as a control-flow graph. Instruction pointers are offsets from the base
+ * of the page of the block that it was found from, which is known when the region is entered: nothing in a region depends
+ * on where that is mapped. Where it has code of several pages, it is checked at the entry that they lie where they lay.
  */
 import type { BoundForm } from './bound-form.ts';
 
@@ -48,7 +48,16 @@ export interface RegionBlock {
   readonly followsRepeat: boolean;
 }
 
+/** A page of which a region has code. */
+export interface RegionPage {
+  /** From the base, in bytes. */
+  readonly offset: number;
+  /** Number of the physical page. */
+  readonly physical: number;
+}
+
 export interface Region {
+  readonly pages: readonly RegionPage[];
   readonly blocks: readonly RegionBlock[];
   /** Numbers of the blocks at which it can be entered, and host addresses of the interpreter's blocks there. */
   readonly entries: readonly { readonly block: number; readonly record: number }[];
