@@ -40,7 +40,6 @@ const CHAIN_LIMIT = 64;
 /** An instruction of a block that is in records. */
 export interface KnownInstruction extends BlockInstruction {
   readonly form: CatalogForm;
-  readonly record: number;
 }
 
 export class BlockCache {
@@ -137,28 +136,25 @@ export class BlockCache {
     return 0;
   }
 
-  /** A block's instructions, decoded anew, each with its form and the record that begins with it, or holds it as its second. */
+  /** A block's instructions, decoded anew, each with its form. */
   instructions(block: number, source: CodeSource): readonly KnownInstruction[] {
     const { index } = this;
     const key = index.key(block);
-    const decoded = this.#decoder.decode(
-      Math.floor(key / 16),
-      key % 16,
-      { ...source, limit: index.limit(block) },
-      MAX_INSTRUCTIONS,
-    )!;
-    const { forms } = this.#writer.prepare(decoded.instructions, key % 16, { fuse: false });
-    const { u8 } = this.#pool.views;
+    const within = { ...source, limit: index.limit(block) };
+    const { instructions } = this.#decoder.decode(Math.floor(key / 16), key % 16, within, MAX_INSTRUCTIONS)!;
+    const { forms } = this.#writer.prepare(instructions, key % 16, { fuse: false });
+    return instructions.map((instruction, number) => ({ ...instruction, form: forms[number] }));
+  }
+
+  /** Host address of the record that holds a block's instruction at an offset in its page. */
+  recordAt(block: number, offset: number): number {
+    const { u16 } = this.#pool.views;
     let record = block;
-    let within = 0;
-    return decoded.instructions.map((instruction, number) => {
-      const known = { ...instruction, form: forms[number], record };
-      if (++within === u8[record + RECORD.count]) {
-        record += RECORD_SIZE;
-        within = 0;
-      }
-      return known;
-    });
+    for (let left = this.index.records(block); left > 1; left--) {
+      if (u16[(record + RECORD_SIZE + RECORD.pageOffset) >>> 1] > offset) break;
+      record += RECORD_SIZE;
+    }
+    return record;
   }
 
   /** One instruction of a block, by its page offset. The block's own page, whatever the tables say by now: it is running. */

@@ -8,6 +8,7 @@
  */
 import { PAGE_SIZE } from '../../base/address.ts';
 import { GuestFault, raise } from '../../cpu/fault.ts';
+import type { CodeHalf } from '../../cpu/fetch-tlb.ts';
 import { codeSize, MODE } from '../../cpu/mode-key.ts';
 import { translateLogical } from '../../cpu/segmentation.ts';
 import { STATE } from '../../cpu/state-layout.ts';
@@ -79,8 +80,9 @@ export class Interpreter implements Engine, EmittedCodeHost {
       },
     };
     if (translation) {
-      const parts = { pool: cpu.pool, runtime, blocks: this.#blocks, code: this.#source };
-      const regions = new RegionCache(parts, (page, half) => cpu.mmu.fetchedPage(page, half), translation);
+      const fetchedPage = (page: number, half: CodeHalf) => cpu.mmu.fetchedPage(page, half);
+      const parts = { pool: cpu.pool, runtime, blocks: this.#blocks, code: this.#source, fetchedPage };
+      const regions = new RegionCache(parts, translation);
       // Regions know nothing of stops.
       this.#blocks.heatFor = (modeKey) => (this.#source.stops.size > 0 ? COOL : regions.heatFor(modeKey));
       this.#blocks.onStale = (block) => regions.drop(block);

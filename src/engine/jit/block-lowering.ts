@@ -92,8 +92,8 @@ export class BlockLowering extends FormLowering {
     // What the block itself knows of the flags has decided that it never does.
     else if (!jumps && 'next' in end) this.#goOn(end.next!);
     else if (end.kind === 'leaves') {
-      const { offset, record } = end;
-      this.#exit({ cause: 'apart', offset, record, retired: instructions.length });
+      const { offset } = end;
+      this.#exit({ cause: 'apart', offset, trace: this.#block.trace, retired: instructions.length });
       this.code.br(this.#context.leave);
     }
     this.pool.releaseAll();
@@ -109,8 +109,8 @@ export class BlockLowering extends FormLowering {
   #checkBudget(needs: number): void {
     const { code } = this;
     const { locals, leave } = this.#context;
-    const [{ offset, record }] = this.#block.instructions;
-    this.#exit({ cause: 'budget', offset, record, retired: 0 });
+    const { offset, trace } = this.#block;
+    this.#exit({ cause: 'budget', offset, trace, retired: 0 });
     code.get(locals.budget);
     code.i32(needs);
     code.op('i32.lt_u');
@@ -151,7 +151,7 @@ export class BlockLowering extends FormLowering {
 
   /** Of the region, the block's instructions having retired. */
   #exitTo({ offset }: Target): void {
-    this.#exit({ cause: 'branch', offset, record: 0, retired: 0, within: this.#context.isWithin(offset) });
+    this.#exit({ cause: 'branch', offset, trace: undefined, retired: 0, within: this.#context.isWithin(offset) });
   }
 
   #exit(exit: RegionExit): void {
@@ -161,8 +161,8 @@ export class BlockLowering extends FormLowering {
 
   /** Before the instruction. A condition that `push` pushes leads there. */
   #leaveIf(cause: ExitCause, push: () => void): void {
-    const { offset, record } = this.#instruction;
-    this.#exit({ cause, offset, record, retired: this.#number });
+    const { offset } = this.#instruction;
+    this.#exit({ cause, offset, trace: this.#block.trace, retired: this.#number });
     push();
     this.code.brIf(this.#context.leave);
   }
@@ -171,9 +171,9 @@ export class BlockLowering extends FormLowering {
   #callInterpreter(): void {
     const { code } = this;
     const { locals, exits } = this.#context;
-    const { offset, length, record, endsBlock } = this.#instruction;
+    const { offset, length, endsBlock } = this.#instruction;
     const retired = this.#number + 1;
-    const place = exits.at({ cause: 'apart', offset, record, retired: this.#number });
+    const place = exits.at({ cause: 'called', offset, trace: this.#block.trace, retired: this.#number });
     const at = this.pool.take(I32);
     locals.store(retired);
     if (this.#context.hasFurtherPages) {

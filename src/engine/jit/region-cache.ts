@@ -1,37 +1,32 @@
 /**
  * Translated regions at work in one CPU: hot blocks are gathered, found to be parts of regions, compiled together and
- * entered in their blocks' headers. When bytes of a block change, the regions made of it go.
+ * entered in their blocks' headers. When bytes of a block change, the regions made of it go; what they were compiled to
+ * is kept, in case the same bytes come back.
  */
 import { PAGE_SIZE } from '../../base/address.ts';
 import type { CodeHalf } from '../../cpu/fetch-tlb.ts';
 import type { Pool } from '../../memory/pool.ts';
 import type { CodeSource } from '../blocks/block-decoder.ts';
-import { REGION_ENTRY, REGION_EXIT } from '../blocks/region-entry.ts';
 import type { BlockCache } from '../interpreter/block-cache.ts';
-import type { BlockIndex } from '../interpreter/block-index.ts';
-import { COOL } from '../interpreter/block-index.ts';
+import { type BlockIndex, COOL } from '../interpreter/block-index.ts';
 import type { InterpreterRuntime } from '../interpreter/runtime.ts';
+import { LiveRegion, type RegionPlace } from './live-region.ts';
 import type { Region } from './region.ts';
 import { findRegion } from './region-finder.ts';
 import { lowerRegion } from './region-lowering.ts';
 import { buildRegionModule, canTranslateIn, type NamedRegion, regionExport } from './region-module.ts';
 import { RegionSource } from './region-source.ts';
+import type { Translation } from './translation.ts';
+import { TranslationStore } from './translation-store.ts';
 import type { TranslationOptions } from './translation-options.ts';
-
-/** A region that can be entered. */
-interface LiveRegion {
-  readonly region: Region;
-  readonly slot: number;
-  /** Host address and size of its entries and exits. */
-  readonly address: number;
-  readonly bytes: number;
-}
 
 export interface RegionCacheParts {
   readonly pool: Pool;
   readonly runtime: InterpreterRuntime;
   readonly blocks: BlockCache;
   readonly code: CodeSource;
+  /** Physical page of a linear one that code was fetched from, −1 if that is not known. */
+  readonly fetchedPage: (page: number, half: CodeHalf) => number;
 }
 
 /** Where a block was met: the base of its page, and whether user code was running. */
@@ -40,35 +35,30 @@ export interface CodePlace {
   readonly user: boolean;
 }
 
+/** Physical page at an offset from a base that is a page's start; −1: not known. */
+type PageAt = (offset: number) => number;
+
 const MAXIMUM_PAGES = 65536;
 
 export class RegionCache {
-  readonly #pool: Pool;
-  readonly #runtime: InterpreterRuntime;
-  readonly #source: RegionSource;
+  readonly #parts: RegionCacheParts;
   readonly #index: BlockIndex;
+  readonly #source: RegionSource;
   readonly #options: TranslationOptions;
-  readonly #fetchedPage: (page: number, half: CodeHalf) => number;
   /** Hot blocks that are to be translated together. */
   readonly #waiting = new Map<number, CodePlace>();
   /** Linear memory of regions that are gone. */
   #released: { readonly address: number; readonly bytes: number }[] = [];
-  readonly #live = new Set<LiveRegion>();
+  readonly #kept = new TranslationStore();
+  readonly #live = new Map<Translation, Set<LiveRegion>>();
   /** By block: the regions made of it. */
   readonly #bySource = new Map<number, Set<LiveRegion>>();
 
-  /** `fetchedPage`: physical page of a linear one that code was fetched from, −1 if that is not known. */
-  constructor(
-    { pool, runtime, blocks, code }: RegionCacheParts,
-    fetchedPage: (page: number, half: CodeHalf) => number,
-    options: TranslationOptions,
-  ) {
-    this.#pool = pool;
-    this.#runtime = runtime;
-    this.#index = blocks.index;
-    this.#source = new RegionSource(blocks, code, { forms: runtime.boundForms, options });
+  constructor(parts: RegionCacheParts, options: TranslationOptions) {
+    this.#parts = parts;
+    this.#index = parts.blocks.index;
+    this.#source = new RegionSource(parts.blocks, parts.code, { forms: parts.runtime.boundForms, options });
     this.#options = options;
-    this.#fetchedPage = fetchedPage;
   }
 
   /** Entries of a new block until it is hot. */
@@ -78,6 +68,7 @@ export class RegionCache {
 
   /** A block is hot, at this place. @returns host address of the entry of its region, 0: it is to be interpreted */
   translate(block: number, place: CodePlace): number {
+    if (this.#linkKnown(block, place)) return this.#index.region(block);
     const again = this.#waiting.has(block);
     this.#waiting.set(block, place);
     if (!again && this.#waiting.size < this.#options.batch) {
@@ -98,103 +89,154 @@ export class RegionCache {
   /** All blocks are dropped. */
   clear(): void {
     this.#waiting.clear();
-    for (const live of this.#live) this.#release(live);
+    for (const regions of this.#live.values()) for (const live of regions) this.#release(live);
     this.#takeBack();
   }
 
   /** Called where no region runs. */
   #takeBack(): void {
-    for (const { address, bytes } of this.#released) this.#pool.release(address, bytes);
+    for (const { address, bytes } of this.#released) this.#parts.pool.release(address, bytes);
     this.#released = [];
   }
 
   #flush(): void {
     this.#takeBack();
-    const found: { region: Region; lowered: NamedRegion }[] = [];
+    const found: { readonly region: Region; readonly lowered: NamedRegion; readonly pageAt: PageAt; block: number }[] =
+      [];
     const translated = new Set<number>();
     for (const [block, place] of this.#waiting) {
       if (translated.has(block)) continue;
-      const region = this.#find(block, place);
+      const pageAt = this.#pagesAround(block, place);
+      const region = findRegion(
+        this.#offset(block),
+        this.#source.around(block, pageAt),
+        this.#options.regionInstructions,
+      );
       if (region === undefined) {
         this.#index.setRegion(block, { region: 0, heat: COOL });
         continue;
       }
-      for (const { record } of region.entries) translated.add(record);
+      for (const { trace } of region.entries) translated.add(this.#blockOf(region.traces[trace].offset, block, pageAt));
       const name = `region ${this.#index.key(block).toString(16)}, ${region.blocks.length} blocks`;
-      found.push({ region, lowered: { ...lowerRegion(region), name } });
+      found.push({ region, lowered: { ...lowerRegion(region), name }, pageAt, block });
     }
     this.#waiting.clear();
     if (found.length === 0) return;
-    const bytes = buildRegionModule(
-      found.map(({ lowered }) => lowered),
-      { maximumPages: MAXIMUM_PAGES },
-    );
-    const exports = this.#runtime.linkRegions(new WebAssembly.Module(bytes));
-    found.forEach(({ region, lowered }, index) => {
-      this.#link(region, lowered, exports[regionExport(index)] as CallableFunction);
-    });
-  }
-
-  #find(block: number, { base, user }: CodePlace): Region | undefined {
-    const physical = Math.floor(this.#index.key(block) / 16);
-    const pageAt = (offset: number): number => {
-      if (offset === 0) return Math.floor(physical / PAGE_SIZE);
-      return this.#fetchedPage(((base + offset) >>> 0) / PAGE_SIZE, user ? 'user' : 'supervisor');
-    };
-    return findRegion(physical % PAGE_SIZE, this.#source.around(block, pageAt), this.#options.regionInstructions);
-  }
-
-  #link(region: Region, { exits }: NamedRegion, compiled: CallableFunction): void {
-    const slot = this.#runtime.regions.add(compiled);
-    if (slot === 0) return;
-    const entries = region.entries.length * REGION_ENTRY.SIZE;
-    const bytes = entries + region.pages.length * 4 + exits.length * REGION_EXIT.SIZE;
-    const address = this.#pool.allocate(bytes, 8);
-    const { u32 } = this.#pool.views;
-    region.pages.forEach(({ physical }, index) => {
-      u32[((address + entries) >>> 2) + index] = physical;
-    });
-    region.entries.forEach(({ record, block }, selector) => {
-      const at = address + selector * REGION_ENTRY.SIZE;
-      u32[(at + REGION_ENTRY.FUNCTION) >>> 2] = slot;
-      u32[(at + REGION_ENTRY.SELECTOR) >>> 2] = selector;
-      u32[(at + REGION_ENTRY.REGION) >>> 2] = address + entries;
-      u32[(at + REGION_ENTRY.PAGE_OFFSET) >>> 2] = region.blocks[block].offset & -PAGE_SIZE;
-      this.#index.setRegion(record, { region: at, heat: 0 });
-    });
-    exits.forEach(({ record, cause, within, offset, retired }, index) => {
-      const at = address + entries + region.pages.length * 4 + index * REGION_EXIT.SIZE;
-      u32[(at + REGION_EXIT.RECORD) >>> 2] = record;
-      u32[(at + REGION_EXIT.ENTERS_BLOCK) >>> 2] = cause !== 'branch' ? 0 : within ? 1 : 2;
-      u32[(at + REGION_EXIT.OFFSET) >>> 2] = offset;
-      u32[(at + REGION_EXIT.RETIRED) >>> 2] = retired;
-    });
-    const live = { region, slot, address, bytes };
-    this.#live.add(live);
-    for (const source of region.sources) {
-      const regions = this.#bySource.get(source);
-      if (regions) regions.add(live);
-      else this.#bySource.set(source, new Set([live]));
+    const regions = found.map(({ lowered }) => lowered);
+    const module = new WebAssembly.Module(buildRegionModule(regions, { maximumPages: MAXIMUM_PAGES }));
+    const exports = this.#parts.runtime.linkRegions(module);
+    for (const [index, { region, lowered, pageAt, block }] of found.entries()) {
+      const compiled = exports[regionExport(index)] as CallableFunction;
+      const translation = this.#keep(region, lowered, compiled, pageAt);
+      this.#link(translation, block, pageAt);
     }
+  }
+
+  /** Physical pages around a block. Its own is the one that it is of, whatever the tables say by now. */
+  #pagesAround(block: number, { base, user }: CodePlace): PageAt {
+    const own = Math.floor(this.#index.key(block) / 16 / PAGE_SIZE);
+    const half = user ? 'user' : 'supervisor';
+    return (offset) => (offset === 0 ? own : this.#parts.fetchedPage(((base + offset) >>> 0) / PAGE_SIZE, half));
+  }
+
+  /** In its page. */
+  #offset(block: number): number {
+    return Math.floor(this.#index.key(block) / 16) % PAGE_SIZE;
+  }
+
+  #keep(region: Region, { exits, name }: NamedRegion, compiled: CallableFunction, pageAt: PageAt): Translation {
+    const { pages, traces, entries, blocks } = region;
+    const translation: Translation = {
+      compiled,
+      name,
+      exits,
+      pages: pages.map(({ offset }) => offset),
+      entries: entries.map(({ trace }) => trace),
+      instructions: blocks.reduce((sum, { instructions }) => sum + instructions.length, 0),
+      traces: traces.map((trace) => ({ ...trace, bytes: this.#bytes(trace, pageAt)!.slice() })),
+    };
+    this.#kept.add(translation, (one) => this.#live.has(one));
+    return translation;
+  }
+
+  /** Bytes of guest memory; undefined if no frame holds them. */
+  #bytes({ offset, length }: { readonly offset: number; readonly length: number }, pageAt: PageAt) {
+    const page = pageAt(offset & -PAGE_SIZE);
+    const within = offset & (PAGE_SIZE - 1);
+    return page < 0 ? undefined : this.#parts.code.pageBytes(page)?.subarray(within, within + length);
+  }
+
+  /** Puts to work what was once compiled for the same bytes. */
+  #linkKnown(block: number, place: CodePlace): boolean {
+    const pageAt = this.#pagesAround(block, place);
+    const offset = this.#offset(block);
+    const [first] = this.#bytes({ offset, length: 1 }, pageAt)!;
+    for (const translation of this.#kept.beginningAt(offset, first)) {
+      const isSame = translation.traces.every((trace) => {
+        const now = this.#bytes(trace, pageAt);
+        return now !== undefined && trace.bytes.every((byte, index) => byte === now[index]);
+      });
+      if (isSame && this.#link(translation, block, pageAt)) return true;
+    }
+    return false;
+  }
+
+  /** Host address of the interpreter's block at an offset, made if need be; 0: it cannot be. */
+  #blockOf(offset: number, near: number, pageAt: PageAt): number {
+    const physical = pageAt(offset & -PAGE_SIZE) * PAGE_SIZE + (offset & (PAGE_SIZE - 1));
+    const mode = this.#index.key(near) % 16;
+    const { blocks, code } = this.#parts;
+    const known = blocks.known(physical * 16 + mode);
+    // Its bytes end before the page does, so that nothing can fault.
+    return known !== 0 ? known : blocks.find(physical, mode, { ...code, limit: 2 ** 32 });
+  }
+
+  /** @returns whether there was room */
+  #link(translation: Translation, block: number, pageAt: PageAt): boolean {
+    const { pool, runtime, blocks: cache } = this.#parts;
+    const { pages, traces, entries } = translation;
+    const blocks = traces.map(({ offset }) => this.#blockOf(offset, block, pageAt));
+    const slot = runtime.regions.add(translation.compiled);
+    if (slot === 0) return false;
+    const place: RegionPlace = {
+      pages: pages.map(pageAt),
+      blocks,
+      recordAt: (trace, offset) => cache.recordAt(blocks[trace], offset & (PAGE_SIZE - 1)),
+    };
+    const live = new LiveRegion(pool, translation, place, slot);
+    for (const [selector, trace] of entries.entries()) {
+      this.#index.setRegion(blocks[trace], { region: live.entryAt(selector), heat: 0 });
+    }
+    addTo(this.#live, translation, live);
+    for (const source of blocks) addTo(this.#bySource, source, live);
+    return true;
   }
 
   #release(live: LiveRegion): void {
-    const { region, slot, address, bytes } = live;
-    for (const { record } of region.entries) {
-      const entry = this.#index.region(record);
+    const { translation, slot, address, bytes, blocks } = live;
+    for (const trace of translation.entries) {
+      const block = blocks[trace];
       // Another region may begin there by now.
-      if (entry < address || entry >= address + bytes) continue;
-      const heat = this.#index.isStale(record) ? COOL : this.#options.threshold;
-      this.#index.setRegion(record, { region: 0, heat });
+      if (!live.owns(this.#index.region(block))) continue;
+      const heat = this.#index.isStale(block) ? COOL : this.#options.threshold;
+      this.#index.setRegion(block, { region: 0, heat });
     }
-    for (const source of region.sources) {
-      const regions = this.#bySource.get(source);
-      regions?.delete(live);
-      if (regions?.size === 0) this.#bySource.delete(source);
-    }
-    this.#runtime.regions.remove(slot);
-    this.#live.delete(live);
+    deleteFrom(this.#live, translation, live);
+    for (const source of blocks) deleteFrom(this.#bySource, source, live);
+    this.#parts.runtime.regions.remove(slot);
     // It may be running, and have called what dropped it.
     this.#released.push({ address, bytes });
   }
+}
+
+function addTo<Key, Value>(map: Map<Key, Set<Value>>, key: Key, value: Value): void {
+  const known = map.get(key);
+  if (known) known.add(value);
+  else map.set(key, new Set([value]));
+}
+
+function deleteFrom<Key, Value>(map: Map<Key, Set<Value>>, key: Key, value: Value): void {
+  const known = map.get(key);
+  known?.delete(value);
+  if (known?.size === 0) map.delete(key);
 }

@@ -9,6 +9,8 @@ export type ExitCause =
   | 'unusual'
   /** An instruction that regions cannot do. */
   | 'apart'
+  /** One that the interpreter's function did, faulted, transferred control, or asked for the dispatcher. */
+  | 'called'
   /** Too little budget for what comes, or the region has run for long enough. */
   | 'budget'
   /** A direct transfer to code that the region has not. */
@@ -16,8 +18,8 @@ export type ExitCause =
 
 export interface RegionExit {
   readonly cause: ExitCause;
-  /** Host address of the record to go on with; 0: not known yet. */
-  readonly record: number;
+  /** Number of the trace that holds the instruction to go on with; undefined for a branch. */
+  readonly trace: number | undefined;
   /** Of the instruction to go on with, from the base. */
   readonly offset: number;
   /** 'branch': it lies in a page of the region. */
@@ -38,7 +40,7 @@ export class RegionExits {
 
   /** Place of an exit, in bytes from what is known of the region; equal ones are one. */
   at(exit: RegionExit): number {
-    const name = `${exit.cause} ${exit.offset} ${exit.record} ${exit.retired}`;
+    const name = `${exit.cause} ${exit.offset} ${exit.retired}`;
     let index = this.#byName.get(name);
     if (index === undefined) {
       index = this.list.push(exit) - 1;

@@ -28,8 +28,8 @@ const MOST_PAGES = 6;
 const pageStart = (offset: number): number => Math.floor(offset / PAGE_SIZE) * PAGE_SIZE;
 
 interface Trace {
-  /** Host address of the block's first record. */
-  readonly source: number;
+  readonly number: number;
+  readonly offset: number;
   readonly instructions: readonly RegionInstruction[];
   /** It could go on, but with an instruction that regions cannot do. */
   readonly leavesAt: SourceInstruction | undefined;
@@ -63,7 +63,10 @@ function findTraces(first: number, blocks: SourceBlocks, limit: number): Found {
     const start = pageStart(offset);
     if (!pages.has(start) && pages.size === MOST_PAGES) continue;
     const source = blocks.at(offset);
-    const trace = source === 0 ? undefined : traceOf(source, blocks.instructions(source, offset), limit - total);
+    const trace =
+      source === 0
+        ? undefined
+        : traceOf(blocks.instructions(source, offset), { number: traces.size, offset, room: limit - total });
     if (!trace) continue;
     pages.set(start, { offset: start, physical: blocks.page(offset) });
     traces.set(offset, trace);
@@ -87,7 +90,10 @@ const endOf = ({ offset, length }: RegionInstruction): number => offset + length
 const isUnconditional = ({ form: { transfer } }: RegionInstruction): boolean =>
   transfer.kind !== 'none' && !transfer.conditional;
 
-function traceOf(source: number, all: readonly SourceInstruction[], room: number): Trace | undefined {
+function traceOf(
+  all: readonly SourceInstruction[],
+  { number, offset, room }: { readonly number: number; readonly offset: number; readonly room: number },
+): Trace | undefined {
   const instructions: RegionInstruction[] = [];
   let leavesAt: SourceInstruction | undefined;
   for (const one of all) {
@@ -96,11 +102,11 @@ function traceOf(source: number, all: readonly SourceInstruction[], room: number
       leavesAt = one;
       break;
     }
-    const { offset, length, form, record, endsBlock } = one;
-    instructions.push({ offset, length, form, record, endsBlock, way });
+    const { offset: at, length, form, endsBlock } = one;
+    instructions.push({ offset: at, length, form, endsBlock, way });
   }
   if (instructions.length > room || instructions.length === 0) return undefined;
-  return { source, instructions, leavesAt, repeats: all[instructions.length - 1].isRepeated };
+  return { number, offset, instructions, leavesAt, repeats: all[instructions.length - 1].isRepeated };
 }
 
 /** How regions do it; undefined: they leave before it. */
@@ -135,7 +141,7 @@ function assemble(first: number, { traces, returns, pages }: Found): Region {
   const blocks = pieces.map(({ instructions, trace }): RegionBlock => {
     const { offset } = instructions[0];
     const end = endOfBlock(instructions, trace, { target, candidates: candidates.slice(0, MOST_CANDIDATES) });
-    return { offset, instructions, end, followsRepeat: repeated.has(offset) };
+    return { offset, trace: trace.number, instructions, end, followsRepeat: repeated.has(offset) };
   });
   // Calls of what the region has not come back from outside. An entry more in a loop costs each turn of it.
   const fromOutside = [...returns].filter(([, callee]) => callee === undefined || !traces.has(callee));
@@ -145,8 +151,8 @@ function assemble(first: number, { traces, returns, pages }: Found): Region {
   return {
     pages,
     blocks,
-    entries: entries.map((offset) => ({ block: numbers.get(offset)!, record: traces.get(offset)!.source })),
-    sources: all.map(({ source }) => source),
+    traces: all.map(({ offset, instructions }) => ({ offset, length: endOf(instructions.at(-1)!) - offset })),
+    entries: entries.map((offset) => ({ trace: traces.get(offset)!.number, block: numbers.get(offset)! })),
   };
 }
 
@@ -159,8 +165,7 @@ function endOfBlock(
   const next = target(endOf(last));
   const { transfer } = last.form;
   if (transfer.kind === 'none') {
-    if (last === all.at(-1) && leavesAt && next.block === undefined)
-      return { kind: 'leaves', offset: leavesAt.offset, record: leavesAt.record };
+    if (last === all.at(-1) && leavesAt && next.block === undefined) return { kind: 'leaves', offset: leavesAt.offset };
     return { kind: 'falls', to: next };
   }
   if (transfer.kind === 'computed') return { kind: 'computed', candidates, ...(transfer.conditional && { next }) };

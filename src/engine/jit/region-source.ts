@@ -7,7 +7,7 @@ import type { SourceBlocks, SourceInstruction } from './region-finder.ts';
 import type { TranslationOptions } from './translation-options.ts';
 
 /** A block belongs to a region if it was entered this part of the times that make one hot. */
-const WARM = 1 / 64;
+const WARM = 1 / 8;
 
 export class RegionSource {
   readonly #blocks: BlockCache;
@@ -50,7 +50,7 @@ export class RegionSource {
   #instructions(block: number, page: number, start: number): readonly SourceInstruction[] {
     const instructions: SourceInstruction[] = [];
     const bytes = this.#code.pageBytes(page)!;
-    for (const { decoded, form, offset, length, record } of this.#blocks.instructions(block, this.#code)) {
+    for (const { decoded, form, offset, length } of this.#blocks.instructions(block, this.#code)) {
       if (!decoded) break;
       const bound = this.#forms.of(bytes.subarray(offset, offset + length), form.statements, decoded);
       const { endsBlock } = form;
@@ -58,7 +58,6 @@ export class RegionSource {
         offset: start + offset,
         length,
         form: bound,
-        record,
         endsBlock,
         isRepeated: form.repeat !== 'none',
       });

@@ -10,8 +10,6 @@ export interface RegionInstruction {
   readonly offset: number;
   readonly length: number;
   readonly form: BoundForm;
-  /** Host address of the interpreter's record of it. */
-  readonly record: number;
   /**
    * 'emitted': its statements are part of the region. 'called': the interpreter's function of it does it all, and control
    * goes on behind it, as a rule.
@@ -38,14 +36,22 @@ export type BlockEnd =
   /** To an address that is known only then: perhaps to one of these blocks. */
   | { readonly kind: 'computed'; readonly candidates: readonly Target[]; readonly next?: Target }
   /** At an instruction that regions cannot do. */
-  | { readonly kind: 'leaves'; readonly offset: number; readonly record: number };
+  | { readonly kind: 'leaves'; readonly offset: number };
 
 export interface RegionBlock {
   readonly offset: number;
+  /** Number of the trace it is part of. */
+  readonly trace: number;
   readonly instructions: readonly RegionInstruction[];
   readonly end: BlockEnd;
   /** What ran before it may have taken any number of instructions from the budget. */
   readonly followsRepeat: boolean;
+}
+
+/** Code of one of the interpreter's blocks: bytes of one page, from the block's first on. */
+export interface RegionTrace {
+  readonly offset: number;
+  readonly length: number;
 }
 
 /** A page of which a region has code. */
@@ -59,10 +65,10 @@ export interface RegionPage {
 export interface Region {
   readonly pages: readonly RegionPage[];
   readonly blocks: readonly RegionBlock[];
-  /** Numbers of the blocks at which it can be entered, and host addresses of the interpreter's blocks there. */
-  readonly entries: readonly { readonly block: number; readonly record: number }[];
-  /** Host addresses of the interpreter's blocks of which it is made. */
-  readonly sources: readonly number[];
+  /** What it is made of. The first is that from which it was found. */
+  readonly traces: readonly RegionTrace[];
+  /** Where it can be entered: traces, by their numbers, and the blocks with which they begin. */
+  readonly entries: readonly { readonly trace: number; readonly block: number }[];
 }
 
 /** Blocks of the region that follow a block; the one that should stand behind it comes first. */

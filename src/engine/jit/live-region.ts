@@ -1,0 +1,99 @@
+/** A translation at work: linked with the interpreter's blocks of its code at one place in physical memory. */
+import type { Pool } from '../../memory/pool.ts';
+import { REGION_ENTRY, REGION_EXIT } from '../blocks/region-entry.ts';
+import type { Translation } from './translation.ts';
+
+/** Where its code lies. */
+export interface RegionPlace {
+  /** Numbers of its physical pages. */
+  readonly pages: readonly number[];
+  /** By trace: host address of the interpreter's block. */
+  readonly blocks: readonly number[];
+  /** Host address of the record of an instruction of a trace. */
+  recordAt(trace: number, offset: number): number;
+}
+
+export interface RegionFigures {
+  readonly entered: number;
+  readonly retired: number;
+  /** Times that a page did not lie where it lay. */
+  readonly refused: number;
+}
+
+export class LiveRegion {
+  readonly translation: Translation;
+  readonly blocks: readonly number[];
+  readonly slot: number;
+  /** Of its entries and exits. */
+  readonly address: number;
+  readonly bytes: number;
+  readonly #pool: Pool;
+
+  /** @param slot of its function in the table of regions */
+  constructor(pool: Pool, translation: Translation, place: RegionPlace, slot: number) {
+    this.#pool = pool;
+    this.translation = translation;
+    this.blocks = place.blocks;
+    this.slot = slot;
+    const { entries, exits, pages } = translation;
+    this.bytes = entries.length * REGION_ENTRY.SIZE + pages.length * 4 + exits.length * REGION_EXIT.SIZE;
+    this.address = pool.allocate(this.bytes, 8);
+    this.#write(place);
+  }
+
+  /** Host address of an entry. */
+  entryAt(selector: number): number {
+    return this.address + selector * REGION_ENTRY.SIZE;
+  }
+
+  /** Whether an entry is one of its own. */
+  owns(entry: number): boolean {
+    return entry >= this.address && entry < this.address + this.bytes;
+  }
+
+  get figures(): RegionFigures {
+    const { u32, u64 } = this.#pool.views;
+    let [entered, retired, refused] = [0, 0, 0];
+    for (const selector of this.translation.entries.keys()) {
+      const at = this.entryAt(selector);
+      entered += u32[(at + REGION_ENTRY.ENTERED) >>> 2];
+      retired += Number(u64[(at + REGION_ENTRY.RETIRED) >>> 3]);
+      refused += u32[(at + REGION_ENTRY.REFUSED) >>> 2];
+    }
+    return { entered, retired, refused };
+  }
+
+  /** Times that each exit was taken. */
+  get taken(): readonly number[] {
+    const { u32 } = this.#pool.views;
+    return this.translation.exits.map((_, index) => u32[(this.#exitAt(index) + REGION_EXIT.TAKEN) >>> 2]);
+  }
+
+  get #known(): number {
+    return this.entryAt(this.translation.entries.length);
+  }
+
+  #exitAt(index: number): number {
+    return this.#known + this.translation.pages.length * 4 + index * REGION_EXIT.SIZE;
+  }
+
+  #write({ pages, recordAt }: RegionPlace): void {
+    const { entries, exits, traces } = this.translation;
+    const { u32 } = this.#pool.views;
+    for (const [selector, trace] of entries.entries()) {
+      const at = this.entryAt(selector);
+      u32[(at + REGION_ENTRY.FUNCTION) >>> 2] = this.slot;
+      u32[(at + REGION_ENTRY.SELECTOR) >>> 2] = selector;
+      u32[(at + REGION_ENTRY.REGION) >>> 2] = this.#known;
+      u32[(at + REGION_ENTRY.PAGE_OFFSET) >>> 2] = traces[trace].offset & -4096;
+    }
+    for (const [index, page] of pages.entries()) u32[(this.#known >>> 2) + index] = page;
+    for (const [index, { cause, trace, offset, within, retired }] of exits.entries()) {
+      const at = this.#exitAt(index);
+      u32[(at + REGION_EXIT.RECORD) >>> 2] = trace === undefined ? 0 : recordAt(trace, offset);
+      u32[(at + REGION_EXIT.ENTERS_BLOCK) >>> 2] = cause !== 'branch' ? 0 : within ? 1 : 2;
+      u32[(at + REGION_EXIT.OFFSET) >>> 2] = offset;
+      u32[(at + REGION_EXIT.RETIRED) >>> 2] = retired;
+    }
+  }
+}
