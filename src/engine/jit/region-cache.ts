@@ -17,8 +17,8 @@ import { lowerRegion } from './region-lowering.ts';
 import { buildRegionModule, canTranslateIn, type NamedRegion, regionExport } from './region-module.ts';
 import { RegionSource } from './region-source.ts';
 import type { Translation } from './translation.ts';
-import { TranslationStore } from './translation-store.ts';
 import type { TranslationOptions } from './translation-options.ts';
+import { TranslationStore } from './translation-store.ts';
 
 export interface RegionCacheParts {
   readonly pool: Pool;

@@ -3,7 +3,15 @@
  * interpreter has run. So code that was never reached is never translated.
  */
 import { PAGE_SIZE } from '../../base/address.ts';
-import type { BlockEnd, Region, RegionBlock, RegionInstruction, RegionPage, Target } from './region.ts';
+import {
+  type BlockEnd,
+  type Region,
+  type RegionBlock,
+  type RegionInstruction,
+  type RegionPage,
+  successorsOf,
+  type Target,
+} from './region.ts';
 
 /** An instruction of an interpreter's block. */
 export interface SourceInstruction extends Omit<RegionInstruction, 'way'> {
@@ -136,11 +144,10 @@ function assemble(first: number, { traces, returns, pages }: Found): Region {
   );
   const numbers = new Map(pieces.map(({ instructions }, number) => [instructions[0].offset, number]));
   const target = (offset: number): Target => ({ offset, block: numbers.get(offset) });
-  const candidates = [...returns.keys()].map(target).filter(({ block }) => block !== undefined);
   const repeated = new Set(all.filter(({ repeats }) => repeats).map((trace) => endOf(trace.instructions.at(-1)!)));
   const blocks = pieces.map(({ instructions, trace }): RegionBlock => {
     const { offset } = instructions[0];
-    const end = endOfBlock(instructions, trace, { target, candidates: candidates.slice(0, MOST_CANDIDATES) });
+    const end = endOfBlock(instructions, trace, target);
     return { offset, trace: trace.number, instructions, end, followsRepeat: repeated.has(offset) };
   });
   // Calls of what the region has not come back from outside. An entry more in a loop costs each turn of it.
@@ -150,16 +157,51 @@ function assemble(first: number, { traces, returns, pages }: Found): Region {
   );
   return {
     pages,
-    blocks,
+    blocks: withReturns(blocks, returns, target),
     traces: all.map(({ offset, instructions }) => ({ offset, length: endOf(instructions.at(-1)!) - offset })),
     entries: entries.map((offset) => ({ trace: traces.get(offset)!.number, block: numbers.get(offset)! })),
   };
 }
 
+/** Computed jumps with which calls within the region come back are told where to. */
+function withReturns(
+  blocks: readonly RegionBlock[],
+  returns: Found['returns'],
+  target: (offset: number) => Target,
+): RegionBlock[] {
+  const candidates = blocks.map((): Target[] => []);
+  for (const [offset, callee] of returns) {
+    const back = target(offset);
+    const called = callee === undefined ? undefined : target(callee).block;
+    if (back.block === undefined || called === undefined) continue;
+    for (const block of endsOf(called, blocks, target)) candidates[block].push(back);
+  }
+  return blocks.map((block, number) => {
+    if (block.end.kind !== 'computed') return block;
+    return { ...block, end: { ...block.end, candidates: candidates[number].slice(0, MOST_CANDIDATES) } };
+  });
+}
+
+/** Blocks that end in a computed jump and are reached from one, calls being passed over. */
+function endsOf(from: number, blocks: readonly RegionBlock[], target: (offset: number) => Target): number[] {
+  const ends: number[] = [];
+  const seen = new Set([from]);
+  for (const block of seen) {
+    const { instructions, end } = blocks[block];
+    const last = instructions.at(-1)!;
+    const { transfer } = last.form;
+    const isCall = transfer.kind !== 'none' && transfer.returns;
+    if (end.kind === 'computed' && !isCall) ends.push(block);
+    const behind = isCall ? [target(endOf(last)).block] : successorsOf(blocks[block]);
+    for (const next of behind) if (next !== undefined) seen.add(next);
+  }
+  return ends;
+}
+
 function endOfBlock(
   instructions: readonly RegionInstruction[],
   { leavesAt, instructions: all }: Trace,
-  { target, candidates }: { target: (offset: number) => Target; candidates: readonly Target[] },
+  target: (offset: number) => Target,
 ): BlockEnd {
   const last = instructions.at(-1)!;
   const next = target(endOf(last));
@@ -168,7 +210,7 @@ function endOfBlock(
     if (last === all.at(-1) && leavesAt && next.block === undefined) return { kind: 'leaves', offset: leavesAt.offset };
     return { kind: 'falls', to: next };
   }
-  if (transfer.kind === 'computed') return { kind: 'computed', candidates, ...(transfer.conditional && { next }) };
+  if (transfer.kind === 'computed') return { kind: 'computed', candidates: [], ...(transfer.conditional && { next }) };
   const taken = target(last.offset + transfer.distance);
   return transfer.conditional ? { kind: 'branches', taken, next } : { kind: 'jumps', to: taken };
 }

@@ -276,7 +276,9 @@ function countOne(code: CodeWriter, address: number, field: number): void {
  * a repeated instruction check it for the longest way from there on that leads to no other check; so no others need to.
  */
 function findNeeds(region: Region, graph: FlowGraph): readonly number[] {
-  const repeats = [...region.blocks.keys()].filter((block) => region.blocks[block].followsRepeat);
+  const reached = new Set(graph.entries);
+  for (const block of reached) for (const next of graph.successors(block)) reached.add(next);
+  const repeats = [...reached].filter((block) => region.blocks[block].followsRepeat);
   const checked = new Set([...findLoopHeaders(graph), ...graph.entries, ...repeats]);
   const longest = new Map<number, number>();
   const from = (block: number): number => {
