@@ -5,7 +5,7 @@ import { readEflags } from './flags.ts';
 import { FIELD_KINDS, type FieldName, STATE } from './state-layout.ts';
 
 /** Fields that are the engine's own, or whose guest-visible part is hashed otherwise (flags). */
-const HIDDEN = new Set<FieldName>([
+export const HIDDEN = new Set<FieldName>([
   'nextIp',
   'flagResult',
   'flagCarries',

@@ -3,10 +3,9 @@
  * be in the same state at the same count of instructions.
  */
 import { VirtualClock } from '../../../src/base/virtual-clock.ts';
-import { EFLAGS, readEflags } from '../../../src/cpu/flags.ts';
+import { EFLAGS } from '../../../src/cpu/flags.ts';
 import { MODE } from '../../../src/cpu/mode-key.ts';
 import { CR0, CR4 } from '../../../src/cpu/register-bits.ts';
-import { FIELD_KINDS, type FieldName } from '../../../src/cpu/state-layout.ts';
 import { Random } from '../../../src/difftest/random.ts';
 import type { BreakpointHit } from '../../../src/engine/breakpoints.ts';
 import type { CodeSpace } from '../../../src/engine/code-space.ts';
@@ -121,18 +120,6 @@ export class LockstepMachine {
     ].join(' ');
   }
 
-  /** What a programmer sees of the processor, as text. */
-  describe(): string {
-    const { state } = this.processor;
-    const lines = [`retired ${this.processor.retired}, eflags ${readEflags(state).toString(16)}`];
-    lines.push(Array.from({ length: 8 }, (_, index) => state.reg32(index).toString(16)).join(' '));
-    for (const { selector, base, limit, access } of state.segments)
-      lines.push([selector, base, limit, access].map((value) => value.toString(16)).join(' '));
-    for (const name of Object.keys(FIELD_KINDS) as FieldName[])
-      if (!ENGINE_FIELDS.has(name)) lines.push(`${name} ${state[name].toString(16)}`);
-    return lines.join('\n');
-  }
-
   #load(): void {
     for (const { address, bytes } of this.#program.ram) this.memory.copyIn(address, bytes);
   }
@@ -181,25 +168,6 @@ export class LockstepMachine {
     next();
   }
 }
-
-const ENGINE_FIELDS: ReadonlySet<string> = new Set([
-  'nextIp',
-  'flagResult',
-  'flagCarries',
-  'flagsOther',
-  'budget',
-  'faulted',
-  'attention',
-  'record',
-  'base',
-  'linkFrom',
-  'jumpTag',
-  'tlbRead',
-  'tlbWrite',
-  'tlbLog',
-  'scratch',
-  'scratchAddress',
-]);
 
 const STEPS_TO_RESET = 24;
 const MACHINES = [

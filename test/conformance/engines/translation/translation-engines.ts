@@ -1,0 +1,24 @@
+/** Which processors the tests of translation compare: one more entry here, and all of them run on it too. */
+import type { ProcessorOptions } from '../../../../src/engine/processor.ts';
+
+export interface TranslationConfiguration {
+  readonly label: string;
+  /** Given to the processor as they are. */
+  readonly settings: Pick<ProcessorOptions, 'engine'> & Partial<ProcessorOptions>;
+  /** A run is cut into slices of 1 to so many instructions; 0: it is not cut. */
+  readonly largestSlice: number;
+}
+
+/** Says what is right. It is slow: of most programs it runs only the first some thousand instructions. */
+export const REFERENCE: TranslationConfiguration = {
+  label: 'reference',
+  settings: { engine: 'reference' },
+  largestSlice: 0,
+};
+
+/** All are compared with the first, which never runs far without looking up. */
+export const COMPARED: readonly TranslationConfiguration[] = [
+  { label: 'interpreter, slices up to 7', settings: { engine: 'interpreter' }, largestSlice: 7 },
+  { label: 'interpreter', settings: { engine: 'interpreter' }, largestSlice: 0 },
+  { label: 'interpreter, slices up to 300', settings: { engine: 'interpreter' }, largestSlice: 300 },
+];
