@@ -135,7 +135,7 @@ export class HotMachine {
     for (const [index, value] of values.entries()) this.#bare.memory.write(address + 4 * index, value >>> 0, 4);
   }
 
-  write(address: number, bytes: readonly number[]): void {
+  write(address: number, bytes: ArrayLike<number>): void {
     this.#bare.write(address, bytes);
   }
 
