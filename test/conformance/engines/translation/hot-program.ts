@@ -13,7 +13,7 @@ import { assemble } from '../../../../src/isa/assemble.ts';
 import { descriptor, identityMap, LAYOUT, SELECTOR, writeTables } from '../../../support/system-machine.ts';
 import { type BareMachine, createBareMachine } from '../bare-machine.ts';
 import { describeProcessor } from '../describe-processor.ts';
-import { COMPARED, REFERENCE, type TranslationConfiguration } from './translation-engines.ts';
+import { COMPARED, REFERENCE, REFERENCE_INSTRUCTIONS, type TranslationConfiguration } from './translation-engines.ts';
 
 /** With paging, the second 4 MiB of linear addresses are the first once more: another name for every byte. */
 export const ALIAS = 0x40_0000;
@@ -68,9 +68,9 @@ export interface HotProgram {
   readonly paging?: boolean;
   /** Instructions after which it counts as hanging. */
   readonly budget?: number;
-  /** Instructions between comparisons. */
+  /** Instructions between comparisons, after the first at REFERENCE_INSTRUCTIONS. */
   readonly step?: number;
-  /** The reference engine runs all of it, not only up to the first comparison: it is slow. */
+  /** The reference engine runs all of it, not only REFERENCE_INSTRUCTIONS: it is slow. */
   readonly needsReference?: boolean;
   /** Before the first instruction: more memory, alarms, breakpoints. */
   readonly prepare?: (machine: HotMachine) => void;
@@ -280,7 +280,7 @@ function runToEnd(machine: HotMachine, { step = STEP, budget = BUDGET }: HotProg
     const { processor } = machine;
     checkpoints.push({ retired: processor.retired, hash: processor.stateHash(), state: describeProcessor(processor) });
   };
-  for (let at = step; !machine.runTo(at); at += step) {
+  for (let at = Math.min(REFERENCE_INSTRUCTIONS, budget); !machine.runTo(at); at += step) {
     look();
     if (checkpoints.length === only) return checkpoints;
     if (at > budget) throw new Error(`does not end: ${describeProcessor(machine.processor)}`);

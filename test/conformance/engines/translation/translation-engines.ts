@@ -9,12 +9,15 @@ export interface TranslationConfiguration {
   readonly largestSlice: number;
 }
 
-/** Says what is right. It is slow: of most programs it runs only the first some thousand instructions. */
+/** Says what is right. It is slow, and so of most programs runs only the beginning. */
 export const REFERENCE: TranslationConfiguration = {
   label: 'reference',
   settings: { engine: 'reference' },
   largestSlice: 0,
 };
+
+/** Of most programs: some dozen rounds of a loop. Set it to Infinity now and then. */
+export const REFERENCE_INSTRUCTIONS = 1499;
 
 /** All are compared with the first, which never runs far without looking up. */
 export const COMPARED: readonly TranslationConfiguration[] = [
