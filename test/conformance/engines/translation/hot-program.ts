@@ -49,16 +49,23 @@ export function interruptEvery(
   });
 }
 
-/** Loads a data segment register with a base, a descriptor of its own for each `slot`. Clobbers AX. */
-export function descriptorSetup(register: string, base: number, slot = 0): string {
-  const at = SELECTOR.FREE + 8 * slot;
-  const [low, high] = descriptor({ base, access: 0x93 });
-  return `
-    mov dword [${LAYOUT.GDT + at}], ${low}
-    mov dword [${LAYOUT.GDT + at + 4}], ${high}
-    mov ax, ${at}
-    mov ${register}, ax`;
+/** Selector of the first of the descriptors that are free. */
+export const { FREE } = SELECTOR;
+
+/** Writes free descriptor number `slot`. */
+export function setDescriptor(slot: number, spec: Parameters<typeof descriptor>[0]): string {
+  const [low, high] = descriptor(spec);
+  const at = LAYOUT.GDT + FREE + 8 * slot;
+  return `mov dword [${at}], ${low}\nmov dword [${at + 4}], ${high}\n`;
 }
+
+/** A 16- or 32-bit code segment with a base and 4 KiB in free descriptor number `slot`. */
+export const setCodeDescriptor = (slot: number, { base, bits }: { base: number; bits: 16 | 32 }): string =>
+  setDescriptor(slot, { base, limit: 0xfff, access: 0x9b, flags: bits === 32 ? 4 : 0 });
+
+/** Loads a data segment register with a base, by the first free descriptor. Clobbers AX. */
+export const loadSegment = (register: string, base: number): string =>
+  `${setDescriptor(0, { base, access: 0x93 })}mov ax, ${FREE}\nmov ${register}, ax`;
 
 export interface HotProgram {
   readonly source: string;
@@ -76,7 +83,8 @@ export interface HotProgram {
   readonly prepare?: (machine: HotMachine) => void;
   /** What is done from outside, before the instruction of that count. */
   readonly events?: readonly { readonly at: number; readonly act: (machine: HotMachine) => void }[];
-  /** OUT. */
+  /** IN and OUT; without the first, all ones are read. */
+  readonly readPort?: (machine: HotMachine, port: number) => number;
   readonly writePort?: (machine: HotMachine, port: number, value: number) => void;
 }
 
@@ -100,7 +108,7 @@ export class HotMachine {
     this.#bare = createBareMachine(settings.engine, {
       settings: { instructionTime: 1, ...settings },
       ports: {
-        read: (_, size) => 2 ** (8 * size) - 1,
+        read: (port, size) => (program.readPort?.(this, port) ?? 2 ** 32 - 1) % 2 ** (8 * size),
         write: (port, value) => program.writePort?.(this, port, value),
       },
     });

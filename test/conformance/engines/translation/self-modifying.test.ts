@@ -1,7 +1,7 @@
 /** Hot code that is written: every way to write, every place in a loop. SDM Vol. 3A, "Handling Self- and Cross-Modifying Code". */
 import { describe, expect, it } from 'vitest';
 import { LAYOUT } from '../../../support/system-machine.ts';
-import { ALIAS, descriptorSetup, runHot } from './hot-program.ts';
+import { ALIAS, loadSegment, runHot } from './hot-program.ts';
 
 const INC_EBX = 0x43;
 const DEC_EBX = 0x4b;
@@ -95,7 +95,7 @@ function simulate(
   return ebx;
 }
 
-const START = `fninit\n${descriptorSetup('fs', 0x8000)}`;
+const START = `fninit\n${loadSegment('fs', 0x8000)}`;
 const SETTINGS = { handlers: 'align 4096\nscratch: dd 0', paging: true } as const;
 
 function expectSelfModifying(write: string, place: string, { schedule, rounds }: { schedule: string; rounds: number }) {
