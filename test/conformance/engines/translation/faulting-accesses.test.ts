@@ -11,7 +11,7 @@ const PAGE = 0x70000;
 const NEXT = 0x71000;
 const D = PAGE + 0xf00;
 const X = NEXT - 2;
-const ROUNDS = 110;
+const ROUNDS = 80;
 /** Entry bits that the user loop finds when its round begins. */
 const STATES = { absent: 6, 'read-only': 5, "the supervisor's": 3 } as const;
 
@@ -126,8 +126,11 @@ const CASES: Readonly<Record<string, Faults>> = {
 const normalized = (name: string): string => name.replaceAll('\n', ' / ');
 
 describe.each(Object.entries(STATES))('pages that are %s', (state, bits) => {
-  // To the engine, the supervisor's pages are absent ones: some cases will do.
-  const cases = Object.entries(CASES).filter((_, index) => bits !== STATES["the supervisor's"] || index % 5 === 0);
+  const cases = Object.entries(CASES).filter(([, [, written]], index) => {
+    // A read of what is read-only is no different; to the engine, the supervisor's pages are absent ones: some will do.
+    if (bits === STATES['read-only']) return written > 0;
+    return bits === STATES.absent || index % 5 === 0;
+  });
 
   it.each(cases.map(([code, faults]) => [normalized(code), code, faults] as const))(
     '%s',

@@ -162,7 +162,7 @@ export class HotMachine {
     for (;;) {
       while (this.#events.length > 0 && this.#events[0].at <= processor.retired) this.#events.shift()!.act(this);
       if (processor.retired >= count) return false;
-      const slice = this.#largest === 0 ? count : 1 + this.#slices.below(this.#largest);
+      const slice = this.#largest === 0 ? count : 1 + this.#slices.below(this.#slices.oneIn(4) ? 4 : this.#largest);
       const end = Math.min(count, this.#events[0]?.at ?? count);
       const { reason, error, hit } = processor.run(Math.min(slice, end - processor.retired));
       if (error) throw error;
