@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { Random } from '../../../../src/difftest/random.ts';
 import { LAYOUT } from '../../../support/system-machine.ts';
-import { runHot } from './hot-program.ts';
+import { runHot } from './run-hot.ts';
 
 const BUFFER = 0x30000;
 

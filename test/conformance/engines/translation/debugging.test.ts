@@ -2,7 +2,8 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { BreakpointRequest } from '../../../../src/engine/breakpoints.ts';
 import { LAYOUT } from '../../../support/system-machine.ts';
-import { enterUser, type HotMachine, type HotOutcome, type HotProgram, leaveUserTo, runHot } from './hot-program.ts';
+import { enterUser, type HotMachine, type HotProgram, leaveUserTo } from './hot-program.ts';
+import { type HotOutcome, runHot } from './run-hot.ts';
 
 const DATA = 0x50000;
 const COUNT = 0x5fffc;

@@ -4,7 +4,8 @@
  */
 import { describe, expect, it } from 'vitest';
 import { LAYOUT } from '../../../support/system-machine.ts';
-import { enterUser, entryOf, leaveUserTo, runHot } from './hot-program.ts';
+import { enterUser, entryOf, leaveUserTo } from './hot-program.ts';
+import { runHot } from './run-hot.ts';
 
 /** Two pages of data; places in the first, and across the border. */
 const PAGE = 0x70000;

@@ -1,7 +1,7 @@
 /** Writers of flags × what lies between × readers: all combinations, and the reference engine runs all of them. */
 import { describe, expect, it } from 'vitest';
 import { flagProgram, WRITERS } from './flag-programs.ts';
-import { runHot } from './hot-program.ts';
+import { runHot } from './run-hot.ts';
 
 describe('flags', () => {
   it.each(WRITERS.map((name, writer) => [name.replaceAll('\n', ' / '), writer] as const))('of %s', (_, writer) => {

@@ -1,19 +1,16 @@
 /**
- * Guest programs for translators: loops that get hot, and then something happens. Each runs on every configuration of
- * `translation-engines.ts`, and all must be in the same state at the same counts of instructions, memory included.
+ * Guest programs for translators: loops that get hot, and then something happens (`run-hot.ts` runs and compares them).
  *
  * A program starts in flat 32-bit protected mode at CPL 0 with interrupts off, at LAYOUT.PROGRAM, with the descriptors of
  * `SELECTOR`, and ends at its last line. A label `vector_14` among its handlers makes the gate of vector 14; gates may be used by INT
  * from CPL 3. An exception without a handler stops the test.
  */
-import { expect } from 'vitest';
 import { Random } from '../../../../src/difftest/random.ts';
 import type { Processor } from '../../../../src/engine/processor.ts';
 import { assemble } from '../../../../src/isa/assemble.ts';
 import { descriptor, identityMap, LAYOUT, SELECTOR, writeTables } from '../../../support/system-machine.ts';
 import { type BareMachine, createBareMachine } from '../bare-machine.ts';
-import { describeProcessor } from '../describe-processor.ts';
-import { COMPARED, REFERENCE, REFERENCE_INSTRUCTIONS, type TranslationConfiguration } from './translation-engines.ts';
+import type { TranslationConfiguration } from './translation-engines.ts';
 
 /** With paging, the second 4 MiB of linear addresses are the first once more: another name for every byte. */
 export const ALIAS = 0x40_0000;
@@ -87,10 +84,6 @@ export interface HotProgram {
   readonly readPort?: (machine: HotMachine, port: number) => number;
   readonly writePort?: (machine: HotMachine, port: number, value: number) => void;
 }
-
-const BUDGET = 3_000_000;
-/** Prime: loops are met at all places. */
-const STEP = 4999;
 
 /** One configuration, running one program. */
 export class HotMachine {
@@ -233,86 +226,4 @@ function assembleProgram(program: HotProgram): ReturnType<typeof assemble> {
   );
   assembled.set(program, made);
   return made;
-}
-
-interface Checkpoint {
-  readonly retired: number;
-  readonly hash: string;
-  readonly state: string;
-}
-
-/** The end of a program, which is the same everywhere. */
-export interface HotOutcome {
-  readonly retired: number;
-  readonly eax: number;
-  readonly ebx: number;
-  readonly ecx: number;
-  readonly edx: number;
-  readonly ebp: number;
-  readonly esi: number;
-  readonly edi: number;
-  readonly log: readonly string[];
-  label(name: string): number;
-  /** A doubleword of physical memory, of its first 1 MiB. */
-  read32(address: number): number;
-}
-
-/** Runs a program on all configurations and expects the same of all. @throws Error if it does not end as it should */
-export function runHot(program: HotProgram): HotOutcome {
-  const [first, ...others] = COMPARED;
-  const machine = new HotMachine(program, first);
-  try {
-    const expected = runToEnd(machine, program);
-    for (const configuration of [REFERENCE, ...others]) compare(program, configuration, { machine, expected });
-    const [eax, ecx, edx, ebx, , ebp, esi, edi] = registersOf(machine);
-    const memory = machine.copyMemory();
-    return {
-      retired: machine.processor.retired,
-      ...{ eax, ebx, ecx, edx, ebp, esi, edi },
-      log: machine.log,
-      label: (name) => machine.label(name),
-      read32: (address) => memory.getUint32(address, true),
-    };
-  } finally {
-    machine.dispose();
-  }
-}
-
-const registersOf = ({ processor }: HotMachine) =>
-  Array.from({ length: 8 }, (_, index) => processor.state.reg32(index));
-
-/** What it is at each comparison and at the end; `only` so many comparisons. */
-function runToEnd(machine: HotMachine, { step = STEP, budget = BUDGET }: HotProgram, only?: number): Checkpoint[] {
-  const checkpoints: Checkpoint[] = [];
-  const look = () => {
-    const { processor } = machine;
-    checkpoints.push({ retired: processor.retired, hash: processor.stateHash(), state: describeProcessor(processor) });
-  };
-  for (let at = Math.min(REFERENCE_INSTRUCTIONS, budget); !machine.runTo(at); at += step) {
-    look();
-    if (checkpoints.length === only) return checkpoints;
-    if (at > budget) throw new Error(`does not end: ${describeProcessor(machine.processor)}`);
-  }
-  look();
-  return checkpoints;
-}
-
-function compare(
-  program: HotProgram,
-  configuration: TranslationConfiguration,
-  { machine, expected }: { machine: HotMachine; expected: readonly Checkpoint[] },
-): void {
-  const other = new HotMachine(program, configuration);
-  try {
-    const startOnly = configuration === REFERENCE && !program.needsReference;
-    const found = runToEnd(other, program, startOnly ? 1 : undefined);
-    const different = found.findIndex(({ hash }, index) => hash !== expected[index]?.hash);
-    if (different === -1 && startOnly) return;
-    const index = different === -1 ? found.length : different;
-    const context = { configuration: configuration.label, sameAt: expected[index - 1]?.retired ?? 0 };
-    expect({ ...context, ...found[index] }).toEqual({ ...context, ...expected[index] });
-    expect({ ...context, log: other.log }).toEqual({ ...context, log: machine.log });
-  } finally {
-    other.dispose();
-  }
 }

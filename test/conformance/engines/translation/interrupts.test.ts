@@ -1,7 +1,8 @@
 /** Interrupts at every instruction boundary of hot loops; what hides them; and clocks that a loop reads. */
 import { describe, expect, it } from 'vitest';
 import { LAYOUT, SELECTOR } from '../../../support/system-machine.ts';
-import { type HotMachine, interruptEvery, runHot } from './hot-program.ts';
+import { type HotMachine, interruptEvery } from './hot-program.ts';
+import { runHot } from './run-hot.ts';
 
 const DATA = 0x50000;
 /** A handler notes EIP, EFLAGS and ECX of each interrupt here, and in the doubleword before it how many there were. */

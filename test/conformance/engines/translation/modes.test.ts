@@ -1,7 +1,8 @@
 /** The same hot code in 16- and 32-bit segments, in real and virtual-8086 mode, and with A20 closed. */
 import { describe, expect, it } from 'vitest';
 import { LAYOUT, SELECTOR } from '../../../support/system-machine.ts';
-import { FREE, runHot, setCodeDescriptor } from './hot-program.ts';
+import { FREE, setCodeDescriptor } from './hot-program.ts';
+import { runHot } from './run-hot.ts';
 
 const SHARED = 0x30000;
 const DATA = 0x50000;

@@ -2,7 +2,8 @@
 import { describe, expect, it } from 'vitest';
 import { assemble } from '../../../../src/isa/assemble.ts';
 import { LAYOUT } from '../../../support/system-machine.ts';
-import { enterUser, entryOf, leaveUserTo, runHot } from './hot-program.ts';
+import { enterUser, entryOf, leaveUserTo } from './hot-program.ts';
+import { runHot } from './run-hot.ts';
 
 /** Three pages of code, and another frame for the second of them. */
 const FIRST = 0x20000;

@@ -1,7 +1,8 @@
 /** Page tables that change under the data of a hot loop. SDM Vol. 3A, "Invalidation of TLBs" and "Accessed and Dirty Flags". */
 import { describe, expect, it } from 'vitest';
 import { LAYOUT } from '../../../support/system-machine.ts';
-import { ALIAS, enterUser, entryOf, interruptEvery, leaveUserTo, runHot } from './hot-program.ts';
+import { ALIAS, enterUser, entryOf, interruptEvery, leaveUserTo } from './hot-program.ts';
+import { runHot } from './run-hot.ts';
 
 const PAGE = 0x70000;
 const ENTRY = entryOf(PAGE);

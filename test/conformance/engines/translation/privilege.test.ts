@@ -1,7 +1,8 @@
 /** Hot code that goes from one privilege level to another, and x87 instructions that trap. */
 import { describe, expect, it } from 'vitest';
 import { LAYOUT, SELECTOR } from '../../../support/system-machine.ts';
-import { enterUser, entryOf, FREE, interruptEvery, leaveUserTo, runHot } from './hot-program.ts';
+import { enterUser, entryOf, FREE, interruptEvery, leaveUserTo } from './hot-program.ts';
+import { runHot } from './run-hot.ts';
 
 const DATA = 0x50000;
 

@@ -1,7 +1,8 @@
 /** Code that is made anew while it is hot: guest JITs, pages filled again, patched branches, writers that are not stores. */
 import { describe, expect, it } from 'vitest';
 import { LAYOUT, SELECTOR } from '../../../support/system-machine.ts';
-import { ALIAS, enterUser, interruptEvery, leaveUserTo, runHot } from './hot-program.ts';
+import { ALIAS, enterUser, interruptEvery, leaveUserTo } from './hot-program.ts';
+import { runHot } from './run-hot.ts';
 
 const BUFFER = 0x30000;
 

@@ -1,7 +1,8 @@
 /** Segments that change under hot code: limits, bases, stack sizes, null selectors. */
 import { describe, expect, it } from 'vitest';
 import { LAYOUT, SELECTOR } from '../../../support/system-machine.ts';
-import { FREE, interruptEvery, loadSegment, runHot, setCodeDescriptor, setDescriptor } from './hot-program.ts';
+import { FREE, interruptEvery, loadSegment, setCodeDescriptor, setDescriptor } from './hot-program.ts';
+import { runHot } from './run-hot.ts';
 
 const SHARED = 0x30000;
 const DATA = 0x50000;

@@ -1,7 +1,8 @@
 /** Hot code that is written: every way to write, every place in a loop. SDM Vol. 3A, "Handling Self- and Cross-Modifying Code". */
 import { describe, expect, it } from 'vitest';
 import { LAYOUT } from '../../../support/system-machine.ts';
-import { ALIAS, loadSegment, runHot } from './hot-program.ts';
+import { ALIAS, loadSegment } from './hot-program.ts';
+import { runHot } from './run-hot.ts';
 
 const INC_EBX = 0x43;
 const DEC_EBX = 0x4b;
