@@ -90,6 +90,7 @@ export class HotMachine {
   readonly labels: ReadonlyMap<string, number>;
   readonly processor: Processor;
   readonly clock: BareMachine['clock'];
+  readonly memory: BareMachine['memory'];
   /** What a test wants compared besides the guest's state. */
   readonly log: string[] = [];
   readonly #bare: BareMachine;
@@ -108,16 +109,15 @@ export class HotMachine {
     const { memory, processor, clock } = this.#bare;
     this.processor = processor;
     this.clock = clock;
+    this.memory = memory;
     this.#largest = largestSlice;
     this.#slices = new Random(largestSlice);
     this.#events = [...(program.events ?? [])].sort((one, other) => one.at - other.at);
     const { bytes, labels } = assembleProgram(program);
     this.labels = labels;
-    writeTables(memory);
     memory.copyIn(LAYOUT.HANDLERS, new Uint8Array(0x400).fill(0xf4)); // HLT
-    for (const [name, address] of labels) this.#makeGate(name, address);
     memory.copyIn(LAYOUT.PROGRAM, bytes);
-    this.#bare.enter(LAYOUT.PROGRAM);
+    this.#enter();
     if (program.paging) this.#turnPagingOn();
     program.prepare?.(this);
   }
@@ -129,11 +129,11 @@ export class HotMachine {
   }
 
   read32(address: number): number {
-    return this.#bare.memory.read(address, 4);
+    return this.memory.read(address, 4);
   }
 
   write32(address: number, ...values: number[]): void {
-    for (const [index, value] of values.entries()) this.#bare.memory.write(address + 4 * index, value >>> 0, 4);
+    for (const [index, value] of values.entries()) this.memory.write(address + 4 * index, value >>> 0, 4);
   }
 
   write(address: number, bytes: ArrayLike<number>): void {
@@ -145,8 +145,15 @@ export class HotMachine {
     this.#bare.write(address, assemble(`bits 32\n${source}`, { origin: address }).bytes);
   }
 
+  /** The first 1 MiB. */
   copyMemory(): DataView {
-    return new DataView(this.#bare.memory.copyOut(0, 2 ** 20).buffer);
+    return new DataView(this.memory.copyOut(0, 2 ** 20).buffer);
+  }
+
+  /** RESET#, and the program from its beginning, in whatever memory there is. */
+  restart(): void {
+    this.processor.reset();
+    this.#enter();
   }
 
   /** Runs to a count of instructions. @returns whether the program came to its end before */
@@ -168,6 +175,13 @@ export class HotMachine {
 
   dispose(): void {
     this.#bare.dispose();
+  }
+
+  /** The task register loads a TSS that is not busy: the tables are written each time. */
+  #enter(): void {
+    writeTables(this.memory);
+    for (const [name, address] of this.labels) this.#makeGate(name, address);
+    this.#bare.enter(LAYOUT.PROGRAM);
   }
 
   #checkEnd(): true {

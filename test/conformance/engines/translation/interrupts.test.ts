@@ -78,6 +78,25 @@ describe.each(Object.entries(LOOPS))('a hot loop of %s', (_, body) => {
   });
 });
 
+it('one interrupt at each of 120 counts in a row, each in a run of its own', () => {
+  const body = [LOOPS['two ways'], LOOPS.calls, LOOPS.memory, LOOPS['CLI and STI'], LOOPS['a shadow of MOV SS']].join(
+    '\n',
+  );
+  const source = `${START}mov ebp, 25\nsti\nagain:\n${body}\ndec ebp\njnz again\ncli`;
+  const counts = Array.from({ length: 120 }, (_, index) => 400 + index);
+  const places = counts.map((count) => {
+    const { read32 } = runHot({
+      source,
+      handlers: noting(9),
+      prepare: ({ clock, processor }) => clock.setAlarm(count, () => processor.intr.set(1)),
+    });
+    expect(read32(COUNT)).toBe(1);
+    return read32(NOTES);
+  });
+  // Rounds and more are covered, and every instruction but those behind which interrupts are held off.
+  expect(new Set(places).size).toBeGreaterThan(25);
+});
+
 it('an alarm that the loop sets by OUT, 1 to 40 instructions ahead', () => {
   const { ebx, read32 } = runHot({
     source: `${START}mov ebp, 1200

@@ -419,3 +419,21 @@ it('an instruction that crosses a page is changed on either side of the border',
     expect({ before, ebx }).toEqual({ before, ebx: sum % 2 ** 32 });
   }
 });
+
+it('an instruction whose own operand it changes', () => {
+  // ADD [its immediate], its immediate: doubled each time.
+  const { ebx } = runHot({
+    source: `mov ebp, 150
+      outer: mov dword [itself + 6], 1
+      mov ecx, 20
+      again:
+      itself: db 0x81, 0x05
+      dd itself + 6, 1
+      add ebx, [itself + 6]
+      dec ecx
+      jnz again
+      dec ebp
+      jnz outer`,
+  });
+  expect(ebx).toBe(150 * (2 ** 21 - 2));
+});

@@ -43,8 +43,17 @@ const WRITES: Readonly<Record<string, { readonly code: string; readonly bytes: n
 const TARGET = `target: times 4 db ${INC_EBX}\n`;
 const FILL = (count: number) => Array.from({ length: count }, (_, index) => `lea esi, [esi + ${index}]`).join('\n');
 
-/** The loop in terms of where the target is seen from the write. */
-const PLACES: Readonly<Record<string, { readonly loop: (write: string) => string; readonly ahead: boolean }>> = {
+interface Place {
+  /** First in the loop. */
+  readonly head?: string;
+  readonly loop: (write: string) => string;
+  /** It is executed behind the write in each round. */
+  readonly ahead: boolean;
+}
+
+/** Where the target is, as seen from the write. */
+const PLACES: Readonly<Record<string, Place>> = {
+  'at the head of the loop': { head: TARGET, loop: (write) => write, ahead: false },
   ...Object.fromEntries(
     [0, 1, 2, 3, 7].flatMap((distance) => [
       [`${distance} instructions ahead`, { loop: (write) => `${write}\n${FILL(distance)}\n${TARGET}`, ahead: true }],
@@ -101,11 +110,12 @@ const SETTINGS = { handlers: 'align 4096\nscratch: dd 0', paging: true } as cons
 
 function expectSelfModifying(write: string, place: string, { schedule, rounds }: { schedule: string; rounds: number }) {
   const { code, bytes } = WRITES[write];
-  const { loop, ahead } = PLACES[place];
+  const { head = '', loop, ahead } = PLACES[place];
   const { choose, isInc } = SCHEDULES[schedule];
   const source = `${START}
     mov ebp, ${rounds}
     again:
+    ${head}
     ${choose}
     lea edx, [edx * 8 + ${INC_EBX}]
     imul edx, edx, 0x01010101
@@ -134,10 +144,10 @@ describe('hot code is changed by a store that was never executed before', () => 
 
   function expectChangedOnce(write: string, place: string): void {
     const { code, bytes } = WRITES[write];
-    const { loop, ahead } = PLACES[place];
+    const { head = '', loop, ahead } = PLACES[place];
     const once = `cmp ebp, 700\njne unchanged\nmov edx, ${Math.imul(DEC_EBX, 0x0101_0101)}\n${code}\nunchanged:`;
     const { ebx } = runHot({
-      source: `${START}\nmov ebp, ${rounds}\nagain:\n${loop(once)}\ndec ebp\njnz again`,
+      source: `${START}\nmov ebp, ${rounds}\nagain:\n${head}\n${loop(once)}\ndec ebp\njnz again`,
       ...SETTINGS,
     });
     expect({ place, ebx: ebx | 0 }).toEqual({
