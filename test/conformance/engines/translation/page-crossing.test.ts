@@ -1,5 +1,6 @@
 /** Hot loops over several pages of code, and other code under the same linear address. SDM Vol. 3A, "Invalidation of TLBs". */
 import { describe, expect, it } from 'vitest';
+import { FETCH_TLB } from '../../../../src/cpu/tlb-layout.ts';
 import { assemble } from '../../../../src/isa/assemble.ts';
 import { LAYOUT } from '../../../support/system-machine.ts';
 import { enterUser, entryOf, leaveUserTo } from './hot-program.ts';
@@ -170,4 +171,33 @@ it('user code runs into a page that becomes the supervisor’s at every turn', (
   expect(read32(label('faults'))).toBe(ROUNDS);
   // Present, user, a read: no more is said where there is no execute-disable.
   expect(read32(label('codes'))).toBe(ROUNDS * 5);
+});
+
+it('two names of code share a slot of the fetch TLB, so that each drops the other, and its entry changes unannounced', () => {
+  const { ebx, edx } = runHot({
+    paging: true,
+    needsReference: true,
+    prepare: (machine) => {
+      machine.place(SECOND, 'add ebx, 1\nret');
+      machine.place(OTHER_FRAME, 'add ebx, 5\nret');
+      machine.write32(LAYOUT.PAGE_DIRECTORY + FETCH_TLB.ENTRIES / 256, LAYOUT.PAGE_TABLE | 7);
+    },
+    source: `mov ebp, 1200
+      mov esi, ${SECOND}
+      mov edi, ${SECOND + FETCH_TLB.ENTRIES * 0x1000}
+      again: call esi
+      test ebp, 7
+      jnz same
+      xor dword [${SECOND_ENTRY}], ${SECOND ^ OTHER_FRAME}
+      same: test ebp, 3
+      jnz usual
+      call edi
+      inc edx
+      usual: dec ebp
+      jnz again`,
+  });
+  expect(edx).toBe(300);
+  // What is called after the other name is called anew is what the entry says by then.
+  expect((ebx - 1500) % 4).toBe(0);
+  expect(ebx).toBeGreaterThan(1500 + 4 * 500);
 });

@@ -1,7 +1,8 @@
 /** Page tables that change under the data of a hot loop. SDM Vol. 3A, "Invalidation of TLBs" and "Accessed and Dirty Flags". */
 import { describe, expect, it } from 'vitest';
+import { TLB } from '../../../../src/cpu/tlb-layout.ts';
 import { LAYOUT } from '../../../support/system-machine.ts';
-import { ALIAS, enterUser, entryOf, interruptEvery, leaveUserTo } from './hot-program.ts';
+import { enterUser, entryOf, interruptEvery, leaveUserTo } from './hot-program.ts';
 import { runHot } from './run-hot.ts';
 
 const PAGE = 0x70000;
@@ -182,17 +183,18 @@ describe('accessed and dirty bits', () => {
   });
 });
 
-it('more pages than a TLB holds, whose entries change without invalidation', () => {
+it('pages that drop each other from the TLB, whose entries change without invalidation', () => {
   const { ebx } = runHot({
     paging: true,
     prepare: (machine) => {
+      machine.write32(LAYOUT.PAGE_DIRECTORY + TLB.ENTRIES / 256, LAYOUT.PAGE_TABLE | 7);
       for (let page = 0x100; page < 0x400; page++) machine.write32(page << 12, page);
     },
     // Every page of 1 MiB to 4 MiB by both its names; the entries of the lower ones are swapped by and by.
     source: `mov ebp, 8
       rounds: mov edi, 0x100000
       again: add ebx, [edi]
-      add ebx, [edi + ${ALIAS}]
+      add ebx, [edi + ${TLB.ENTRIES * 0x1000}]
       inc dword [edi + 8]
       mov edx, edi
       shr edx, 12
