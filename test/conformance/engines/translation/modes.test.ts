@@ -1,7 +1,7 @@
 /** The same hot code in 16- and 32-bit segments, in real and virtual-8086 mode, and with A20 closed. */
 import { describe, expect, it } from 'vitest';
 import { LAYOUT, SELECTOR } from '../../../support/system-machine.ts';
-import { FREE, setCodeDescriptor } from './hot-program.ts';
+import { FREE, setCodeDescriptor, setDescriptor } from './hot-program.ts';
 import { runHot } from './run-hot.ts';
 
 const SHARED = 0x30000;
@@ -193,6 +193,30 @@ describe('real mode', () => {
     });
     expect([ebx, esi]).toEqual([300 * 5 * 3, 100]);
   });
+});
+
+it('16-bit code whose jumps wrap at 64 KiB, and so do its operands', () => {
+  const { ebx, esi, edx } = runHot({
+    prepare: (machine) => {
+      // INC BX; DEC BP; JZ 6; JMP FFF0h; INT 90h.
+      machine.write(SHARED, [0x43, 0x4d, 0x74, 0x02, 0xeb, 0xea, 0xcd, 0x90]);
+      // INC SI; ADD DL, [FS:BX + 2]; JMP 0.
+      machine.write(SHARED + 0xfff0, [0x46, 0x64, 0x02, 0x57, 0x02, 0xeb, 0x09]);
+      machine.write32(DATA, 0, 0);
+      machine.write(DATA + 1, [3]);
+    },
+    source: `${setDescriptor(0, { base: SHARED, limit: 0xffff, access: 0x9b, flags: 0 })}
+      ${setDescriptor(1, { base: DATA, limit: 0xffff, access: 0x93, flags: 0 })}
+      mov ax, ${FREE + 8}
+      mov fs, ax
+      mov ebp, 1500
+      mov ebx, 0xffff - 1000
+      jmp ${FREE}:0
+      back: nop`,
+    handlers: `vector_144: mov esp, ${LAYOUT.KERNEL_STACK}\njmp back`,
+  });
+  // BX + 2 is 1 when BX is FFFFh.
+  expect([ebx, esi, edx]).toEqual([(0xffff - 1000 + 1500) & 0xffff, 1499, 3]);
 });
 
 it('A20 is closed and opened under a hot loop', () => {
