@@ -70,10 +70,6 @@ export interface HotProgram {
   readonly handlers?: string;
   /** Paging is on from the start, all pages mapped to themselves for CPL 3, and again from ALIAS on. */
   readonly paging?: boolean;
-  /** Instructions after which it counts as hanging. */
-  readonly budget?: number;
-  /** Instructions between comparisons, after the first at REFERENCE_INSTRUCTIONS. */
-  readonly step?: number;
   /** The reference engine runs all of it, not only REFERENCE_INSTRUCTIONS: it is slow. */
   readonly needsReference?: boolean;
   /** Before the first instruction: more memory, alarms, breakpoints. */

@@ -40,7 +40,6 @@ describe('code and data in one page', () => {
         jmp done
         tail: times 512 dw 0
         done:`,
-      step: 1999,
     });
     let sum = 0;
     const table = new Uint32Array(512);
@@ -97,7 +96,6 @@ describe('a guest that makes code', () => {
         there: add ebx, 5
         ret
         align 16`,
-      needsReference: false,
     });
     expect([ebx, esi]).toEqual([750 * 3 + 750 * 5, 750]);
   });
@@ -107,7 +105,7 @@ describe('a guest that makes code', () => {
       `mov ecx, 200\nround: add ebx, ${step}\ncall inner\ndec ecx\njnz round\nret\ntimes ${step * 7} nop\ninner: add edx, ${step}\nret`;
     const { ebx, edx } = runHot({
       prepare: (machine) => {
-        machine.place(0x40000, page(1).replace('mov ecx', 'mov ecx'));
+        machine.place(0x40000, page(1));
         machine.place(0x41000, page(2));
       },
       source: `mov ebp, 20
@@ -150,19 +148,17 @@ describe('a guest that makes code', () => {
     expect([ebx, edx]).toEqual([1000 * (5 + 0 + 1), 3000]);
   });
 
+  const SWAP = 'mov eax, [branch + 1]\nxor eax, [difference]\nmov [branch + 1], eax';
   it.each([
-    ['the opcode of a conditional jump', 'xor byte [branch], 1', 'test ebp, 2\nbranch: jz first'],
     [
-      'the offset of a jump',
-      'mov eax, [branch + 1]\nxor eax, [difference]\nmov [branch + 1], eax',
-      'branch: jmp long first',
+      'the opcode of a conditional jump',
+      'xor byte [branch], 1',
+      'test ebp, 2\nbranch: jz first\nbehind:',
+      'jmp end_of_round',
     ],
-    [
-      'the offset of a call',
-      'mov eax, [branch + 1]\nxor eax, [difference]\nmov [branch + 1], eax',
-      'call_it: push end_of_round\nbranch: jmp long first',
-    ],
-  ])('patches %s', (_, patch, branch) => {
+    ['the offset of a jump', SWAP, 'branch: db 0xe9\ndd first - behind\nbehind:', 'jmp end_of_round'],
+    ['the offset of a call', SWAP, 'branch: db 0xe8\ndd first - behind\nbehind: jmp end_of_round', 'ret'],
+  ])('patches %s', (_, patch, branch, leave) => {
     const { esi, edi } = runHot({
       source: `mov eax, first - behind
         xor eax, second - behind
@@ -170,11 +166,11 @@ describe('a guest that makes code', () => {
         mov ebp, 1200
         again:
         ${patch}
-        ${branch.replace('jmp long', 'db 0xe9\ndd first - behind ;')}
-        behind:
+        ${branch}
         second: inc esi
-        jmp end_of_round
+        ${leave}
         first: inc edi
+        ${leave}
         end_of_round: dec ebp
         jnz again`,
       handlers: 'difference: dd 0',

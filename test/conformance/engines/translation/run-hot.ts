@@ -40,7 +40,7 @@ export function runHot(program: HotProgram): HotOutcome {
   const [first, ...others] = COMPARED;
   const machine = new HotMachine(program, first);
   try {
-    const expected = runToEnd(machine, program);
+    const expected = runToEnd(machine);
     for (const configuration of [REFERENCE, ...others]) compare(program, configuration, { machine, expected });
     const [eax, ecx, edx, ebx, , ebp, esi, edi] = registersOf(machine);
     const memory = machine.copyMemory();
@@ -62,16 +62,15 @@ const registersOf = ({ processor }: HotMachine) =>
 /** What it is at each comparison and at the end, until `isEnough`. */
 function runToEnd(
   machine: HotMachine,
-  { step = STEP, budget = BUDGET }: HotProgram,
   isEnough: (checkpoints: readonly Checkpoint[]) => boolean = () => false,
 ): Checkpoint[] {
   const { processor } = machine;
   const checkpoints: Checkpoint[] = [];
-  for (let at = REFERENCE_INSTRUCTIONS, ended = false; !ended; at += step) {
-    ended = machine.runTo(Math.min(at, budget));
+  for (let at = REFERENCE_INSTRUCTIONS, ended = false; !ended; at += STEP) {
+    ended = machine.runTo(Math.min(at, BUDGET));
     checkpoints.push({ retired: processor.retired, hash: processor.stateHash(), state: describeProcessor(processor) });
     if (isEnough(checkpoints)) break;
-    if (!ended && at >= budget) throw new Error(`does not end: ${describeProcessor(processor)}`);
+    if (!ended && at >= BUDGET) throw new Error(`does not end: ${describeProcessor(processor)}`);
   }
   return checkpoints;
 }
@@ -85,7 +84,7 @@ function compare(
   const startOnly = configuration === REFERENCE && !program.needsReference;
   const differs = ({ hash }: Checkpoint, index: number) => hash !== expected[index]?.hash;
   try {
-    const found = runToEnd(other, program, (checkpoints) => {
+    const found = runToEnd(other, (checkpoints) => {
       return startOnly || differs(checkpoints.at(-1)!, checkpoints.length - 1);
     });
     const { label } = configuration;
