@@ -174,7 +174,7 @@ export function runSystem(engine: EngineName, source: string, options: SystemOpt
  * Entries of a page table (two levels, 4-byte entries) that maps the first 4 MiB to themselves, present, writable and
  * for user mode, in place at PAGE_DIRECTORY. The program turns paging on with `ENABLE_PAGING`.
  */
-export function identityMap({ write32 }: SystemMachine): void {
+export function identityMap({ write32 }: Pick<SystemMachine, 'write32'>): void {
   write32(LAYOUT.PAGE_DIRECTORY, LAYOUT.PAGE_TABLE | 7);
   write32(LAYOUT.PAGE_TABLE, ...Array.from({ length: 1024 }, (_, page) => (page << 12) | 7));
 }
@@ -319,7 +319,8 @@ function handlers(): Uint8Array {
   ).bytes;
 }
 
-function writeTables(memory: GuestMemory): void {
+/** GDT, IDT and TSS where LAYOUT says. */
+export function writeTables(memory: GuestMemory): void {
   const write = (address: number, ...values: number[]) =>
     values.forEach((value, index) => {
       memory.write(address + 4 * index, value >>> 0, 4);

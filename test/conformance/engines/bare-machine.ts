@@ -2,7 +2,7 @@
 import { VirtualClock } from '../../../src/base/virtual-clock.ts';
 import type { PortSpace } from '../../../src/cpu/cpu.ts';
 import { type CodeSpace, createCodeSpace } from '../../../src/engine/code-space.ts';
-import { type EngineName, Processor } from '../../../src/engine/processor.ts';
+import { type EngineName, Processor, type ProcessorOptions } from '../../../src/engine/processor.ts';
 import { enterBootImage } from '../../../src/machine/entry.ts';
 import { GuestMemory } from '../../../src/memory/guest-memory.ts';
 import { Pool } from '../../../src/memory/pool.ts';
@@ -11,6 +11,7 @@ import { sharedCode as sharedMachineCode } from '../../support/shared-code.ts';
 export interface BareMachine {
   readonly memory: GuestMemory;
   readonly processor: Processor;
+  readonly clock: VirtualClock;
   write(address: number, bytes: ArrayLike<number>): void;
   /** To flat 32-bit protected mode, CPL 0, interrupts off, ESP 8000h; the GDT lies at 1000h and is for the test to fill. */
   enter(eip: number): void;
@@ -23,18 +24,20 @@ const shared: { code?: CodeSpace } = {};
 /** The pool and compiled code that the bare machines of a test file share. */
 export const sharedCode = (): CodeSpace => (shared.code ??= createCodeSpace(Pool.create(), sharedMachineCode()));
 
+/** The interrupt controller gives vector 9. `settings` go to the processor as they are. */
 export function createBareMachine(
   engine: EngineName,
-  options: { memory?: number; ports?: PortSpace } = {},
+  options: { memory?: number; ports?: PortSpace; settings?: Partial<ProcessorOptions> } = {},
 ): BareMachine {
   const code = sharedCode();
   const memory = new GuestMemory(code.pool, { size: options.memory ?? 4 * 2 ** 20 });
+  const clock = new VirtualClock();
   const processor = new Processor({
     name: 'bare',
     code,
     memory,
     ports: options.ports ?? { read: (_, size) => 2 ** (8 * size) - 1, write: () => {} },
-    clock: new VirtualClock(),
+    clock,
     model: 'i686',
     engine,
     interrupts: {
@@ -43,10 +46,12 @@ export function createBareMachine(
         return 9;
       },
     },
+    ...options.settings,
   });
   return {
     memory,
     processor,
+    clock,
     write: (address, bytes) => memory.copyIn(address, Uint8Array.from(bytes)),
     enter(eip) {
       enterBootImage(processor, {
