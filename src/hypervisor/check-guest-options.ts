@@ -40,7 +40,7 @@ export function checkGuestOptions(options: unknown): CheckedGuestOptions {
     name: ifGiven(given.name, undefined, checkName),
     memory: ifGiven(given.memory, 256, (value) => checkWholeNumber('memory', value, MEMORY)),
     cpu: ifGiven(given.cpu, 'i686', (value) => checkString('cpu', value)),
-    engine: ifGiven(given.engine, 'interpreter', (value) => checkChoice('engine', value, ENGINES)),
+    engine: ifGiven(given.engine, 'auto', (value) => checkChoice('engine', value, ENGINES)),
     powerOnTime: ifGiven(given.powerOnTime, DEFAULT_POWER_ON, (value) =>
       checkWholeNumber('powerOnTime', value, POWER_ON),
     ),

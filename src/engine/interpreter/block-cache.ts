@@ -55,8 +55,8 @@ export class BlockCache {
   /** What of the blocks emitted code finds by itself. */
   readonly table: BlockTable;
   readonly #lone: number;
-  /** Entries of a new block, in a mode, until it is hot. */
-  heatFor: (modeKey: number) => number = () => COOL;
+  /** Entries of a new block, at a physical address and in a mode, until it is hot. */
+  heatFor: (address: number, modeKey: number) => number = () => COOL;
   /** Called when bytes of a block have changed. */
   onStale: (block: number) => void = () => {};
   /** Chunks that may be used. */
@@ -304,7 +304,15 @@ export class BlockCache {
     // The limit of a code segment is checked when a block is looked up: where there is one, no block is linked to the next.
     const tail = modeKey & (MODE.FLAT | MODE.CODE64) ? PSEUDO.FALL_THROUGH : PSEUDO.STALE;
     this.#writer.write(at, prepared, { start, tail });
-    this.index.add(at, { records, key, end, crossing, limit: source.limit, cutOff, heat: this.heatFor(modeKey) });
+    this.index.add(at, {
+      records,
+      key,
+      end,
+      crossing,
+      limit: source.limit,
+      cutOff,
+      heat: this.heatFor(address, modeKey),
+    });
     const page = firstPage(key);
     this.#note(page, { first: start, end }, source);
     if (crossing) this.#note(crossing.page, { first: 0, end: crossing.end }, source);

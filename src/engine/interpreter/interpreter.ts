@@ -84,7 +84,8 @@ export class Interpreter implements Engine, EmittedCodeHost {
       const parts = { pool: cpu.pool, runtime, blocks: this.#blocks, code: this.#source, fetchedPage };
       const regions = new RegionCache(parts, translation);
       // Regions know nothing of stops.
-      this.#blocks.heatFor = (modeKey) => (this.#source.stops.size > 0 ? COOL : regions.heatFor(modeKey));
+      this.#blocks.heatFor = (address, modeKey) =>
+        this.#source.stops.size > 0 ? COOL : regions.heatFor(address, modeKey);
       this.#blocks.onStale = (block) => regions.drop(block);
       this.#regions = regions;
     }

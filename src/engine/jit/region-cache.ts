@@ -10,6 +10,7 @@ import type { CodeSource } from '../blocks/block-decoder.ts';
 import type { BlockCache } from '../interpreter/block-cache.ts';
 import { type BlockIndex, COOL } from '../interpreter/block-index.ts';
 import type { InterpreterRuntime } from '../interpreter/runtime.ts';
+import { Cooling } from './cooling.ts';
 import { LiveRegion, type RegionPlace } from './live-region.ts';
 import type { Region } from './region.ts';
 import { findRegion } from './region-finder.ts';
@@ -49,6 +50,7 @@ export class RegionCache {
   readonly #waiting = new Map<number, CodePlace>();
   /** Linear memory of regions that are gone. */
   #released: { readonly address: number; readonly bytes: number }[] = [];
+  readonly #cooling = new Cooling();
   readonly #kept = new TranslationStore();
   readonly #live = new Map<Translation, Set<LiveRegion>>();
   /** By block: the regions made of it. */
@@ -61,9 +63,10 @@ export class RegionCache {
     this.#options = options;
   }
 
-  /** Entries of a new block until it is hot. */
-  heatFor(modeKey: number): number {
-    return canTranslateIn(modeKey) ? this.#options.threshold - 1 : COOL;
+  /** Entries of a new block, at a physical address, until it is hot. */
+  heatFor(address: number, modeKey: number): number {
+    if (!canTranslateIn(modeKey)) return COOL;
+    return this.#cooling.threshold(Math.floor(address / PAGE_SIZE), this.#options.threshold) - 1;
   }
 
   /** A block is hot, at this place. @returns host address of the entry of its region, 0: it is to be interpreted */
@@ -83,7 +86,10 @@ export class RegionCache {
   /** Bytes of a block have changed. */
   drop(block: number): void {
     this.#waiting.delete(block);
-    for (const live of this.#bySource.get(block) ?? []) this.#release(live);
+    const regions = this.#bySource.get(block);
+    if (!regions) return;
+    this.#cooling.changed(Math.floor(this.#index.key(block) / 16 / PAGE_SIZE));
+    for (const live of regions) this.#release(live);
   }
 
   /** All blocks are dropped. */

@@ -1,0 +1,24 @@
+/**
+ * Pages whose code keeps changing: each time that a translation there was for nothing, the code in the page must be run
+ * twice as often as before until it is translated again. So what a guest writes anew all the time is interpreted.
+ */
+
+/** Doublings at most. */
+const MOST = 20;
+/** Pages remembered at most; then all are forgotten. */
+const MOST_PAGES = 1 << 16;
+
+export class Cooling {
+  readonly #changes = new Map<number, number>();
+
+  /** Translated code of a physical page has changed. */
+  changed(page: number): void {
+    if (this.#changes.size >= MOST_PAGES) this.#changes.clear();
+    this.#changes.set(page, Math.min(MOST, (this.#changes.get(page) ?? 0) + 1));
+  }
+
+  /** Times that code of a page must run, where it is `threshold` for others. */
+  threshold(page: number, threshold: number): number {
+    return threshold * 2 ** Math.max(0, (this.#changes.get(page) ?? 0) - 1);
+  }
+}
