@@ -59,7 +59,11 @@ export class RegionCache {
   constructor(parts: RegionCacheParts, options: TranslationOptions) {
     this.#parts = parts;
     this.#index = parts.blocks.index;
-    this.#source = new RegionSource(parts.blocks, parts.code, { forms: parts.runtime.boundForms, options });
+    this.#source = new RegionSource(parts.blocks, parts.code, {
+      forms: parts.runtime.boundForms,
+      options,
+      regionSize: (block) => this.#entered(block)?.translation.instructions ?? 0,
+    });
     this.#options = options;
   }
 
@@ -136,6 +140,13 @@ export class RegionCache {
       const translation = this.#keep(region, lowered, compiled, pageAt);
       this.#link(translation, block, pageAt);
     }
+  }
+
+  /** The region that is entered with a block. */
+  #entered(block: number): LiveRegion | undefined {
+    const entry = this.#index.region(block);
+    for (const live of this.#bySource.get(block) ?? []) if (live.owns(entry)) return live;
+    return undefined;
   }
 
   /** Physical pages around a block. Its own is the one that it is of, whatever the tables say by now. */

@@ -7,23 +7,30 @@ import type { SourceBlocks, SourceInstruction } from './region-finder.ts';
 import type { TranslationOptions } from './translation-options.ts';
 
 /** A block belongs to a region if it was entered this part of the times that make one hot. */
+/** Instructions of a region that may be part of others, too. */
+const SHORT = 24;
 const WARM = 1 / 8;
+
+export interface RegionSourceOptions {
+  readonly forms: BoundForms;
+  readonly options: TranslationOptions;
+  /** Instructions of the region that is entered with a block. */
+  readonly regionSize: (block: number) => number;
+}
 
 export class RegionSource {
   readonly #blocks: BlockCache;
   readonly #code: CodeSource;
   readonly #forms: BoundForms;
   readonly #options: TranslationOptions;
+  readonly #regionSize: (block: number) => number;
 
-  constructor(
-    blocks: BlockCache,
-    code: CodeSource,
-    { forms, options }: { forms: BoundForms; options: TranslationOptions },
-  ) {
+  constructor(blocks: BlockCache, code: CodeSource, { forms, options, regionSize }: RegionSourceOptions) {
     this.#blocks = blocks;
     this.#code = code;
     this.#forms = forms;
     this.#options = options;
+    this.#regionSize = regionSize;
   }
 
   /** The blocks around one, in its mode. `pageAt`: physical pages, by offset from that block's; −1: not known. */
@@ -34,12 +41,14 @@ export class RegionSource {
     const page = (offset: number): number => pageAt(Math.floor(offset / PAGE_SIZE) * PAGE_SIZE);
     const coolest = this.#options.threshold - 1 - Math.floor(this.#options.threshold * WARM);
     return {
-      at(offset) {
+      at: (offset) => {
         const physical = page(offset);
         if (physical < 0) return 0;
         const found = blocks.known((physical * PAGE_SIZE + (offset & (PAGE_SIZE - 1))) * 16 + mode);
         if (found === 0 || found === block) return found;
-        return index.region(found) !== 0 || index.heat(found) <= coolest ? found : 0;
+        // What is a region by itself is entered, unless it is so short that this would cost more than it does.
+        if (index.region(found) !== 0) return this.#regionSize(found) <= SHORT ? found : 0;
+        return index.heat(found) <= coolest ? found : 0;
       },
       instructions: (found, offset) => this.#instructions(found, page(offset), offset & -PAGE_SIZE),
       page,

@@ -8,6 +8,6 @@ export interface TranslationOptions {
   readonly batch: number;
 }
 
-export const DEFAULT_TRANSLATION: TranslationOptions = { threshold: 15_000, regionInstructions: 200, batch: 16 };
+export const DEFAULT_TRANSLATION: TranslationOptions = { threshold: 15000, regionInstructions: 200, batch: 16 };
 /** Everything at once: for tests. */
 export const EAGER_TRANSLATION: TranslationOptions = { threshold: 1, regionInstructions: 200, batch: 1 };
