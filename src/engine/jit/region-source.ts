@@ -33,8 +33,15 @@ export class RegionSource {
     this.#regionSize = regionSize;
   }
 
-  /** The blocks around one, in its mode. `pageAt`: physical pages, by offset from that block's; −1: not known. */
-  around(block: number, pageAt: (offset: number) => number): SourceBlocks {
+  /**
+   * The blocks around one, in its mode. `pageAt`: physical pages, by offset from that block's; −1: not
+   * known. `joinsRegions`: blocks that are regions by themselves, too.
+   */
+  around(
+    block: number,
+    pageAt: (offset: number) => number,
+    { joinsRegions }: { readonly joinsRegions: boolean },
+  ): SourceBlocks {
     const blocks = this.#blocks;
     const { index } = blocks;
     const mode = index.key(block) % 16;
@@ -47,7 +54,7 @@ export class RegionSource {
         const found = blocks.known((physical * PAGE_SIZE + (offset & (PAGE_SIZE - 1))) * 16 + mode);
         if (found === 0 || found === block) return found;
         // What is a region by itself is entered, unless it is so short that this would cost more than it does.
-        if (index.region(found) !== 0) return this.#regionSize(found) <= SHORT ? found : 0;
+        if (index.region(found) !== 0) return joinsRegions || this.#regionSize(found) <= SHORT ? found : 0;
         return index.heat(found) <= coolest ? found : 0;
       },
       instructions: (found, offset) => this.#instructions(found, page(offset), offset & -PAGE_SIZE),
