@@ -112,6 +112,7 @@ export class RegionCache {
   /** Bytes of a block have changed. */
   drop(block: number): void {
     this.#waiting.delete(block);
+    this.#source.forget(block);
     const regions = this.#bySource.get(block);
     if (!regions) return;
     this.#cooling.changed(Math.floor(this.#index.key(block) / 16 / PAGE_SIZE));
@@ -121,6 +122,7 @@ export class RegionCache {
   /** All blocks are dropped. */
   clear(): void {
     this.#waiting.clear();
+    this.#source.forget();
     for (const regions of this.#live.values()) for (const live of regions) this.#release(live);
     this.#takeBack();
   }
