@@ -115,7 +115,7 @@ export class RegionCache {
     this.#source.forget(block);
     const regions = this.#bySource.get(block);
     if (!regions) return;
-    this.#cooling.changed(Math.floor(this.#index.key(block) / 16 / PAGE_SIZE));
+    if (this.#options.cools) this.#cooling.changed(Math.floor(this.#index.key(block) / 16 / PAGE_SIZE));
     for (const live of regions) this.#release(live);
   }
 

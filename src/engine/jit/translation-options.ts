@@ -10,6 +10,8 @@ export interface TranslationOptions {
   readonly worth: number;
   /** Hot blocks that wait for each other, to be compiled together. */
   readonly batch: number;
+  /** Code of pages that keep changing is translated later and later. */
+  readonly cools: boolean;
 }
 
 export const DEFAULT_TRANSLATION: TranslationOptions = {
@@ -18,6 +20,7 @@ export const DEFAULT_TRANSLATION: TranslationOptions = {
   firstInstructions: 48,
   worth: 2_000_000,
   batch: 16,
+  cools: true,
 };
 /** Everything at once: for tests. */
 export const EAGER_TRANSLATION: TranslationOptions = {
@@ -26,4 +29,5 @@ export const EAGER_TRANSLATION: TranslationOptions = {
   firstInstructions: 200,
   worth: Number.POSITIVE_INFINITY,
   batch: 1,
+  cools: true,
 };
