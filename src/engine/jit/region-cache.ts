@@ -5,6 +5,7 @@
  */
 import { PAGE_SIZE } from '../../base/address.ts';
 import type { CodeHalf } from '../../cpu/fetch-tlb.ts';
+import { MODE } from '../../cpu/mode-key.ts';
 import type { Pool } from '../../memory/pool.ts';
 import type { CodeSource } from '../blocks/block-decoder.ts';
 import type { BlockCache } from '../interpreter/block-cache.ts';
@@ -26,6 +27,8 @@ export interface RegionCacheParts {
   readonly runtime: InterpreterRuntime;
   readonly blocks: BlockCache;
   readonly code: CodeSource;
+  /** The bytes of a physical page; undefined if no frame holds them. */
+  readonly bytes: (page: number) => Uint8Array | undefined;
   /** Physical page of a linear one that code was fetched from, −1 if that is not known. */
   readonly fetchedPage: (page: number, half: CodeHalf) => number;
 }
@@ -52,6 +55,8 @@ const LOOKS = 64;
 
 /** Misses of an access after which the interpreter does it: a device, or a page with code and data. */
 const MISSES = 2000;
+/** Entries of a block that may have been translated before, until that is looked up. */
+const EARLY = 4;
 /** Part of the regions that go where there are too many. */
 const EVICTED = 1 / 3;
 const NONE: ReadonlySet<number> = new Set();
@@ -66,6 +71,8 @@ export class RegionCache {
   readonly #waiting = new Map<number, Wanted>();
   /** Linear memory of regions that are gone. */
   #released: { readonly address: number; readonly bytes: number }[] = [];
+  /** Keys of blocks that may have been translated before. */
+  readonly #early = new Set<number>();
   #runs = 0;
   /** Where the round of looks at the watched regions is. */
   #round: MapIterator<[LiveRegion, { readonly block: number; readonly place: Wanted }]> | undefined;
@@ -91,12 +98,22 @@ export class RegionCache {
   /** Entries of a new block, at a physical address, until it is hot. */
   heatFor(address: number, modeKey: number): number {
     if (!canTranslateIn(modeKey)) return COOL;
+    const [first] = this.#parts.bytes(Math.floor(address / PAGE_SIZE))!.subarray(address % PAGE_SIZE);
+    if (this.#kept.hasAny(address % PAGE_SIZE, first)) {
+      this.#early.add(address * 16 + (modeKey & MODE.BLOCK_MASK));
+      return Math.min(EARLY, this.#options.threshold - 1);
+    }
     return this.#cooling.threshold(Math.floor(address / PAGE_SIZE), this.#options.threshold) - 1;
   }
 
   /** A block is hot, at this place. @returns host address of the entry of its region, 0: it is to be interpreted */
   translate(block: number, place: CodePlace): number {
     if (this.#linkKnown(block, place)) return this.#index.region(block);
+    if (this.#early.delete(this.#index.key(block))) {
+      const page = Math.floor(this.#index.key(block) / 16 / PAGE_SIZE);
+      this.#index.setRegion(block, { region: 0, heat: this.#cooling.threshold(page, this.#options.threshold) });
+      return 0;
+    }
     const again = this.#waiting.has(block);
     this.#waiting.set(block, { ...place, size: 'first', calls: NONE });
     if (!again && this.#waiting.size < this.#options.batch) {
@@ -143,6 +160,7 @@ export class RegionCache {
   clear(): void {
     this.#waiting.clear();
     this.#source.forget();
+    this.#early.clear();
     for (const regions of this.#live.values()) for (const live of regions) this.#release(live);
     this.#takeBack();
   }
@@ -239,7 +257,7 @@ export class RegionCache {
   #bytes({ offset, length }: { readonly offset: number; readonly length: number }, pageAt: PageAt) {
     const page = pageAt(offset & -PAGE_SIZE);
     const within = offset & (PAGE_SIZE - 1);
-    return page < 0 ? undefined : this.#parts.code.pageBytes(page)?.subarray(within, within + length);
+    return page < 0 ? undefined : this.#parts.bytes(page)?.subarray(within, within + length);
   }
 
   /** Puts to work what was once compiled for the same bytes. */
