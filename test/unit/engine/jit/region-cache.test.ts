@@ -188,6 +188,31 @@ describe('hot code', () => {
   });
 });
 
+describe('a long run', () => {
+  it('of repeated instructions and loops ends after exactly so many instructions', () => {
+    const outcomes = (['interpreter', 'jit'] as const).map((engine) => {
+      const machine = create({}, engine);
+      machine.place(
+        CODE,
+        `again: mov edi, 0x200000
+        mov ecx, 1000
+        rep stosd
+        mov edx, 700
+        inner: dec edx
+        jnz inner
+        inc ebx
+        jmp again`,
+      );
+      machine.runAt(CODE, 20_000);
+      return [3_000_000, 3_000_131, 4_100_000].map((instructions) => {
+        machine.runAt(machine.processor.state.ip, instructions);
+        return [EAX, ECX, EDX, EBX].map((number) => machine.reg(number));
+      });
+    });
+    expect(outcomes[1]).toEqual(outcomes[0]);
+  });
+});
+
 describe('limits', () => {
   it('a full table of regions leaves code to the interpreter', () => {
     const { regions } = sharedCode().runtime;
