@@ -98,6 +98,9 @@ export class RegionMachine {
     const { state, live, region } = this;
     state.budget = budget;
     state.attention = 0;
+    // Whatever ran before.
+    state.ahead = 77;
+    state.record = 1;
     const { trace } = region.entries[selector];
     state.base = this.code.base + Math.floor(region.traces[trace].offset / PAGE_SIZE) * PAGE_SIZE;
     const before = live.taken;

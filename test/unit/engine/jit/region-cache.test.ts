@@ -118,6 +118,20 @@ describe('what was translated', () => {
     expect(release).toHaveBeenCalled();
   });
 
+  it('goes when all blocks are dropped, and what is known of them, too', () => {
+    const machine = create();
+    const counts = watchTranslation();
+    machine.place(CODE, LOOP);
+    machine.runAt(CODE, 300);
+    counts();
+    machine.processor.engine.stopBefore(new Set());
+    expect(counts().released).toBe(1);
+    // The first block now is where the first one was.
+    machine.place(CODE + 0x1000, OTHER);
+    machine.runAt(CODE + 0x1000, 300);
+    expect([machine.reg(EAX), machine.reg(EDX)]).toEqual([0, -4950 >>> 0]);
+  });
+
   it('goes with the machine', () => {
     const machine = create();
     const counts = watchTranslation();
@@ -151,6 +165,31 @@ describe('hot code', () => {
     expect(counts().compiled).toBe(0);
     machine.runAt(places[1], 3 * 3);
     expect(counts()).toEqual({ compiled: 1, linked: 2, released: 0 });
+  });
+
+  it('does not include what was run once', () => {
+    const machine = create({ threshold: 80 });
+    const counts = watchTranslation();
+    const part = CODE + 0x2000;
+    machine.place(CODE, `again: inc eax\n cmp eax, 1\n jz ${part}\n jmp again`);
+    machine.place(part, `inc ebx\n jmp ${CODE}`);
+    machine.runAt(CODE, 4000);
+    expect(counts().compiled).toBeGreaterThan(0);
+    machine.place(part, `inc edx\n jmp ${CODE}`);
+    expect(counts().released).toBe(0);
+    expect(machine.reg(EBX)).toBe(1);
+  });
+
+  it('is a small region first, and a large one when that has run a lot', () => {
+    const machine = create({ firstInstructions: 4, worth: 50_000 });
+    const counts = watchTranslation();
+    machine.place(CODE, 'again: inc eax\n jmp part\n nop\n part: inc ebx\n jmp more\n nop\n more: inc edx\n jmp again');
+    for (let run = 0; run < 40; run++) machine.runAt(machine.processor.state.ip, 600);
+    const { compiled, released } = counts();
+    expect([compiled > 0, released]).toEqual([true, 0]);
+    for (let run = 0; run < 100; run++) machine.runAt(machine.processor.state.ip, 6000);
+    expect(counts().released).toBeGreaterThan(0);
+    expect([EAX, EBX, EDX].map((number) => machine.reg(number))).toEqual(Array(3).fill((40 * 600 + 100 * 6000) / 6));
   });
 
   it('that is written while it waits is forgotten, and what comes in its place counts from the beginning', () => {

@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { readEflags, writeEflags } from '../../../../src/cpu/flags.ts';
+import { SEGMENT_FIELDS, SEGMENT_STRIDE, STATE } from '../../../../src/cpu/state-layout.ts';
 import { FETCH_TLB } from '../../../../src/cpu/tlb-layout.ts';
 import { FIRST_RECORD, GO_ON, REGION_EXIT } from '../../../../src/engine/blocks/region-entry.ts';
 import { STATUS } from '../../../../src/engine/interpreter/cold-lowering.ts';
@@ -129,11 +130,56 @@ describe('leaving', () => {
     expect([reg(machine, EAX), reg(machine, EBX), reg(machine, EDX)]).toEqual([3, 5, 2]);
   });
 
+  it('before a store to where nothing may be written, even if it is read first', () => {
+    const machine = create('start: inc eax\n add dword [ecx], 3\n jmp start');
+    machine.state.setReg32(ECX, 0x2000);
+    const { mmu } = machine.machine.processor;
+    mmu.read(0x2000, 4, 'current');
+    expect(machine.run(30)).toMatchObject({ exit: { cause: 'memory' }, retired: 1 });
+    mmu.write(0x2000, 1, 4, 'current');
+    expect(machine.run(30).retired).toBe(30);
+    expect(machine.machine.memory.read(0x2000, 4)).toBe(31);
+  });
+
+  it('beyond the limit of a segment with a base; within, the base counts', () => {
+    const machine = create('start: mov eax, [fs:ecx]\n jmp start');
+    const { state } = machine;
+    const { processor, memory } = machine.machine;
+    state.segments[4].base = 0x1000;
+    memory.write(0x3000, 9, 4);
+    processor.mmu.read(0x2000, 4, 'current');
+    processor.mmu.read(0x3000, 4, 'current');
+    state.setReg32(ECX, 0x2000);
+    expect(machine.run(10).retired).toBe(10);
+    expect(reg(machine, EAX)).toBe(9);
+    state.pool.views.u32[(state.address + STATE.segments + 4 * SEGMENT_STRIDE + SEGMENT_FIELDS.highRead) >>> 2] =
+      0x2002;
+    expect(machine.run(10)).toMatchObject({ exit: { cause: 'memory' }, retired: 0 });
+  });
+
   it('counts entries, and instructions that have retired', () => {
     const machine = create('start: inc eax\n jmp start');
     for (const budget of [10, 20, 1, 2 * MOST]) machine.run(budget);
     expect(machine.live.figures).toEqual({ entered: 4, retired: 30 + MOST, refused: 0 });
   });
+});
+
+it('returns go where they were called from', () => {
+  const machine = create(`start: call routine
+    add ebx, eax
+    call routine
+    add edx, eax
+    dec ecx
+    jnz start
+    jmp done
+    routine: inc eax
+    ret
+    done:`);
+  machine.state.setReg32(ECX, 2);
+  machine.machine.processor.mmu.write(0x7ffc, 0, 4, 'current');
+  machine.machine.processor.mmu.read(0x7ffc, 4, 'current');
+  expect(machine.run(100)).toMatchObject({ exit: { cause: 'branch' }, retired: 21 });
+  expect([reg(machine, EAX), reg(machine, EBX), reg(machine, EDX)]).toEqual([4, 1 + 3, 2 + 4]);
 });
 
 describe('several entries', () => {
@@ -299,6 +345,25 @@ describe('an instruction of the interpreter’s', () => {
     expect(machine.run(30)).toMatchObject({ exit: { cause: 'memory' }, retired: 1 });
   });
 
+  it('finds the flags of what stood before, and changes those that are read behind it', () => {
+    const machine = create('start: cmp eax, ecx\n pushad\n jz other\n inc ebx\n other: xor edx, edx\n jmp start');
+    const { state } = machine;
+    const seen: boolean[] = [];
+    machine.interpret = () => {
+      const flags = readEflags(state);
+      seen.push((flags & 0x40) !== 0);
+      // ZF is the other way round then.
+      writeEflags(state, flags ^ 0x40);
+      return STATUS.NEXT;
+    };
+    state.setReg32(ECX, 5);
+    machine.run(6);
+    expect([seen, reg(machine, EBX)]).toEqual([[false], 0]);
+    state.setReg32(EAX, 5);
+    machine.run(6);
+    expect([seen, reg(machine, EBX)]).toEqual([[false, true], 1]);
+  });
+
   it('that is repeated uses as much of the budget as it likes', () => {
     const machine = create('start: inc eax\n rep movsb\n behind: inc ebx\n inc edx\n jmp start');
     const { state } = machine;
@@ -345,6 +410,11 @@ describe('flags', () => {
     ]),
     ...['inc al', 'dec ax', 'inc edx', 'neg dh', 'neg eax', 'shl eax, 3', 'sar dl, 1', 'rol ax, 1', 'shl edx, cl'],
     ...['stc', 'cmc', 'bt eax, 3', 'imul eax, edx', 'test al, dl', 'shr dx, cl'],
+    // What one sets, another reads.
+    ...['add eax, edx\n adc edx, eax\n adc eax, 5', 'cmp eax, edx\n setb al\n sbb edx, edx'],
+    ...['cmp al, dh\n cmovl eax, edx\n adc dh, 3', 'test eax, edx\n sets dl\n rcr eax, 1'],
+    ...['stc\n inc eax\n sbb edx, eax', 'shl eax, cl\n adc edx, 0', 'sub ax, dx\n lahf\n cmc\n rcl dx, 1'],
+    ...['cmp eax, edx\n mov eax, 7\n mov edx, 9\n setle al\n setp dl', 'neg al\n sbb dl, 0\n cmovz eax, edx'],
   ];
   const VALUES = [0, 1, 0x7f, 0x80, 0xff, 0x7fff, 0x8000, 0x7fff_ffff, 0x8000_0000, 0xffff_ffff, 0x1234_5678];
 
@@ -352,6 +422,7 @@ describe('flags', () => {
     // What comes behind it makes the region leave, and the flags known.
     const source = `start: ${operation}\n jmp ebx`;
     const machine = create(source);
+    const count = machine.region.blocks[0].instructions.length;
     const other = createBareMachine('interpreter');
     other.memory.copyIn(CODE_BASE, machine.code.bytes);
     other.enter(CODE_BASE);
@@ -363,10 +434,10 @@ describe('flags', () => {
           state.setReg32(EDX, right);
           state.setReg32(ECX, right & 31);
           writeEflags(state, (left ^ right) & 0x8d5);
-          if (state === machine.state) machine.run(2);
+          if (state === machine.state) machine.run(count);
           else {
             state.ip = CODE_BASE;
-            other.processor.run(2);
+            other.processor.run(count);
           }
           return [readEflags(state), state.reg32(EAX), state.reg32(EDX)];
         });
