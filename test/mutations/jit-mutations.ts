@@ -51,10 +51,10 @@ export const JIT_MUTATIONS: readonly Mutation[] = [
     tests: [unit('bound-form')],
   },
   {
-    fault: 'setting one flag leaves the values of others known',
+    fault: 'what sets flags leaves those of before known',
     file: jit('bound-form'),
-    original: "(statement.place.space === 'flag' || statement.place.space === 'state')",
-    planted: "statement.place.space === 'state'",
+    original: "if (statement.kind === 'flags' || statement.kind === 'call') return true;",
+    planted: "if (statement.kind === 'call') return true;",
     tests: [unit('bound-form')],
   },
   {

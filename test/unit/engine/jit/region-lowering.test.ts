@@ -64,6 +64,13 @@ describe('the budget', () => {
     expect([retired, exit?.offset]).toEqual([20 + 3 * 7, machine.code.offset('inner')]);
   });
 
+  it('is looked at where a region is entered', () => {
+    const straight = create('start: inc eax\n inc ebx\n jmp ecx');
+    expect([0, 1, 2, 3].map((budget) => straight.run(budget).retired)).toEqual([0, 0, 0, 3]);
+    const called = create('start: call routine\n back: inc ebx\n jmp ecx\n routine: ret', { cold: ['routine'] });
+    expect([0, 1, 2].map((budget) => called.run(budget, 1).retired)).toEqual([0, 0, 2]);
+  });
+
   it('is kept back beyond so many instructions, so that a region leaves from time to time', () => {
     const machine = create('start: inc eax\n inc ebx\n jmp start');
     for (const budget of [5 * MOST, MOST + 1, 0xffff_ffff]) {
