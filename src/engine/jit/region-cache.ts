@@ -39,14 +39,20 @@ export interface CodePlace {
 /** A region to be made: a small one first, a large one where that has run a lot. */
 interface Wanted extends CodePlace {
   readonly size: 'first' | 'full';
+  /** Offsets of instructions that are to be called: their accesses miss too often. */
+  readonly calls: ReadonlySet<number>;
 }
 
 /** Physical page at an offset from a base that is a page's start; −1: not known. */
 type PageAt = (offset: number) => number;
 
-/** Runs of the engine between two looks at the regions. */
-const RUNS_BETWEEN = 32;
+/** Runs of the engine between two looks after the regions, and how many are looked at. */
+const RUNS_BETWEEN = 16;
+const LOOKS = 64;
 
+/** Misses of an access after which the interpreter does it: a device, or a page with code and data. */
+const MISSES = 2000;
+const NONE: ReadonlySet<number> = new Set();
 const MAXIMUM_PAGES = 65536;
 
 export class RegionCache {
@@ -59,10 +65,12 @@ export class RegionCache {
   /** Linear memory of regions that are gone. */
   #released: { readonly address: number; readonly bytes: number }[] = [];
   #runs = 0;
+  /** Where the round of looks at the watched regions is. */
+  #round: MapIterator<[LiveRegion, { readonly block: number; readonly place: Wanted }]> | undefined;
   readonly #cooling = new Cooling();
   readonly #kept = new TranslationStore();
-  /** Small regions that may turn out to be worth more, with the blocks that they were made for. */
-  readonly #young = new Map<LiveRegion, { readonly block: number; readonly place: CodePlace }>();
+  /** Regions that may be made anew, with the blocks that they were made for. */
+  readonly #watched = new Map<LiveRegion, { readonly block: number; readonly place: Wanted }>();
   readonly #live = new Map<Translation, Set<LiveRegion>>();
   /** By block: the regions made of it. */
   readonly #bySource = new Map<number, Set<LiveRegion>>();
@@ -93,7 +101,7 @@ export class RegionCache {
     }
     if (this.#linkKnown(block, place)) return this.#index.region(block);
     const again = this.#waiting.has(block);
-    this.#waiting.set(block, { ...place, size: 'first' });
+    this.#waiting.set(block, { ...place, size: 'first', calls: NONE });
     if (!again && this.#waiting.size < this.#options.batch) {
       // If it comes back soon, it does not wait for others any longer.
       this.#index.setRegion(block, { region: 0, heat: Math.ceil(this.#options.threshold / 4) });
@@ -106,10 +114,19 @@ export class RegionCache {
   /** Looks after regions, now and then: to be called where none runs. */
   maintain(): void {
     if (++this.#runs % RUNS_BETWEEN !== 0) return;
-    for (const [live, { block, place }] of this.#young) {
-      if (live.figures.retired < this.#options.worth) continue;
-      this.#young.delete(live);
-      this.#waiting.set(block, { ...place, size: 'full' });
+    this.#round ??= this.#watched.entries();
+    for (let looks = 0; looks < LOOKS; looks++) {
+      const { value, done } = this.#round.next();
+      if (done) {
+        this.#round = undefined;
+        break;
+      }
+      const [live, { block, place }] = value;
+      const missing = missingOften(live);
+      const isWorthMore = place.size === 'first' && live.figures.retired >= this.#options.worth;
+      if (!isWorthMore && missing.every((offset) => place.calls.has(offset))) continue;
+      this.#watched.delete(live);
+      this.#waiting.set(block, { ...place, size: 'full', calls: new Set([...place.calls, ...missing]) });
     }
     if ([...this.#waiting.values()].some(({ size }) => size === 'full')) this.#flush();
   }
@@ -153,7 +170,7 @@ export class RegionCache {
       const pageAt = this.#pagesAround(block, place);
       const { firstInstructions, regionInstructions } = this.#options;
       const isFirst = place.size === 'first';
-      const blocks = this.#source.around(block, pageAt, { joinsRegions: !isFirst });
+      const blocks = this.#source.around(block, pageAt, { joinsRegions: !isFirst, calls: place.calls });
       const region = findRegion(this.#offset(block), blocks, isFirst ? firstInstructions : regionInstructions);
       if (region === undefined) {
         this.#index.setRegion(block, { region: 0, heat: COOL });
@@ -231,7 +248,8 @@ export class RegionCache {
         const now = this.#bytes(trace, pageAt);
         return now !== undefined && trace.bytes.every((byte, index) => byte === now[index]);
       });
-      if (isSame && this.#link(translation, block, { place: { ...place, size: 'full' }, pageAt })) return true;
+      if (isSame && this.#link(translation, block, { place: { ...place, size: 'full', calls: NONE }, pageAt }))
+        return true;
     }
     return false;
   }
@@ -266,7 +284,7 @@ export class RegionCache {
     for (const [selector, trace] of entries.entries()) {
       this.#index.setRegion(blocks[trace], { region: live.entryAt(selector), heat: 0 });
     }
-    if (wanted.size === 'first') this.#young.set(live, { block, place: wanted });
+    this.#watched.set(live, { block, place: wanted });
     addTo(this.#live, translation, live);
     for (const source of blocks) addTo(this.#bySource, source, live);
     return true;
@@ -281,13 +299,22 @@ export class RegionCache {
       const heat = this.#index.isStale(block) ? COOL : this.#options.threshold;
       this.#index.setRegion(block, { region: 0, heat });
     }
-    this.#young.delete(live);
+    this.#watched.delete(live);
     deleteFrom(this.#live, translation, live);
     for (const source of blocks) deleteFrom(this.#bySource, source, live);
     this.#parts.runtime.regions.remove(slot);
     // It may be running, and have called what dropped it.
     this.#released.push({ address, bytes });
   }
+}
+
+/** Offsets of instructions whose accesses have left a region often. */
+function missingOften(live: LiveRegion): number[] {
+  const { exits } = live.translation;
+  const often: number[] = [];
+  for (const [index, taken] of live.taken.entries())
+    if (taken >= MISSES && exits[index].cause === 'memory') often.push(exits[index].offset);
+  return often;
 }
 
 function addTo<Key, Value>(map: Map<Key, Set<Value>>, key: Key, value: Value): void {
