@@ -37,8 +37,36 @@ export const JIT_LOWERING_MUTATIONS: readonly Mutation[] = [
   {
     fault: 'registers that the interpreter changed are not loaded again',
     file: LOCALS,
-    original: '    code.set(this.budget);\n    this.#loadRegisters();\n  }',
-    planted: '    code.set(this.budget);\n  }',
+    original: '    this.forgetStackPage();\n    this.#loadRegisters();\n  }',
+    planted: '    this.forgetStackPage();\n  }',
+    tests: UNIT,
+  },
+  {
+    fault: 'the page of the stack stays known whatever the interpreter does',
+    file: LOCALS,
+    original: '    this.forgetStackPage();\n    this.#loadRegisters();\n  }',
+    planted: '    this.#loadRegisters();\n  }',
+    tests: UNIT,
+  },
+  {
+    fault: 'the stack has a page before one was written',
+    file: LOCALS,
+    original: 'const NO_PAGE = 0x800;',
+    planted: 'const NO_PAGE = 0;',
+    tests: UNIT,
+  },
+  {
+    fault: 'an access to the stack that goes on in the next page is all in the first',
+    file: BLOCK,
+    original: 'code.i32(-PAGE_SIZE | (width / 8 - 1));',
+    planted: 'code.i32(-PAGE_SIZE);',
+    tests: UNIT,
+  },
+  {
+    fault: 'a page of the stack that was read may be written',
+    file: BLOCK,
+    original: "if (isStack && table === 'tlbWrite') {",
+    planted: 'if (isStack) {',
     tests: UNIT,
   },
   {

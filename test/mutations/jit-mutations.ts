@@ -154,8 +154,15 @@ export const JIT_MUTATIONS: readonly Mutation[] = [
   {
     fault: 'what cannot be restarted is emitted',
     file: jit('region-finder'),
-    original: "if (form.isRestartable) return 'emitted';",
-    planted: "if (!form.onlyFaults) return 'emitted';",
+    original: 'if (form.isRestartable && !(canCall && calls.has(offset)))',
+    planted: 'if (!(canCall && calls.has(offset)))',
+    tests: [unit('region-finder')],
+  },
+  {
+    fault: 'accesses that always miss are emitted all the same',
+    file: jit('region-finder'),
+    original: 'if (form.isRestartable && !(canCall && calls.has(offset)))',
+    planted: 'if (form.isRestartable)',
     tests: [unit('region-finder')],
   },
   {
@@ -332,8 +339,8 @@ export const JIT_MUTATIONS: readonly Mutation[] = [
   {
     fault: 'small regions stay small',
     file: jit('region-cache'),
-    original: 'if (live.figures.retired < this.#options.worth) continue;',
-    planted: 'if (live.figures.retired >= 0) continue;',
+    original: 'live.figures.retired >= this.#options.worth',
+    planted: 'live.figures.retired < 0',
     tests: [unit('region-cache')],
   },
   {

@@ -17,6 +17,8 @@ export const FIRST_PHYSICAL = 0x300;
 export interface RegionCodeOptions {
   /** Labels of code that was never run. */
   readonly cold?: readonly string[];
+  /** Labels of instructions that the interpreter is to do. */
+  readonly called?: readonly string[];
   /** Label in the page that offsets are counted from; default: the first. */
   readonly base?: string;
 }
@@ -26,15 +28,17 @@ export class RegionCode implements SourceBlocks {
   readonly bytes: Uint8Array;
   /** Linear address of the page that offsets are counted from. */
   readonly base: number;
+  readonly calls: ReadonlySet<number>;
   readonly #cold: ReadonlySet<number>;
   readonly #forms = new BoundForms();
   readonly #decoder: BlockDecoder;
 
-  constructor(source: string, { cold = [], base }: RegionCodeOptions = {}) {
+  constructor(source: string, { cold = [], called = [], base }: RegionCodeOptions = {}) {
     const { bytes, labels } = assemble(`bits 32\n${source}`, { origin: CODE_BASE });
     this.bytes = bytes;
     this.labels = labels;
     this.base = base === undefined ? CODE_BASE : Math.floor(this.address(base) / PAGE_SIZE) * PAGE_SIZE;
+    this.calls = new Set(called.map((name) => this.offset(name)));
     this.#cold = new Set(cold.map((name) => this.offset(name)));
     const { decoder, library } = sharedCode();
     this.#decoder = new BlockDecoder(

@@ -103,8 +103,8 @@ describe('what was translated', () => {
     }
   });
 
-  it('goes when any of its code is written, and its memory is reused', () => {
-    const machine = create();
+  it.each([1, 8])('goes when any of its code is written, and its memory is reused; threshold %i', (threshold) => {
+    const machine = create({ threshold });
     const counts = watchTranslation();
     const { pool } = sharedCode();
     machine.place(CODE, 'again: inc eax\n jmp part\n times 100 nop\n part: inc ebx\n jmp again');

@@ -85,6 +85,12 @@ describe('a region', () => {
     expect(ways).toEqual(['emitted', 'called', 'called', 'emitted']);
   });
 
+  it('lets it do what it is told to, but for branches', () => {
+    const source = 'start: inc eax\n load: mov ebx, [ecx]\n dec edx\n branch: jnz start';
+    const { blocks } = new RegionCode(source, { called: ['load', 'branch'] }).region('start');
+    expect(blocks[0].instructions.map(({ way }) => way)).toEqual(['emitted', 'called', 'emitted', 'emitted']);
+  });
+
   it('is not made of such instructions alone, nor of none', () => {
     expect(new RegionCode('start: in al, dx\n hlt').find('start')).toBeUndefined();
     expect(new RegionCode('start: ud2').find('start')).toBeUndefined();

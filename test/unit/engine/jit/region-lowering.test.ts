@@ -9,7 +9,7 @@ import { createBareMachine } from '../../../conformance/engines/bare-machine.ts'
 import { CODE_BASE, type RegionCodeOptions } from '../../../support/region-code.ts';
 import { RegionMachine } from '../../../support/region-machine.ts';
 
-const [EAX, ECX, EDX, EBX] = [0, 1, 2, 3];
+const [EAX, ECX, EDX, EBX, ESP] = [0, 1, 2, 3, 4];
 const MOST = 1_000_000;
 
 const made: RegionMachine[] = [];
@@ -171,6 +171,60 @@ describe('leaving', () => {
   });
 });
 
+describe('the stack', () => {
+  const fill = ({ machine: { processor } }: RegionMachine, ...pages: number[]) => {
+    for (const page of pages) processor.mmu.write(page, 0, 4, 'current');
+  };
+  const runAt = (machine: RegionMachine, [esp, ecx]: readonly number[]) => {
+    machine.state.setReg32(EAX, 0x1234_5678);
+    machine.state.setReg32(ESP, esp);
+    machine.state.setReg32(ECX, ecx);
+    return machine.run(4);
+  };
+
+  it('is written in whatever page it is', () => {
+    const machine = create('start: push eax\n mov esp, ecx\n push eax\n jmp edx');
+    fill(machine, 0x4000, 0x5000);
+    for (const places of [
+      [0x4100, 0x4200],
+      [0x4100, 0x5104],
+      [0x5104, 0x4100],
+      [0x4001 + 0x100, 0x4ffd],
+      [0x4ffc, 0x5004],
+    ]) {
+      fill(machine, ...places.map((esp) => esp - 4));
+      expect(runAt(machine, places)).toMatchObject({ goOn: GO_ON.AT_NEXT_IP, retired: 4 });
+      for (const esp of places) expect(machine.machine.memory.read(esp - 4, 4)).toBe(0x1234_5678);
+    }
+  });
+
+  it('is the interpreter’s where an access goes on in the next page, or the page is not known', () => {
+    const machine = create('start: push eax\n mov esp, ecx\n push eax\n jmp edx');
+    fill(machine, 0x4000, 0x5000);
+    expect(runAt(machine, [0x4100, 0x5002])).toMatchObject({ exit: { cause: 'memory' }, retired: 2 });
+    expect(runAt(machine, [0x4100, 0x6100])).toMatchObject({ exit: { cause: 'memory' }, retired: 2 });
+    // Not even the page at 0 is known from the start.
+    expect(runAt(machine, [0x104, 0x4100])).toMatchObject({ exit: { cause: 'memory' }, retired: 0 });
+  });
+
+  it('may be readable only', () => {
+    const machine = create('start: pop eax\n mov esp, ecx\n push eax\n jmp edx');
+    machine.machine.processor.mmu.read(0x4000, 4, 'current');
+    expect(runAt(machine, [0x4100, 0x4100])).toMatchObject({ exit: { cause: 'memory' }, retired: 2 });
+  });
+
+  it('may be elsewhere after an instruction of the interpreter’s', () => {
+    const machine = create('start: push eax\n pushad\n push ebx\n jmp edx');
+    fill(machine, 0x4000);
+    expect(runAt(machine, [0x4100, 0])).toMatchObject({ retired: 4 });
+    machine.interpret = () => {
+      machine.machine.processor.mmu.flush('all');
+      return STATUS.NEXT;
+    };
+    expect(runAt(machine, [0x4100, 0])).toMatchObject({ exit: { cause: 'memory' }, retired: 2 });
+  });
+});
+
 it('returns go where they were called from', () => {
   const machine = create(`start: call routine
     add ebx, eax
@@ -216,7 +270,7 @@ describe('several entries', () => {
       ({ trace }) => machine.region.traces[trace].offset === machine.code.offset('back'),
     );
     expect(selector).toBeGreaterThan(0);
-    machine.state.setReg32(4, 0x8000);
+    machine.state.setReg32(ESP, 0x8000);
     machine.machine.processor.mmu.write(0x7ffc, 0, 4, 'current');
     machine.run(2, selector);
     machine.run(100, selector);
@@ -364,9 +418,11 @@ describe('an instruction of the interpreter’s', () => {
       return STATUS.NEXT;
     };
     state.setReg32(ECX, 5);
+    writeEflags(state, 0x40);
     machine.run(6);
     expect([seen, reg(machine, EBX)]).toEqual([[false], 0]);
     state.setReg32(EAX, 5);
+    writeEflags(state, 0);
     machine.run(6);
     expect([seen, reg(machine, EBX)]).toEqual([[false, true], 1]);
   });
