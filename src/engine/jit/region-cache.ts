@@ -52,6 +52,8 @@ const LOOKS = 64;
 
 /** Misses of an access after which the interpreter does it: a device, or a page with code and data. */
 const MISSES = 2000;
+/** Part of the regions that go where there are too many. */
+const EVICTED = 1 / 3;
 const NONE: ReadonlySet<number> = new Set();
 const MAXIMUM_PAGES = 65536;
 
@@ -122,10 +124,11 @@ export class RegionCache {
         break;
       }
       const [live, { block, place }] = value;
+      // Another may have taken its place.
+      if (this.#entered(block) !== live) continue;
       const missing = missingOften(live);
       const isWorthMore = place.size === 'first' && live.figures.retired >= this.#options.worth;
       if (!isWorthMore && missing.every((offset) => place.calls.has(offset))) continue;
-      this.#watched.delete(live);
       this.#waiting.set(block, { ...place, size: 'full', calls: new Set([...place.calls, ...missing]) });
     }
     if ([...this.#waiting.values()].some(({ size }) => size === 'full')) this.#flush();
@@ -187,7 +190,7 @@ export class RegionCache {
     const exports = this.#parts.runtime.linkRegions(module);
     for (const [index, { region, lowered, pageAt, block, place }] of found.entries()) {
       const compiled = exports[regionExport(index)] as CallableFunction;
-      const translation = this.#keep(region, lowered, compiled, pageAt);
+      const translation = this.#keep(region, lowered, compiled, { pageAt, size: place.size });
       const before = this.#entered(block);
       if (before) {
         this.#kept.delete(before.translation);
@@ -216,11 +219,17 @@ export class RegionCache {
     return Math.floor(this.#index.key(block) / 16) % PAGE_SIZE;
   }
 
-  #keep(region: Region, { exits, name }: NamedRegion, compiled: CallableFunction, pageAt: PageAt): Translation {
+  #keep(
+    region: Region,
+    { exits, name }: NamedRegion,
+    compiled: CallableFunction,
+    { pageAt, size }: { readonly pageAt: PageAt; readonly size: Wanted['size'] },
+  ): Translation {
     const { pages, traces, entries, blocks } = region;
     const translation: Translation = {
       compiled,
       name,
+      size,
       exits,
       pages: pages.map(({ offset }) => offset),
       entries: entries.map(({ trace }) => trace),
@@ -248,7 +257,10 @@ export class RegionCache {
         const now = this.#bytes(trace, pageAt);
         return now !== undefined && trace.bytes.every((byte, index) => byte === now[index]);
       });
-      if (isSame && this.#link(translation, block, { place: { ...place, size: 'full', calls: NONE }, pageAt }))
+      if (
+        isSame &&
+        this.#link(translation, block, { place: { ...place, size: translation.size, calls: NONE }, pageAt })
+      )
         return true;
     }
     return false;
@@ -272,6 +284,7 @@ export class RegionCache {
   ): boolean {
     const { pool, runtime, blocks: cache } = this.#parts;
     const { pages, traces, entries } = translation;
+    this.#makeRoom();
     const blocks = traces.map(({ offset }) => this.#blockOf(offset, block, pageAt));
     const slot = runtime.regions.add(translation.compiled);
     if (slot === 0) return false;
@@ -288,6 +301,20 @@ export class RegionCache {
     addTo(this.#live, translation, live);
     for (const source of blocks) addTo(this.#bySource, source, live);
     return true;
+  }
+
+  /** Where there are too many regions, those that ran least since the last time go. */
+  #makeRoom(): void {
+    if (this.#watched.size < this.#options.mostRegions) return;
+    const byUse = [...this.#watched.keys()]
+      .map((live) => ({ live, retired: live.figures.retired - live.retiredBefore }))
+      .sort((one, other) => one.retired - other.retired);
+    for (const [index, { live }] of byUse.entries()) {
+      if (index < byUse.length * EVICTED) {
+        this.#kept.delete(live.translation);
+        this.#release(live);
+      } else live.retiredBefore = live.figures.retired;
+    }
   }
 
   #release(live: LiveRegion): void {
