@@ -337,6 +337,27 @@ export const JIT_MUTATIONS: readonly Mutation[] = [
     tests: [unit('region-cache')],
   },
   {
+    fault: 'accesses that always miss go on missing',
+    file: jit('region-cache'),
+    original: 'if (taken >= MISSES && ',
+    planted: 'if (taken < 0 && ',
+    tests: [unit('region-cache')],
+  },
+  {
+    fault: 'there is no end of regions',
+    file: jit('region-cache'),
+    original: 'if (this.#watched.size < this.#options.mostRegions) return;',
+    planted: 'if (this.#watched.size >= 0) return;',
+    tests: [unit('region-cache')],
+  },
+  {
+    fault: 'where there are too many regions, those that run most go',
+    file: jit('region-cache'),
+    original: '.sort((one, other) => one.retired - other.retired)',
+    planted: '.sort((one, other) => other.retired - one.retired)',
+    tests: [unit('region-cache')],
+  },
+  {
     fault: 'small regions stay small',
     file: jit('region-cache'),
     original: 'live.figures.retired >= this.#options.worth',

@@ -60,6 +60,7 @@ export class RegionMachine {
       {
         compiled,
         name: 'tested',
+        size: 'full',
         exits: lowered.exits,
         instructions: 0,
         pages: pages.map(({ offset }) => offset),

@@ -192,6 +192,20 @@ describe('hot code', () => {
     expect([EAX, EBX, EDX].map((number) => machine.reg(number))).toEqual(Array(3).fill((40 * 600 + 100 * 6000) / 6));
   });
 
+  it('has the interpreter do accesses that always miss', () => {
+    const machine = create();
+    const counts = watchTranslation();
+    // There is no memory.
+    machine.place(CODE, 'again: mov ebx, [0x800000]\n inc eax\n jmp again');
+    machine.runAt(CODE, 300);
+    expect(counts()).toEqual({ compiled: 1, linked: 1, released: 0 });
+    for (let run = 0; run < 60; run++) machine.runAt(machine.processor.state.ip, 300);
+    expect(counts().released).toBe(1);
+    for (let run = 0; run < 60; run++) machine.runAt(machine.processor.state.ip, 300);
+    expect(counts()).toEqual({ compiled: 0, linked: 0, released: 0 });
+    expect([machine.reg(EAX), machine.reg(EBX)]).toEqual([121 * 100, 0xffff_ffff]);
+  });
+
   it('that is written while it waits is forgotten, and what comes in its place counts from the beginning', () => {
     const machine = create({ threshold: 8, batch: 3 });
     const counts = watchTranslation();
@@ -253,6 +267,29 @@ describe('a long run', () => {
 });
 
 describe('limits', () => {
+  it('of regions at a time: those that run least go', () => {
+    const most = 6;
+    const machine = create({ mostRegions: most });
+    const counts = watchTranslation();
+    let live = 0;
+    const note = () => {
+      const { linked, released } = counts();
+      live += linked - released;
+      expect(live).toBeLessThanOrEqual(most);
+    };
+    for (let page = 0; page < 16; page++) {
+      machine.place(CODE + 0x1000 * page, `again: add eax, ${page}\n jmp again`);
+      machine.runAt(CODE + 0x1000 * page, 200);
+      note();
+      machine.runAt(CODE, 6000);
+      note();
+    }
+    machine.runAt(CODE, 6000);
+    expect(counts().compiled).toBe(0);
+    expect(live).toBeGreaterThan(1);
+    expect(machine.reg(EAX)).toBe(100 * ((15 * 16) / 2));
+  });
+
   it('a full table of regions leaves code to the interpreter', () => {
     const { regions } = sharedCode().runtime;
     const machine = create();

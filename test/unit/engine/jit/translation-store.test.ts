@@ -5,6 +5,7 @@ import { TranslationStore } from '../../../../src/engine/jit/translation-store.t
 const translation = (offset: number, ...bytes: number[]): Translation => ({
   compiled: () => {},
   name: '',
+  size: 'full',
   instructions: 1,
   pages: [0],
   traces: [{ offset, length: bytes.length, bytes: Uint8Array.from(bytes) }],
