@@ -79,12 +79,10 @@ export class BlockCache {
     this.index.addStale(this.#lone);
   }
 
-  /** No room for another block: `clear` must come first. */
+  /** No room for another block: `clear` must come first. Blocks that were made since without asking may be beyond it. */
   get full(): boolean {
-    return (
-      this.#chunk === this.#room - 1 &&
-      this.#used + BLOCK_HEADER_SIZE + (MAX_INSTRUCTIONS + 2) * RECORD_SIZE > CHUNK_BYTES
-    );
+    const left = (this.#room - this.#chunk) * CHUNK_BYTES - this.#used;
+    return left < BLOCK_HEADER_SIZE + (MAX_INSTRUCTIONS + 2) * RECORD_SIZE;
   }
 
   /**

@@ -108,6 +108,11 @@ export class RegionCache {
 
   /** A block is hot, at this place. @returns host address of the entry of its region, 0: it is to be interpreted */
   translate(block: number, place: CodePlace): number {
+    if (this.#parts.runtime.regions.isFull) {
+      // What is compiled now would have to be thrown away.
+      this.#index.setRegion(block, { region: 0, heat: this.#options.threshold });
+      return 0;
+    }
     if (this.#linkKnown(block, place)) return this.#index.region(block);
     if (this.#early.delete(this.#index.key(block))) {
       const page = Math.floor(this.#index.key(block) / 16 / PAGE_SIZE);

@@ -127,15 +127,17 @@ export class RegionLocals {
     const code = this.#code;
     code.get(this.state);
     code.memory('i32.load', STATE.fields.budget);
-    code.i32(retired);
-    code.op('i32.add');
     code.tee(this.budget);
-    // A repeated instruction may have used some of what was kept back.
+    // A repeated instruction may have used some of what was kept back; the budget is still to be counted down by `retired`.
     code.get(this.reserve);
     code.get(this.budget);
     code.get(this.reserve);
     code.op('i32.lt_u', 'select');
     code.set(this.reserve);
+    code.get(this.budget);
+    code.i32(retired);
+    code.op('i32.add');
+    code.set(this.budget);
     code.get(this.budget);
     code.get(this.reserve);
     code.op('i32.sub');
