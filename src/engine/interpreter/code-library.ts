@@ -18,6 +18,8 @@ import { ACCESS_KINDS, ACCESS_WIDTHS, accessName, accessType, buildMemoryFunctio
 export interface CodeLibraryOptions {
   /** Compiles the loop's module; a host may know how to have it optimised at once. */
   readonly compileLoop?: ((bytes: Uint8Array<ArrayBuffer>) => WebAssembly.Module) | undefined;
+  /** Compiles a module of translated regions. */
+  readonly compileRegions?: ((bytes: Uint8Array<ArrayBuffer>) => WebAssembly.Module) | undefined;
 }
 
 /** All that a 32-bit module may declare. */
@@ -35,6 +37,8 @@ export class CodeLibrary {
   readonly helperCalls: HelperCall[] = [];
   readonly causes: string[] = [];
   readonly #compileLoop: (bytes: Uint8Array<ArrayBuffer>) => WebAssembly.Module;
+  /** Compiles a module of translated regions; nothing is kept of it here. */
+  readonly regions: (bytes: Uint8Array<ArrayBuffer>) => WebAssembly.Module;
   readonly #loops = new Map<boolean, WebAssembly.Module>();
   readonly #memoryFunctions = new Map<boolean, WebAssembly.Module>();
   readonly #emittedHelpers = new Map<boolean, WebAssembly.Module>();
@@ -45,6 +49,7 @@ export class CodeLibrary {
   constructor(rows: readonly InstructionRow[], options: CodeLibraryOptions = {}) {
     this.catalog = new FormCatalog(rows);
     this.#compileLoop = options.compileLoop ?? ((bytes) => new WebAssembly.Module(bytes));
+    this.regions = options.compileRegions ?? ((bytes) => new WebAssembly.Module(bytes));
   }
 
   /** Imports `memory`, `table`, `lookUp`, `partial`; exports `run`. */

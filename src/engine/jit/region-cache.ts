@@ -13,6 +13,7 @@ import type { InterpreterRuntime } from '../interpreter/runtime.ts';
 import { Cooling } from './cooling.ts';
 import { LiveRegion, type RegionPlace } from './live-region.ts';
 import type { Region } from './region.ts';
+import { RegionCompiler } from './region-compiler.ts';
 import { findRegion } from './region-finder.ts';
 import { lowerRegion } from './region-lowering.ts';
 import { buildRegionModule, canTranslateIn, type NamedRegion, regionExport } from './region-module.ts';
@@ -51,6 +52,7 @@ export class RegionCache {
   /** Linear memory of regions that are gone. */
   #released: { readonly address: number; readonly bytes: number }[] = [];
   readonly #cooling = new Cooling();
+  readonly #compiler: RegionCompiler;
   readonly #kept = new TranslationStore();
   readonly #live = new Map<Translation, Set<LiveRegion>>();
   /** By block: the regions made of it. */
@@ -61,17 +63,27 @@ export class RegionCache {
     this.#index = parts.blocks.index;
     this.#source = new RegionSource(parts.blocks, parts.code, { forms: parts.runtime.boundForms, options });
     this.#options = options;
+    this.#compiler = new RegionCompiler((bytes) => parts.runtime.linkRegions(bytes));
+  }
+
+  /** Why nothing is translated any longer, in the host's words; undefined while it is. */
+  get refusal(): string | undefined {
+    return this.#compiler.refusal;
   }
 
   /** Entries of a new block, at a physical address, until it is hot. */
   heatFor(address: number, modeKey: number): number {
-    if (!canTranslateIn(modeKey)) return COOL;
+    if (!canTranslateIn(modeKey) || this.refusal !== undefined) return COOL;
     return this.#cooling.threshold(Math.floor(address / PAGE_SIZE), this.#options.threshold) - 1;
   }
 
   /** A block is hot, at this place. @returns host address of the entry of its region, 0: it is to be interpreted */
   translate(block: number, place: CodePlace): number {
     if (this.#linkKnown(block, place)) return this.#index.region(block);
+    if (this.refusal !== undefined) {
+      this.#index.setRegion(block, { region: 0, heat: COOL });
+      return 0;
+    }
     const again = this.#waiting.has(block);
     this.#waiting.set(block, place);
     if (!again && this.#waiting.size < this.#options.batch) {
@@ -129,9 +141,12 @@ export class RegionCache {
     this.#waiting.clear();
     if (found.length === 0) return;
     const regions = found.map(({ lowered }) => lowered);
-    const module = new WebAssembly.Module(buildRegionModule(regions, { maximumPages: MAXIMUM_PAGES }));
-    const exports = this.#parts.runtime.linkRegions(module);
+    const exports = this.#compiler.compile(buildRegionModule(regions, { maximumPages: MAXIMUM_PAGES }));
     for (const [index, { region, lowered, pageAt, block }] of found.entries()) {
+      if (exports === undefined) {
+        this.#index.setRegion(block, { region: 0, heat: COOL });
+        continue;
+      }
       const compiled = exports[regionExport(index)] as CallableFunction;
       const translation = this.#keep(region, lowered, compiled, pageAt);
       this.#link(translation, block, pageAt);

@@ -191,6 +191,10 @@ describe('Host.create', () => {
       { platform: { now: () => 0, yield: async () => {}, delay: () => () => {}, compile: 5 } },
       'platform.compile must be a function, not 5',
     ],
+    [
+      { platform: { now: () => 0, yield: async () => {}, delay: () => () => {}, compileRegions: null } },
+      'platform.compileRegions must be a function, not null',
+    ],
   ])('L5: refuses %j', async (options, message) => {
     expect(await failure(Host.create(options as HostOptions))).toEqual(new UserError(message));
   });
