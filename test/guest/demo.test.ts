@@ -5,7 +5,7 @@ import { type EngineName, Pc } from '../../src/machine/pc.ts';
 import { buildVetro } from '../support/run-vetro.ts';
 import { sharedCode } from '../support/shared-code.ts';
 
-const ENGINES: readonly EngineName[] = ['reference', 'interpreter'];
+const ENGINES: readonly EngineName[] = ['reference', 'interpreter', 'jit'];
 const BOOT_SECTOR = 0x7c00;
 const MS = 1_000_000;
 const image = assembleDemo();
@@ -209,12 +209,13 @@ describe('the same demo', () => {
     expect(exit.reason).toBe('halted');
   });
 
-  it('has the same state at the same instruction in both engines and in slices of any length', () => {
+  it('has the same state at the same instruction in all engines and in slices of any length', () => {
     const hashes = (
       [
         ['reference', 1000],
         ['interpreter', 1000],
         ['interpreter', 7],
+        ['jit', 1000],
       ] as const
     ).map(([engine, slice]) => {
       const { pc } = new Session(engine);
@@ -224,6 +225,7 @@ describe('the same demo', () => {
     expect(hashes[0][0]).toBe(20_000);
     expect(hashes[1]).toEqual(hashes[0]);
     expect(hashes[2]).toEqual(hashes[0]);
+    expect(hashes[3]).toEqual(hashes[0]);
   });
 
   it('loses no input that comes while it boots', () => {

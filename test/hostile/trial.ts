@@ -26,6 +26,7 @@ const PAIR: readonly How[] = [
 ];
 const TEAMS: readonly (readonly How[])[] = [
   [...PAIR, ['interpreter', 'tiny']],
+  [...PAIR, ['jit', 'whole']],
   [...PAIR, ['reference', 'tiny']],
 ];
 /** Interrupts of the fastest timer come every 420 instructions. */

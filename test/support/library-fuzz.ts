@@ -455,7 +455,7 @@ class Fuzzer {
     const wrong = {
       memory: 0.5,
       cpu: 'z80',
-      engine: 'jit',
+      engine: 'fast',
       powerOnTime: -1,
       instructionTime: -1,
       weight: 0,

@@ -15,7 +15,7 @@ import { GuestMemory } from '../../src/memory/guest-memory.ts';
 import { Pool } from '../../src/memory/pool.ts';
 import { sharedCode } from './shared-code.ts';
 
-export const SYSTEM_ENGINES: readonly EngineName[] = ['reference', 'interpreter'];
+export const SYSTEM_ENGINES: readonly EngineName[] = ['reference', 'interpreter', 'jit'];
 
 /** Where the machine's own things are; tests have the rest, code from PROGRAM on. */
 export const LAYOUT = {

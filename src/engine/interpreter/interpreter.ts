@@ -96,6 +96,7 @@ export class Interpreter implements Engine, EmittedCodeHost {
     const { state } = this.#cpu;
     if (this.#blocks.full) this.#clear();
     this.#runtime.active = this;
+    this.#regions?.maintain();
     state.budget = budget;
     state.faulted = 0;
     this.#faultIp = undefined;

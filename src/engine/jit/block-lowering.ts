@@ -45,6 +45,7 @@ export interface BlockContext {
 /** An instruction of the block as it is to be emitted. */
 interface BlockForm {
   readonly statements: readonly FormStatement[];
+  readonly uses: ReadonlyMap<Value, number>;
   /** Number of the instruction whose temporaries it uses, too. */
   readonly giver: number | undefined;
 }
@@ -77,14 +78,17 @@ export class BlockLowering extends FormLowering {
     if (needs > 0) this.#checkBudget(needs);
     const forms = this.#forms();
     const temporaries: ReadonlyMap<number, number>[] = [];
-    for (const [index, { statements, giver }] of forms.entries()) {
+    for (const [index, { statements, uses, giver }] of forms.entries()) {
       this.#instruction = instructions[index];
       this.#number = index;
       this.forgetValues();
       temporaries.push(this.temporaries);
       this.#foreign = giver === undefined ? undefined : temporaries[giver];
       if (instructions[index].way === 'called') this.#callInterpreter();
-      else this.#emit(statements);
+      else {
+        this.useCounts(uses);
+        this.statements(statements);
+      }
     }
     const { end } = this.#block;
     const jumps = forms.at(-1)!.statements.at(-1)?.kind === 'jump';
@@ -97,13 +101,6 @@ export class BlockLowering extends FormLowering {
       this.code.br(this.#context.leave);
     }
     this.pool.releaseAll();
-  }
-
-  #emit(statements: readonly FormStatement[]): void {
-    // In a flat segment every target can be reached.
-    const needed = statements.filter(({ kind }) => kind !== 'checkTarget');
-    this.prepare(needed);
-    this.statements(needed);
   }
 
   #checkBudget(needs: number): void {
@@ -137,12 +134,12 @@ export class BlockLowering extends FormLowering {
       if (this.#block.instructions[index].way === 'called') {
         // The interpreter finds everything in the state block.
         live = ALL_FLAGS;
-        result.push({ statements: [], giver });
+        result.push({ statements: [], uses: new Map(), giver });
         continue;
       }
-      const { statements, liveBefore } = form.needed(live, { lends: lenders.has(index) });
+      const { statements, uses, liveBefore } = form.needed(live, { lends: lenders.has(index) });
       live = liveBefore;
-      result.push({ statements, giver });
+      result.push({ statements, uses, giver });
     }
     return result.reverse();
   }

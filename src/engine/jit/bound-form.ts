@@ -13,6 +13,7 @@ import { STATUS_FLAGS } from '../../isa/semantics.ts';
 import type { FormStatement } from '../lowering/form-lowering.ts';
 import { PLACE_LOCATIONS } from '../lowering/place-locations.ts';
 import { isRestartable } from '../lowering/restartable.ts';
+import { countUses } from '../lowering/value-lowering.ts';
 
 /** What an instruction does with control. */
 export type Transfer =
@@ -31,6 +32,8 @@ export const ALL_FLAGS: FlagSet = 2 ** STATUS_FLAGS.length - 1;
 /** Statements that somebody needs, and the flags that somebody may look at before them. */
 export interface NeededForm {
   readonly statements: readonly FormStatement[];
+  /** How often values are used in them. */
+  readonly uses: ReadonlyMap<Value, number>;
   readonly liveBefore: FlagSet;
 }
 
@@ -45,6 +48,9 @@ export class BoundForm {
   readonly gives: ReadonlyMap<string, Value>;
   /** It changes flags in ways that `gives` does not say. */
   readonly changesFlags: boolean;
+  /** General registers that it reads or writes, and that it writes, as bits. */
+  readonly registers: number;
+  readonly registersWritten: number;
   readonly #readsFlags: boolean;
   readonly #needed = new Map<number, NeededForm>();
   readonly #withFlags = new Map<BoundForm, BoundForm>();
@@ -52,6 +58,8 @@ export class BoundForm {
 
   private constructor(statements: readonly FormStatement[]) {
     this.statements = statements;
+    this.registersWritten = registersOf(statements, 'write');
+    this.registers = this.registersWritten | registersOf(statements, 'read');
     this.transfer = transferOf(statements);
     this.isRestartable = isRestartable(statements);
     this.onlyFaults = someStatement(statements, (one) => one.kind === 'raise' && one.condition === undefined);
@@ -61,7 +69,9 @@ export class BoundForm {
   }
 
   static bind(form: readonly FormStatement[], instruction: DecodedInstruction): BoundForm {
-    return new BoundForm(bindForm(form, instruction, { op: 'input', width: 32, name: 'ip' }));
+    const bound = bindForm(form, instruction, { op: 'input', width: 32, name: 'ip' });
+    // In a flat segment every target can be reached.
+    return new BoundForm(bound.filter(({ kind }) => kind !== 'checkTarget'));
   }
 
   /** `live`: status flags that somebody may look at behind it. `lends`: its temporaries are used behind it. */
@@ -100,7 +110,7 @@ export class BoundForm {
     const { statements, before } = findNeeded(this.statements, after, PLACE_LOCATIONS);
     let liveBefore = 0;
     for (const [index, flag] of STATUS_FLAGS.entries()) if (before.locations.has(flag)) liveBefore |= 1 << index;
-    return { statements, liveBefore };
+    return { statements, uses: countUses(statements), liveBefore };
   }
 
   #substitute(giver: BoundForm): BoundForm {
@@ -119,6 +129,15 @@ export class BoundForm {
     const leaf = (value: Value) => (value.op === 'temporary' ? values.get(value.id) : undefined);
     return new BoundForm(new Simplifier<Place, SegmentRef>({ leaf }).statements(kept));
   }
+}
+
+/** General registers that statements read, or write, as bits. */
+function registersOf(statements: readonly FormStatement[], kind: 'read' | 'write'): number {
+  let registers = 0;
+  forEachStatement(statements, (one) => {
+    if (one.kind === kind && one.place.space === 'gpr') registers |= 1 << one.place.register;
+  });
+  return registers;
 }
 
 function temporariesOf(statements: readonly FormStatement[]): ReadonlySet<number> {

@@ -37,8 +37,16 @@ export interface CodePlace {
   readonly user: boolean;
 }
 
+/** A region to be made: a small one first, a large one where that has run a lot. */
+interface Wanted extends CodePlace {
+  readonly size: 'first' | 'full';
+}
+
 /** Physical page at an offset from a base that is a page's start; −1: not known. */
 type PageAt = (offset: number) => number;
+
+/** Runs of the engine between two looks at the regions. */
+const RUNS_BETWEEN = 32;
 
 const MAXIMUM_PAGES = 65536;
 
@@ -48,12 +56,15 @@ export class RegionCache {
   readonly #source: RegionSource;
   readonly #options: TranslationOptions;
   /** Hot blocks that are to be translated together. */
-  readonly #waiting = new Map<number, CodePlace>();
+  readonly #waiting = new Map<number, Wanted>();
   /** Linear memory of regions that are gone. */
   #released: { readonly address: number; readonly bytes: number }[] = [];
+  #runs = 0;
   readonly #cooling = new Cooling();
   readonly #compiler: RegionCompiler;
   readonly #kept = new TranslationStore();
+  /** Small regions that may turn out to be worth more, with the blocks that they were made for. */
+  readonly #young = new Map<LiveRegion, { readonly block: number; readonly place: CodePlace }>();
   readonly #live = new Map<Translation, Set<LiveRegion>>();
   /** By block: the regions made of it. */
   readonly #bySource = new Map<number, Set<LiveRegion>>();
@@ -61,7 +72,11 @@ export class RegionCache {
   constructor(parts: RegionCacheParts, options: TranslationOptions) {
     this.#parts = parts;
     this.#index = parts.blocks.index;
-    this.#source = new RegionSource(parts.blocks, parts.code, { forms: parts.runtime.boundForms, options });
+    this.#source = new RegionSource(parts.blocks, parts.code, {
+      forms: parts.runtime.boundForms,
+      options,
+      regionSize: (block) => this.#entered(block)?.translation.instructions ?? 0,
+    });
     this.#options = options;
     this.#compiler = new RegionCompiler((bytes) => parts.runtime.linkRegions(bytes));
   }
@@ -85,7 +100,7 @@ export class RegionCache {
       return 0;
     }
     const again = this.#waiting.has(block);
-    this.#waiting.set(block, place);
+    this.#waiting.set(block, { ...place, size: 'first' });
     if (!again && this.#waiting.size < this.#options.batch) {
       // If it comes back soon, it does not wait for others any longer.
       this.#index.setRegion(block, { region: 0, heat: Math.ceil(this.#options.threshold / 4) });
@@ -95,18 +110,31 @@ export class RegionCache {
     return this.#index.region(block);
   }
 
+  /** Looks after regions, now and then: to be called where none runs. */
+  maintain(): void {
+    if (++this.#runs % RUNS_BETWEEN !== 0 || this.refusal !== undefined) return;
+    for (const [live, { block, place }] of this.#young) {
+      if (live.figures.retired < this.#options.worth) continue;
+      this.#young.delete(live);
+      this.#waiting.set(block, { ...place, size: 'full' });
+    }
+    if ([...this.#waiting.values()].some(({ size }) => size === 'full')) this.#flush();
+  }
+
   /** Bytes of a block have changed. */
   drop(block: number): void {
     this.#waiting.delete(block);
+    this.#source.forget(block);
     const regions = this.#bySource.get(block);
     if (!regions) return;
-    this.#cooling.changed(Math.floor(this.#index.key(block) / 16 / PAGE_SIZE));
+    if (this.#options.cools) this.#cooling.changed(Math.floor(this.#index.key(block) / 16 / PAGE_SIZE));
     for (const live of regions) this.#release(live);
   }
 
   /** All blocks are dropped. */
   clear(): void {
     this.#waiting.clear();
+    this.#source.forget();
     for (const regions of this.#live.values()) for (const live of regions) this.#release(live);
     this.#takeBack();
   }
@@ -119,38 +147,55 @@ export class RegionCache {
 
   #flush(): void {
     this.#takeBack();
-    const found: { readonly region: Region; readonly lowered: NamedRegion; readonly pageAt: PageAt; block: number }[] =
-      [];
+    const found: {
+      readonly region: Region;
+      readonly lowered: NamedRegion;
+      readonly pageAt: PageAt;
+      block: number;
+      place: Wanted;
+    }[] = [];
     const translated = new Set<number>();
     for (const [block, place] of this.#waiting) {
       if (translated.has(block)) continue;
       const pageAt = this.#pagesAround(block, place);
-      const region = findRegion(
-        this.#offset(block),
-        this.#source.around(block, pageAt),
-        this.#options.regionInstructions,
-      );
+      const { firstInstructions, regionInstructions } = this.#options;
+      const isFirst = place.size === 'first';
+      const blocks = this.#source.around(block, pageAt, { joinsRegions: !isFirst });
+      const region = findRegion(this.#offset(block), blocks, isFirst ? firstInstructions : regionInstructions);
       if (region === undefined) {
         this.#index.setRegion(block, { region: 0, heat: COOL });
         continue;
       }
       for (const { trace } of region.entries) translated.add(this.#blockOf(region.traces[trace].offset, block, pageAt));
       const name = `region ${this.#index.key(block).toString(16)}, ${region.blocks.length} blocks`;
-      found.push({ region, lowered: { ...lowerRegion(region), name }, pageAt, block });
+      found.push({ region, lowered: { ...lowerRegion(region), name }, pageAt, block, place });
     }
     this.#waiting.clear();
     if (found.length === 0) return;
     const regions = found.map(({ lowered }) => lowered);
     const exports = this.#compiler.compile(buildRegionModule(regions, { maximumPages: MAXIMUM_PAGES }));
-    for (const [index, { region, lowered, pageAt, block }] of found.entries()) {
+    for (const [index, { region, lowered, pageAt, block, place }] of found.entries()) {
       if (exports === undefined) {
-        this.#index.setRegion(block, { region: 0, heat: COOL });
+        // What is a region already stays one, if a small one.
+        if (this.#index.region(block) === 0) this.#index.setRegion(block, { region: 0, heat: COOL });
         continue;
       }
       const compiled = exports[regionExport(index)] as CallableFunction;
       const translation = this.#keep(region, lowered, compiled, pageAt);
-      this.#link(translation, block, pageAt);
+      const before = this.#entered(block);
+      if (before) {
+        this.#kept.delete(before.translation);
+        this.#release(before);
+      }
+      this.#link(translation, block, { place, pageAt });
     }
+  }
+
+  /** The region that is entered with a block. */
+  #entered(block: number): LiveRegion | undefined {
+    const entry = this.#index.region(block);
+    for (const live of this.#bySource.get(block) ?? []) if (live.owns(entry)) return live;
+    return undefined;
   }
 
   /** Physical pages around a block. Its own is the one that it is of, whatever the tables say by now. */
@@ -197,7 +242,7 @@ export class RegionCache {
         const now = this.#bytes(trace, pageAt);
         return now !== undefined && trace.bytes.every((byte, index) => byte === now[index]);
       });
-      if (isSame && this.#link(translation, block, pageAt)) return true;
+      if (isSame && this.#link(translation, block, { place: { ...place, size: 'full' }, pageAt })) return true;
     }
     return false;
   }
@@ -213,7 +258,11 @@ export class RegionCache {
   }
 
   /** @returns whether there was room */
-  #link(translation: Translation, block: number, pageAt: PageAt): boolean {
+  #link(
+    translation: Translation,
+    block: number,
+    { place: wanted, pageAt }: { place: Wanted; pageAt: PageAt },
+  ): boolean {
     const { pool, runtime, blocks: cache } = this.#parts;
     const { pages, traces, entries } = translation;
     const blocks = traces.map(({ offset }) => this.#blockOf(offset, block, pageAt));
@@ -228,6 +277,7 @@ export class RegionCache {
     for (const [selector, trace] of entries.entries()) {
       this.#index.setRegion(blocks[trace], { region: live.entryAt(selector), heat: 0 });
     }
+    if (wanted.size === 'first') this.#young.set(live, { block, place: wanted });
     addTo(this.#live, translation, live);
     for (const source of blocks) addTo(this.#bySource, source, live);
     return true;
@@ -242,6 +292,7 @@ export class RegionCache {
       const heat = this.#index.isStale(block) ? COOL : this.#options.threshold;
       this.#index.setRegion(block, { region: 0, heat });
     }
+    this.#young.delete(live);
     deleteFrom(this.#live, translation, live);
     for (const source of blocks) deleteFrom(this.#bySource, source, live);
     this.#parts.runtime.regions.remove(slot);

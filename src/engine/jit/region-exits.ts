@@ -2,19 +2,24 @@
 import { REGION_EXIT } from '../blocks/region-entry.ts';
 
 /** Why: for profiles. */
-export type ExitCause =
+export const CAUSES = [
   /** A translation is not in the TLB, or the access is of a kind that is not plain memory. */
-  | 'memory'
+  'memory',
   /** What an instruction does only sometimes: a fault, or the work of a helper. */
-  | 'unusual'
+  'unusual',
   /** An instruction that regions cannot do. */
-  | 'apart'
+  'apart',
   /** One that the interpreter's function did, faulted, transferred control, or asked for the dispatcher. */
-  | 'called'
+  'called',
   /** Too little budget for what comes, or the region has run for long enough. */
-  | 'budget'
+  'budget',
   /** A direct transfer to code that the region has not. */
-  | 'branch';
+  'branch',
+] as const;
+export type ExitCause = (typeof CAUSES)[number];
+
+/** More than there are instructions in a region. */
+const MOST_RETIRED = 1024;
 
 export interface RegionExit {
   readonly cause: ExitCause;
@@ -29,7 +34,8 @@ export interface RegionExit {
 }
 
 export class RegionExits {
-  readonly #byName = new Map<string, number>();
+  /** By offset, instructions retired, and cause. */
+  readonly #known = new Map<number, number>();
   readonly list: RegionExit[] = [];
   /** Bytes of what stands before them. */
   readonly #start: number;
@@ -40,11 +46,11 @@ export class RegionExits {
 
   /** Place of an exit, in bytes from what is known of the region; equal ones are one. */
   at(exit: RegionExit): number {
-    const name = `${exit.cause} ${exit.offset} ${exit.retired}`;
-    let index = this.#byName.get(name);
+    const key = (exit.offset * MOST_RETIRED + exit.retired) * CAUSES.length + CAUSES.indexOf(exit.cause);
+    let index = this.#known.get(key);
     if (index === undefined) {
       index = this.list.push(exit) - 1;
-      this.#byName.set(name, index);
+      this.#known.set(key, index);
     }
     return this.#start + index * REGION_EXIT.SIZE;
   }

@@ -1,10 +1,9 @@
 /** Where the state of the processor is while a region runs: locals of its function. */
 import { FLAG_CARRIES } from '../../cpu/flags.ts';
 import { GPR_SLOT, STATE } from '../../cpu/state-layout.ts';
-import { forEachStatement } from '../../ir/visit.ts';
 import { type CodeWriter, I32 } from '../../wasm/code-writer.ts';
 import { REGION_ENTRY } from '../blocks/region-entry.ts';
-import type { FormStatement } from '../lowering/form-lowering.ts';
+import type { BoundForm } from './bound-form.ts';
 
 /** A region leaves at least this often, so that code which the host has optimised meanwhile is entered. */
 const MOST_INSTRUCTIONS = 1_000_000;
@@ -45,27 +44,20 @@ export class RegionLocals {
   /** By register number; undefined: the region has nothing to do with it. */
   readonly registers: readonly (number | undefined)[];
   readonly #code: CodeWriter;
-  readonly #written: ReadonlySet<number>;
+  /** As bits. */
+  readonly #written: number;
   readonly #writesFlags: boolean;
   readonly #start: number;
   readonly #callsInterpreter: boolean;
 
-  /** @param statements all that are emitted */
-  constructor(code: CodeWriter, statements: readonly FormStatement[], options: { readonly callsInterpreter: boolean }) {
+  /** @param forms all that are emitted */
+  constructor(code: CodeWriter, forms: readonly BoundForm[], options: { readonly callsInterpreter: boolean }) {
     this.#code = code;
     this.#callsInterpreter = options.callsInterpreter;
     const local = () => code.newLocal(I32);
-    const read = new Set<number>();
-    const written = new Set<number>();
-    let writesFlags = false;
-    forEachStatement(statements, (one) => {
-      if (one.kind === 'flags') writesFlags = true;
-      if (one.kind === 'write' && one.place.space === 'flag') writesFlags = true;
-      if (one.kind === 'write' && one.place.space === 'gpr') written.add(one.place.register);
-      if (one.kind === 'read' && one.place.space === 'gpr') read.add(one.place.register);
-    });
-    this.#written = written;
-    this.#writesFlags = writesFlags;
+    this.#written = forms.reduce((registers, form) => registers | form.registersWritten, 0);
+    this.#writesFlags = forms.some((form) => form.changesFlags);
+    const used = forms.reduce((registers, form) => registers | form.registers, 0);
     this.base = local();
     this.budget = local();
     this.reserve = local();
@@ -78,9 +70,7 @@ export class RegionLocals {
     this.status = local();
     this.tag = local();
     this.flags = { result: local(), left: local(), right: local(), sum: local(), deltas: local() };
-    this.registers = Array.from({ length: 8 }, (_, number) =>
-      read.has(number) || written.has(number) ? local() : undefined,
-    );
+    this.registers = Array.from({ length: 8 }, (_, number) => (used & (1 << number) ? local() : undefined));
   }
 
   /** From the state block, where the region is entered; all but the base. */
@@ -144,7 +134,7 @@ export class RegionLocals {
     const code = this.#code;
     const { flags } = this;
     this.registers.forEach((local, register) => {
-      if (local === undefined || !this.#written.has(register)) return;
+      if (local === undefined || (this.#written & (1 << register)) === 0) return;
       code.get(this.state);
       code.get(local);
       code.memory('i32.store', register * GPR_SLOT);

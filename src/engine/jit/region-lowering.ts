@@ -30,8 +30,8 @@ export function lowerRegion(region: Region): LoweredRegion {
   const instructions = blocks.flatMap((block) => block.instructions);
   const emitted = instructions.filter(({ way }) => way === 'emitted');
   const callsInterpreter = emitted.length < instructions.length;
-  const statements = emitted.flatMap((one) => one.form.statements);
-  const locals = new RegionLocals(code, statements, { callsInterpreter });
+  const forms = emitted.map(({ form }) => form);
+  const locals = new RegionLocals(code, forms, { callsInterpreter });
   const exits = new RegionExits(region.pages.length * 4);
   const graph: FlowGraph = {
     count: blocks.length,

@@ -7,47 +7,83 @@ import type { SourceBlocks, SourceInstruction } from './region-finder.ts';
 import type { TranslationOptions } from './translation-options.ts';
 
 /** A block belongs to a region if it was entered this part of the times that make one hot. */
+/** Instructions of a region that may be part of others, too. */
+const SHORT = 24;
+/** Blocks whose instructions are kept; then all are forgotten. */
+const MOST_KNOWN = 2000;
 const WARM = 1 / 8;
+
+export interface RegionSourceOptions {
+  readonly forms: BoundForms;
+  readonly options: TranslationOptions;
+  /** Instructions of the region that is entered with a block. */
+  readonly regionSize: (block: number) => number;
+}
 
 export class RegionSource {
   readonly #blocks: BlockCache;
   readonly #code: CodeSource;
   readonly #forms: BoundForms;
   readonly #options: TranslationOptions;
+  readonly #regionSize: (block: number) => number;
+  /** Instructions of blocks: most are part of several regions. */
+  readonly #known = new Map<number, readonly SourceInstruction[]>();
 
-  constructor(
-    blocks: BlockCache,
-    code: CodeSource,
-    { forms, options }: { forms: BoundForms; options: TranslationOptions },
-  ) {
+  constructor(blocks: BlockCache, code: CodeSource, { forms, options, regionSize }: RegionSourceOptions) {
     this.#blocks = blocks;
     this.#code = code;
     this.#forms = forms;
     this.#options = options;
+    this.#regionSize = regionSize;
   }
 
-  /** The blocks around one, in its mode. `pageAt`: physical pages, by offset from that block's; −1: not known. */
-  around(block: number, pageAt: (offset: number) => number): SourceBlocks {
+  /**
+   * The blocks around one, in its mode. `pageAt`: physical pages, by offset from that block's; −1: not
+   * known. `joinsRegions`: blocks that are regions by themselves, too.
+   */
+  around(
+    block: number,
+    pageAt: (offset: number) => number,
+    { joinsRegions }: { readonly joinsRegions: boolean },
+  ): SourceBlocks {
     const blocks = this.#blocks;
     const { index } = blocks;
     const mode = index.key(block) % 16;
     const page = (offset: number): number => pageAt(Math.floor(offset / PAGE_SIZE) * PAGE_SIZE);
     const coolest = this.#options.threshold - 1 - Math.floor(this.#options.threshold * WARM);
     return {
-      at(offset) {
+      at: (offset) => {
         const physical = page(offset);
         if (physical < 0) return 0;
         const found = blocks.known((physical * PAGE_SIZE + (offset & (PAGE_SIZE - 1))) * 16 + mode);
         if (found === 0 || found === block) return found;
-        return index.region(found) !== 0 || index.heat(found) <= coolest ? found : 0;
+        // What is a region by itself is entered, unless it is so short that this would cost more than it does.
+        if (index.region(found) !== 0) return joinsRegions || this.#regionSize(found) <= SHORT ? found : 0;
+        return index.heat(found) <= coolest ? found : 0;
       },
-      instructions: (found, offset) => this.#instructions(found, page(offset), offset & -PAGE_SIZE),
+      instructions: (found, offset) => this.#instructionsFrom(found, page(offset), offset & -PAGE_SIZE),
       page,
     };
   }
 
+  /** A block is no more, or all are. */
+  forget(block?: number): void {
+    if (block === undefined) this.#known.clear();
+    else this.#known.delete(block);
+  }
+
   /** `start`: of the page, from the base. */
-  #instructions(block: number, page: number, start: number): readonly SourceInstruction[] {
+  #instructionsFrom(block: number, page: number, start: number): readonly SourceInstruction[] {
+    let known = this.#known.get(block);
+    if (known === undefined) {
+      if (this.#known.size >= MOST_KNOWN) this.#known.clear();
+      this.#known.set(block, (known = this.#instructions(block, page)));
+    }
+    return start === 0 ? known : known.map((one) => ({ ...one, offset: start + one.offset }));
+  }
+
+  /** Offsets are from the start of the page. */
+  #instructions(block: number, page: number): readonly SourceInstruction[] {
     const instructions: SourceInstruction[] = [];
     const bytes = this.#code.pageBytes(page)!;
     for (const { decoded, form, offset, length } of this.#blocks.instructions(block, this.#code)) {
@@ -55,7 +91,7 @@ export class RegionSource {
       const bound = this.#forms.of(bytes.subarray(offset, offset + length), form.statements, decoded);
       const { endsBlock } = form;
       instructions.push({
-        offset: start + offset,
+        offset,
         length,
         form: bound,
         endsBlock,

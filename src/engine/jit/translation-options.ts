@@ -4,10 +4,30 @@ export interface TranslationOptions {
   readonly threshold: number;
   /** Most instructions of a region. */
   readonly regionInstructions: number;
+  /** And of one that has not yet shown that it is worth more. */
+  readonly firstInstructions: number;
+  /** Instructions retired in a region that show it. */
+  readonly worth: number;
   /** Hot blocks that wait for each other, to be compiled together. */
   readonly batch: number;
+  /** Code of pages that keep changing is translated later and later. */
+  readonly cools: boolean;
 }
 
-export const DEFAULT_TRANSLATION: TranslationOptions = { threshold: 15000, regionInstructions: 200, batch: 16 };
+export const DEFAULT_TRANSLATION: TranslationOptions = {
+  threshold: 3000,
+  regionInstructions: 200,
+  firstInstructions: 48,
+  worth: 2_000_000,
+  batch: 16,
+  cools: true,
+};
 /** Everything at once: for tests. */
-export const EAGER_TRANSLATION: TranslationOptions = { threshold: 1, regionInstructions: 200, batch: 1 };
+export const EAGER_TRANSLATION: TranslationOptions = {
+  threshold: 1,
+  regionInstructions: 200,
+  firstInstructions: 200,
+  worth: Number.POSITIVE_INFINITY,
+  batch: 1,
+  cools: true,
+};

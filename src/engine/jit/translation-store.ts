@@ -25,6 +25,15 @@ export class TranslationStore {
     this.#size++;
   }
 
+  delete(translation: Translation): void {
+    const [{ bytes, offset }] = translation.traces;
+    const key = keyOf(offset, bytes[0]);
+    const same = this.#kept.get(key);
+    if (!same?.delete(translation)) return;
+    this.#size--;
+    if (same.size === 0) this.#kept.delete(key);
+  }
+
   #forget(isUnused: (translation: Translation) => boolean): void {
     for (const [key, translations] of this.#kept) {
       for (const translation of translations) {

@@ -12,7 +12,7 @@ import type { Value, Width } from '../../ir/value.ts';
 import type { Place, SegmentRef } from '../../isa/operand.ts';
 import { I64, type MemoryOpcode } from '../../wasm/code-writer.ts';
 import { FlagLowering } from './flag-lowering.ts';
-import { typeOf } from './value-lowering.ts';
+import { countUses, typeOf } from './value-lowering.ts';
 
 export type FormStatement = Statement<Place, SegmentRef>;
 
@@ -92,7 +92,7 @@ export abstract class FormLowering extends FlagLowering {
 
   /** Must run before the statements are lowered. */
   protected prepare(statements: readonly FormStatement[]): void {
-    this.countUses(statements);
+    this.useCounts(countUses(statements));
   }
 
   // Places ------------------------------------------------------------------------------------------------------

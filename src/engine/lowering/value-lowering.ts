@@ -39,13 +39,37 @@ const MULTIPLE_USE_OF_ARGUMENTS: ReadonlySet<string> = new Set([
   'srem',
 ]);
 
+/** How often each operation in statements is used. */
+export function countUses(statements: readonly Statement[]): ReadonlyMap<Value, number> {
+  const counts = new Map<Value, number>();
+  const visit = (value: Value): void => {
+    if (isOperation(value)) {
+      const uses = counts.get(value) ?? 0;
+      counts.set(value, uses + 1);
+      if (uses > 0) return;
+    }
+    for (const part of partsOf(value)) {
+      visit(part);
+      if (MULTIPLE_USE_OF_ARGUMENTS.has(value.op)) visit(part);
+    }
+  };
+  forEachStatement(statements, (statement) => {
+    for (const value of valuesOf(statement)) {
+      visit(value);
+      // A flag's value may be looked at more than once.
+      if (statement.kind === 'flags') visit(value);
+    }
+  });
+  return counts;
+}
+
 export abstract class ValueLowering {
   protected readonly code: CodeWriter;
   protected readonly pool: LocalPool;
   /** Locals of temporaries. */
   protected temporaries = new Map<number, number>();
   #shared = new Map<Value, number>();
-  readonly #uses = new Map<Value, number>();
+  #uses: ReadonlyMap<Value, number> = new Map();
 
   constructor(code: CodeWriter, pool: LocalPool) {
     this.code = code;
@@ -59,29 +83,11 @@ export abstract class ValueLowering {
   protected forgetValues(): void {
     this.temporaries = new Map();
     this.#shared = new Map();
-    this.#uses.clear();
   }
 
-  /** Counts how often each operation is used, so that shared ones are computed once. */
-  protected countUses(statements: readonly Statement[]): void {
-    const visit = (value: Value): void => {
-      if (isOperation(value)) {
-        const uses = this.#uses.get(value) ?? 0;
-        this.#uses.set(value, uses + 1);
-        if (uses > 0) return;
-      }
-      for (const part of partsOf(value)) {
-        visit(part);
-        if (MULTIPLE_USE_OF_ARGUMENTS.has(value.op)) visit(part);
-      }
-    };
-    forEachStatement(statements, (statement) => {
-      for (const value of valuesOf(statement)) {
-        visit(value);
-        // A flag's value may be looked at more than once.
-        if (statement.kind === 'flags') visit(value);
-      }
-    });
+  /** How often each operation is used, so that shared ones are computed once. */
+  protected useCounts(uses: ReadonlyMap<Value, number>): void {
+    this.#uses = uses;
   }
 
   /** Runs `body`; what it computed once is forgotten afterwards (it may not have run). */

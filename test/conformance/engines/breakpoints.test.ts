@@ -391,6 +391,7 @@ describe('U1: random system programs with breakpoints', () => {
           ['reference', 300],
           ['interpreter', 0],
           ['interpreter', 7],
+          ['jit', 0],
         ] as const
       ).map(([engine, largestSlice]) => {
         const machine = create(engine, largestSlice);
@@ -408,6 +409,7 @@ describe('U1: random system programs with breakpoints', () => {
       });
       expect(logs[1]).toEqual(logs[0]);
       expect(logs[2]).toEqual(logs[0]);
+      expect(logs[3]).toEqual(logs[0]);
       bare.dispose();
     }
     for (const [access, count] of Object.entries(counts)) expect(count, `hits by ${access}`).toBeGreaterThan(10);

@@ -1,4 +1,4 @@
-/** Corrections of guest time are data: fed back at the same counts they give the same states, on both engines. */
+/** Corrections of guest time are data: fed back at the same counts they give the same states, on all engines. */
 import { afterAll, describe, expect, it } from 'vitest';
 import { slopeOf, type TimeCorrection } from '../../../src/base/guest-time.ts';
 import { assembleDemo } from '../../../src/cli/demo.ts';
@@ -78,6 +78,7 @@ describe('recorded corrections', () => {
       true,
     );
     expect(replay('interpreter', corrections)).toEqual(hashes);
+    expect(replay('jit', corrections)).toEqual(hashes);
     expect(replay('reference', corrections)).toEqual(hashes);
   });
 

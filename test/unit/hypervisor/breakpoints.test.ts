@@ -17,7 +17,7 @@ again: inc ax
        hlt`);
 const AGAIN = labels.get('again')!;
 
-describe.each(['interpreter', 'reference'] as const)('U1: guest.breakpoints, %s', (engine) => {
+describe.each(['interpreter', 'jit', 'reference'] as const)('U1: guest.breakpoints, %s', (engine) => {
   let host: Host;
   beforeEach(() => {
     host = new Host({ platform: createPlatform() });

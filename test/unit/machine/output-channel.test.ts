@@ -4,7 +4,7 @@ import { OUTPUT_LIMIT, OutputChannel } from '../../../src/machine/output-channel
 import { Pc } from '../../../src/machine/pc.ts';
 import { sharedCode } from '../../support/shared-code.ts';
 
-const ENGINES = ['interpreter', 'reference'] as const;
+const ENGINES = ['interpreter', 'jit', 'reference'] as const;
 const SETUP = `
   mov dx, 0x3fb
   mov al, 3

@@ -9,7 +9,7 @@ import { sharedCode } from '../../support/shared-code.ts';
 const MIB = 2 ** 20;
 /** The UART powers on with five-bit characters. */
 const EIGHT_BITS = 'mov dx, 0x3fb\nmov al, 3\nout dx, al\n';
-const ENGINES = ['interpreter', 'reference'] as const;
+const ENGINES = ['interpreter', 'jit', 'reference'] as const;
 type Engine = (typeof ENGINES)[number];
 
 const bootSector = (source: string): BootImage => ({

@@ -8,7 +8,7 @@ import { sharedCode } from '../../support/shared-code.ts';
 
 const MIB = 2 ** 20;
 const PAGE = 4096;
-const ENGINES = ['interpreter', 'reference'] as const;
+const ENGINES = ['interpreter', 'jit', 'reference'] as const;
 
 const bytesOf = (source: string): Uint8Array => assemble(`bits 16\norg 0x7c00\n${source}\n`).bytes;
 const bootSector = (source: string): BootImage => ({
