@@ -7,6 +7,7 @@ export interface CommonPlatform {
   delay(ms: number, action: () => void): () => void;
   compile(bytes: Uint8Array<ArrayBuffer>): WebAssembly.Module;
   compileRegions(bytes: Uint8Array<ArrayBuffer>): WebAssembly.Module;
+  readonly fastTailCalls: boolean;
 }
 
 export interface CommonPlatformOptions {
@@ -23,6 +24,7 @@ export function createPlatform(options: CommonPlatformOptions = {}): CommonPlatf
   return {
     compile: options.compile ?? compileOptimised,
     compileRegions: regionCompiler((globalThis as NodeGlobals).process),
+    fastTailCalls: hasFastTailCalls(globalThis as NodeGlobals),
     now: () => performance.now(),
     yield: nextTurn(),
     delay(ms, action) {
@@ -115,11 +117,24 @@ export function regionCompiler(
   };
 }
 
+/** A module with one function, which calls itself in its own place. */
+const TAIL_CALL_MODULE = [...EMPTY_MODULE, 1, 4, 1, 0x60, 0, 0, 3, 2, 1, 0, 10, 6, 1, 4, 0, 0x12, 0, 0x0b];
+/** From this V8 on, tail calls between modules take half of what it takes to return and be called; before, more. */
+const FAST_TAIL_CALLS = 13.6;
+
+/** Of V8 alone it is known. Chrome's version is ten times that of its V8. */
+export function hasFastTailCalls({ process, navigator }: NodeGlobals): boolean {
+  const [, chrome] = /Chrome\/(\d+)/.exec(navigator?.userAgent ?? '') ?? [];
+  const version = Number.parseFloat(process?.versions?.v8 ?? '') || Number(chrome ?? 0) / 10;
+  return version >= FAST_TAIL_CALLS && WebAssembly.validate(Uint8Array.from(TAIL_CALL_MODULE));
+}
+
 const v8Of = (process: NodeProcess | undefined) => process?.getBuiltinModule?.('node:v8');
 
 /** As much of Node as is looked for in a place that may be a browser. */
 interface NodeGlobals {
   readonly process?: NodeProcess;
+  readonly navigator?: { readonly userAgent?: string };
 }
 
 interface NodeProcess {

@@ -38,6 +38,9 @@ function checkPlatform(value: unknown): Platform {
   for (const name of PLATFORM_NEEDS) checkFunction(`platform.${name}`, platform[name]);
   for (const name of PLATFORM_MAY_HAVE)
     if (platform[name] !== undefined) checkFunction(`platform.${name}`, platform[name]);
+  const { fastTailCalls } = platform;
+  if (fastTailCalls !== undefined && typeof fastTailCalls !== 'boolean')
+    throw new UserError(`platform.fastTailCalls must be true or false, not ${shown(fastTailCalls)}`);
   return platform;
 }
 

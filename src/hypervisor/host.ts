@@ -77,6 +77,7 @@ export class Host {
     const platform = this.#platform;
     this.#code ??= createSharedCode({
       compileLoop: platform.compile && ((bytes) => platform.compile!(bytes) as WebAssembly.Module),
+      chainRegions: platform.fastTailCalls,
       compileRegions: platform.compileRegions && ((bytes) => platform.compileRegions!(bytes) as WebAssembly.Module),
     });
     return this.#code;

@@ -17,4 +17,6 @@ export interface Platform {
    * @returns a `WebAssembly.Module`
    */
   compileRegions?(bytes: Uint8Array): object;
+  /** WebAssembly's tail calls work, between modules too, and are cheaper than to return and be called. Default false. */
+  readonly fastTailCalls?: boolean;
 }

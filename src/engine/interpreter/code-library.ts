@@ -20,6 +20,8 @@ export interface CodeLibraryOptions {
   readonly compileLoop?: ((bytes: Uint8Array<ArrayBuffer>) => WebAssembly.Module) | undefined;
   /** Compiles a module of translated regions. */
   readonly compileRegions?: ((bytes: Uint8Array<ArrayBuffer>) => WebAssembly.Module) | undefined;
+  /** Regions call each other in their own place: right where that is cheaper than to return and be called. Default false. */
+  readonly chainRegions?: boolean | undefined;
 }
 
 /** All that a 32-bit module may declare. */
@@ -39,6 +41,7 @@ export class CodeLibrary {
   readonly #compileLoop: (bytes: Uint8Array<ArrayBuffer>) => WebAssembly.Module;
   /** Compiles a module of translated regions; nothing is kept of it here. */
   readonly regions: (bytes: Uint8Array<ArrayBuffer>) => WebAssembly.Module;
+  readonly chainsRegions: boolean;
   readonly #loops = new Map<boolean, WebAssembly.Module>();
   readonly #memoryFunctions = new Map<boolean, WebAssembly.Module>();
   readonly #emittedHelpers = new Map<boolean, WebAssembly.Module>();
@@ -49,6 +52,7 @@ export class CodeLibrary {
   constructor(rows: readonly InstructionRow[], options: CodeLibraryOptions = {}) {
     this.catalog = new FormCatalog(rows);
     this.#compileLoop = options.compileLoop ?? ((bytes) => new WebAssembly.Module(bytes));
+    this.chainsRegions = options.chainRegions ?? false;
     this.regions = options.compileRegions ?? ((bytes) => new WebAssembly.Module(bytes));
   }
 

@@ -147,6 +147,7 @@ export class RegionCache {
 
   #flush(): void {
     this.#takeBack();
+    const chained = this.#options.chained ?? this.#parts.runtime.chainsRegions;
     const found: {
       readonly region: Region;
       readonly lowered: NamedRegion;
@@ -168,12 +169,12 @@ export class RegionCache {
       }
       for (const { trace } of region.entries) translated.add(this.#blockOf(region.traces[trace].offset, block, pageAt));
       const name = `region ${this.#index.key(block).toString(16)}, ${region.blocks.length} blocks`;
-      found.push({ region, lowered: { ...lowerRegion(region), name }, pageAt, block, place });
+      found.push({ region, lowered: { ...lowerRegion(region, { chained }), name }, pageAt, block, place });
     }
     this.#waiting.clear();
     if (found.length === 0) return;
     const regions = found.map(({ lowered }) => lowered);
-    const exports = this.#compiler.compile(buildRegionModule(regions, { maximumPages: MAXIMUM_PAGES }));
+    const exports = this.#compiler.compile(buildRegionModule(regions, { maximumPages: MAXIMUM_PAGES, chained }));
     for (const [index, { region, lowered, pageAt, block, place }] of found.entries()) {
       if (exports === undefined) {
         // What is a region already stays one, if a small one.

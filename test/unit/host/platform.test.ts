@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { regionCompiler } from '../../../src/host/platform.ts';
+import { hasFastTailCalls, regionCompiler } from '../../../src/host/platform.ts';
 
 const EMPTY_MODULE = Uint8Array.of(0x00, 0x61, 0x73, 0x6d, 0x01, 0x00, 0x00, 0x00);
 
@@ -40,5 +40,32 @@ describe('what regions are compiled with', () => {
 
   it('a browser compiles them as it does', () => {
     expect(regionCompiler(undefined)(EMPTY_MODULE)).toBeInstanceOf(WebAssembly.Module);
+  });
+});
+
+describe('tail calls are known to be fast', () => {
+  const ofNode = (v8: string) => ({ process: { versions: { v8 } }, navigator: { userAgent: 'Node.js' } });
+  const ofBrowser = (userAgent: string) => ({ navigator: { userAgent } });
+  it.each([
+    [true, ofNode('14.6.202.34-node.34')],
+    [true, ofNode('13.6.233.17-node.41')],
+    [
+      true,
+      ofBrowser(
+        'Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/136.0.0.0 Safari/537.36',
+      ),
+    ],
+    [false, ofNode('11.3.244.8-node.38')],
+    [false, ofNode('12.4.254.21-node.33')],
+    [
+      false,
+      ofBrowser(
+        'Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/135.0.0.0 Safari/537.36',
+      ),
+    ],
+    [false, ofBrowser('Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0')],
+    [false, {}],
+  ])('%s: %j', (expected, globals) => {
+    expect(hasFastTailCalls(globals)).toBe(expected);
   });
 });

@@ -195,6 +195,10 @@ describe('Host.create', () => {
       { platform: { now: () => 0, yield: async () => {}, delay: () => () => {}, compileRegions: null } },
       'platform.compileRegions must be a function, not null',
     ],
+    [
+      { platform: { now: () => 0, yield: async () => {}, delay: () => () => {}, fastTailCalls: 1 as never } },
+      'platform.fastTailCalls must be true or false, not 1',
+    ],
   ])('L5: refuses %j', async (options, message) => {
     expect(await failure(Host.create(options as HostOptions))).toEqual(new UserError(message));
   });

@@ -40,7 +40,7 @@ describe('a compiler of regions', () => {
   });
 });
 
-describe('a machine whose host compiles no regions', () => {
+describe('a machine whose host compiles regions, or does not', () => {
   /** Many hot blocks in flat 32-bit mode: each loop jumps over an instruction now and then. */
   const { bytes } = assemble(
     `bits 32
@@ -49,28 +49,11 @@ describe('a machine whose host compiles no regions', () => {
     hlt`,
     { origin: 0x10_0000 },
   );
-  const GDT = Uint8Array.of(
-    ...new Array(8).fill(0),
-    0xff,
-    0xff,
-    0,
-    0,
-    0,
-    0x9b,
-    0xcf,
-    0,
-    0xff,
-    0xff,
-    0,
-    0,
-    0,
-    0x93,
-    0xcf,
-    0,
-  );
+  const GDT = new Uint8Array(BigUint64Array.of(0n, 0x00cf_9b00_0000_ffffn, 0x00cf_9300_0000_ffffn).buffer);
   const run = (
     engine: 'interpreter' | 'jit',
     compileRegions?: (bytes: Uint8Array<ArrayBuffer>) => WebAssembly.Module,
+    chainRegions?: boolean,
   ) => {
     const machine = new Pc({
       name: 'one',
@@ -92,7 +75,7 @@ describe('a machine whose host compiles no regions', () => {
         },
       },
       powerOnTime: 0,
-      code: createSharedCode({ compileRegions }),
+      code: createSharedCode({ compileRegions, chainRegions }),
     });
     const exit = machine.run({ instructions: 100_000 });
     const outcome = { exit, hash: machine.stateHash(), slowness: machine.slowness };
@@ -123,5 +106,16 @@ describe('a machine whose host compiles no regions', () => {
     });
     expect(translated).toEqual(run('interpreter'));
     expect(asked).toBeGreaterThan(10);
+  });
+
+  it.each([true, false])('regions can call each other where the host says so, and there alone: %s', (chainRegions) => {
+    const imported: boolean[] = [];
+    const compile = (bytes: Uint8Array<ArrayBuffer>) => {
+      const module = new WebAssembly.Module(bytes);
+      imported.push(WebAssembly.Module.imports(module).some(({ kind }) => kind === 'table'));
+      return module;
+    };
+    expect(run('jit', compile, chainRegions)).toEqual(run('interpreter'));
+    expect(new Set(imported)).toEqual(new Set([chainRegions]));
   });
 });
