@@ -140,6 +140,10 @@ export class Interpreter implements Engine, EmittedCodeHost {
     this.#clear();
   }
 
+  get refusal(): string | undefined {
+    return this.#regions?.refusal;
+  }
+
   dispose(): void {
     this.#regions?.clear();
     this.#blocks.dispose();

@@ -14,6 +14,7 @@ import type { InterpreterRuntime } from '../interpreter/runtime.ts';
 import { Cooling } from './cooling.ts';
 import { LiveRegion, type RegionPlace } from './live-region.ts';
 import type { Region } from './region.ts';
+import { RegionCompiler } from './region-compiler.ts';
 import { findRegion } from './region-finder.ts';
 import { lowerRegion } from './region-lowering.ts';
 import { buildRegionModule, canTranslateIn, type NamedRegion, regionExport } from './region-module.ts';
@@ -77,6 +78,7 @@ export class RegionCache {
   /** Where the round of looks at the watched regions is. */
   #round: MapIterator<[LiveRegion, { readonly block: number; readonly place: Wanted }]> | undefined;
   readonly #cooling = new Cooling();
+  readonly #compiler: RegionCompiler;
   readonly #kept = new TranslationStore();
   /** Regions that may be made anew, with the blocks that they were made for. */
   readonly #watched = new Map<LiveRegion, { readonly block: number; readonly place: Wanted }>();
@@ -93,11 +95,17 @@ export class RegionCache {
       regionSize: (block) => this.#entered(block)?.translation.instructions ?? 0,
     });
     this.#options = options;
+    this.#compiler = new RegionCompiler((bytes) => parts.runtime.linkRegions(bytes));
+  }
+
+  /** Why nothing is translated any longer, in the host's words; undefined while it is. */
+  get refusal(): string | undefined {
+    return this.#compiler.refusal;
   }
 
   /** Entries of a new block, at a physical address, until it is hot. */
   heatFor(address: number, modeKey: number): number {
-    if (!canTranslateIn(modeKey)) return COOL;
+    if (!canTranslateIn(modeKey) || this.refusal !== undefined) return COOL;
     const [first] = this.#parts.bytes(Math.floor(address / PAGE_SIZE))!.subarray(address % PAGE_SIZE);
     if (this.#kept.hasAny(address % PAGE_SIZE, first)) {
       this.#early.add(address * 16 + (modeKey & MODE.BLOCK_MASK));
@@ -114,6 +122,10 @@ export class RegionCache {
       return 0;
     }
     if (this.#linkKnown(block, place)) return this.#index.region(block);
+    if (this.refusal !== undefined) {
+      this.#index.setRegion(block, { region: 0, heat: COOL });
+      return 0;
+    }
     if (this.#early.delete(this.#index.key(block))) {
       const page = Math.floor(this.#index.key(block) / 16 / PAGE_SIZE);
       this.#index.setRegion(block, { region: 0, heat: this.#cooling.threshold(page, this.#options.threshold) });
@@ -132,7 +144,7 @@ export class RegionCache {
 
   /** Looks after regions, now and then: to be called where none runs. */
   maintain(): void {
-    if (++this.#runs % RUNS_BETWEEN !== 0) return;
+    if (++this.#runs % RUNS_BETWEEN !== 0 || this.refusal !== undefined) return;
     this.#round ??= this.#watched.entries();
     for (let looks = 0; looks < LOOKS; looks++) {
       const { value, done } = this.#round.next();
@@ -178,6 +190,7 @@ export class RegionCache {
 
   #flush(): void {
     this.#takeBack();
+    const chained = this.#options.chained ?? this.#parts.runtime.chainsRegions;
     const found: {
       readonly region: Region;
       readonly lowered: NamedRegion;
@@ -199,14 +212,18 @@ export class RegionCache {
       }
       for (const { trace } of region.entries) translated.add(this.#blockOf(region.traces[trace].offset, block, pageAt));
       const name = `region ${this.#index.key(block).toString(16)}, ${region.blocks.length} blocks`;
-      found.push({ region, lowered: { ...lowerRegion(region), name }, pageAt, block, place });
+      found.push({ region, lowered: { ...lowerRegion(region, { chained }), name }, pageAt, block, place });
     }
     this.#waiting.clear();
     if (found.length === 0) return;
     const regions = found.map(({ lowered }) => lowered);
-    const module = new WebAssembly.Module(buildRegionModule(regions, { maximumPages: MAXIMUM_PAGES }));
-    const exports = this.#parts.runtime.linkRegions(module);
+    const exports = this.#compiler.compile(buildRegionModule(regions, { maximumPages: MAXIMUM_PAGES, chained }));
     for (const [index, { region, lowered, pageAt, block, place }] of found.entries()) {
+      if (exports === undefined) {
+        // What is a region already stays one, if a small one.
+        if (this.#index.region(block) === 0) this.#index.setRegion(block, { region: 0, heat: COOL });
+        continue;
+      }
       const compiled = exports[regionExport(index)] as CallableFunction;
       const translation = this.#keep(region, lowered, compiled, { pageAt, size: place.size });
       const before = this.#entered(block);
