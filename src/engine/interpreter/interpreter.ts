@@ -133,6 +133,10 @@ export class Interpreter implements Engine, EmittedCodeHost {
     this.#clear();
   }
 
+  get translated(): number {
+    return this.#regions?.retired ?? 0;
+  }
+
   dispose(): void {
     this.#regions?.clear();
     this.#blocks.dispose();
