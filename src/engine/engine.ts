@@ -33,6 +33,8 @@ export interface Engine {
    * want to stop. Never changed during a run.
    */
   stopBefore(offsets: ReadonlySet<number>): void;
+  /** Instructions retired by translated code so far. Not to be asked during a run. */
+  readonly translated: number;
   /** Gives its part of the pool back. */
   dispose(): void;
 }
@@ -40,6 +42,7 @@ export interface Engine {
 /** Takes the place of an engine that was disposed of, whose code and tables are many megabytes. */
 export class DisposedEngine implements Engine {
   readonly name: Engine['name'];
+  readonly translated = 0;
 
   constructor(name: Engine['name']) {
     this.name = name;

@@ -144,6 +144,10 @@ export class Interpreter implements Engine, EmittedCodeHost {
     return this.#regions?.refusal;
   }
 
+  get translated(): number {
+    return this.#regions?.retired ?? 0;
+  }
+
   dispose(): void {
     this.#regions?.clear();
     this.#blocks.dispose();

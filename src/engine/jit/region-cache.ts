@@ -70,8 +70,10 @@ export class RegionCache {
   readonly #options: TranslationOptions;
   /** Hot blocks that are to be translated together. */
   readonly #waiting = new Map<number, Wanted>();
-  /** Linear memory of regions that are gone. */
-  #released: { readonly address: number; readonly bytes: number }[] = [];
+  /** Regions that are gone, but for their linear memory. */
+  #released: LiveRegion[] = [];
+  /** Instructions retired in regions of which nothing is left. */
+  #retiredBefore = 0;
   /** Keys of blocks that may have been translated before. */
   readonly #early = new Set<number>();
   #runs = 0;
@@ -144,6 +146,7 @@ export class RegionCache {
 
   /** Looks after regions, now and then: to be called where none runs. */
   maintain(): void {
+    this.#takeBack();
     if (++this.#runs % RUNS_BETWEEN !== 0 || this.refusal !== undefined) return;
     this.#round ??= this.#watched.entries();
     for (let looks = 0; looks < LOOKS; looks++) {
@@ -161,6 +164,14 @@ export class RegionCache {
       this.#waiting.set(block, { ...place, size: 'full', calls: new Set([...place.calls, ...missing]) });
     }
     if ([...this.#waiting.values()].some(({ size }) => size === 'full')) this.#flush();
+  }
+
+  /** Instructions retired in regions so far. Not to be asked while one runs. */
+  get retired(): number {
+    let retired = this.#retiredBefore;
+    for (const { figures } of this.#released) retired += figures.retired;
+    for (const regions of this.#live.values()) for (const { figures } of regions) retired += figures.retired;
+    return retired;
   }
 
   /** Bytes of a block have changed. */
@@ -184,7 +195,10 @@ export class RegionCache {
 
   /** Called where no region runs. */
   #takeBack(): void {
-    for (const { address, bytes } of this.#released) this.#parts.pool.release(address, bytes);
+    for (const { address, bytes, figures } of this.#released) {
+      this.#retiredBefore += figures.retired;
+      this.#parts.pool.release(address, bytes);
+    }
     this.#released = [];
   }
 
@@ -353,7 +367,7 @@ export class RegionCache {
   }
 
   #release(live: LiveRegion): void {
-    const { translation, slot, address, bytes, blocks } = live;
+    const { translation, slot, blocks } = live;
     for (const trace of translation.entries) {
       const block = blocks[trace];
       // Another region may begin there by now.
@@ -366,7 +380,7 @@ export class RegionCache {
     for (const source of blocks) deleteFrom(this.#bySource, source, live);
     this.#parts.runtime.regions.remove(slot);
     // It may be running, and have called what dropped it.
-    this.#released.push({ address, bytes });
+    this.#released.push(live);
   }
 }
 

@@ -17,6 +17,7 @@ import { executeInstruction, FormCache } from './execute-instruction.ts';
 
 export class ReferenceEngine implements Engine {
   readonly name = 'reference';
+  readonly translated = 0;
   readonly #cpu: DispatchedCpu;
   readonly #decoder: Decoder;
   readonly #context: CpuContext;
