@@ -69,7 +69,7 @@ export class RegionMachine {
       },
       {
         pages: pages.map(({ offset }) => (code.base + offset) / PAGE_SIZE),
-        blocks: traces.map(() => 0),
+        blocks: traces.map(({ offset }) => this.recordOf(offset)),
         recordAt: (_, offset) => this.recordOf(offset),
       },
       1,
