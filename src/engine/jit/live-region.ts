@@ -1,10 +1,12 @@
 /** A translation at work: linked with the interpreter's blocks of its code at one place in physical memory. */
 import type { Pool } from '../../memory/pool.ts';
 import { REGION_ENTRY, REGION_EXIT } from '../blocks/region-entry.ts';
+import { noExits, type RegionFigures, type RegionOrigin } from '../profile/region-ledger.ts';
 import type { Translation } from './translation.ts';
 
 /** Where its code lies. */
 export interface RegionPlace {
+  readonly origin: RegionOrigin;
   /** Numbers of its physical pages. */
   readonly pages: readonly number[];
   /** By trace: host address of the interpreter's block. */
@@ -13,15 +15,9 @@ export interface RegionPlace {
   recordAt(trace: number, offset: number): number;
 }
 
-export interface RegionFigures {
-  readonly entered: number;
-  readonly retired: number;
-  /** Times that a page did not lie where it lay. */
-  readonly refused: number;
-}
-
 export class LiveRegion {
   readonly translation: Translation;
+  readonly origin: RegionOrigin;
   readonly blocks: readonly number[];
   readonly slot: number;
   /** Of its entries and exits. */
@@ -33,6 +29,7 @@ export class LiveRegion {
   constructor(pool: Pool, translation: Translation, place: RegionPlace, slot: number) {
     this.#pool = pool;
     this.translation = translation;
+    this.origin = place.origin;
     this.blocks = place.blocks;
     this.slot = slot;
     const { entries, exits, pages } = translation;
@@ -60,13 +57,11 @@ export class LiveRegion {
       retired += Number(u64[(at + REGION_ENTRY.RETIRED) >>> 3]);
       refused += u32[(at + REGION_ENTRY.REFUSED) >>> 2];
     }
-    return { entered, retired, refused };
-  }
-
-  /** Times that each exit was taken. */
-  get taken(): readonly number[] {
-    const { u32 } = this.#pool.views;
-    return this.translation.exits.map((_, index) => u32[(this.#exitAt(index) + REGION_EXIT.TAKEN) >>> 2]);
+    const exits = noExits();
+    for (const [index, { cause }] of this.translation.exits.entries()) {
+      exits[cause] += u32[(this.#exitAt(index) + REGION_EXIT.TAKEN) >>> 2];
+    }
+    return { instructions: this.translation.instructions, entered, retired, refused, exits };
   }
 
   get #known(): number {

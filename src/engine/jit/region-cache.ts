@@ -10,6 +10,8 @@ import type { CodeSource } from '../blocks/block-decoder.ts';
 import type { BlockCache } from '../interpreter/block-cache.ts';
 import { type BlockIndex, COOL } from '../interpreter/block-index.ts';
 import type { InterpreterRuntime } from '../interpreter/runtime.ts';
+import type { TranslationProfile } from '../profile/engine-profile.ts';
+import type { Profiler } from '../profile/profiler.ts';
 import { Cooling } from './cooling.ts';
 import { LiveRegion, type RegionPlace } from './live-region.ts';
 import type { Region } from './region.ts';
@@ -36,6 +38,15 @@ export interface CodePlace {
   readonly user: boolean;
 }
 
+/** A region that is ready to be compiled, and the block from which it was found. */
+interface FoundRegion {
+  readonly region: Region;
+  readonly lowered: NamedRegion;
+  readonly block: number;
+  readonly place: CodePlace;
+  readonly pageAt: PageAt;
+}
+
 /** Physical page at an offset from a base that is a page's start; −1: not known. */
 type PageAt = (offset: number) => number;
 
@@ -52,6 +63,8 @@ export class RegionCache {
   #released: { readonly address: number; readonly bytes: number }[] = [];
   readonly #cooling = new Cooling();
   readonly #kept = new TranslationStore();
+  /** Told what regions have done that go, and what translating takes. */
+  profiler: Profiler | undefined;
   readonly #live = new Map<Translation, Set<LiveRegion>>();
   /** By block: the regions made of it. */
   readonly #bySource = new Map<number, Set<LiveRegion>>();
@@ -92,6 +105,18 @@ export class RegionCache {
     for (const live of regions) this.#release(live);
   }
 
+  /** What the profiler knows, and the regions at work. They have counted since they were put to work. */
+  profile({ regions, compilation, times }: Profiler): TranslationProfile {
+    const live = [...this.#live.values()].flatMap((ofOne) => [...ofOne]);
+    return {
+      ...regions.withLive(live),
+      live: live.length,
+      ...compilation,
+      ...times,
+      ...this.#cooling.figures,
+    };
+  }
+
   /** All blocks are dropped. */
   clear(): void {
     this.#waiting.clear();
@@ -107,8 +132,31 @@ export class RegionCache {
 
   #flush(): void {
     this.#takeBack();
-    const found: { readonly region: Region; readonly lowered: NamedRegion; readonly pageAt: PageAt; block: number }[] =
-      [];
+    const found = this.#timed('loweringTime', () => this.#lowerWaiting());
+    if (found.length === 0) return;
+    const regions = found.map(({ lowered }) => lowered);
+    const bytes = this.#timed('loweringTime', () => buildRegionModule(regions, { maximumPages: MAXIMUM_PAGES }));
+    const exports = this.#timed('compileTime', () => this.#parts.runtime.linkRegions(new WebAssembly.Module(bytes)));
+    if (this.profiler) {
+      const { compilation } = this.profiler;
+      compilation.modules++;
+      compilation.compiled += regions.length;
+      compilation.codeBytes += bytes.length;
+    }
+    for (const [index, { region, lowered, pageAt, block, place }] of found.entries()) {
+      const compiled = exports[regionExport(index)] as CallableFunction;
+      const translation = this.#keep(region, lowered, compiled, pageAt);
+      this.#link(translation, block, place, pageAt);
+    }
+  }
+
+  #timed<Result>(what: 'loweringTime' | 'compileTime', work: () => Result): Result {
+    return this.profiler ? this.profiler.time(what, work) : work();
+  }
+
+  /** The regions of the blocks that wait. None waits any longer. */
+  #lowerWaiting(): readonly FoundRegion[] {
+    const found: FoundRegion[] = [];
     const translated = new Set<number>();
     for (const [block, place] of this.#waiting) {
       if (translated.has(block)) continue;
@@ -124,18 +172,10 @@ export class RegionCache {
       }
       for (const { trace } of region.entries) translated.add(this.#blockOf(region.traces[trace].offset, block, pageAt));
       const name = `region ${this.#index.key(block).toString(16)}, ${region.blocks.length} blocks`;
-      found.push({ region, lowered: { ...lowerRegion(region), name }, pageAt, block });
+      found.push({ region, lowered: { ...lowerRegion(region), name }, pageAt, block, place });
     }
     this.#waiting.clear();
-    if (found.length === 0) return;
-    const regions = found.map(({ lowered }) => lowered);
-    const module = new WebAssembly.Module(buildRegionModule(regions, { maximumPages: MAXIMUM_PAGES }));
-    const exports = this.#parts.runtime.linkRegions(module);
-    for (const [index, { region, lowered, pageAt, block }] of found.entries()) {
-      const compiled = exports[regionExport(index)] as CallableFunction;
-      const translation = this.#keep(region, lowered, compiled, pageAt);
-      this.#link(translation, block, pageAt);
-    }
+    return found;
   }
 
   /** Physical pages around a block. Its own is the one that it is of, whatever the tables say by now. */
@@ -182,7 +222,9 @@ export class RegionCache {
         const now = this.#bytes(trace, pageAt);
         return now !== undefined && trace.bytes.every((byte, index) => byte === now[index]);
       });
-      if (isSame && this.#link(translation, block, pageAt)) return true;
+      if (!isSame || !this.#link(translation, block, place, pageAt)) continue;
+      if (this.profiler) this.profiler.compilation.reused++;
+      return true;
     }
     return false;
   }
@@ -198,13 +240,15 @@ export class RegionCache {
   }
 
   /** @returns whether there was room */
-  #link(translation: Translation, block: number, pageAt: PageAt): boolean {
+  #link(translation: Translation, block: number, { base, user }: CodePlace, pageAt: PageAt): boolean {
     const { pool, runtime, blocks: cache } = this.#parts;
     const { pages, traces, entries } = translation;
     const blocks = traces.map(({ offset }) => this.#blockOf(offset, block, pageAt));
     const slot = runtime.regions.add(translation.compiled);
     if (slot === 0) return false;
+    const physical = Math.floor(this.#index.key(block) / 16);
     const place: RegionPlace = {
+      origin: { physical, linear: (base + (physical % PAGE_SIZE)) >>> 0, user },
       pages: pages.map(pageAt),
       blocks,
       recordAt: (trace, offset) => cache.recordAt(blocks[trace], offset & (PAGE_SIZE - 1)),
@@ -220,6 +264,7 @@ export class RegionCache {
 
   #release(live: LiveRegion): void {
     const { translation, slot, address, bytes, blocks } = live;
+    this.profiler?.regions.add(live.origin, live.figures);
     for (const trace of translation.entries) {
       const block = blocks[trace];
       // Another region may begin there by now.
