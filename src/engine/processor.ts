@@ -66,7 +66,7 @@ export interface ProcessorOptions {
 export interface ProfileOptions {
   /** Host time in ms, for what is timed. */
   readonly now?: (() => number) | undefined;
-  /** Called each time that this many instructions have retired, between two instructions. It may look, but change nothing. */
+  /** Called each time that this many instructions have retired, between two instructions: it may look, but change nothing but the interval. */
   readonly sample?: { readonly interval: number; take(): void } | undefined;
 }
 
@@ -402,9 +402,9 @@ export class Processor implements Cpu {
   /** One sample, however many are due: attempts at a delivery, which count as instructions, may pass over some. */
   #takeSample(): void {
     const sample = this.#sample!;
-    const late = this.#retired - this.#nextSample;
-    this.#nextSample += sample.interval * (1 + Math.floor(late / sample.interval));
     sample.take();
+    const { interval } = sample;
+    this.#nextSample += interval * (1 + Math.floor((this.#retired - this.#nextSample) / interval));
   }
 
   /** Whether a breakpoint is on the instruction that is next; once at each arrival. A repeated one is met before its first iteration. */

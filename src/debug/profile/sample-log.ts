@@ -1,7 +1,7 @@
 /** The samples of a run, in the order of time. When there are too many, every other one goes, and they are taken half as often. */
 import type { Stack } from './stack-walk.ts';
 
-/** Samples at most. */
+/** So many are too many. */
 const MOST = 100_000;
 
 export class SampleLog {
@@ -22,8 +22,8 @@ export class SampleLog {
   }
 
   add(stack: Stack): void {
-    if (this.#samples.length === this.#most) this.#thin();
     this.#samples.push(this.#intern(stack));
+    if (this.#samples.length === this.#most) this.#thin();
   }
 
   #intern(stack: Stack): Stack {

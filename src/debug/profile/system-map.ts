@@ -1,7 +1,7 @@
 /** System.map of a Linux kernel, and /proc/kallsyms, which looks the same: address, type, name, a line for each symbol. */
 import type { FunctionSymbol } from './symbol-table.ts';
 
-const LINE = /^([0-9a-f]{1,16}) ([A-Za-z?]) (\S+)(?:\t\[\S+\])?$/;
+const LINE = /^([0-9a-f]{1,16}) ([A-Za-z?]) (\S[^\t]*)(?:\t\[\S+\])?$/;
 /** Types of symbols that are code: of the text section, or weak. */
 const CODE = /^[tTwW]$/;
 /** What a function may have that no symbol follows. */
