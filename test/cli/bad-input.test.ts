@@ -171,7 +171,7 @@ const VALUES: readonly Row[] = [
   ['an empty --initrd', ['run', '--kernel', '@/bzImage', '--initrd='], /^--initrd is empty/],
   ['an empty --serial', ['run', '--serial', ''], /^--serial is empty/],
   ['an empty --profile', ['run', '--demo', '--profile='], /^--profile is empty: give it a value or leave it out$/],
-  ['an empty --symbols', ['run', '--demo', '--profile', '@/p', '--symbols='], /^--symbols is empty/],
+  ['an empty --symbols', ['run', '--demo', '--profile', '@/p', '--symbols=', '--memory', '1'], /^--symbols is empty: give it a value or leave it out$/],
   ['--profile given twice', 'run --demo --profile @/p --profile @/q', /^--profile is given twice: give it once$/],
   ['a profile on standard output', 'run --demo --profile -', /^--profile takes the name of a file: standard output is the guest's$/],
   ['an empty --cpu', ['run', '--cpu='], /^--cpu is empty/],
