@@ -8,6 +8,7 @@
  */
 import { PAGE_SIZE } from '../../base/address.ts';
 import { SEGMENT_STRIDE, STATE } from '../../cpu/state-layout.ts';
+import { TLB } from '../../cpu/tlb-layout.ts';
 import { isOperation, type Value, type Width } from '../../ir/value.ts';
 import type { Place, SegmentRef } from '../../isa/operand.ts';
 import { SEGMENT } from '../../isa/semantics.ts';
@@ -319,6 +320,21 @@ export class BlockLowering extends FormLowering {
     const probe: TlbProbe = { table, tableLocal, bytes: width / 8, wide: false, state, linear, entry };
     this.clean(offset);
     code.set(linear);
+    const isStack = segment === SEGMENT.SS;
+    if (isStack) {
+      // In the page, and aligned: so it does not go on in the next one.
+      code.get(linear);
+      code.i32(-PAGE_SIZE | (width / 8 - 1));
+      code.op('i32.and');
+      code.get(locals.stackPage);
+      code.op('i32.eq');
+      code.if();
+      code.get(linear);
+      code.get(locals.stackAddend);
+      code.op('i32.add');
+      code.set(linear);
+      code.else();
+    }
     this.#leaveIf('memory', () => {
       if (!FLAT.has(segment)) {
         const at = STATE.segments + (segment as number) * SEGMENT_STRIDE;
@@ -327,8 +343,19 @@ export class BlockLowering extends FormLowering {
       }
       pushProbe(code, probe, 'misses');
     });
+    if (isStack && table === 'tlbWrite') {
+      // A page that may be written may be read.
+      code.get(linear);
+      code.i32(-PAGE_SIZE);
+      code.op('i32.and');
+      code.set(locals.stackPage);
+      code.get(entry);
+      code.memory('i32.load', TLB.addend(false));
+      code.set(locals.stackAddend);
+    }
     pushHostAddress(code, probe);
     code.set(linear);
+    if (isStack) code.end();
     return linear;
   }
 

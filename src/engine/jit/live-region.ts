@@ -24,6 +24,8 @@ export class LiveRegion {
   readonly translation: Translation;
   readonly blocks: readonly number[];
   readonly slot: number;
+  /** Instructions retired in it when it was last asked whether it is used. */
+  retiredBefore = 0;
   /** Of its entries and exits. */
   readonly address: number;
   readonly bytes: number;

@@ -5,6 +5,7 @@
  */
 import { PAGE_SIZE } from '../../base/address.ts';
 import type { CodeHalf } from '../../cpu/fetch-tlb.ts';
+import { MODE } from '../../cpu/mode-key.ts';
 import type { Pool } from '../../memory/pool.ts';
 import type { CodeSource } from '../blocks/block-decoder.ts';
 import type { BlockCache } from '../interpreter/block-cache.ts';
@@ -27,6 +28,8 @@ export interface RegionCacheParts {
   readonly runtime: InterpreterRuntime;
   readonly blocks: BlockCache;
   readonly code: CodeSource;
+  /** The bytes of a physical page; undefined if no frame holds them. */
+  readonly bytes: (page: number) => Uint8Array | undefined;
   /** Physical page of a linear one that code was fetched from, −1 if that is not known. */
   readonly fetchedPage: (page: number, half: CodeHalf) => number;
 }
@@ -40,14 +43,24 @@ export interface CodePlace {
 /** A region to be made: a small one first, a large one where that has run a lot. */
 interface Wanted extends CodePlace {
   readonly size: 'first' | 'full';
+  /** Offsets of instructions that are to be called: their accesses miss too often. */
+  readonly calls: ReadonlySet<number>;
 }
 
 /** Physical page at an offset from a base that is a page's start; −1: not known. */
 type PageAt = (offset: number) => number;
 
-/** Runs of the engine between two looks at the regions. */
-const RUNS_BETWEEN = 32;
+/** Runs of the engine between two looks after the regions, and how many are looked at. */
+const RUNS_BETWEEN = 16;
+const LOOKS = 64;
 
+/** Misses of an access after which the interpreter does it: a device, or a page with code and data. */
+const MISSES = 2000;
+/** Entries of a block that may have been translated before, until that is looked up. */
+const EARLY = 4;
+/** Part of the regions that go where there are too many. */
+const EVICTED = 1 / 3;
+const NONE: ReadonlySet<number> = new Set();
 const MAXIMUM_PAGES = 65536;
 
 export class RegionCache {
@@ -59,12 +72,16 @@ export class RegionCache {
   readonly #waiting = new Map<number, Wanted>();
   /** Linear memory of regions that are gone. */
   #released: { readonly address: number; readonly bytes: number }[] = [];
+  /** Keys of blocks that may have been translated before. */
+  readonly #early = new Set<number>();
   #runs = 0;
+  /** Where the round of looks at the watched regions is. */
+  #round: MapIterator<[LiveRegion, { readonly block: number; readonly place: Wanted }]> | undefined;
   readonly #cooling = new Cooling();
   readonly #compiler: RegionCompiler;
   readonly #kept = new TranslationStore();
-  /** Small regions that may turn out to be worth more, with the blocks that they were made for. */
-  readonly #young = new Map<LiveRegion, { readonly block: number; readonly place: CodePlace }>();
+  /** Regions that may be made anew, with the blocks that they were made for. */
+  readonly #watched = new Map<LiveRegion, { readonly block: number; readonly place: Wanted }>();
   readonly #live = new Map<Translation, Set<LiveRegion>>();
   /** By block: the regions made of it. */
   readonly #bySource = new Map<number, Set<LiveRegion>>();
@@ -89,18 +106,28 @@ export class RegionCache {
   /** Entries of a new block, at a physical address, until it is hot. */
   heatFor(address: number, modeKey: number): number {
     if (!canTranslateIn(modeKey) || this.refusal !== undefined) return COOL;
+    const [first] = this.#parts.bytes(Math.floor(address / PAGE_SIZE))!.subarray(address % PAGE_SIZE);
+    if (this.#kept.hasAny(address % PAGE_SIZE, first)) {
+      this.#early.add(address * 16 + (modeKey & MODE.BLOCK_MASK));
+      return Math.min(EARLY, this.#options.threshold - 1);
+    }
     return this.#cooling.threshold(Math.floor(address / PAGE_SIZE), this.#options.threshold) - 1;
   }
 
   /** A block is hot, at this place. @returns host address of the entry of its region, 0: it is to be interpreted */
   translate(block: number, place: CodePlace): number {
     if (this.#linkKnown(block, place)) return this.#index.region(block);
+    if (this.#early.delete(this.#index.key(block))) {
+      const page = Math.floor(this.#index.key(block) / 16 / PAGE_SIZE);
+      this.#index.setRegion(block, { region: 0, heat: this.#cooling.threshold(page, this.#options.threshold) });
+      return 0;
+    }
     if (this.refusal !== undefined) {
       this.#index.setRegion(block, { region: 0, heat: COOL });
       return 0;
     }
     const again = this.#waiting.has(block);
-    this.#waiting.set(block, { ...place, size: 'first' });
+    this.#waiting.set(block, { ...place, size: 'first', calls: NONE });
     if (!again && this.#waiting.size < this.#options.batch) {
       // If it comes back soon, it does not wait for others any longer.
       this.#index.setRegion(block, { region: 0, heat: Math.ceil(this.#options.threshold / 4) });
@@ -113,10 +140,20 @@ export class RegionCache {
   /** Looks after regions, now and then: to be called where none runs. */
   maintain(): void {
     if (++this.#runs % RUNS_BETWEEN !== 0 || this.refusal !== undefined) return;
-    for (const [live, { block, place }] of this.#young) {
-      if (live.figures.retired < this.#options.worth) continue;
-      this.#young.delete(live);
-      this.#waiting.set(block, { ...place, size: 'full' });
+    this.#round ??= this.#watched.entries();
+    for (let looks = 0; looks < LOOKS; looks++) {
+      const { value, done } = this.#round.next();
+      if (done) {
+        this.#round = undefined;
+        break;
+      }
+      const [live, { block, place }] = value;
+      // Another may have taken its place.
+      if (this.#entered(block) !== live) continue;
+      const missing = missingOften(live);
+      const isWorthMore = place.size === 'first' && live.figures.retired >= this.#options.worth;
+      if (!isWorthMore && missing.every((offset) => place.calls.has(offset))) continue;
+      this.#waiting.set(block, { ...place, size: 'full', calls: new Set([...place.calls, ...missing]) });
     }
     if ([...this.#waiting.values()].some(({ size }) => size === 'full')) this.#flush();
   }
@@ -135,6 +172,7 @@ export class RegionCache {
   clear(): void {
     this.#waiting.clear();
     this.#source.forget();
+    this.#early.clear();
     for (const regions of this.#live.values()) for (const live of regions) this.#release(live);
     this.#takeBack();
   }
@@ -161,7 +199,7 @@ export class RegionCache {
       const pageAt = this.#pagesAround(block, place);
       const { firstInstructions, regionInstructions } = this.#options;
       const isFirst = place.size === 'first';
-      const blocks = this.#source.around(block, pageAt, { joinsRegions: !isFirst });
+      const blocks = this.#source.around(block, pageAt, { joinsRegions: !isFirst, calls: place.calls });
       const region = findRegion(this.#offset(block), blocks, isFirst ? firstInstructions : regionInstructions);
       if (region === undefined) {
         this.#index.setRegion(block, { region: 0, heat: COOL });
@@ -182,7 +220,7 @@ export class RegionCache {
         continue;
       }
       const compiled = exports[regionExport(index)] as CallableFunction;
-      const translation = this.#keep(region, lowered, compiled, pageAt);
+      const translation = this.#keep(region, lowered, compiled, { pageAt, size: place.size });
       const before = this.#entered(block);
       if (before) {
         this.#kept.delete(before.translation);
@@ -211,11 +249,17 @@ export class RegionCache {
     return Math.floor(this.#index.key(block) / 16) % PAGE_SIZE;
   }
 
-  #keep(region: Region, { exits, name }: NamedRegion, compiled: CallableFunction, pageAt: PageAt): Translation {
+  #keep(
+    region: Region,
+    { exits, name }: NamedRegion,
+    compiled: CallableFunction,
+    { pageAt, size }: { readonly pageAt: PageAt; readonly size: Wanted['size'] },
+  ): Translation {
     const { pages, traces, entries, blocks } = region;
     const translation: Translation = {
       compiled,
       name,
+      size,
       exits,
       pages: pages.map(({ offset }) => offset),
       entries: entries.map(({ trace }) => trace),
@@ -230,7 +274,7 @@ export class RegionCache {
   #bytes({ offset, length }: { readonly offset: number; readonly length: number }, pageAt: PageAt) {
     const page = pageAt(offset & -PAGE_SIZE);
     const within = offset & (PAGE_SIZE - 1);
-    return page < 0 ? undefined : this.#parts.code.pageBytes(page)?.subarray(within, within + length);
+    return page < 0 ? undefined : this.#parts.bytes(page)?.subarray(within, within + length);
   }
 
   /** Puts to work what was once compiled for the same bytes. */
@@ -243,7 +287,11 @@ export class RegionCache {
         const now = this.#bytes(trace, pageAt);
         return now !== undefined && trace.bytes.every((byte, index) => byte === now[index]);
       });
-      if (isSame && this.#link(translation, block, { place: { ...place, size: 'full' }, pageAt })) return true;
+      if (
+        isSame &&
+        this.#link(translation, block, { place: { ...place, size: translation.size, calls: NONE }, pageAt })
+      )
+        return true;
     }
     return false;
   }
@@ -266,6 +314,7 @@ export class RegionCache {
   ): boolean {
     const { pool, runtime, blocks: cache } = this.#parts;
     const { pages, traces, entries } = translation;
+    this.#makeRoom();
     const blocks = traces.map(({ offset }) => this.#blockOf(offset, block, pageAt));
     const slot = runtime.regions.add(translation.compiled);
     if (slot === 0) return false;
@@ -278,10 +327,24 @@ export class RegionCache {
     for (const [selector, trace] of entries.entries()) {
       this.#index.setRegion(blocks[trace], { region: live.entryAt(selector), heat: 0 });
     }
-    if (wanted.size === 'first') this.#young.set(live, { block, place: wanted });
+    this.#watched.set(live, { block, place: wanted });
     addTo(this.#live, translation, live);
     for (const source of blocks) addTo(this.#bySource, source, live);
     return true;
+  }
+
+  /** Where there are too many regions, those that ran least since the last time go. */
+  #makeRoom(): void {
+    if (this.#watched.size < this.#options.mostRegions) return;
+    const byUse = [...this.#watched.keys()]
+      .map((live) => ({ live, retired: live.figures.retired - live.retiredBefore }))
+      .sort((one, other) => one.retired - other.retired);
+    for (const [index, { live }] of byUse.entries()) {
+      if (index < byUse.length * EVICTED) {
+        this.#kept.delete(live.translation);
+        this.#release(live);
+      } else live.retiredBefore = live.figures.retired;
+    }
   }
 
   #release(live: LiveRegion): void {
@@ -293,13 +356,22 @@ export class RegionCache {
       const heat = this.#index.isStale(block) ? COOL : this.#options.threshold;
       this.#index.setRegion(block, { region: 0, heat });
     }
-    this.#young.delete(live);
+    this.#watched.delete(live);
     deleteFrom(this.#live, translation, live);
     for (const source of blocks) deleteFrom(this.#bySource, source, live);
     this.#parts.runtime.regions.remove(slot);
     // It may be running, and have called what dropped it.
     this.#released.push({ address, bytes });
   }
+}
+
+/** Offsets of instructions whose accesses have left a region often. */
+function missingOften(live: LiveRegion): number[] {
+  const { exits } = live.translation;
+  const often: number[] = [];
+  for (const [index, taken] of live.taken.entries())
+    if (taken >= MISSES && exits[index].cause === 'memory') often.push(exits[index].offset);
+  return often;
 }
 
 function addTo<Key, Value>(map: Map<Key, Set<Value>>, key: Key, value: Value): void {

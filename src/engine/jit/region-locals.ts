@@ -7,6 +7,8 @@ import type { BoundForm } from './bound-form.ts';
 
 /** A region leaves at least this often, so that code which the host has optimised meanwhile is entered. */
 const MOST_INSTRUCTIONS = 1_000_000;
+/** No address of which the offset in its page is cut off, but for the two lowest bits, is this. */
+const NO_PAGE = 0x800;
 const DELTAS = FLAG_CARRIES.SF_DELTA | FLAG_CARRIES.PF_DELTA;
 
 /**
@@ -32,6 +34,9 @@ export class RegionLocals {
   readonly reserve: number;
   readonly tlbRead: number;
   readonly tlbWrite: number;
+  /** The page of the stack that was written last, or `NO_PAGE`, and what makes a host address of a linear one in it. */
+  readonly stackPage: number;
+  readonly stackAddend: number;
   /** Address of the exit taken, less that of the first; where a computed jump goes. */
   readonly exit: number;
   readonly target: number;
@@ -64,6 +69,8 @@ export class RegionLocals {
     this.#start = local();
     this.tlbRead = local();
     this.tlbWrite = local();
+    this.stackPage = local();
+    this.stackAddend = local();
     this.exit = local();
     this.target = local();
     this.selector = local();
@@ -77,8 +84,14 @@ export class RegionLocals {
   load(): void {
     if (this.#callsInterpreter) this.#loadField('jumpTag', this.tag);
     this.reloadTables();
+    this.forgetStackPage();
     this.#loadBudget();
     this.#loadRegisters();
+  }
+
+  forgetStackPage(): void {
+    this.#code.i32(NO_PAGE);
+    this.#code.set(this.stackPage);
   }
 
   /** That of the entry's page, less its offset. */
@@ -114,6 +127,7 @@ export class RegionLocals {
     code.get(this.reserve);
     code.op('i32.sub');
     code.set(this.budget);
+    this.forgetStackPage();
     this.#loadRegisters();
   }
 

@@ -6,6 +6,7 @@ import { type CodeWriter, I32 } from '../../wasm/code-writer.ts';
 import type { Expression, Int64, Local } from '../../wasm/expression.ts';
 import { writeInPlace } from '../../wasm/function-writer.ts';
 import type { ModuleBuilder } from '../../wasm/module-builder.ts';
+import { IMAGE_FUNCTIONS } from './system/image-functions.ts';
 import { SEGMENT_FUNCTIONS } from './system/segment-functions.ts';
 import { SYSTEM_CALL_FUNCTIONS } from './system/system-call-functions.ts';
 import type { WriteSystem } from './system/write-system.ts';
@@ -31,7 +32,11 @@ export type WriteEmittedCall = (
   args: readonly Expression[],
 ) => void;
 
-const SYSTEM: Readonly<Record<string, WriteSystem>> = { ...SEGMENT_FUNCTIONS, ...SYSTEM_CALL_FUNCTIONS };
+const SYSTEM: Readonly<Record<string, WriteSystem>> = {
+  ...SEGMENT_FUNCTIONS,
+  ...SYSTEM_CALL_FUNCTIONS,
+  ...IMAGE_FUNCTIONS,
+};
 
 /** Whether there is emitted code for a helper; the system's is for 32- and 16-bit code alone. */
 export const isEmittedHelper = (helper: string, { wide }: { readonly wide: boolean }): boolean =>
