@@ -54,10 +54,11 @@ export class InterpreterRuntime {
     return this.#loops[width].run(state);
   }
 
-  /** Links a module of regions. */
-  linkRegions(module: WebAssembly.Module): WebAssembly.Exports {
+  /** Links a module of regions. `emitted`: it imports what emitted code for helpers calls. */
+  linkRegions(module: WebAssembly.Module, { emitted }: { readonly emitted: boolean }): WebAssembly.Exports {
     const { callCold } = this.#loops.narrow!;
-    return new WebAssembly.Instance(module, { host: { memory: this.#pool.memory, callCold } }).exports;
+    const host = { memory: this.#pool.memory, callCold, ...(emitted && this.#emittedFunctions(false)) };
+    return new WebAssembly.Instance(module, { host }).exports;
   }
 
   /** Makes what every guest needs, the loop above all, so that no run has to wait for its compilation. */

@@ -10,6 +10,7 @@ import { bindForm } from '../../isa/bind-form.ts';
 import type { DecodedInstruction } from '../../isa/decoded-instruction.ts';
 import type { Place, SegmentRef } from '../../isa/operand.ts';
 import { STATUS_FLAGS } from '../../isa/semantics.ts';
+import { partialHelper } from '../lowering/emitted-helpers.ts';
 import type { FormStatement } from '../lowering/form-lowering.ts';
 import { PLACE_LOCATIONS } from '../lowering/place-locations.ts';
 import { isRestartable } from '../lowering/restartable.ts';
@@ -53,7 +54,7 @@ export class BoundForm {
   private constructor(statements: readonly FormStatement[]) {
     this.statements = statements;
     this.transfer = transferOf(statements);
-    this.isRestartable = isRestartable(statements);
+    this.isRestartable = isRestartable(statements, partialHelper);
     this.onlyFaults = someStatement(statements, (one) => one.kind === 'raise' && one.condition === undefined);
     this.gives = flagsGiven(statements);
     this.changesFlags = someStatement(statements, mayChangeFlags);
@@ -61,7 +62,7 @@ export class BoundForm {
   }
 
   static bind(form: readonly FormStatement[], instruction: DecodedInstruction): BoundForm {
-    return new BoundForm(bindForm(form, instruction, { op: 'input', width: 32, name: 'ip' }));
+    return new BoundForm(withoutRefusals(bindForm(form, instruction, { op: 'input', width: 32, name: 'ip' })));
   }
 
   /** `live`: status flags that somebody may look at behind it. `lends`: its temporaries are used behind it. */
@@ -121,6 +122,18 @@ export class BoundForm {
   }
 }
 
+/** Helpers whose code is part of the form either do all of their work, as the first result says, or decline before. */
+function withoutRefusals(statements: readonly FormStatement[]): readonly FormStatement[] {
+  const granted = new Set<number>();
+  for (const one of statements) {
+    if (one.kind === 'call' && one.results.length > 0 && partialHelper(one.helper)) granted.add(one.results[0].id);
+  }
+  if (granted.size === 0) return statements;
+  return statements.flatMap((one) =>
+    one.kind === 'when' && one.condition.op === 'temporary' && granted.has(one.condition.id) ? one.then : [one],
+  );
+}
+
 function temporariesOf(statements: readonly FormStatement[]): ReadonlySet<number> {
   const all = new Set<number>();
   forEachStatement(statements, (one) => {
@@ -160,6 +173,7 @@ function flagsGiven(statements: readonly FormStatement[]): ReadonlyMap<string, V
 }
 
 function mayChangeFlags(statement: FormStatement): boolean {
-  if (statement.kind === 'flags' || statement.kind === 'call') return true;
+  if (statement.kind === 'call') return partialHelper(statement.helper) === undefined;
+  if (statement.kind === 'flags') return true;
   return statement.kind === 'write' && (statement.place.space === 'flag' || statement.place.space === 'state');
 }

@@ -15,7 +15,7 @@ import { LiveRegion, type RegionPlace } from './live-region.ts';
 import type { Region } from './region.ts';
 import { findRegion } from './region-finder.ts';
 import { lowerRegion } from './region-lowering.ts';
-import { buildRegionModule, canTranslateIn, type NamedRegion, regionExport } from './region-module.ts';
+import { canTranslateIn, type NamedRegion, RegionModule, regionExport } from './region-module.ts';
 import { RegionSource } from './region-source.ts';
 import type { Translation } from './translation.ts';
 import type { TranslationOptions } from './translation-options.ts';
@@ -109,6 +109,7 @@ export class RegionCache {
     this.#takeBack();
     const found: { readonly region: Region; readonly lowered: NamedRegion; readonly pageAt: PageAt; block: number }[] =
       [];
+    const module = new RegionModule({ maximumPages: MAXIMUM_PAGES });
     const translated = new Set<number>();
     for (const [block, place] of this.#waiting) {
       if (translated.has(block)) continue;
@@ -124,16 +125,16 @@ export class RegionCache {
       }
       for (const { trace } of region.entries) translated.add(this.#blockOf(region.traces[trace].offset, block, pageAt));
       const name = `region ${this.#index.key(block).toString(16)}, ${region.blocks.length} blocks`;
-      found.push({ region, lowered: { ...lowerRegion(region), name }, pageAt, block });
+      found.push({ region, lowered: { ...lowerRegion(region, module.writeEmittedCall), name }, pageAt, block });
     }
     this.#waiting.clear();
     if (found.length === 0) return;
     const regions = found.map(({ lowered }) => lowered);
-    const module = new WebAssembly.Module(buildRegionModule(regions, { maximumPages: MAXIMUM_PAGES }));
-    const exports = this.#parts.runtime.linkRegions(module);
+    const compiled = new WebAssembly.Module(module.finish(regions));
+    const exports = this.#parts.runtime.linkRegions(compiled, { emitted: module.callsEmittedFunctions });
     for (const [index, { region, lowered, pageAt, block }] of found.entries()) {
-      const compiled = exports[regionExport(index)] as CallableFunction;
-      const translation = this.#keep(region, lowered, compiled, pageAt);
+      const run = exports[regionExport(index)] as CallableFunction;
+      const translation = this.#keep(region, lowered, run, pageAt);
       this.#link(translation, block, pageAt);
     }
   }

@@ -7,6 +7,7 @@ import { type FlowGraph, findLoopHeaders, writeStructuredFlow } from '../../wasm
 import { GO_ON, REGION_ENTRY, REGION_EXIT } from '../blocks/region-entry.ts';
 import { STATUS } from '../interpreter/cold-lowering.ts';
 import { RECORD } from '../interpreter/record-layout.ts';
+import type { WriteEmittedCall } from '../lowering/emitted-helpers.ts';
 import { LocalPool } from '../lowering/value-lowering.ts';
 import { BlockLowering } from './block-lowering.ts';
 import { type Region, successorsOf } from './region.ts';
@@ -20,11 +21,9 @@ export const REGION_PARAMETERS = [I32, I32] as const;
 export interface LoweredRegion {
   readonly code: CodeWriter;
   readonly exits: readonly RegionExit[];
-  /** It calls `CALL_INTERPRETER`. */
-  readonly callsInterpreter: boolean;
 }
 
-export function lowerRegion(region: Region): LoweredRegion {
+export function lowerRegion(region: Region, writeEmittedCall: WriteEmittedCall): LoweredRegion {
   const { blocks } = region;
   const code = new CodeWriter(REGION_PARAMETERS.length);
   const instructions = blocks.flatMap((block) => block.instructions);
@@ -63,6 +62,7 @@ export function lowerRegion(region: Region): LoweredRegion {
     exits,
     hasFurtherPages: region.pages.length > 1,
     isWithin,
+    writeEmittedCall,
     leave,
     leaveComputed,
     leaveCalled,
@@ -97,7 +97,7 @@ export function lowerRegion(region: Region): LoweredRegion {
   code.memory('i64.store', REGION_ENTRY.RETIRED);
   countOne(code, locals.entry, REGION_ENTRY.ENTERED);
   code.get(goOn);
-  return { code, exits: exits.list, callsInterpreter };
+  return { code, exits: exits.list };
 }
 
 /** Returns at once if a page of the region is not where it was. */

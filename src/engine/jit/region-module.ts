@@ -3,6 +3,7 @@ import { MODE } from '../../cpu/mode-key.ts';
 import { I32 } from '../../wasm/code-writer.ts';
 import { ModuleBuilder } from '../../wasm/module-builder.ts';
 import { COLD_PARAMETERS } from '../interpreter/cold-lowering.ts';
+import { createEmittedCallWriter, type WriteEmittedCall } from '../lowering/emitted-helpers.ts';
 import { CALL_INTERPRETER } from './call-interpreter.ts';
 import { type LoweredRegion, REGION_PARAMETERS } from './region-lowering.ts';
 
@@ -13,23 +14,38 @@ export interface NamedRegion extends LoweredRegion {
 
 export const regionExport = (index: number): string => `r${index}`;
 
-/** Bytes of the module. It imports `memory`, and `callCold` where a region needs it. */
-export function buildRegionModule(
-  regions: readonly NamedRegion[],
-  { maximumPages }: { readonly maximumPages: number },
-): Uint8Array<ArrayBuffer> {
-  const module = new ModuleBuilder();
-  module.importMemory('memory', { minimumPages: 1, maximumPages });
-  if (regions.some(({ callsInterpreter }) => callsInterpreter)) {
-    const index = module.importFunction('callCold', { parameters: COLD_PARAMETERS, results: [I32] });
+/** A module to be: what regions call, which they need to know while they are lowered, then their functions. */
+export class RegionModule {
+  readonly #module = new ModuleBuilder();
+  #writeEmittedCall: WriteEmittedCall | undefined;
+
+  /** It imports `memory` and `callCold`. */
+  constructor({ maximumPages }: { readonly maximumPages: number }) {
+    this.#module.importMemory('memory', { minimumPages: 1, maximumPages });
+    const index = this.#module.importFunction('callCold', { parameters: COLD_PARAMETERS, results: [I32] });
     if (index !== CALL_INTERPRETER) throw new TypeError('the interpreter is imported first');
   }
-  regions.forEach(({ code, name }, index) => {
-    const declared = module.declare({ parameters: REGION_PARAMETERS, results: [I32] }, name);
-    module.define(declared, code);
-    module.export(regionExport(index), declared);
-  });
-  return module.finish();
+
+  /** Once it is used, the module imports what emitted code calls. */
+  readonly writeEmittedCall: WriteEmittedCall = (...call) => {
+    this.#writeEmittedCall ??= createEmittedCallWriter(this.#module, { imports: true });
+    this.#writeEmittedCall(...call);
+  };
+
+  get callsEmittedFunctions(): boolean {
+    return this.#writeEmittedCall !== undefined;
+  }
+
+  /** Bytes of the module with these regions. */
+  finish(regions: readonly NamedRegion[]): Uint8Array<ArrayBuffer> {
+    const module = this.#module;
+    regions.forEach(({ code, name }, index) => {
+      const declared = module.declare({ parameters: REGION_PARAMETERS, results: [I32] }, name);
+      module.define(declared, code);
+      module.export(regionExport(index), declared);
+    });
+    return module.finish();
+  }
 }
 
 /** Whether regions can be made of code in a mode: flat segments, 32 bits. */

@@ -30,6 +30,10 @@ const FUNCTIONS: Readonly<Record<string, Write>> = EMITTED;
 export type X87FunctionName = keyof typeof EMITTED;
 export const isX87Function = (helper: string): helper is X87FunctionName => Object.hasOwn(FUNCTIONS, helper);
 
+const CHECKS: ReadonlySet<X87FunctionName> = new Set(['x87Check', 'x87Wait']);
+/** Whether a function, where it does not decline, leaves everything as it was. */
+export const isX87Check = (name: X87FunctionName): boolean => CHECKS.has(name);
+
 /** Writes a function in place of its call: `DONE` or `DECLINED` is left on the stack. Arguments are locals or constants. */
 export function writeX87Function(
   code: CodeWriter,
