@@ -12,16 +12,16 @@ import { isOperation, type Value, type Width } from '../../ir/value.ts';
 import type { Place, SegmentRef } from '../../isa/operand.ts';
 import { SEGMENT } from '../../isa/semantics.ts';
 import { type CodeWriter, I32, type Label } from '../../wasm/code-writer.ts';
-import { Expression, Local } from '../../wasm/expression.ts';
+import { Local } from '../../wasm/expression.ts';
 import type { FlowBranches } from '../../wasm/structured-flow.ts';
 import { REGION_ENTRY, REGION_EXIT } from '../blocks/region-entry.ts';
 import { STATUS } from '../interpreter/cold-lowering.ts';
-import type { WriteEmittedCall } from '../lowering/emitted-helpers.ts';
 import { FormLowering, type FormStatement, loadOpcode, storeOpcode } from '../lowering/form-lowering.ts';
 import { isExit } from '../lowering/restartable.ts';
 import { addSegmentBase } from '../lowering/segment-bounds.ts';
 import { pushHostAddress, pushProbe, type TlbProbe } from '../lowering/tlb-probe.ts';
 import { type LocalPool, typeOf } from '../lowering/value-lowering.ts';
+import { isX87Function } from '../lowering/x87/x87-module.ts';
 import { ALL_FLAGS, type BoundForm, FOREIGN } from './bound-form.ts';
 import { CALL_INTERPRETER } from './call-interpreter.ts';
 import type { RegionBlock, RegionInstruction, Target } from './region.ts';
@@ -37,7 +37,6 @@ export interface BlockContext {
   readonly hasFurtherPages: boolean;
   /** Whether an offset lies in a page of the region. */
   readonly isWithin: (offset: number) => boolean;
-  readonly writeEmittedCall: WriteEmittedCall;
   /** Leaves by the exit whose place is in `locals.exit`; to the address in `locals.target`. */
   readonly leave: Label;
   readonly leaveComputed: Label;
@@ -312,15 +311,14 @@ export class BlockLowering extends FormLowering {
 
   /** Where the helper's code declines, it has changed nothing. */
   protected call({ helper, args, results }: Extract<FormStatement, { kind: 'call' }>): void {
-    const { code } = this;
-    const call = {
-      state: new Local(I32, this.state),
-      instructionPointer: new Expression(I32, () => this.input('ip')).widen(),
-      wide: false,
-      results: results.map(({ id, width }) => new Local(typeOf(width), this.temporaryLocal(id, width))),
-    };
+    const { locals, leave } = this.#context;
+    const { x87 } = locals;
+    if (!x87 || !isX87Function(helper)) throw new TypeError(`regions do not call ${helper}`);
+    const { offset } = this.#instruction;
     const values = args.map((arg) => this.argument(arg));
-    this.#leaveIf('unusual', () => this.#context.writeEmittedCall(code, helper, call, values));
+    const to = results.map(({ id, width }) => new Local(typeOf(width), this.temporaryLocal(id, width)));
+    this.#exit({ cause: 'unusual', offset, trace: this.#block.trace, retired: this.#number });
+    x87.call(helper, { args: values, results: to, offset }, leave);
   }
 
   // Memory ------------------------------------------------------------------------------------------------------
@@ -385,6 +383,7 @@ export class BlockLowering extends FormLowering {
     const { code } = this;
     const { locals } = this.#context;
     if (place.space === 'state' && place.name === 'budget') return locals.pushBudget(this.#number + 1);
+    if (place.space === 'state' && locals.x87?.pushField(place.name)) return;
     if (place.space !== 'gpr') return super.readPlace(place, width);
     code.get(this.#register(place.register));
     if (place.high) {

@@ -14,6 +14,7 @@ import { partialHelper } from '../lowering/emitted-helpers.ts';
 import type { FormStatement } from '../lowering/form-lowering.ts';
 import { PLACE_LOCATIONS } from '../lowering/place-locations.ts';
 import { isRestartable } from '../lowering/restartable.ts';
+import { findX87Effect, type X87Effect } from './x87/x87-effect.ts';
 
 /** What an instruction does with control. */
 export type Transfer =
@@ -46,6 +47,8 @@ export class BoundForm {
   readonly gives: ReadonlyMap<string, Value>;
   /** It changes flags in ways that `gives` does not say. */
   readonly changesFlags: boolean;
+  /** What it does with the x87's register stack; undefined: nothing. */
+  readonly x87: X87Effect | undefined;
   readonly #readsFlags: boolean;
   readonly #needed = new Map<number, NeededForm>();
   readonly #withFlags = new Map<BoundForm, BoundForm>();
@@ -55,6 +58,7 @@ export class BoundForm {
     this.statements = statements;
     this.transfer = transferOf(statements);
     this.isRestartable = isRestartable(statements, partialHelper);
+    this.x87 = this.isRestartable ? findX87Effect(statements) : undefined;
     this.onlyFaults = someStatement(statements, (one) => one.kind === 'raise' && one.condition === undefined);
     this.gives = flagsGiven(statements);
     this.changesFlags = someStatement(statements, mayChangeFlags);

@@ -125,7 +125,7 @@ export class RegionCache {
       }
       for (const { trace } of region.entries) translated.add(this.#blockOf(region.traces[trace].offset, block, pageAt));
       const name = `region ${this.#index.key(block).toString(16)}, ${region.blocks.length} blocks`;
-      found.push({ region, lowered: { ...lowerRegion(region, module.writeEmittedCall), name }, pageAt, block });
+      found.push({ region, lowered: { ...lowerRegion(region, module.numberFunctions), name }, pageAt, block });
     }
     this.#waiting.clear();
     if (found.length === 0) return;

@@ -5,6 +5,7 @@ import { forEachStatement } from '../../ir/visit.ts';
 import { type CodeWriter, I32 } from '../../wasm/code-writer.ts';
 import { REGION_ENTRY } from '../blocks/region-entry.ts';
 import type { FormStatement } from '../lowering/form-lowering.ts';
+import type { RegionX87 } from './x87/region-x87.ts';
 
 /** A region leaves at least this often, so that code which the host has optimised meanwhile is entered. */
 const MOST_INSTRUCTIONS = 1_000_000;
@@ -44,6 +45,8 @@ export class RegionLocals {
   readonly flags: FlagLocals;
   /** By register number; undefined: the region has nothing to do with it. */
   readonly registers: readonly (number | undefined)[];
+  /** Only of regions that have to do with it. */
+  x87: RegionX87 | undefined;
   readonly #code: CodeWriter;
   readonly #written: ReadonlySet<number>;
   readonly #writesFlags: boolean;
@@ -125,6 +128,7 @@ export class RegionLocals {
     code.op('i32.sub');
     code.set(this.budget);
     this.#loadRegisters();
+    this.x87?.reload();
   }
 
   #loadRegisters(): void {
@@ -158,6 +162,7 @@ export class RegionLocals {
       this.pushCarries();
       code.memory('i32.store', STATE.fields.flagCarries);
     }
+    this.x87?.store();
     code.get(this.state);
     this.pushBudget(retired);
     code.memory('i32.store', STATE.fields.budget);

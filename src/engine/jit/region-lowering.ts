@@ -7,12 +7,14 @@ import { type FlowGraph, findLoopHeaders, writeStructuredFlow } from '../../wasm
 import { GO_ON, REGION_ENTRY, REGION_EXIT } from '../blocks/region-entry.ts';
 import { STATUS } from '../interpreter/cold-lowering.ts';
 import { RECORD } from '../interpreter/record-layout.ts';
-import type { WriteEmittedCall } from '../lowering/emitted-helpers.ts';
 import { LocalPool } from '../lowering/value-lowering.ts';
+import type { NumberFunctions } from '../lowering/x87/number-functions.ts';
 import { BlockLowering } from './block-lowering.ts';
 import { type Region, successorsOf } from './region.ts';
 import { type RegionExit, RegionExits } from './region-exits.ts';
 import { RegionLocals } from './region-locals.ts';
+import { RegionX87 } from './x87/region-x87.ts';
+import { planX87 } from './x87/x87-plan.ts';
 
 const PAGE_SHIFT = Math.log2(PAGE_SIZE);
 
@@ -23,7 +25,9 @@ export interface LoweredRegion {
   readonly exits: readonly RegionExit[];
 }
 
-export function lowerRegion(region: Region, writeEmittedCall: WriteEmittedCall): LoweredRegion {
+/** @param functions imports those on x87 numbers */
+export function lowerRegion(found: Region, functions: () => NumberFunctions): LoweredRegion {
+  const { region, plan } = planX87(found);
   const { blocks } = region;
   const code = new CodeWriter(REGION_PARAMETERS.length);
   const instructions = blocks.flatMap((block) => block.instructions);
@@ -31,11 +35,13 @@ export function lowerRegion(region: Region, writeEmittedCall: WriteEmittedCall):
   const callsInterpreter = emitted.length < instructions.length;
   const statements = emitted.flatMap((one) => one.form.statements);
   const locals = new RegionLocals(code, statements, { callsInterpreter });
+  const entries = region.entries.map(({ block }) => block);
+  if (plan) locals.x87 = new RegionX87(code, { around: locals, plan, entries, functions });
   const exits = new RegionExits(region.pages.length * 4);
   const graph: FlowGraph = {
     count: blocks.length,
     successors: (node) => successorsOf(blocks[node]),
-    entries: region.entries.map(({ block }) => block),
+    entries,
   };
   const isWithin = (offset: number) => {
     const start = Math.floor(offset / PAGE_SIZE) * PAGE_SIZE;
@@ -50,6 +56,7 @@ export function lowerRegion(region: Region, writeEmittedCall: WriteEmittedCall):
   code.get(locals.entry);
   code.memory('i32.load', REGION_ENTRY.SELECTOR);
   code.set(locals.selector);
+  locals.x87?.enter();
   const done = code.block();
   const leaveCalled = code.block();
   const written = code.block();
@@ -62,7 +69,6 @@ export function lowerRegion(region: Region, writeEmittedCall: WriteEmittedCall):
     exits,
     hasFurtherPages: region.pages.length > 1,
     isWithin,
-    writeEmittedCall,
     leave,
     leaveComputed,
     leaveCalled,
@@ -71,7 +77,10 @@ export function lowerRegion(region: Region, writeEmittedCall: WriteEmittedCall):
     graph,
     code,
     selector: locals.selector,
-    node: (node, branches) => new BlockLowering(context, blocks[node], branches).write(needs[node]),
+    node(node, branches) {
+      locals.x87?.beginBlock(node);
+      new BlockLowering(context, blocks[node], branches).write(needs[node]);
+    },
   });
   code.end(); // leave
   writeExit(code, locals, goOn);

@@ -3,7 +3,7 @@ import { MODE } from '../../cpu/mode-key.ts';
 import { I32 } from '../../wasm/code-writer.ts';
 import { ModuleBuilder } from '../../wasm/module-builder.ts';
 import { COLD_PARAMETERS } from '../interpreter/cold-lowering.ts';
-import { createEmittedCallWriter, type WriteEmittedCall } from '../lowering/emitted-helpers.ts';
+import { importNumberFunctions, type NumberFunctions } from '../lowering/x87/number-functions.ts';
 import { CALL_INTERPRETER } from './call-interpreter.ts';
 import { type LoweredRegion, REGION_PARAMETERS } from './region-lowering.ts';
 
@@ -17,7 +17,7 @@ export const regionExport = (index: number): string => `r${index}`;
 /** A module to be: what regions call, which they need to know while they are lowered, then their functions. */
 export class RegionModule {
   readonly #module = new ModuleBuilder();
-  #writeEmittedCall: WriteEmittedCall | undefined;
+  #numberFunctions: NumberFunctions | undefined;
 
   /** It imports `memory` and `callCold`. */
   constructor({ maximumPages }: { readonly maximumPages: number }) {
@@ -26,14 +26,11 @@ export class RegionModule {
     if (index !== CALL_INTERPRETER) throw new TypeError('the interpreter is imported first');
   }
 
-  /** Once it is used, the module imports what emitted code calls. */
-  readonly writeEmittedCall: WriteEmittedCall = (...call) => {
-    this.#writeEmittedCall ??= createEmittedCallWriter(this.#module, { imports: true });
-    this.#writeEmittedCall(...call);
-  };
+  /** What x87 code calls. Once it has been asked for, the module imports it. */
+  readonly numberFunctions = (): NumberFunctions => (this.#numberFunctions ??= importNumberFunctions(this.#module));
 
   get callsEmittedFunctions(): boolean {
-    return this.#writeEmittedCall !== undefined;
+    return this.#numberFunctions !== undefined;
   }
 
   /** Bytes of the module with these regions. */

@@ -41,9 +41,13 @@ export function writeX87Function(
   context: Omit<WriteContext, 'f'>,
   args: readonly Expression[],
 ): void {
-  writeInPlace(code, I32, (f) => (FUNCTIONS[name] as WriteAny)({ ...context, f }, ...args));
+  writeInPlace(code, I32, (f) => writeX87With(name, { ...context, f }, args));
 }
 type WriteAny = (context: WriteContext, ...args: readonly Expression[]) => void;
+
+/** Writes a function in place of its call, with a writer for which returning is what the caller wants. */
+export const writeX87With = (name: X87FunctionName, context: WriteContext, args: readonly Expression[]): void =>
+  (FUNCTIONS[name] as WriteAny)(context, ...args);
 
 /** Bytes of the module. It imports `memory`. */
 export function buildX87Module(options: { wide: boolean; maximumPages: number }): Uint8Array<ArrayBuffer> {
