@@ -66,13 +66,10 @@ const branch: Maker = (random, next) => {
   return `j${condition} ${label}\n${random.pick(USUAL)(random, next)}\n${label}:`;
 };
 
-const UNUSUAL: readonly Maker[] = [
-  (random) => random.pick(APART),
-  (random) => `ffree ${st(random)}`,
-  (random) => random.pick(['fincstp', 'fdecstp', 'fnclex']),
+/** They leave the stack as it is. */
+const TIDY_UNUSUAL: readonly Maker[] = [
   (random) => `fldcw [${WORDS + 2 * random.below(CONTROL_WORDS.length)}]`,
   (random) => `fnstcw ${target(random)}`,
-  () => `fldcw [${WORDS}]\nfninit`,
   () => `fnstenv [${IMAGE}]`,
   () => `fnstenv [${IMAGE}]\nfldenv [${IMAGE}]`,
   () => `fnsave [${IMAGE}]\nfrstor [${IMAGE}]`,
@@ -81,6 +78,14 @@ const UNUSUAL: readonly Maker[] = [
   () => `mov eax, cr0\nor eax, 8\nmov cr0, eax`,
   () => `mov eax, cr0\nxor eax, 0x20\nmov cr0, eax`,
   () => `mov eax, cr0\nor eax, 2\nmov cr0, eax\nclts`,
+];
+
+const UNUSUAL: readonly Maker[] = [
+  ...TIDY_UNUSUAL,
+  (random) => random.pick(APART),
+  (random) => `ffree ${st(random)}`,
+  (random) => random.pick(['fincstp', 'fdecstp', 'fnclex']),
+  () => `fldcw [${WORDS}]\nfninit`,
   (random) => `and dword [${entryOf(PAGE)}], ~1\ninvlpg [${PAGE}]\n${reach(random)}`,
   (random) => `and dword [${entryOf(PAGE)}], ~2\ninvlpg [${PAGE}]\n${reach(random)}`,
   (random) => `call ${random.pick(['push_one', 'pop_one', 'compute'])}`,
@@ -91,8 +96,26 @@ const reach = (random: Random): string =>
   random.pick(['fld qword', 'fstp qword', 'fst dword', 'fadd qword', 'fistp dword', 'fcomp dword', 'fstp tword']) +
   ` [${PAGE + random.pick([-4, 0, 8, 0xffc])}]`;
 
-/** @param unusual one instruction in so many is of the unusual kinds */
-export function x87Program(random: Random, { length, unusual }: { length: number; unusual: number }): HotProgram {
+/** By how much the stack grows, and how many registers must be full before. */
+function useOfStack(text: string): { grows: number; needs: number } {
+  const [, name] = /^(\w+)/.exec(text)!;
+  const registers = [...text.matchAll(/st(\d)/g)].map(([, number]) => Number(number) + 1);
+  const isTwo = /pp$|^fscale|^fprem/.test(name);
+  if (/^fi?ld|^fxtract/.test(name)) return { grows: 1, needs: Math.max(0, ...registers, name === 'fxtract' ? 1 : 0) };
+  const grows = name === 'fnop' ? 0 : name.endsWith('pp') ? -2 : name.endsWith('p') ? -1 : 0;
+  return { grows, needs: Math.max(isTwo ? 2 : name.startsWith('fn') || name === 'fwait' ? 0 : 1, ...registers) };
+}
+
+export interface Shape {
+  /** Instructions of a part. */
+  readonly length: number;
+  /** One instruction in so many is of the unusual kinds. */
+  readonly unusual: number;
+  /** There are no stack faults but those that unusual instructions lead to. */
+  readonly tidy: boolean;
+}
+
+export function x87Program(random: Random, { length, unusual, tidy }: Shape): HotProgram {
   let labels = 0;
   const next = () => labels++;
   const some = (count: number): string =>
@@ -100,8 +123,25 @@ export function x87Program(random: Random, { length, unusual }: { length: number
       if (random.oneIn(unusual)) return random.pick(UNUSUAL)(random, next);
       return random.oneIn(8) ? branch(random, next) : random.pick(USUAL)(random, next);
     }).join('\n');
+  /** From one number of full registers to another. */
+  const tidied = (from: number, to: number): string => {
+    const lines: string[] = [];
+    let full = from;
+    while (lines.length < length) {
+      if (random.oneIn(unusual)) lines.push(random.pick(TIDY_UNUSUAL)(random, next));
+      const line = random.pick(USUAL)(random, next);
+      const { grows, needs } = useOfStack(line);
+      if (needs > full || full + grows > 8) continue;
+      full += grows;
+      lines.push(line);
+    }
+    for (; full > to; full--) lines.push(random.pick(['fstp st0', `fstp qword [edi + ${8 * full}]`]));
+    for (; full < to; full++) lines.push('fld1');
+    return lines.join('\n');
+  };
+  const part = (from: number, to: number) => (tidy ? tidied(from, to) : some(length));
   const operands = makeOperands(random);
-  const half = `half${next()}`;
+  const [going, half] = [`going${next()}`, `half${next()}`];
   return {
     paging: true,
     needsReference: true,
@@ -115,11 +155,14 @@ export function x87Program(random: Random, { length, unusual }: { length: number
       add esi, ${DATA}
       mov ebp, esi
       mov edi, ${OUT}
-      ${some(length)}
+      test ecx, 7
+      jnz ${going}
+      fninit
+      ${going}: ${part(0, 2)}
       test ecx, ${1 << random.below(3)}
       jz ${half}
-      ${some(length)}
-      ${half}: ${some(length)}
+      ${part(2, 2)}
+      ${half}: ${part(2, 0)}
       dec ecx
       jnz again
       mov eax, cr0
