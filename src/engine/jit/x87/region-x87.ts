@@ -201,7 +201,14 @@ export class RegionX87 implements X87State {
     const early = code.block();
     this.#part = new PartWriter(code, this.#pool, { done: end, declined: early });
     this.#offset = call.offset;
-    const context = { f: this.#part, state: this.#state, functions: this.#functions(), wide: false, x87: this };
+    const context = {
+      f: this.#part,
+      state: this.#state,
+      functions: this.#functions(),
+      wide: false,
+      x87: this,
+      inPlace: true,
+    };
     writeX87With(helper, { ...context, results: call.results }, call.args);
     code.end(); // early
     code.br(declined);

@@ -14,6 +14,8 @@ import type { X87State } from './x87-state.ts';
 export class RegisterStack {
   readonly f: StatusWriter;
   readonly control: Local<typeof I32>;
+  /** Ordinary numbers are to be computed without calls: the code is larger and faster. */
+  readonly inPlace: boolean;
   readonly #x87: X87State;
   /** As it will be when the function ends. */
   readonly #status: Local<typeof I32>;
@@ -25,6 +27,7 @@ export class RegisterStack {
     const { f } = context;
     const x87 = x87StateOf(context);
     this.f = f;
+    this.inPlace = context.inPlace ?? false;
     this.#x87 = x87;
     this.#state = context.state;
     this.#results = context.results;

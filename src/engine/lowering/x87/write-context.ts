@@ -15,6 +15,8 @@ export interface WriteContext {
   readonly instructionPointer?: Int64 | undefined;
   /** Where results go, if not to `STATE.helperResults`. */
   readonly results?: readonly Local[] | undefined;
+  /** See `RegisterStack.inPlace`. */
+  readonly inPlace?: boolean;
   /** Where the x87's state is, if not in the state block. */
   readonly x87?: X87State | undefined;
 }
