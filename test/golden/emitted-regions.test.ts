@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { lowerRegion } from '../../src/engine/jit/region-lowering.ts';
+import { RegionModule } from '../../src/engine/jit/region-module.ts';
 import { RegionCode } from '../support/region-code.ts';
 import { wasmText } from '../support/wasm-text.ts';
 
@@ -120,7 +121,10 @@ const LOOPS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
 describe('emitted regions', () => {
   it.each(Object.keys(LOOPS))('of %s', async (group) => {
     const text = Object.entries(LOOPS[group]).map(([title, source]) => {
-      const { code } = lowerRegion(new RegionCode(source, { base: 'start' }).region('start'), { chained: false });
+      const { code } = lowerRegion(
+        new RegionCode(source, { base: 'start' }).region('start'),
+        new RegionModule({ maximumPages: 1, chained: false }),
+      );
       return `;; ${title}\n${wasmText(code.finish())}`;
     });
     await expect(text.join('\n')).toMatchFileSnapshot(`emitted-code/regions-${group}.txt`);

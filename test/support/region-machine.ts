@@ -8,7 +8,7 @@ import { LiveRegion } from '../../src/engine/jit/live-region.ts';
 import type { Region } from '../../src/engine/jit/region.ts';
 import type { RegionExit } from '../../src/engine/jit/region-exits.ts';
 import { lowerRegion } from '../../src/engine/jit/region-lowering.ts';
-import { buildRegionModule, regionExport } from '../../src/engine/jit/region-module.ts';
+import { RegionModule, regionExport } from '../../src/engine/jit/region-module.ts';
 import { type BareMachine, createBareMachine } from '../conformance/engines/bare-machine.ts';
 import { CODE_BASE, RegionCode, type RegionCodeOptions } from './region-code.ts';
 
@@ -42,8 +42,9 @@ export class RegionMachine {
     memory.copyIn(CODE_BASE, code.bytes);
     this.machine.enter(code.address('start'));
     const { pool } = processor;
-    const lowered = lowerRegion(this.region, { chained: false });
-    const bytes = buildRegionModule([{ ...lowered, name: 'tested' }], { maximumPages: 65536, chained: false });
+    const module = new RegionModule({ maximumPages: 65536, chained: false });
+    const lowered = lowerRegion(this.region, module);
+    const bytes = module.finish([{ ...lowered, name: 'tested' }]);
     const callCold = (_: number, record: number) => this.interpret(record >>> 0);
     const { exports } = new WebAssembly.Instance(new WebAssembly.Module(bytes), {
       host: { memory: pool.memory, callCold },

@@ -13,6 +13,7 @@ import { isOperation, type Operation, type Value, type Width } from '../../ir/va
 import type { Place, SegmentRef } from '../../isa/operand.ts';
 import { SEGMENT } from '../../isa/semantics.ts';
 import { type CodeWriter, I32, type Label } from '../../wasm/code-writer.ts';
+import { Local } from '../../wasm/expression.ts';
 import type { FlowBranches } from '../../wasm/structured-flow.ts';
 import { REGION_ENTRY, REGION_EXIT } from '../blocks/region-entry.ts';
 import { STATUS } from '../interpreter/cold-lowering.ts';
@@ -20,7 +21,8 @@ import { FormLowering, type FormStatement, loadOpcode, storeOpcode } from '../lo
 import { isExit } from '../lowering/restartable.ts';
 import { addSegmentBase } from '../lowering/segment-bounds.ts';
 import { pushHostAddress, pushProbe, type TlbProbe } from '../lowering/tlb-probe.ts';
-import type { LocalPool } from '../lowering/value-lowering.ts';
+import { type LocalPool, typeOf } from '../lowering/value-lowering.ts';
+import { isX87Function } from '../lowering/x87/x87-module.ts';
 import { ALL_FLAGS, type BoundForm, FOREIGN } from './bound-form.ts';
 import { CALL_INTERPRETER } from './call-interpreter.ts';
 import type { RegionBlock, RegionInstruction, Target } from './region.ts';
@@ -305,8 +307,16 @@ export class BlockLowering extends FormLowering {
     throw new TypeError('targets are not checked in a flat segment');
   }
 
-  protected call(): never {
-    throw new TypeError('regions call no helpers');
+  /** Where the helper's code declines, it has changed nothing. */
+  protected call({ helper, args, results }: Extract<FormStatement, { kind: 'call' }>): void {
+    const { locals, leave } = this.#context;
+    const { x87 } = locals;
+    if (!x87 || !isX87Function(helper)) throw new TypeError(`regions do not call ${helper}`);
+    const { offset } = this.#instruction;
+    const values = args.map((arg) => this.argument(arg));
+    const to = results.map(({ id, width }) => new Local(typeOf(width), this.temporaryLocal(id, width)));
+    this.#exit({ cause: 'unusual', offset, trace: this.#block.trace, retired: this.#number });
+    x87.call(helper, { args: values, results: to, offset }, leave);
   }
 
   // Memory ------------------------------------------------------------------------------------------------------
@@ -397,6 +407,7 @@ export class BlockLowering extends FormLowering {
     const { code } = this;
     const { locals } = this.#context;
     if (place.space === 'state' && place.name === 'budget') return locals.pushBudget(this.#number + 1);
+    if (place.space === 'state' && locals.x87?.pushField(place.name)) return;
     if (place.space !== 'gpr') return super.readPlace(place, width);
     code.get(this.#register(place.register));
     if (place.high) {

@@ -19,7 +19,7 @@ import type { Region } from './region.ts';
 import { RegionCompiler } from './region-compiler.ts';
 import { findRegion } from './region-finder.ts';
 import { lowerRegion } from './region-lowering.ts';
-import { buildRegionModule, canTranslateIn, type NamedRegion, regionExport } from './region-module.ts';
+import { canTranslateIn, type NamedRegion, RegionModule, regionExport } from './region-module.ts';
 import { RegionSource } from './region-source.ts';
 import type { Translation } from './translation.ts';
 import type { TranslationOptions } from './translation-options.ts';
@@ -110,7 +110,7 @@ export class RegionCache {
       regionSize: (block) => this.#entered(block)?.translation.instructions ?? 0,
     });
     this.#options = options;
-    this.#compiler = new RegionCompiler((bytes) => parts.runtime.linkRegions(bytes));
+    this.#compiler = new RegionCompiler((bytes, imports) => parts.runtime.linkRegions(bytes, imports));
   }
 
   /** Why nothing is translated any longer, in the host's words; undefined while it is. */
@@ -230,12 +230,13 @@ export class RegionCache {
   #flush(): void {
     this.#takeBack();
     const chained = this.#options.chained ?? this.#parts.runtime.chainsRegions;
-    const found = this.#timed('loweringTime', () => this.#lowerWaiting(chained));
+    const module = new RegionModule({ maximumPages: MAXIMUM_PAGES, chained });
+    const found = this.#timed('loweringTime', () => this.#lowerWaiting(module));
     if (found.length === 0) return;
     const regions = found.map(({ lowered }) => lowered);
-    const format = { maximumPages: MAXIMUM_PAGES, chained };
-    const bytes = this.#timed('loweringTime', () => buildRegionModule(regions, format));
-    const exports = this.#timed('compileTime', () => this.#compiler.compile(bytes));
+    const bytes = this.#timed('loweringTime', () => module.finish(regions));
+    const emitted = module.callsEmittedFunctions;
+    const exports = this.#timed('compileTime', () => this.#compiler.compile(bytes, { emitted }));
     if (this.profiler) {
       const { compilation } = this.profiler;
       compilation.modules++;
@@ -254,7 +255,7 @@ export class RegionCache {
   }
 
   /** The regions of the blocks that wait. None waits any longer. */
-  #lowerWaiting(chained: boolean): readonly FoundRegion[] {
+  #lowerWaiting(module: RegionModule): readonly FoundRegion[] {
     const { firstInstructions, regionInstructions } = this.#options;
     const found: FoundRegion[] = [];
     const translated = new Set<number>();
@@ -270,7 +271,7 @@ export class RegionCache {
       }
       for (const { trace } of region.entries) translated.add(this.#blockOf(region.traces[trace].offset, block, pageAt));
       const name = `region ${this.#index.key(block).toString(16)}, ${region.blocks.length} blocks`;
-      found.push({ region, lowered: { ...lowerRegion(region, { chained }), name }, pageAt, block, place });
+      found.push({ region, lowered: { ...lowerRegion(region, module), name }, pageAt, block, place });
     }
     this.#waiting.clear();
     return found;

@@ -8,13 +8,19 @@ import { InternalError } from '../../base/errors.ts';
 /** Failures in a row after which the host is not asked again. */
 const MOST_FAILURES = 3;
 
+/** What modules import besides what all do. */
+export interface RegionImports {
+  /** What emitted code for helpers calls. */
+  readonly emitted: boolean;
+}
+
 export class RegionCompiler {
-  readonly #link: (bytes: Uint8Array<ArrayBuffer>) => WebAssembly.Exports;
+  readonly #link: (bytes: Uint8Array<ArrayBuffer>, imports: RegionImports) => WebAssembly.Exports;
   #failures = 0;
   #refusal: string | undefined;
 
   /** @param link compiles a module and makes an instance of it; may throw */
-  constructor(link: (bytes: Uint8Array<ArrayBuffer>) => WebAssembly.Exports) {
+  constructor(link: (bytes: Uint8Array<ArrayBuffer>, imports: RegionImports) => WebAssembly.Exports) {
     this.#link = link;
   }
 
@@ -24,9 +30,9 @@ export class RegionCompiler {
   }
 
   /** @returns the module's functions; undefined: the host did not make them. @throws InternalError for bytes that are no module */
-  compile(bytes: Uint8Array<ArrayBuffer>): WebAssembly.Exports | undefined {
+  compile(bytes: Uint8Array<ArrayBuffer>, imports: RegionImports): WebAssembly.Exports | undefined {
     try {
-      const exports = this.#link(bytes);
+      const exports = this.#link(bytes, imports);
       this.#failures = 0;
       return exports;
     } catch (cause) {

@@ -4,6 +4,7 @@ import { GPR_SLOT, STATE } from '../../cpu/state-layout.ts';
 import { type CodeWriter, I32 } from '../../wasm/code-writer.ts';
 import { REGION_ENTRY } from '../blocks/region-entry.ts';
 import type { BoundForm } from './bound-form.ts';
+import type { RegionX87 } from './x87/region-x87.ts';
 
 /** A region leaves at least this often, so that code which the host has optimised meanwhile is entered. */
 const MOST_INSTRUCTIONS = 1_000_000;
@@ -54,6 +55,8 @@ export class RegionLocals {
   readonly flags: FlagLocals;
   /** By register number; undefined: the region has nothing to do with it. */
   readonly registers: readonly (number | undefined)[];
+  /** Only of regions that have to do with it. */
+  x87: RegionX87 | undefined;
   readonly #code: CodeWriter;
   /** As bits. */
   readonly #written: number;
@@ -144,6 +147,7 @@ export class RegionLocals {
     code.set(this.budget);
     this.forgetStackPage();
     this.#loadRegisters();
+    this.x87?.reload();
   }
 
   #loadRegisters(): void {
@@ -177,6 +181,7 @@ export class RegionLocals {
       this.pushCarries();
       code.memory('i32.store', STATE.fields.flagCarries);
     }
+    this.x87?.store();
     code.get(this.state);
     this.pushBudget(retired);
     code.memory('i32.store', STATE.fields.budget);

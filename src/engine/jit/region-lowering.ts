@@ -9,10 +9,13 @@ import { BEFORE_BLOCK } from '../interpreter/block-index.ts';
 import { STATUS } from '../interpreter/cold-lowering.ts';
 import { RECORD } from '../interpreter/record-layout.ts';
 import { LocalPool } from '../lowering/value-lowering.ts';
+import type { NumberFunctions } from '../lowering/x87/number-functions.ts';
 import { BlockLowering } from './block-lowering.ts';
 import { type Region, successorsOf } from './region.ts';
 import { type RegionExit, RegionExits } from './region-exits.ts';
 import { RegionLocals } from './region-locals.ts';
+import { RegionX87 } from './x87/region-x87.ts';
+import { planX87 } from './x87/x87-plan.ts';
 
 const PAGE_SHIFT = Math.log2(PAGE_SIZE);
 
@@ -24,16 +27,18 @@ export const CHAIN = { TABLE: 0, TYPE: 0 } as const;
 export interface LoweredRegion {
   readonly code: CodeWriter;
   readonly exits: readonly RegionExit[];
-  /** It calls `CALL_INTERPRETER`. */
-  readonly callsInterpreter: boolean;
 }
 
+/** What a region's function is written for. */
 export interface RegionLoweringOptions {
   /** It goes on in the region that begins where it is left, if there is one, without coming back to the loop. */
   readonly chained: boolean;
+  /** Imports the functions on x87 numbers. */
+  readonly numberFunctions: () => NumberFunctions;
 }
 
-export function lowerRegion(region: Region, { chained }: RegionLoweringOptions): LoweredRegion {
+export function lowerRegion(found: Region, { chained, numberFunctions }: RegionLoweringOptions): LoweredRegion {
+  const { region, plan } = planX87(found);
   const { blocks } = region;
   const code = new CodeWriter(REGION_PARAMETERS.length);
   const instructions = blocks.flatMap((block) => block.instructions);
@@ -41,11 +46,13 @@ export function lowerRegion(region: Region, { chained }: RegionLoweringOptions):
   const callsInterpreter = emitted.length < instructions.length;
   const forms = emitted.map(({ form }) => form);
   const locals = new RegionLocals(code, forms, { callsInterpreter });
+  const entries = region.entries.map(({ block }) => block);
+  if (plan) locals.x87 = new RegionX87(code, { around: locals, plan, entries, functions: numberFunctions });
   const exits = new RegionExits(region.pages.length * 4);
   const graph: FlowGraph = {
     count: blocks.length,
     successors: (node) => successorsOf(blocks[node]),
-    entries: region.entries.map(({ block }) => block),
+    entries,
   };
   const isWithin = (offset: number) => {
     const start = Math.floor(offset / PAGE_SIZE) * PAGE_SIZE;
@@ -60,6 +67,7 @@ export function lowerRegion(region: Region, { chained }: RegionLoweringOptions):
   code.get(locals.entry);
   code.memory('i32.load', REGION_ENTRY.SELECTOR);
   code.set(locals.selector);
+  locals.x87?.enter();
   const done = code.block();
   const leaveCalled = code.block();
   const written = code.block();
@@ -80,7 +88,10 @@ export function lowerRegion(region: Region, { chained }: RegionLoweringOptions):
     graph,
     code,
     selector: locals.selector,
-    node: (node, branches) => new BlockLowering(context, blocks[node], branches).write(needs[node]),
+    node(node, branches) {
+      locals.x87?.beginBlock(node);
+      new BlockLowering(context, blocks[node], branches).write(needs[node]);
+    },
   });
   code.end(); // leave
   writeExit(code, locals, goOn);
@@ -107,7 +118,7 @@ export function lowerRegion(region: Region, { chained }: RegionLoweringOptions):
   countOne(code, locals.entry, REGION_ENTRY.ENTERED);
   if (chained) writeChain(code, locals, goOn);
   code.get(goOn);
-  return { code, exits: exits.list, callsInterpreter };
+  return { code, exits: exits.list };
 }
 
 /**

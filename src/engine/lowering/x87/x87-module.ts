@@ -30,6 +30,10 @@ const FUNCTIONS: Readonly<Record<string, Write>> = EMITTED;
 export type X87FunctionName = keyof typeof EMITTED;
 export const isX87Function = (helper: string): helper is X87FunctionName => Object.hasOwn(FUNCTIONS, helper);
 
+const CHECKS: ReadonlySet<X87FunctionName> = new Set(['x87Check', 'x87Wait']);
+/** Whether a function, where it does not decline, leaves everything as it was. */
+export const isX87Check = (name: X87FunctionName): boolean => CHECKS.has(name);
+
 /** Writes a function in place of its call: `DONE` or `DECLINED` is left on the stack. Arguments are locals or constants. */
 export function writeX87Function(
   code: CodeWriter,
@@ -37,9 +41,13 @@ export function writeX87Function(
   context: Omit<WriteContext, 'f'>,
   args: readonly Expression[],
 ): void {
-  writeInPlace(code, I32, (f) => (FUNCTIONS[name] as WriteAny)({ ...context, f }, ...args));
+  writeInPlace(code, I32, (f) => writeX87With(name, { ...context, f }, args));
 }
 type WriteAny = (context: WriteContext, ...args: readonly Expression[]) => void;
+
+/** Writes a function in place of its call, with a writer for which returning is what the caller wants. */
+export const writeX87With = (name: X87FunctionName, context: WriteContext, args: readonly Expression[]): void =>
+  (FUNCTIONS[name] as WriteAny)(context, ...args);
 
 /** Bytes of the module. It imports `memory`. */
 export function buildX87Module(options: { wide: boolean; maximumPages: number }): Uint8Array<ArrayBuffer> {
