@@ -187,7 +187,7 @@ const VALUES: readonly Row[] = [
   ...['engines', 'instructions', 'interval', 'type', 'prompt'].map(
     (name): Row => [`difftest --${name} without its value`, `difftest lockstep --${name}`, new RegExp(`^--${name} needs a value; see vetro difftest --help$`)],
   ),
-  ['one engine to compare', 'difftest lockstep --demo --engines reference', /^--engines takes two different engines, as in interpreter,reference, not reference$/],
+  ['one engine to compare', 'difftest lockstep --demo --engines reference', /^--engines takes two different engines, as in jit,interpreter, not reference$/],
   ['three engines to compare', 'difftest lockstep --engines reference,interpreter,reference', /^--engines takes two different engines/],
   ['an engine and itself', 'difftest lockstep --engines reference,reference', /^--engines takes two different engines/],
   ['an unknown engine to compare', 'difftest lockstep --engines interpreter,warp', /^--engines takes names from auto, jit, interpreter, reference, not warp$/],

@@ -75,7 +75,7 @@ describe('a region at work', () => {
 
   it('adds up the figures of its entries', () => {
     const { pool, live } = create();
-    expect(live.figures).toEqual({ entered: 0, retired: 0, refused: 0 });
+    expect(live.figures).toMatchObject({ entered: 0, retired: 0, refused: 0 });
     for (const [selector, scale] of [1, 100].entries()) {
       const at = live.entryAt(selector);
       pool.views.u32[(at + REGION_ENTRY.ENTERED) >>> 2] = 2 * scale;
