@@ -20,6 +20,8 @@ export type EngineExit =
 
 export interface Engine {
   readonly name: 'interpreter' | 'reference';
+  /** Why hot code is not translated any longer, in the host's words. Undefined: it is, or never was. */
+  readonly refusal?: string | undefined;
   /**
    * Executes at most `budget` instructions from `state.ip`, exactly that many unless it exits earlier. Every iteration
    * of a repeated string instruction counts as one. On return `state.ip` is the instruction to execute next (for a

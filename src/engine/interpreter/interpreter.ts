@@ -81,7 +81,14 @@ export class Interpreter implements Engine, EmittedCodeHost {
     };
     if (translation) {
       const fetchedPage = (page: number, half: CodeHalf) => cpu.mmu.fetchedPage(page, half);
-      const parts = { pool: cpu.pool, runtime, blocks: this.#blocks, code: this.#source, fetchedPage };
+      const parts = {
+        pool: cpu.pool,
+        runtime,
+        blocks: this.#blocks,
+        code: this.#source,
+        bytes: (page: number) => watch.bytes(page),
+        fetchedPage,
+      };
       const regions = new RegionCache(parts, translation);
       // Regions know nothing of stops.
       this.#blocks.heatFor = (address, modeKey) =>
@@ -131,6 +138,10 @@ export class Interpreter implements Engine, EmittedCodeHost {
   stopBefore(offsets: ReadonlySet<number>): void {
     this.#source.stops = offsets;
     this.#clear();
+  }
+
+  get refusal(): string | undefined {
+    return this.#regions?.refusal;
   }
 
   dispose(): void {

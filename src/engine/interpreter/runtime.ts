@@ -54,10 +54,17 @@ export class InterpreterRuntime {
     return this.#loops[width].run(state);
   }
 
-  /** Links a module of regions. */
-  linkRegions(module: WebAssembly.Module): WebAssembly.Exports {
+  /** Regions are to call each other, where nothing else is said. */
+  get chainsRegions(): boolean {
+    return this.#library.chainsRegions;
+  }
+
+  /** Compiles and links a module of regions. @throws as WebAssembly does, or whatever the host compiles with */
+  linkRegions(bytes: Uint8Array<ArrayBuffer>): WebAssembly.Exports {
     const { callCold } = this.#loops.narrow!;
-    return new WebAssembly.Instance(module, { host: { memory: this.#pool.memory, callCold } }).exports;
+    return new WebAssembly.Instance(this.#library.regions(bytes), {
+      host: { memory: this.#pool.memory, callCold, regions: this.regions.table },
+    }).exports;
   }
 
   /** Makes what every guest needs, the loop above all, so that no run has to wait for its compilation. */

@@ -9,7 +9,7 @@
 import { PAGE_SIZE } from '../../base/address.ts';
 import { SEGMENT_STRIDE, STATE } from '../../cpu/state-layout.ts';
 import { TLB } from '../../cpu/tlb-layout.ts';
-import { isOperation, type Value, type Width } from '../../ir/value.ts';
+import { isOperation, type Operation, type Value, type Width } from '../../ir/value.ts';
 import type { Place, SegmentRef } from '../../isa/operand.ts';
 import { SEGMENT } from '../../isa/semantics.ts';
 import { type CodeWriter, I32, type Label } from '../../wasm/code-writer.ts';
@@ -447,23 +447,42 @@ export class BlockLowering extends FormLowering {
 
   /** The carries are worked out where somebody wants to know. */
   protected override setAllFlags(result: Value, vector: Value): void {
-    if (!isOperation(vector) || vector.width > 32 || (vector.op !== 'addCarries' && vector.op !== 'subBorrows'))
-      return super.setAllFlags(result, vector);
+    if (!isCarryVector(vector)) return super.setAllFlags(result, vector);
+    const { carries, carry } = this.#context.locals.flags;
+    this.#setVector(vector);
+    if (carry !== carries) {
+      for (const name of ['left', 'right', 'sum'] as const) {
+        this.code.get(carries[name]);
+        this.code.set(carry[name]);
+      }
+    }
+    this.setFlagResult(() => this.signedResult(result));
+  }
+
+  protected override setAllButCarry(result: Value, vector: Value): boolean {
+    const { carries, carry } = this.#context.locals.flags;
+    if (carry === carries || !isCarryVector(vector)) return false;
+    this.#setVector(vector);
+    this.setFlagResult(() => this.signedResult(result));
+    return true;
+  }
+
+  /** Carries of an addition or a subtraction, as `FlagLocals` has them. */
+  #setVector({ op, args }: Operation): void {
     const { code } = this;
-    const { flags } = this.#context.locals;
-    const [first, second, third] = vector.args;
-    const [left, sum] = vector.op === 'addCarries' ? [first, third] : [third, first];
+    const { carries, deltas } = this.#context.locals.flags;
+    const [first, second, third] = args;
+    const [left, sum] = op === 'addCarries' ? [first, third] : [third, first];
     for (const [value, local] of [
-      [left, flags.left],
-      [second, flags.right],
-      [sum, flags.sum],
+      [left, carries.left],
+      [second, carries.right],
+      [sum, carries.sum],
     ] as const) {
       this.#onTop(value);
       code.set(local);
     }
     code.i32(0);
-    code.set(flags.deltas);
-    this.setFlagResult(() => this.signedResult(result));
+    code.set(deltas);
   }
 
   /** Pushes a value of which the top bits are the word's, and bit 3 its own. */
@@ -477,3 +496,7 @@ export class BlockLowering extends FormLowering {
     code.op('i32.or');
   }
 }
+
+/** Whether a value is the carries of an addition or a subtraction of up to 32 bits. */
+const isCarryVector = (value: Value): value is Operation =>
+  isOperation(value) && value.width <= 32 && (value.op === 'addCarries' || value.op === 'subBorrows');

@@ -48,6 +48,8 @@ export class BoundForm {
   readonly gives: ReadonlyMap<string, Value>;
   /** It changes flags in ways that `gives` does not say. */
   readonly changesFlags: boolean;
+  /** It gives flags of a vector of carries, but keeps CF. */
+  readonly keepsCarry: boolean;
   /** General registers that it reads or writes, and that it writes, as bits. */
   readonly registers: number;
   readonly registersWritten: number;
@@ -64,6 +66,10 @@ export class BoundForm {
     this.isRestartable = isRestartable(statements);
     this.onlyFaults = someStatement(statements, (one) => one.kind === 'raise' && one.condition === undefined);
     this.gives = flagsGiven(statements);
+    this.keepsCarry = someStatement(
+      statements,
+      (one) => one.kind === 'flags' && one.values.OF?.op === 'overflow' && one.values.CF === undefined,
+    );
     this.changesFlags = someStatement(statements, mayChangeFlags);
     this.#readsFlags = someStatement(statements, (one) => one.kind === 'read' && one.place.space === 'flag');
   }

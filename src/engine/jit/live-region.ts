@@ -88,6 +88,7 @@ export class LiveRegion {
       u32[(at + REGION_ENTRY.SELECTOR) >>> 2] = selector;
       u32[(at + REGION_ENTRY.REGION) >>> 2] = this.#known;
       u32[(at + REGION_ENTRY.PAGE_OFFSET) >>> 2] = traces[trace].offset & -4096;
+      u32[(at + REGION_ENTRY.BLOCK) >>> 2] = this.blocks[trace];
     }
     for (const [index, page] of pages.entries()) u32[(this.#known >>> 2) + index] = page;
     for (const [index, { cause, trace, offset, within, retired }] of exits.entries()) {

@@ -5,6 +5,7 @@
  */
 import { PAGE_SIZE } from '../../base/address.ts';
 import type { CodeHalf } from '../../cpu/fetch-tlb.ts';
+import { MODE } from '../../cpu/mode-key.ts';
 import type { Pool } from '../../memory/pool.ts';
 import type { CodeSource } from '../blocks/block-decoder.ts';
 import type { BlockCache } from '../interpreter/block-cache.ts';
@@ -13,6 +14,7 @@ import type { InterpreterRuntime } from '../interpreter/runtime.ts';
 import { Cooling } from './cooling.ts';
 import { LiveRegion, type RegionPlace } from './live-region.ts';
 import type { Region } from './region.ts';
+import { RegionCompiler } from './region-compiler.ts';
 import { findRegion } from './region-finder.ts';
 import { lowerRegion } from './region-lowering.ts';
 import { buildRegionModule, canTranslateIn, type NamedRegion, regionExport } from './region-module.ts';
@@ -26,6 +28,8 @@ export interface RegionCacheParts {
   readonly runtime: InterpreterRuntime;
   readonly blocks: BlockCache;
   readonly code: CodeSource;
+  /** The bytes of a physical page; undefined if no frame holds them. */
+  readonly bytes: (page: number) => Uint8Array | undefined;
   /** Physical page of a linear one that code was fetched from, −1 if that is not known. */
   readonly fetchedPage: (page: number, half: CodeHalf) => number;
 }
@@ -52,6 +56,8 @@ const LOOKS = 64;
 
 /** Misses of an access after which the interpreter does it: a device, or a page with code and data. */
 const MISSES = 2000;
+/** Entries of a block that may have been translated before, until that is looked up. */
+const EARLY = 4;
 /** Part of the regions that go where there are too many. */
 const EVICTED = 1 / 3;
 const NONE: ReadonlySet<number> = new Set();
@@ -66,10 +72,13 @@ export class RegionCache {
   readonly #waiting = new Map<number, Wanted>();
   /** Linear memory of regions that are gone. */
   #released: { readonly address: number; readonly bytes: number }[] = [];
+  /** Keys of blocks that may have been translated before. */
+  readonly #early = new Set<number>();
   #runs = 0;
   /** Where the round of looks at the watched regions is. */
   #round: MapIterator<[LiveRegion, { readonly block: number; readonly place: Wanted }]> | undefined;
   readonly #cooling = new Cooling();
+  readonly #compiler: RegionCompiler;
   readonly #kept = new TranslationStore();
   /** Regions that may be made anew, with the blocks that they were made for. */
   readonly #watched = new Map<LiveRegion, { readonly block: number; readonly place: Wanted }>();
@@ -86,11 +95,22 @@ export class RegionCache {
       regionSize: (block) => this.#entered(block)?.translation.instructions ?? 0,
     });
     this.#options = options;
+    this.#compiler = new RegionCompiler((bytes) => parts.runtime.linkRegions(bytes));
+  }
+
+  /** Why nothing is translated any longer, in the host's words; undefined while it is. */
+  get refusal(): string | undefined {
+    return this.#compiler.refusal;
   }
 
   /** Entries of a new block, at a physical address, until it is hot. */
   heatFor(address: number, modeKey: number): number {
-    if (!canTranslateIn(modeKey)) return COOL;
+    if (!canTranslateIn(modeKey) || this.refusal !== undefined) return COOL;
+    const [first] = this.#parts.bytes(Math.floor(address / PAGE_SIZE))!.subarray(address % PAGE_SIZE);
+    if (this.#kept.hasAny(address % PAGE_SIZE, first)) {
+      this.#early.add(address * 16 + (modeKey & MODE.BLOCK_MASK));
+      return Math.min(EARLY, this.#options.threshold - 1);
+    }
     return this.#cooling.threshold(Math.floor(address / PAGE_SIZE), this.#options.threshold) - 1;
   }
 
@@ -102,6 +122,15 @@ export class RegionCache {
       return 0;
     }
     if (this.#linkKnown(block, place)) return this.#index.region(block);
+    if (this.refusal !== undefined) {
+      this.#index.setRegion(block, { region: 0, heat: COOL });
+      return 0;
+    }
+    if (this.#early.delete(this.#index.key(block))) {
+      const page = Math.floor(this.#index.key(block) / 16 / PAGE_SIZE);
+      this.#index.setRegion(block, { region: 0, heat: this.#cooling.threshold(page, this.#options.threshold) });
+      return 0;
+    }
     const again = this.#waiting.has(block);
     this.#waiting.set(block, { ...place, size: 'first', calls: NONE });
     if (!again && this.#waiting.size < this.#options.batch) {
@@ -115,7 +144,7 @@ export class RegionCache {
 
   /** Looks after regions, now and then: to be called where none runs. */
   maintain(): void {
-    if (++this.#runs % RUNS_BETWEEN !== 0) return;
+    if (++this.#runs % RUNS_BETWEEN !== 0 || this.refusal !== undefined) return;
     this.#round ??= this.#watched.entries();
     for (let looks = 0; looks < LOOKS; looks++) {
       const { value, done } = this.#round.next();
@@ -148,6 +177,7 @@ export class RegionCache {
   clear(): void {
     this.#waiting.clear();
     this.#source.forget();
+    this.#early.clear();
     for (const regions of this.#live.values()) for (const live of regions) this.#release(live);
     this.#takeBack();
   }
@@ -160,6 +190,7 @@ export class RegionCache {
 
   #flush(): void {
     this.#takeBack();
+    const chained = this.#options.chained ?? this.#parts.runtime.chainsRegions;
     const found: {
       readonly region: Region;
       readonly lowered: NamedRegion;
@@ -181,14 +212,18 @@ export class RegionCache {
       }
       for (const { trace } of region.entries) translated.add(this.#blockOf(region.traces[trace].offset, block, pageAt));
       const name = `region ${this.#index.key(block).toString(16)}, ${region.blocks.length} blocks`;
-      found.push({ region, lowered: { ...lowerRegion(region), name }, pageAt, block, place });
+      found.push({ region, lowered: { ...lowerRegion(region, { chained }), name }, pageAt, block, place });
     }
     this.#waiting.clear();
     if (found.length === 0) return;
     const regions = found.map(({ lowered }) => lowered);
-    const module = new WebAssembly.Module(buildRegionModule(regions, { maximumPages: MAXIMUM_PAGES }));
-    const exports = this.#parts.runtime.linkRegions(module);
+    const exports = this.#compiler.compile(buildRegionModule(regions, { maximumPages: MAXIMUM_PAGES, chained }));
     for (const [index, { region, lowered, pageAt, block, place }] of found.entries()) {
+      if (exports === undefined) {
+        // What is a region already stays one, if a small one.
+        if (this.#index.region(block) === 0) this.#index.setRegion(block, { region: 0, heat: COOL });
+        continue;
+      }
       const compiled = exports[regionExport(index)] as CallableFunction;
       const translation = this.#keep(region, lowered, compiled, { pageAt, size: place.size });
       const before = this.#entered(block);
@@ -244,7 +279,7 @@ export class RegionCache {
   #bytes({ offset, length }: { readonly offset: number; readonly length: number }, pageAt: PageAt) {
     const page = pageAt(offset & -PAGE_SIZE);
     const within = offset & (PAGE_SIZE - 1);
-    return page < 0 ? undefined : this.#parts.code.pageBytes(page)?.subarray(within, within + length);
+    return page < 0 ? undefined : this.#parts.bytes(page)?.subarray(within, within + length);
   }
 
   /** Puts to work what was once compiled for the same bytes. */

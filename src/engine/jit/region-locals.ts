@@ -18,10 +18,16 @@ const DELTAS = FLAG_CARRIES.SF_DELTA | FLAG_CARRIES.PF_DELTA;
  */
 export interface FlagLocals {
   readonly result: number;
+  readonly carries: CarryLocals;
+  /** Those that CF comes from: the same, but in regions that have instructions which keep it. */
+  readonly carry: CarryLocals;
+  readonly deltas: number;
+}
+
+interface CarryLocals {
   readonly left: number;
   readonly right: number;
   readonly sum: number;
-  readonly deltas: number;
 }
 
 export class RegionLocals {
@@ -53,6 +59,8 @@ export class RegionLocals {
   readonly #written: number;
   readonly #writesFlags: boolean;
   readonly #start: number;
+  readonly #vector: number;
+  readonly #carry: number;
   readonly #callsInterpreter: boolean;
 
   /** @param forms all that are emitted */
@@ -67,6 +75,8 @@ export class RegionLocals {
     this.budget = local();
     this.reserve = local();
     this.#start = local();
+    this.#vector = local();
+    this.#carry = local();
     this.tlbRead = local();
     this.tlbWrite = local();
     this.stackPage = local();
@@ -76,7 +86,10 @@ export class RegionLocals {
     this.selector = local();
     this.status = local();
     this.tag = local();
-    this.flags = { result: local(), left: local(), right: local(), sum: local(), deltas: local() };
+    const triple = (): CarryLocals => ({ left: local(), right: local(), sum: local() });
+    const carries = triple();
+    const carry = forms.some(({ keepsCarry }) => keepsCarry) ? triple() : carries;
+    this.flags = { result: local(), carries, carry, deltas: local() };
     this.registers = Array.from({ length: 8 }, (_, number) => (used & (1 << number) ? local() : undefined));
   }
 
@@ -192,7 +205,37 @@ export class RegionLocals {
   /** Pushes the word `flagCarries`. */
   pushCarries(): void {
     const code = this.#code;
-    const { left, right, sum, deltas } = this.flags;
+    const { carries, carry, deltas } = this.flags;
+    this.#pushVector(carries);
+    if (carry === carries) {
+      code.i32(FLAG_CARRIES.CF | FLAG_CARRIES.OVERFLOW | FLAG_CARRIES.AF);
+      code.op('i32.and');
+    } else {
+      // bit 31: CF; bit 30: CF ^ OF, where OF is the vector's own top bits' difference; bit 3: AF
+      code.set(this.#vector);
+      this.#pushVector(carry);
+      code.i32(FLAG_CARRIES.CF);
+      code.op('i32.and');
+      code.tee(this.#carry);
+      code.get(this.#carry);
+      code.i32(1);
+      code.op('i32.shr_u');
+      code.get(this.#vector);
+      code.get(this.#vector);
+      code.i32(1);
+      code.op('i32.shr_u', 'i32.xor', 'i32.xor');
+      code.i32(FLAG_CARRIES.OVERFLOW);
+      code.op('i32.and', 'i32.or');
+      code.get(this.#vector);
+      code.i32(FLAG_CARRIES.AF);
+      code.op('i32.and', 'i32.or');
+    }
+    code.get(deltas);
+    code.op('i32.or');
+  }
+
+  #pushVector({ left, right, sum }: CarryLocals): void {
+    const code = this.#code;
     code.get(left);
     code.get(right);
     code.op('i32.and');
@@ -202,19 +245,19 @@ export class RegionLocals {
     code.get(sum);
     code.i32(-1);
     code.op('i32.xor', 'i32.and', 'i32.or');
-    code.i32(FLAG_CARRIES.CF | FLAG_CARRIES.OVERFLOW | FLAG_CARRIES.AF);
-    code.op('i32.and');
-    code.get(deltas);
-    code.op('i32.or');
   }
 
   /** `push` pushes the word. */
   setCarries(push: () => void): void {
     const code = this.#code;
-    const { left, right, deltas } = this.flags;
+    const { carries, carry, deltas } = this.flags;
     push();
-    code.tee(left);
-    code.tee(right);
+    code.tee(carries.left);
+    code.tee(carries.right);
+    if (carry !== carries) {
+      code.tee(carry.left);
+      code.tee(carry.right);
+    }
     code.i32(DELTAS);
     code.op('i32.and');
     code.set(deltas);

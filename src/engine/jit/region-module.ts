@@ -2,30 +2,39 @@
 import { MODE } from '../../cpu/mode-key.ts';
 import { I32 } from '../../wasm/code-writer.ts';
 import { ModuleBuilder } from '../../wasm/module-builder.ts';
+import { REGION_TABLE_SIZE } from '../blocks/region-entry.ts';
 import { COLD_PARAMETERS } from '../interpreter/cold-lowering.ts';
 import { CALL_INTERPRETER } from './call-interpreter.ts';
-import { type LoweredRegion, REGION_PARAMETERS } from './region-lowering.ts';
+import { CHAIN, type LoweredRegion, REGION_PARAMETERS } from './region-lowering.ts';
 
 export interface NamedRegion extends LoweredRegion {
   /** What profiles call it. */
   readonly name: string;
 }
 
+/** Of a region's function. */
+const REGION_TYPE = { parameters: REGION_PARAMETERS, results: [I32] } as const;
+
 export const regionExport = (index: number): string => `r${index}`;
 
-/** Bytes of the module. It imports `memory`, and `callCold` where a region needs it. */
+/** Bytes of the module. It imports `memory`; `regions` where they are chained, and `callCold` where one needs it. */
 export function buildRegionModule(
   regions: readonly NamedRegion[],
-  { maximumPages }: { readonly maximumPages: number },
+  { maximumPages, chained }: { readonly maximumPages: number; readonly chained: boolean },
 ): Uint8Array<ArrayBuffer> {
   const module = new ModuleBuilder();
   module.importMemory('memory', { minimumPages: 1, maximumPages });
+  if (chained) {
+    const table = module.importTable('regions', REGION_TABLE_SIZE);
+    const type = module.type(REGION_TYPE);
+    if (table !== CHAIN.TABLE || type !== CHAIN.TYPE) throw new TypeError('what chains regions is declared first');
+  }
   if (regions.some(({ callsInterpreter }) => callsInterpreter)) {
     const index = module.importFunction('callCold', { parameters: COLD_PARAMETERS, results: [I32] });
     if (index !== CALL_INTERPRETER) throw new TypeError('the interpreter is imported first');
   }
   regions.forEach(({ code, name }, index) => {
-    const declared = module.declare({ parameters: REGION_PARAMETERS, results: [I32] }, name);
+    const declared = module.declare(REGION_TYPE, name);
     module.define(declared, code);
     module.export(regionExport(index), declared);
   });

@@ -14,6 +14,8 @@ export interface TranslationOptions {
   readonly mostRegions: number;
   /** Code of pages that keep changing is translated later and later. */
   readonly cools: boolean;
+  /** Regions call each other. Default: as the code library was told. */
+  readonly chained?: boolean;
 }
 
 export const DEFAULT_TRANSLATION: TranslationOptions = {

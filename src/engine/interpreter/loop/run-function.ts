@@ -237,10 +237,6 @@ export class RunFunction extends LoopFunction {
     code.set(linkFrom);
     code.br(labels.resolve);
     code.end();
-    code.get(next);
-    code.i32(GO_ON.INTERPRET);
-    code.op('i32.eq');
-    code.brIf(interpret);
     code.i32(EXIT.FAULT);
     code.i32(EXIT.ATTENTION);
     code.get(next);
