@@ -311,8 +311,8 @@ export const JIT_MUTATIONS: readonly Mutation[] = [
   {
     fault: '16-bit code is translated as 32-bit code',
     file: jit('region-cache'),
-    original: 'if (!canTranslateIn(modeKey)) return COOL;',
-    planted: '',
+    original: 'if (!canTranslateIn(modeKey) || ',
+    planted: 'if (',
     tests: [translation('modes')],
   },
   {

@@ -42,8 +42,8 @@ export class RegionMachine {
     memory.copyIn(CODE_BASE, code.bytes);
     this.machine.enter(code.address('start'));
     const { pool } = processor;
-    const lowered = lowerRegion(this.region);
-    const bytes = buildRegionModule([{ ...lowered, name: 'tested' }], { maximumPages: 65536 });
+    const lowered = lowerRegion(this.region, { chained: false });
+    const bytes = buildRegionModule([{ ...lowered, name: 'tested' }], { maximumPages: 65536, chained: false });
     const callCold = (_: number, record: number) => this.interpret(record >>> 0);
     const { exports } = new WebAssembly.Instance(new WebAssembly.Module(bytes), {
       host: { memory: pool.memory, callCold },
@@ -69,7 +69,7 @@ export class RegionMachine {
       },
       {
         pages: pages.map(({ offset }) => (code.base + offset) / PAGE_SIZE),
-        blocks: traces.map(() => 0),
+        blocks: traces.map(({ offset }) => this.recordOf(offset)),
         recordAt: (_, offset) => this.recordOf(offset),
       },
       1,

@@ -302,7 +302,7 @@ describe('a region of several pages', () => {
     const machine = create(SOURCE);
     machine.state.setReg32(ECX, 6);
     machine.state.pool.views.u32[(entryOf(machine, CODE_BASE + offset) + field) >>> 2]++;
-    expect(machine.run(100)).toEqual({ goOn: GO_ON.INTERPRET, exit: undefined, retired: 0 });
+    expect(machine.run(100)).toEqual({ goOn: machine.recordOf(0), exit: undefined, retired: 0 });
     expect(reg(machine, EAX)).toBe(0);
     expect(machine.live.figures).toEqual({ entered: 0, retired: 0, refused: 1 });
   });
