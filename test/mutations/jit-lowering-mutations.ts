@@ -327,13 +327,6 @@ export const JIT_LOWERING_MUTATIONS: readonly Mutation[] = [
     tests: UNIT,
   },
   {
-    fault: 'INC and DEC do not keep the carry',
-    file: LOCALS,
-    original: 'forms.some(({ keepsCarry }) => keepsCarry) ? triple() : carries',
-    planted: 'carries',
-    tests: UNIT,
-  },
-  {
     fault: 'what sets all flags sets them but for the carry, where others keep the carry',
     file: BLOCK,
     original: '        this.code.set(carry[name]);',
