@@ -18,3 +18,5 @@ export function dataBase(mode: VectorMode, segment?: number): number {
 }
 /** Offset in CS of the instruction under test. */
 export const slotOffset = (mode: VectorMode): number => HARNESS_MAP.slot - codeBase(mode);
+/** Of the byte before it, which no vector's instruction leads to. */
+export const leadInOffset = (mode: VectorMode): number => slotOffset(mode) - 1;

@@ -25,6 +25,8 @@ const STATUS_FLAGS = 0x8d5;
 const FLAG_DF = 0x400;
 const FLAGS_BASE = 0x202;
 
+const REPEATED_REGISTERS: ReadonlySet<number> = new Set([GPR.rCX, GPR.rSI, GPR.rDI]);
+
 export interface Sequence extends Vector {
   /** Instructions to run: all of them, and some rounds of the loop at the end. */
   readonly instructions: number;
@@ -101,10 +103,26 @@ export class SequenceGenerator {
       window: WINDOW,
       initial: {
         registers,
-        flags: FLAGS_BASE | (Number(random.bits(12)) & (STATUS_FLAGS | FLAG_DF)),
+        flags: this.#flags(),
         memory,
       },
     };
+  }
+
+  /** The same code with other registers, flags and memory, but for what a repeated instruction at its beginning needs. */
+  again(sequence: Sequence): Sequence {
+    const random = this.#random;
+    const { initial } = sequence;
+    const registers = initial.registers.map((value, register) =>
+      REPEATED_REGISTERS.has(register) || random.oneIn(2) ? value : edgeInteger(random, registerWidth(this.#mode)),
+    );
+    const memory = new Uint8Array(WINDOW_SIZE);
+    random.fill(memory);
+    return { ...sequence, initial: { registers, flags: this.#flags(), memory } };
+  }
+
+  #flags(): number {
+    return FLAGS_BASE | (Number(this.#random.bits(12)) & (STATUS_FLAGS | FLAG_DF));
   }
 
   #encode({ pattern, operandSize, memory, condition, mode }: TestForm, branch: boolean): number[] | undefined {

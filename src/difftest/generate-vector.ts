@@ -33,6 +33,10 @@ export class VectorGenerator {
   readonly #facts: StatementFacts;
   readonly #windowSize: number;
   readonly #usesX87: boolean;
+  /** The code made last, with the window and the registers that it finds its operands with. */
+  #last:
+    | { readonly fields: PatternFields; readonly vector: Vector; readonly addresses: ReadonlySet<number> }
+    | undefined;
 
   constructor(form: TestForm, random: Random) {
     this.#form = form;
@@ -46,22 +50,14 @@ export class VectorGenerator {
   next(): Vector | undefined {
     const random = this.#random;
     const { mode, pattern } = this.#form;
-    const { row } = pattern;
-    const width = registerWidth(mode);
-    const registers = Array.from({ length: mode === 64 ? 16 : 8 }, () => this.#value(width));
+    const registers = this.#registers();
     const base = dataBase(mode);
-    const memory = new Uint8Array(this.#windowSize);
     const window = this.#placeWindow();
-    const memoryView = new DataView(memory.buffer);
-    this.#fillWindow(memoryView);
+    const memory = this.#windowContents();
 
     // Registers that the semantics use as addresses point into the window.
     for (const register of this.#facts.pointers) registers[register] = BigInt(this.#target(window, 16) - base);
-    for (const register of this.#facts.byteIndexes) {
-      registers[register] = (registers[register] & ~0xffn) | BigInt(random.below(24));
-    }
-    this.#adjust(row.mnemonic, registers);
-    this.#equalize(row.mnemonic, registers, memory);
+    this.#suit(registers, memory);
 
     const addressSize = this.#addressSize();
     const fields: PatternFields = {
@@ -75,25 +71,80 @@ export class VectorGenerator {
       repeat: this.#form.repeat,
       rex: mode === 64 && random.oneIn(4),
     };
-    for (const field of this.#facts.indexFields) {
-      const register = fields[field]!;
-      registers[register] = BigInt.asUintN(width, BigInt(random.below(random.oneIn(16) ? 1 << 20 : 256) - 128));
-    }
-    if (this.#form.repeat !== 'none') {
-      registers[GPR.rCX] = this.#withLow(registers[GPR.rCX], addressSize, BigInt(random.below(9)));
-      // REP with a count of 0 before INS and OUTS: AMD CPUs check the port's permission even then.
-      if (/^(ins|outs)/.test(row.mnemonic)) registers[GPR.rCX] |= 1n;
-    }
+    this.#suitFields(registers, fields);
     const withMemory = this.#memoryOperand(fields, { registers, memory, window });
     if (withMemory === undefined) return undefined;
-    if (row.mnemonic === 'popf') this.#maskFlagsImage(memoryView, Number(registers[GPR.rSP]) + base - window);
-
     const bytes = encodePattern(pattern, withMemory);
     if (typeof bytes === 'string' || bytes.length > 15) return undefined;
-    const df = random.oneIn(row.repeat === undefined ? 8 : 2) ? FLAG_DF : 0;
+    const vector = this.#vector({ code: Uint8Array.from(bytes), window, registers, memory });
+    const addresses = new Set(this.#facts.pointers);
+    for (const register of [withMemory.memory?.base, withMemory.memory?.index]) {
+      if (typeof register === 'number') addresses.add(register);
+    }
+    this.#last = { fields, vector, addresses };
+    return vector;
+  }
+
+  /** Another state for the code of the last vector, which finds its operands in the same window; undefined: there is none. */
+  again(): Vector | undefined {
+    if (this.#last === undefined) return undefined;
+    const { fields, addresses, vector } = this.#last;
+    const { code, window, initial } = vector;
+    const registers = this.#registers();
+    // An image that FXRSTOR takes is not just anything.
+    const memory = this.#form.pattern.row.mnemonic === 'fxrstor' ? initial.memory : this.#windowContents();
+    this.#suit(registers, memory);
+    this.#suitFields(registers, fields);
+    for (const register of addresses) registers[register] = initial.registers[register];
+    return this.#vector({ code, window, registers, memory });
+  }
+
+  #registers(): bigint[] {
+    const { mode } = this.#form;
+    return Array.from({ length: mode === 64 ? 16 : 8 }, () => this.#value(registerWidth(mode)));
+  }
+
+  #windowContents(): Uint8Array {
+    const memory = new Uint8Array(this.#windowSize);
+    this.#fillWindow(new DataView(memory.buffer));
+    return memory;
+  }
+
+  /** Makes values fit what the instruction is. */
+  #suit(registers: bigint[], memory: Uint8Array): void {
+    const { mnemonic } = this.#form.pattern.row;
+    for (const register of this.#facts.byteIndexes) {
+      registers[register] = (registers[register] & ~0xffn) | BigInt(this.#random.below(24));
+    }
+    this.#adjust(mnemonic, registers);
+    this.#equalize(mnemonic, registers, memory);
+  }
+
+  /** Makes values fit how the instruction is encoded. */
+  #suitFields(registers: bigint[], fields: PatternFields): void {
+    const random = this.#random;
+    const { mode, pattern, repeat } = this.#form;
+    for (const field of this.#facts.indexFields) {
+      const offset = BigInt(random.below(random.oneIn(16) ? 1 << 20 : 256) - 128);
+      registers[fields[field]!] = BigInt.asUintN(registerWidth(mode), offset);
+    }
+    if (repeat === 'none') return;
+    registers[GPR.rCX] = this.#withLow(registers[GPR.rCX], fields.addressSize, BigInt(random.below(9)));
+    // REP with a count of 0 before INS and OUTS: AMD CPUs check the port's permission even then.
+    if (/^(ins|outs)/.test(pattern.row.mnemonic)) registers[GPR.rCX] |= 1n;
+  }
+
+  #vector(made: Pick<Vector, 'code' | 'window'> & { registers: bigint[]; memory: Uint8Array }): Vector {
+    const random = this.#random;
+    const { mode, pattern } = this.#form;
+    const { code, window, registers, memory } = made;
+    if (pattern.row.mnemonic === 'popf') {
+      this.#maskFlagsImage(new DataView(memory.buffer), Number(registers[GPR.rSP]) + dataBase(mode) - window);
+    }
+    const df = random.oneIn(pattern.row.repeat === undefined ? 8 : 2) ? FLAG_DF : 0;
     return {
       mode,
-      code: Uint8Array.from(bytes),
+      code,
       window,
       initial: {
         registers,

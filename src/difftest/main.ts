@@ -3,7 +3,8 @@
  * `node .ci/ts.js src/difftest/main.ts [forms, as a regular expression] [vectors per form] [seed]`
  * prints, per row, the first mismatch, shrunk; exit status 1 if there is one, or too little coverage. `--coverage` prints
  * that, too; `--mode 64` runs 64-bit code only; `--record folder` writes each of those as a regression case,
- * `--engine interpreter` and `--engine reference` compare these engines too.
+ * `--engine interpreter` and `--engine reference` compare these engines too, `--engine jit` translated code, for which
+ * `--states 32` makes so many vectors of each code.
  */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
@@ -30,6 +31,7 @@ const { values, positionals } = parseArgs({
     show: { type: 'string', default: '1' },
     mode: { type: 'string', multiple: true },
     engine: { type: 'string', multiple: true, default: [] },
+    states: { type: 'string', default: '1' },
   },
 });
 const [pattern = '', vectors = '100', seed = '1'] = positionals;
@@ -43,6 +45,7 @@ const result = runDifftest(INSTRUCTIONS, {
   vectorsPerForm: Number(vectors),
   modes: (values.mode?.map(Number) ?? [32, 64]) as VectorMode[],
   engines: values.engine as EngineName[],
+  statesPerCode: Number(values.states),
   select: ({ name }) => expression.test(name),
 });
 if (values.coverage) console.log(result.coverage.report());

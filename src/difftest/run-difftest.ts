@@ -6,7 +6,7 @@
  * (`compare`, `comparison-rules`). What was covered is counted (`coverage`), what fails is shrunk (`shrink`).
  * `main.ts` is the tool for working with it by hand.
  */
-import type { EngineName } from '../engine/processor.ts';
+import type { EngineName, ProcessorOptions } from '../engine/processor.ts';
 import type { InstructionRow } from '../isa/instruction.ts';
 import { GPR } from '../isa/semantics.ts';
 import { slotOffset, type VectorMode } from './address-space.ts';
@@ -25,6 +25,8 @@ import type { Vector } from './vector.ts';
 export interface DifftestOptions {
   readonly seed: number;
   readonly vectorsPerForm: number;
+  /** Vectors in a row that have the same code, which an engine may have to translate; default: 1. */
+  readonly statesPerCode?: number;
   /** Which forms to run; default: all that can run on the host. */
   readonly select?: (form: TestForm) => boolean;
   /** Default: 32 and 64. */
@@ -33,6 +35,8 @@ export interface DifftestOptions {
   readonly host?: boolean;
   /** Engines that must agree with the reference evaluator in everything, undefined results included. */
   readonly engines?: readonly EngineName[];
+  /** Where engine 'jit' does otherwise than by itself. */
+  readonly translation?: ProcessorOptions['translation'];
   /** Engines get every nth vector of a form; default: every one. */
   readonly engineEvery?: number;
 }
@@ -49,6 +53,13 @@ export interface DifftestResult {
   readonly mismatches: readonly Mismatch[];
   readonly coverage: Coverage;
   readonly vectors: number;
+  /** By form, where an engine translates: vectors whose instruction retired on it, and in translated code. */
+  readonly translated: ReadonlyMap<TestForm, TranslatedVectors>;
+}
+
+export interface TranslatedVectors {
+  readonly retired: number;
+  readonly translated: number;
 }
 
 /** Vectors of one process: enough to make its start cheap, few enough to hold in memory. */
@@ -66,8 +77,10 @@ export function runDifftest(rows: readonly InstructionRow[], options: DifftestOp
   const reference = new ReferenceOracle(rows);
   const host = options.host === false ? undefined : new HostOracle();
   const make = hostMake();
+  const { statesPerCode = 1 } = options;
   const mismatches: Mismatch[] = [];
   const coverage = new Coverage();
+  const translated = new Map<TestForm, TranslatedVectors>();
   let count = 0;
   const batches = new Map<string, Prepared[]>();
   const compareHost = (batch: readonly Prepared[]) => {
@@ -79,12 +92,23 @@ export function runDifftest(rows: readonly InstructionRow[], options: DifftestOp
     });
   };
 
-  const engines = (options.engines ?? []).map((name) => ({ name, oracle: new MachineOracle(name) }));
+  const engines = (options.engines ?? []).map((name) => ({
+    name,
+    oracle: new MachineOracle(name, options.translation),
+  }));
   const compareEngines = (form: TestForm, vector: Vector, expected: ReferenceOutcome) => {
     if (NOT_ON_MACHINE.test(form.pattern.row.mnemonic)) return;
     const exact = withoutUndefined(expected);
     for (const { name, oracle } of engines) {
-      const differences = compareOutcomes(vector, exact, oracle.run(vector));
+      const outcome = oracle.run(vector);
+      const differences = compareOutcomes(vector, exact, outcome);
+      if (outcome.translated !== undefined && outcome.ending.kind === 'next') {
+        const counted = translated.get(form) ?? { retired: 0, translated: 0 };
+        translated.set(form, {
+          retired: counted.retired + 1,
+          translated: counted.translated + (outcome.translated ? 1 : 0),
+        });
+      }
       if (differences.length > 0) mismatches.push({ form, vector, oracle: name, differences });
     }
   };
@@ -96,7 +120,7 @@ export function runDifftest(rows: readonly InstructionRow[], options: DifftestOp
     const generator = new VectorGenerator(form, new Random(options.seed * 65_537 + index));
     let made = 0;
     for (let tries = 0; made < options.vectorsPerForm && tries < options.vectorsPerForm * TRIES; tries++) {
-      const vector = generator.next();
+      const vector = tries % statesPerCode === 0 ? generator.next() : generator.again();
       if (vector === undefined) continue;
       const expected = reference.run(vector);
       if (vector.mode === 16 ? expected.outsideWindow || staysThere(vector, expected) : !isRunnable(vector, expected))
@@ -125,7 +149,7 @@ export function runDifftest(rows: readonly InstructionRow[], options: DifftestOp
     coverage.finishForm(form, made, options.vectorsPerForm);
   });
   for (const batch of batches.values()) compareHost(batch);
-  return { mismatches, coverage, vectors: count };
+  return { mismatches, coverage, vectors: count, translated };
 }
 
 /** INT3 and INTO go through the IDT, which the bare machine does not have. */
@@ -165,7 +189,7 @@ const within = (address: bigint, start: number, end: number): boolean =>
 /** Breakpoints stand there, or nothing is mapped. */
 function isStop(ip: bigint, vector: Vector): boolean {
   if (ip === BigInt(slot + vector.code.length)) return true;
-  return within(ip, slotPage, slot) || within(ip, slot + 16, slotPage + 0xff0) || isUnmapped(ip, vector.mode);
+  return within(ip, slotPage, slot - 1) || within(ip, slot + 16, slotPage + 0xff0) || isUnmapped(ip, vector.mode);
 }
 
 /** Addresses that the harness is sure to have nothing at: in 64-bit mode also those of the lower half above 4 GiB. */

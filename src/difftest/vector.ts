@@ -51,6 +51,8 @@ export interface Outcome {
   readonly broken?: string;
   /** Instructions left of an engine's budget. */
   readonly left?: number;
+  /** Translated code has retired the instruction. */
+  readonly translated?: boolean;
   readonly ending: Ending;
   readonly final: VectorState;
 }

@@ -7,6 +7,7 @@ import type { Cpu } from '../cpu/cpu.ts';
 import type { GuestFault } from '../cpu/fault.ts';
 import type { TlbMmu } from '../cpu/tlb-mmu.ts';
 import type { JumpCache } from './blocks/jump-cache.ts';
+import type { EngineProfile } from './profile/engine-profile.ts';
 
 export type EngineExit =
   /** The budget is used up. */
@@ -33,6 +34,12 @@ export interface Engine {
    * want to stop. Never changed during a run.
    */
   stopBefore(offsets: ReadonlySet<number>): void;
+  /** Instructions retired by translated code so far. Not to be asked during a run. */
+  readonly translated: number;
+  /** Counts its work from now on, and times it by `now`, in ms. Not within a run. */
+  startProfile(now: (() => number) | undefined): void;
+  /** Undefined unless a profile was started, and for an engine that counts nothing. */
+  readonly profile: EngineProfile | undefined;
   /** Gives its part of the pool back. */
   dispose(): void;
 }
@@ -40,6 +47,7 @@ export interface Engine {
 /** Takes the place of an engine that was disposed of, whose code and tables are many megabytes. */
 export class DisposedEngine implements Engine {
   readonly name: Engine['name'];
+  readonly translated = 0;
 
   constructor(name: Engine['name']) {
     this.name = name;
@@ -50,6 +58,8 @@ export class DisposedEngine implements Engine {
   }
 
   stopBefore(): void {}
+  startProfile(): void {}
+  readonly profile = undefined;
   dispose(): void {}
 }
 

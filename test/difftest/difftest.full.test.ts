@@ -2,13 +2,15 @@ import { spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { hostOracleUnavailable } from '../../src/difftest/host/host-oracle.ts';
+import { CUT_EVERYWHERE } from '../../src/difftest/machine-oracle.ts';
 import { runDifftest } from '../../src/difftest/run-difftest.ts';
 import { INSTRUCTIONS } from '../../src/isa/table.ts';
-import { expectAgreement } from './run-checks.ts';
+import { expectAgreement, expectTranslated } from './run-checks.ts';
 
 const unavailable = hostOracleUnavailable();
 const SEED = 686;
 const VECTORS_PER_FORM = 1000;
+const TRANSLATED_PER_FORM = 384;
 const root = join(import.meta.dirname, '../..');
 
 /** The tool by hand (`src/difftest/main.ts`), in a process of its own: one per code width, at the same time. */
@@ -35,6 +37,32 @@ describe('differential test, 1,000 vectors per form', () => {
       }
     },
   );
+
+  it(`reference evaluator, translated code${unavailable ? '' : ', the host CPU'} agree in 32-bit code`, () => {
+    const result = runDifftest(INSTRUCTIONS, {
+      seed: SEED,
+      vectorsPerForm: TRANSLATED_PER_FORM,
+      statesPerCode: 32,
+      modes: [32],
+      engines: ['jit'],
+      host: !unavailable,
+    });
+    expectAgreement(result);
+    expectTranslated(result);
+  });
+
+  it('reference evaluator and translated code agree where each instruction is a region', () => {
+    const result = runDifftest(INSTRUCTIONS, {
+      seed: SEED + 1,
+      vectorsPerForm: TRANSLATED_PER_FORM / 8,
+      statesPerCode: 16,
+      modes: [32],
+      engines: ['jit'],
+      translation: CUT_EVERYWHERE,
+      host: false,
+    });
+    expectAgreement(result);
+  });
 
   it('reference evaluator and interpreter agree in 16-bit code', () => {
     const result = runDifftest(INSTRUCTIONS, {

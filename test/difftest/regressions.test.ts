@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest';
 import { compareOutcomes } from '../../src/difftest/compare.ts';
 import { comparisonFor } from '../../src/difftest/comparison-rules.ts';
 import { HostOracle, hostOracleUnavailable } from '../../src/difftest/host/host-oracle.ts';
-import { MachineOracle } from '../../src/difftest/machine-oracle.ts';
+import { CUT_EVERYWHERE, MachineOracle } from '../../src/difftest/machine-oracle.ts';
 import { ReferenceOracle } from '../../src/difftest/reference-oracle.ts';
 import { type RegressionJson, regressionFromJson } from '../../src/difftest/vector-json.ts';
 import { createDecoder, isFailure } from '../../src/isa/decoder.ts';
@@ -19,7 +19,12 @@ const cases = readdirSync(folder)
 /** Each case is a bug that the differential test found, shrunk, with what a real CPU did. */
 describe('past bugs', () => {
   const reference = new ReferenceOracle(INSTRUCTIONS);
-  const machines = [new MachineOracle('interpreter'), new MachineOracle('reference')];
+  const machines = [
+    new MachineOracle('interpreter'),
+    new MachineOracle('reference'),
+    new MachineOracle('jit'),
+    new MachineOracle('jit', CUT_EVERYWHERE),
+  ];
   const decoder = createDecoder(INSTRUCTIONS);
 
   it.each(cases.map((json) => [json.title, json] as const))('%s', (_, json) => {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { describeEnding, describeVector } from '../../src/difftest/compare.ts';
 import { SequenceGenerator } from '../../src/difftest/generate-sequence.ts';
-import { MachineOracle } from '../../src/difftest/machine-oracle.ts';
+import { CUT_EVERYWHERE, MachineOracle } from '../../src/difftest/machine-oracle.ts';
 import { Random } from '../../src/difftest/random.ts';
 import { enumerateForms } from '../../src/difftest/test-form.ts';
 import type { Outcome } from '../../src/difftest/vector.ts';
@@ -47,5 +47,39 @@ describe.each([16, 32, 64] as const)('sequences of instructions in %d-bit mode',
     // Enough sequences must run to their end, and some (divisions) must not.
     expect(faults).toBeLessThan(SEQUENCES[mode] / 3);
     expect(faults).toBeGreaterThan(0);
+  });
+});
+
+/** States for each sequence: to translate it takes longest. */
+const STATES = 8;
+const TRANSLATIONS = [
+  { label: 'whole', translation: {}, sequences: 500 },
+  { label: 'cut at every third instruction', translation: { firstInstructions: 3 }, sequences: 200 },
+  { label: 'cut at every instruction', translation: CUT_EVERYWHERE, sequences: 150 },
+] as const;
+
+describe.each(TRANSLATIONS)('sequences of instructions in translated code, $label', ({ translation, sequences }) => {
+  it('leave what the interpreter does, in one run and cut in two', () => {
+    const generator = new SequenceGenerator(forms, 32, new Random(SEED));
+    const interpreter = new MachineOracle('interpreter');
+    const translated = new MachineOracle('jit', translation);
+    const differences: string[] = [];
+    let total = 0;
+    for (let number = 0; number < sequences; number++) {
+      let sequence = generator.next();
+      for (let state = 0; state < STATES; state++, sequence = generator.again(sequence)) {
+        const { instructions } = sequence;
+        for (const parts of [[instructions], cut(instructions, number + 5 * state)]) {
+          const outcome = interpreter.runSequence(sequence, parts);
+          const [expected, found] = [outcome, translated.runSequence(sequence, parts)].map(asText);
+          if (found !== expected)
+            differences.push(`${describeVector(sequence)}, ${parts}\n  interpreter ${expected}\n  translated ${found}`);
+          total += instructions - outcome.left!;
+        }
+      }
+    }
+    expect(differences.length, differences.slice(0, 3).join('\n')).toBe(0);
+    // About two thirds are the loop at the end; the rest of a budget that ends within a region is interpreted.
+    expect(translated.translated).toBeGreaterThan(0.9 * total);
   });
 });

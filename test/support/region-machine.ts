@@ -68,6 +68,7 @@ export class RegionMachine {
         entries: entries.map(({ trace }) => trace),
       },
       {
+        origin: { physical: CODE_BASE, linear: CODE_BASE, user: false },
         pages: pages.map(({ offset }) => (code.base + offset) / PAGE_SIZE),
         blocks: traces.map(({ offset }) => this.recordOf(offset)),
         recordAt: (_, offset) => this.recordOf(offset),

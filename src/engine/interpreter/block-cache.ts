@@ -59,6 +59,7 @@ export class BlockCache {
   heatFor: (address: number, modeKey: number) => number = () => COOL;
   /** Called when bytes of a block have changed. */
   onStale: (block: number) => void = () => {};
+  #built = 0;
   /** Chunks that may be used. */
   #room: number = ROOM.FIRST;
   #chunk = -1;
@@ -77,6 +78,11 @@ export class BlockCache {
     this.#scratch = pool.allocate((MAX_INSTRUCTIONS + 2) * RECORD_SIZE, 64);
     this.#lone = pool.allocate(LONE_BYTES, 64) + BLOCK_HEADER_SIZE;
     this.index.addStale(this.#lone);
+  }
+
+  /** Blocks decoded so far. */
+  get built(): number {
+    return this.#built;
   }
 
   /** No room for another block: `clear` must come first. Blocks that were made since without asking may be beyond it. */
@@ -293,6 +299,7 @@ export class BlockCache {
   #build(address: number, modeKey: number, key: number, source: CodeSource): number {
     const decoded = this.#decoder.decode(address, modeKey, source, MAX_INSTRUCTIONS);
     if (decoded === undefined) return 0;
+    this.#built++;
     const { end, crossing, cutOff } = decoded;
     const prepared = this.#writer.prepare(decoded.instructions, modeKey, { fuse: true });
     // Also behind a branch: it may not be taken.

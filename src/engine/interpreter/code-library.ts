@@ -137,7 +137,7 @@ export class CodeLibrary {
     return remember(this.#helperNumbers, `${name} ${argumentWidths} ${resultWidths}`, () => {
       const helper = (HELPERS as Record<string, unknown>)[name] as AnyHelper | undefined;
       if (!helper) throw new TypeError(`no helper ${name}`);
-      return this.helperCalls.push(createHelperCall(helper, argumentWidths, resultWidths)) - 1;
+      return this.helperCalls.push(createHelperCall({ name, helper }, argumentWidths, resultWidths)) - 1;
     });
   }
 }

@@ -1,10 +1,12 @@
 /** A translation at work: linked with the interpreter's blocks of its code at one place in physical memory. */
 import type { Pool } from '../../memory/pool.ts';
 import { REGION_ENTRY, REGION_EXIT } from '../blocks/region-entry.ts';
+import { noExits, type RegionFigures, type RegionOrigin } from '../profile/region-ledger.ts';
 import type { Translation } from './translation.ts';
 
 /** Where its code lies. */
 export interface RegionPlace {
+  readonly origin: RegionOrigin;
   /** Numbers of its physical pages. */
   readonly pages: readonly number[];
   /** By trace: host address of the interpreter's block. */
@@ -13,15 +15,9 @@ export interface RegionPlace {
   recordAt(trace: number, offset: number): number;
 }
 
-export interface RegionFigures {
-  readonly entered: number;
-  readonly retired: number;
-  /** Times that a page did not lie where it lay. */
-  readonly refused: number;
-}
-
 export class LiveRegion {
   readonly translation: Translation;
+  readonly origin: RegionOrigin;
   readonly blocks: readonly number[];
   readonly slot: number;
   /** Instructions retired in it when it was last asked whether it is used. */
@@ -35,6 +31,7 @@ export class LiveRegion {
   constructor(pool: Pool, translation: Translation, place: RegionPlace, slot: number) {
     this.#pool = pool;
     this.translation = translation;
+    this.origin = place.origin;
     this.blocks = place.blocks;
     this.slot = slot;
     const { entries, exits, pages } = translation;
@@ -53,22 +50,35 @@ export class LiveRegion {
     return entry >= this.address && entry < this.address + this.bytes;
   }
 
-  get figures(): RegionFigures {
-    const { u32, u64 } = this.#pool.views;
-    let [entered, retired, refused] = [0, 0, 0];
+  /** Instructions retired in it. */
+  get retired(): number {
+    const { u32 } = this.#pool.views;
+    let retired = 0;
     for (const selector of this.translation.entries.keys()) {
-      const at = this.entryAt(selector);
-      entered += u32[(at + REGION_ENTRY.ENTERED) >>> 2];
-      retired += Number(u64[(at + REGION_ENTRY.RETIRED) >>> 3]);
-      refused += u32[(at + REGION_ENTRY.REFUSED) >>> 2];
+      const at = (this.entryAt(selector) + REGION_ENTRY.RETIRED) >>> 2;
+      retired += u32[at] + u32[at + 1] * 2 ** 32;
     }
-    return { entered, retired, refused };
+    return retired;
   }
 
   /** Times that each exit was taken. */
   get taken(): readonly number[] {
     const { u32 } = this.#pool.views;
     return this.translation.exits.map((_, index) => u32[(this.#exitAt(index) + REGION_EXIT.TAKEN) >>> 2]);
+  }
+
+  get figures(): RegionFigures {
+    const { u32 } = this.#pool.views;
+    const { entries, instructions } = this.translation;
+    let [entered, refused] = [0, 0];
+    for (const selector of entries.keys()) {
+      const at = this.entryAt(selector);
+      entered += u32[(at + REGION_ENTRY.ENTERED) >>> 2];
+      refused += u32[(at + REGION_ENTRY.REFUSED) >>> 2];
+    }
+    const exits = noExits();
+    for (const [index, taken] of this.taken.entries()) exits[this.translation.exits[index].cause] += taken;
+    return { instructions, entered, retired: this.retired, refused, exits };
   }
 
   get #known(): number {

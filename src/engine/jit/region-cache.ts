@@ -11,6 +11,8 @@ import type { CodeSource } from '../blocks/block-decoder.ts';
 import type { BlockCache } from '../interpreter/block-cache.ts';
 import { type BlockIndex, COOL } from '../interpreter/block-index.ts';
 import type { InterpreterRuntime } from '../interpreter/runtime.ts';
+import type { TranslationProfile } from '../profile/engine-profile.ts';
+import type { Profiler } from '../profile/profiler.ts';
 import { Cooling } from './cooling.ts';
 import { LiveRegion, type RegionPlace } from './live-region.ts';
 import type { Region } from './region.ts';
@@ -47,6 +49,15 @@ interface Wanted extends CodePlace {
   readonly calls: ReadonlySet<number>;
 }
 
+/** A region that is ready to be compiled, and the block from which it was found. */
+interface FoundRegion {
+  readonly region: Region;
+  readonly lowered: NamedRegion;
+  readonly block: number;
+  readonly place: Wanted;
+  readonly pageAt: PageAt;
+}
+
 /** Physical page at an offset from a base that is a page's start; −1: not known. */
 type PageAt = (offset: number) => number;
 
@@ -70,8 +81,10 @@ export class RegionCache {
   readonly #options: TranslationOptions;
   /** Hot blocks that are to be translated together. */
   readonly #waiting = new Map<number, Wanted>();
-  /** Linear memory of regions that are gone. */
-  #released: { readonly address: number; readonly bytes: number }[] = [];
+  /** Regions that are gone, but for their linear memory. */
+  #released: LiveRegion[] = [];
+  /** Instructions retired in regions of which nothing is left. */
+  #retiredBefore = 0;
   /** Keys of blocks that may have been translated before. */
   readonly #early = new Set<number>();
   #runs = 0;
@@ -82,6 +95,8 @@ export class RegionCache {
   readonly #kept = new TranslationStore();
   /** Regions that may be made anew, with the blocks that they were made for. */
   readonly #watched = new Map<LiveRegion, { readonly block: number; readonly place: Wanted }>();
+  /** Told what regions have done that go, and what translating takes. */
+  profiler: Profiler | undefined;
   readonly #live = new Map<Translation, Set<LiveRegion>>();
   /** By block: the regions made of it. */
   readonly #bySource = new Map<number, Set<LiveRegion>>();
@@ -144,6 +159,7 @@ export class RegionCache {
 
   /** Looks after regions, now and then: to be called where none runs. */
   maintain(): void {
+    this.#takeBack();
     if (++this.#runs % RUNS_BETWEEN !== 0 || this.refusal !== undefined) return;
     this.#round ??= this.#watched.entries();
     for (let looks = 0; looks < LOOKS; looks++) {
@@ -156,11 +172,19 @@ export class RegionCache {
       // Another may have taken its place.
       if (this.#entered(block) !== live) continue;
       const missing = missingOften(live);
-      const isWorthMore = place.size === 'first' && live.figures.retired >= this.#options.worth;
+      const isWorthMore = place.size === 'first' && live.retired >= this.#options.worth;
       if (!isWorthMore && missing.every((offset) => place.calls.has(offset))) continue;
       this.#waiting.set(block, { ...place, size: 'full', calls: new Set([...place.calls, ...missing]) });
     }
     if ([...this.#waiting.values()].some(({ size }) => size === 'full')) this.#flush();
+  }
+
+  /** Instructions retired in regions so far. Not to be asked while one runs. */
+  get retired(): number {
+    let retired = this.#retiredBefore;
+    for (const live of this.#released) retired += live.retired;
+    for (const regions of this.#live.values()) for (const live of regions) retired += live.retired;
+    return retired;
   }
 
   /** Bytes of a block have changed. */
@@ -184,25 +208,59 @@ export class RegionCache {
 
   /** Called where no region runs. */
   #takeBack(): void {
-    for (const { address, bytes } of this.#released) this.#parts.pool.release(address, bytes);
+    for (const live of this.#released) {
+      this.#retiredBefore += live.retired;
+      this.#parts.pool.release(live.address, live.bytes);
+    }
     this.#released = [];
+  }
+
+  /** What the profiler knows, and the regions at work. They have counted since they were put to work. */
+  profile({ regions, compilation, times }: Profiler): TranslationProfile {
+    const live = [...this.#live.values()].flatMap((ofOne) => [...ofOne]);
+    return {
+      ...regions.withLive(live),
+      live: live.length,
+      ...compilation,
+      ...times,
+      ...this.#cooling.figures,
+    };
   }
 
   #flush(): void {
     this.#takeBack();
     const chained = this.#options.chained ?? this.#parts.runtime.chainsRegions;
-    const found: {
-      readonly region: Region;
-      readonly lowered: NamedRegion;
-      readonly pageAt: PageAt;
-      block: number;
-      place: Wanted;
-    }[] = [];
+    const found = this.#timed('loweringTime', () => this.#lowerWaiting(chained));
+    if (found.length === 0) return;
+    const regions = found.map(({ lowered }) => lowered);
+    const format = { maximumPages: MAXIMUM_PAGES, chained };
+    const bytes = this.#timed('loweringTime', () => buildRegionModule(regions, format));
+    const exports = this.#timed('compileTime', () => this.#compiler.compile(bytes));
+    if (this.profiler) {
+      const { compilation } = this.profiler;
+      compilation.modules++;
+      compilation.compiled += regions.length;
+      compilation.codeBytes += bytes.length;
+    }
+    for (const [index, one] of found.entries()) {
+      if (exports) this.#putToWork(one, exports[regionExport(index)] as CallableFunction);
+      // What is a region already stays one, if a small one.
+      else if (this.#index.region(one.block) === 0) this.#index.setRegion(one.block, { region: 0, heat: COOL });
+    }
+  }
+
+  #timed<Result>(what: 'loweringTime' | 'compileTime', work: () => Result): Result {
+    return this.profiler ? this.profiler.time(what, work) : work();
+  }
+
+  /** The regions of the blocks that wait. None waits any longer. */
+  #lowerWaiting(chained: boolean): readonly FoundRegion[] {
+    const { firstInstructions, regionInstructions } = this.#options;
+    const found: FoundRegion[] = [];
     const translated = new Set<number>();
     for (const [block, place] of this.#waiting) {
       if (translated.has(block)) continue;
       const pageAt = this.#pagesAround(block, place);
-      const { firstInstructions, regionInstructions } = this.#options;
       const isFirst = place.size === 'first';
       const blocks = this.#source.around(block, pageAt, { joinsRegions: !isFirst, calls: place.calls });
       const region = findRegion(this.#offset(block), blocks, isFirst ? firstInstructions : regionInstructions);
@@ -215,24 +273,18 @@ export class RegionCache {
       found.push({ region, lowered: { ...lowerRegion(region, { chained }), name }, pageAt, block, place });
     }
     this.#waiting.clear();
-    if (found.length === 0) return;
-    const regions = found.map(({ lowered }) => lowered);
-    const exports = this.#compiler.compile(buildRegionModule(regions, { maximumPages: MAXIMUM_PAGES, chained }));
-    for (const [index, { region, lowered, pageAt, block, place }] of found.entries()) {
-      if (exports === undefined) {
-        // What is a region already stays one, if a small one.
-        if (this.#index.region(block) === 0) this.#index.setRegion(block, { region: 0, heat: COOL });
-        continue;
-      }
-      const compiled = exports[regionExport(index)] as CallableFunction;
-      const translation = this.#keep(region, lowered, compiled, { pageAt, size: place.size });
-      const before = this.#entered(block);
-      if (before) {
-        this.#kept.delete(before.translation);
-        this.#release(before);
-      }
-      this.#link(translation, block, { place, pageAt });
+    return found;
+  }
+
+  /** Takes the place of a smaller one. */
+  #putToWork({ region, lowered, pageAt, block, place }: FoundRegion, compiled: CallableFunction): void {
+    const translation = this.#keep(region, lowered, compiled, { pageAt, size: place.size });
+    const before = this.#entered(block);
+    if (before) {
+      this.#kept.delete(before.translation);
+      this.#release(before);
     }
+    this.#link(translation, block, { place, pageAt });
   }
 
   /** The region that is entered with a block. */
@@ -292,11 +344,10 @@ export class RegionCache {
         const now = this.#bytes(trace, pageAt);
         return now !== undefined && trace.bytes.every((byte, index) => byte === now[index]);
       });
-      if (
-        isSame &&
-        this.#link(translation, block, { place: { ...place, size: translation.size, calls: NONE }, pageAt })
-      )
-        return true;
+      const wanted: Wanted = { ...place, size: translation.size, calls: NONE };
+      if (!isSame || !this.#link(translation, block, { place: wanted, pageAt })) continue;
+      if (this.profiler) this.profiler.compilation.reused++;
+      return true;
     }
     return false;
   }
@@ -323,7 +374,9 @@ export class RegionCache {
     const blocks = traces.map(({ offset }) => this.#blockOf(offset, block, pageAt));
     const slot = runtime.regions.add(translation.compiled);
     if (slot === 0) return false;
+    const physical = Math.floor(this.#index.key(block) / 16);
     const place: RegionPlace = {
+      origin: { physical, linear: (wanted.base + (physical % PAGE_SIZE)) >>> 0, user: wanted.user },
       pages: pages.map(pageAt),
       blocks,
       recordAt: (trace, offset) => cache.recordAt(blocks[trace], offset & (PAGE_SIZE - 1)),
@@ -342,18 +395,19 @@ export class RegionCache {
   #makeRoom(): void {
     if (this.#watched.size < this.#options.mostRegions) return;
     const byUse = [...this.#watched.keys()]
-      .map((live) => ({ live, retired: live.figures.retired - live.retiredBefore }))
+      .map((live) => ({ live, retired: live.retired - live.retiredBefore }))
       .sort((one, other) => one.retired - other.retired);
     for (const [index, { live }] of byUse.entries()) {
       if (index < byUse.length * EVICTED) {
         this.#kept.delete(live.translation);
         this.#release(live);
-      } else live.retiredBefore = live.figures.retired;
+      } else live.retiredBefore = live.retired;
     }
   }
 
   #release(live: LiveRegion): void {
-    const { translation, slot, address, bytes, blocks } = live;
+    const { translation, slot, blocks } = live;
+    this.profiler?.regions.add(live.origin, live.figures);
     for (const trace of translation.entries) {
       const block = blocks[trace];
       // Another region may begin there by now.
@@ -366,7 +420,7 @@ export class RegionCache {
     for (const source of blocks) deleteFrom(this.#bySource, source, live);
     this.#parts.runtime.regions.remove(slot);
     // It may be running, and have called what dropped it.
-    this.#released.push({ address, bytes });
+    this.#released.push(live);
   }
 }
 

@@ -100,7 +100,7 @@ function findTraces(first: number, blocks: SourceBlocks, limit: number): Found {
   return { traces, returns, pages: [...pages.values()] };
 }
 
-const endOf = ({ offset, length }: RegionInstruction): number => offset + length;
+const endOf = ({ offset, length }: Pick<RegionInstruction, 'offset' | 'length'>): number => offset + length;
 
 const isUnconditional = ({ form: { transfer } }: RegionInstruction): boolean =>
   transfer.kind !== 'none' && !transfer.conditional;
@@ -112,6 +112,8 @@ function traceOf(
   const instructions: RegionInstruction[] = [];
   let leavesAt: SourceInstruction | undefined;
   for (const one of all) {
+    // Of a longer block the region begins with what there is room for: the rest is another block.
+    if (number === 0 && instructions.length === room) break;
     const way = wayOf(one, calls);
     if (way === undefined) {
       leavesAt = one;
@@ -169,7 +171,11 @@ function assemble(first: number, { traces, returns, pages }: Found): Region {
   return {
     pages,
     blocks: withReturns(blocks, returns, target),
-    traces: all.map(({ offset, instructions }) => ({ offset, length: endOf(instructions.at(-1)!) - offset })),
+    // The instruction that it leaves at, too: before others, the same code would be another region.
+    traces: all.map(({ offset, instructions, leavesAt }) => ({
+      offset,
+      length: endOf(leavesAt ?? instructions.at(-1)!) - offset,
+    })),
     entries: entries.map((offset) => ({ trace: traces.get(offset)!.number, block: numbers.get(offset)! })),
   };
 }

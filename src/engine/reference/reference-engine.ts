@@ -17,6 +17,7 @@ import { executeInstruction, FormCache } from './execute-instruction.ts';
 
 export class ReferenceEngine implements Engine {
   readonly name = 'reference';
+  readonly translated = 0;
   readonly #cpu: DispatchedCpu;
   readonly #decoder: Decoder;
   readonly #context: CpuContext;
@@ -60,6 +61,11 @@ export class ReferenceEngine implements Engine {
     const base = state.modeKey & MODE.CODE64 ? 0 : state.segments[SEGMENT.CS].base;
     return this.#stops.has((base + state.ip) % PAGE_SIZE);
   }
+
+  /** It does all things in one way: there is nothing to count. */
+
+  startProfile(): void {}
+  readonly profile = undefined;
 
   /** Nothing is kept of code. */
 

@@ -26,7 +26,7 @@ export const COMPARED: readonly TranslationConfiguration[] = [
   { label: 'translated, cut', settings: { engine: 'jit' }, largestSlice: 300 },
   {
     label: 'translated, one instruction a region',
-    settings: { engine: 'jit', translation: { regionInstructions: 1 } },
+    settings: { engine: 'jit', translation: { firstInstructions: 1, regionInstructions: 1 } },
     largestSlice: 0,
   },
   { label: 'translated, chained', settings: { engine: 'jit', translation: { chained: true } }, largestSlice: 500 },
