@@ -269,8 +269,8 @@ export const JIT_MUTATIONS: readonly Mutation[] = [
   {
     fault: 'the memory of regions that are gone is never taken back',
     file: jit('region-cache'),
-    original: 'this.#released.push({ address, bytes });',
-    planted: 'if (bytes === 0) this.#released.push({ address, bytes });',
+    original: 'this.#released.push(live);',
+    planted: 'if (live.bytes === 0) this.#released.push(live);',
     tests: [unit('region-cache')],
   },
   {
@@ -311,8 +311,8 @@ export const JIT_MUTATIONS: readonly Mutation[] = [
   {
     fault: '16-bit code is translated as 32-bit code',
     file: jit('region-cache'),
-    original: 'if (!canTranslateIn(modeKey)) return COOL;',
-    planted: '',
+    original: 'if (!canTranslateIn(modeKey) || ',
+    planted: 'if (',
     tests: [translation('modes')],
   },
   {
@@ -360,8 +360,8 @@ export const JIT_MUTATIONS: readonly Mutation[] = [
   {
     fault: 'small regions stay small',
     file: jit('region-cache'),
-    original: 'live.figures.retired >= this.#options.worth',
-    planted: 'live.figures.retired < 0',
+    original: 'live.retired >= this.#options.worth',
+    planted: 'live.retired < 0',
     tests: [unit('region-cache')],
   },
   {
