@@ -57,8 +57,8 @@ export class BlockCache {
   readonly #lone: number;
   /** Entries of a new block, at a physical address and in a mode, until it is hot. */
   heatFor: (address: number, modeKey: number) => number = () => COOL;
-  /** Called when bytes of a block have changed. */
-  onStale: (block: number) => void = () => {};
+  /** Called when bytes of blocks have changed, once for each write. */
+  onStale: (blocks: readonly number[]) => void = () => {};
   #built = 0;
   /** Chunks that may be used. */
   #room: number = ROOM.FIRST;
@@ -220,17 +220,17 @@ export class BlockCache {
     const code = this.#code.get(page);
     if (!code?.any(offset, offset + length)) return false;
     const crowded = this.#isCrowded(page);
-    let found = false;
+    const stale: number[] = [];
     for (let block = index.firstOfPage(page); block !== 0; block = index.nextOfPage(block, page)) {
       if (!crowded && !this.#covers(block, page, offset, offset + length)) continue;
       this.#markStale(block, index.records(block));
       index.markStale(block);
-      this.onStale(block);
+      stale.push(block);
       this.table.remove(Math.floor(index.key(block) / 16), block);
-      found = true;
     }
     code.clear(offset, offset + length);
-    if (!found) return false;
+    if (stale.length === 0) return false;
+    this.onStale(stale);
     // The running partial block may hold them, too.
     this.#markStale(this.#scratch, MAX_INSTRUCTIONS);
     return true;

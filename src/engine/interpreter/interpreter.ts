@@ -99,7 +99,7 @@ export class Interpreter implements Engine, EmittedCodeHost {
       // Regions know nothing of stops.
       this.#blocks.heatFor = (address, modeKey) =>
         this.#source.stops.size > 0 ? COOL : regions.heatFor(address, modeKey);
-      this.#blocks.onStale = (block) => regions.drop(block);
+      this.#blocks.onStale = (blocks) => regions.drop(blocks);
       this.#regions = regions;
     }
     runtime.prepare();

@@ -67,18 +67,29 @@ export class LiveRegion {
     return this.translation.exits.map((_, index) => u32[(this.#exitAt(index) + REGION_EXIT.TAKEN) >>> 2]);
   }
 
+  get entered(): number {
+    return this.#sum(REGION_ENTRY.ENTERED);
+  }
+
+  /** Times that a page did not lie where it lay. */
+  get refused(): number {
+    return this.#sum(REGION_ENTRY.REFUSED);
+  }
+
   get figures(): RegionFigures {
-    const { u32 } = this.#pool.views;
-    const { entries, instructions } = this.translation;
-    let [entered, refused] = [0, 0];
-    for (const selector of entries.keys()) {
-      const at = this.entryAt(selector);
-      entered += u32[(at + REGION_ENTRY.ENTERED) >>> 2];
-      refused += u32[(at + REGION_ENTRY.REFUSED) >>> 2];
-    }
+    const { entered, retired, refused } = this;
+    const { instructions } = this.translation;
     const exits = noExits();
     for (const [index, taken] of this.taken.entries()) exits[this.translation.exits[index].cause] += taken;
-    return { instructions, entered, retired: this.retired, refused, exits };
+    return { instructions, entered, retired, refused, exits };
+  }
+
+  /** Of a field of the entries. */
+  #sum(field: number): number {
+    const { u32 } = this.#pool.views;
+    let sum = 0;
+    for (const selector of this.translation.entries.keys()) sum += u32[(this.entryAt(selector) + field) >>> 2];
+    return sum;
   }
 
   get #known(): number {

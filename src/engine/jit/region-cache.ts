@@ -65,12 +65,16 @@ type PageAt = (offset: number) => number;
 const RUNS_BETWEEN = 16;
 const LOOKS = 64;
 
+/** Instructions retired in a region that make up for what it has cost. */
+const OF_USE = 100_000;
 /** Misses of an access after which the interpreter does it: a device, or a page with code and data. */
 const MISSES = 2000;
 /** Entries of a block that may have been translated before, until that is looked up. */
 const EARLY = 4;
 /** Part of the regions that go where there are too many. */
 const EVICTED = 1 / 3;
+/** Times that a region may be refused, if it is so more often than not. */
+const MOST_REFUSED = 1000;
 const NONE: ReadonlySet<number> = new Set();
 const MAXIMUM_PAGES = 65536;
 
@@ -171,6 +175,11 @@ export class RegionCache {
       const [live, { block, place }] = value;
       // Another may have taken its place.
       if (this.#entered(block) !== live) continue;
+      if (live.refused > MOST_REFUSED && live.refused > live.entered) {
+        // Its pages lie elsewhere by now.
+        this.#release(live);
+        continue;
+      }
       const missing = missingOften(live);
       const isWorthMore = place.size === 'first' && live.retired >= this.#options.worth;
       if (!isWorthMore && missing.every((offset) => place.calls.has(offset))) continue;
@@ -187,14 +196,19 @@ export class RegionCache {
     return retired;
   }
 
-  /** Bytes of a block have changed. */
-  drop(block: number): void {
-    this.#waiting.delete(block);
-    this.#source.forget(block);
-    const regions = this.#bySource.get(block);
-    if (!regions) return;
-    if (this.#options.cools) this.#cooling.changed(Math.floor(this.#index.key(block) / 16 / PAGE_SIZE));
-    for (const live of regions) this.#release(live);
+  /** Bytes of blocks have changed, by one write. */
+  drop(blocks: readonly number[]): void {
+    const gone = new Set<LiveRegion>();
+    for (const block of blocks) {
+      this.#waiting.delete(block);
+      this.#source.forget(block);
+      for (const live of this.#bySource.get(block) ?? []) gone.add(live);
+    }
+    if (gone.size === 0) return;
+    for (const live of gone) this.#release(live);
+    // Where they were of use it is a page like others, which now and then holds something else.
+    if (this.#options.cools && [...gone].every(({ retired }) => retired < OF_USE))
+      this.#cooling.changed(Math.floor(this.#index.key(blocks[0]) / 16 / PAGE_SIZE));
   }
 
   /** All blocks are dropped. */

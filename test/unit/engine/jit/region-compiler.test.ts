@@ -23,7 +23,10 @@ describe('a compiler of regions', () => {
   it('gives the functions, and no more once it has failed three times in a row', () => {
     const outcomes = [true, true, false, true, true, true];
     const { compiler } = createCompiler(() => outcomes.shift()!);
-    const refusals = [0, 1, 2, 3, 4, 5].map(() => [compiler.compile(EMPTY_MODULE, { emitted: false }) !== undefined, compiler.refusal]);
+    const refusals = [0, 1, 2, 3, 4, 5].map(() => [
+      compiler.compile(EMPTY_MODULE, { emitted: false }) !== undefined,
+      compiler.refusal,
+    ]);
     expect(refusals).toEqual([
       [false, undefined],
       [false, undefined],
