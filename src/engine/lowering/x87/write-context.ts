@@ -16,7 +16,7 @@ export interface WriteContext {
   /** Where results go, if not to `STATE.helperResults`. */
   readonly results?: readonly Local[] | undefined;
   /** See `RegisterStack.inPlace`. */
-  readonly inPlace?: boolean;
+  readonly inPlace?: boolean | undefined;
   /** Where the x87's state is, if not in the state block. */
   readonly x87?: X87State | undefined;
 }

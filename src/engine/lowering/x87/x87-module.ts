@@ -49,9 +49,13 @@ type WriteAny = (context: WriteContext, ...args: readonly Expression[]) => void;
 export const writeX87With = (name: X87FunctionName, context: WriteContext, args: readonly Expression[]): void =>
   (FUNCTIONS[name] as WriteAny)(context, ...args);
 
-/** Bytes of the module. It imports `memory`. */
-export function buildX87Module(options: { wide: boolean; maximumPages: number }): Uint8Array<ArrayBuffer> {
-  const { wide } = options;
+/** Bytes of the module. It imports `memory`. `inPlace`: as its functions are written where calls are to be avoided. */
+export function buildX87Module(options: {
+  wide: boolean;
+  maximumPages: number;
+  inPlace?: boolean;
+}): Uint8Array<ArrayBuffer> {
+  const { wide, inPlace } = options;
   const pointer = wide ? I64 : I32;
   const module = new ModuleBuilder();
   module.importMemory('memory', { minimumPages: 1, maximumPages: options.maximumPages });
@@ -60,7 +64,7 @@ export function buildX87Module(options: { wide: boolean; maximumPages: number })
     const { args } = X87_HELPER_SIGNATURES[name as X87FunctionName];
     const types = args.map((width) => (width === 'pointer' ? pointer : width === 64 ? I64 : I32));
     const { index } = defineFunction(module, name, [I32, ...types], [I32] as const, (f, state, ...rest) =>
-      (write as WriteAny)({ f, state, wide, functions }, ...rest),
+      (write as WriteAny)({ f, state, wide, functions, inPlace }, ...rest),
     );
     module.export(name, index);
   }
