@@ -109,7 +109,6 @@ export class Interpreter implements Engine, EmittedCodeHost {
     const { state } = this.#cpu;
     if (this.#blocks.full) this.#clear();
     this.#runtime.active = this.#host;
-    this.#regions?.maintain();
     state.budget = budget;
     state.faulted = 0;
     this.#faultIp = undefined;
@@ -122,6 +121,7 @@ export class Interpreter implements Engine, EmittedCodeHost {
       this.#settle();
       throw bug;
     }
+    this.#regions?.maintain(budget - state.budget);
     if (exit === EXIT.FAULT && this.#faultIp !== undefined) state.ip = this.#faultIp;
     state.record = 0;
     state.ahead = 0;

@@ -61,8 +61,8 @@ interface FoundRegion {
 /** Physical page at an offset from a base that is a page's start; −1: not known. */
 type PageAt = (offset: number) => number;
 
-/** Runs of the engine between two looks after the regions, and how many are looked at. */
-const RUNS_BETWEEN = 16;
+/** Instructions between two looks after the regions, and how many of them are looked at. */
+const BETWEEN_LOOKS = 2_000_000;
 const LOOKS = 64;
 
 /** Instructions retired in a region that make up for what it has cost. */
@@ -91,7 +91,8 @@ export class RegionCache {
   #retiredBefore = 0;
   /** Keys of blocks that may have been translated before. */
   readonly #early = new Set<number>();
-  #runs = 0;
+  /** Instructions since the last look after the regions. */
+  #executed = 0;
   /** Where the round of looks at the watched regions is. */
   #round: MapIterator<[LiveRegion, { readonly block: number; readonly place: Wanted }]> | undefined;
   readonly #cooling = new Cooling();
@@ -161,10 +162,12 @@ export class RegionCache {
     return this.#index.region(block);
   }
 
-  /** Looks after regions, now and then: to be called where none runs. */
-  maintain(): void {
+  /** Looks after regions, now and then: to be called where none runs. @param executed instructions since the last time */
+  maintain(executed: number): void {
+    this.#executed += executed;
+    if (this.#executed < BETWEEN_LOOKS || this.refusal !== undefined) return;
+    this.#executed = 0;
     this.#takeBack();
-    if (++this.#runs % RUNS_BETWEEN !== 0 || this.refusal !== undefined) return;
     this.#round ??= this.#watched.entries();
     for (let looks = 0; looks < LOOKS; looks++) {
       const { value, done } = this.#round.next();

@@ -19,7 +19,7 @@ export interface TranslationOptions {
 }
 
 export const DEFAULT_TRANSLATION: TranslationOptions = {
-  threshold: 3000,
+  threshold: 15_000,
   regionInstructions: 200,
   firstInstructions: 48,
   worth: 2_000_000,
