@@ -22,4 +22,7 @@ export interface RunArguments extends BootArguments {
   count: number;
   weight: number[];
   'no-reboot': boolean;
+  profile?: string;
+  'profile-interval'?: number;
+  symbols: string[];
 }

@@ -2,6 +2,7 @@
 import type { CommandModule } from 'yargs';
 import { UserError } from '../base/errors.ts';
 import { DEFAULT_INSTRUCTION_TIME } from '../base/guest-time.ts';
+import { DEFAULT_INTERVAL } from '../debug/profile/guest-profiler.ts';
 import { ENGINES } from '../engine/processor.ts';
 import { INSTRUCTION_TIME } from '../hypervisor/check-guest-options.ts';
 import { bootOptions, checkBootOptions } from './boot-options.ts';
@@ -12,6 +13,8 @@ import { runGuests } from './run-guests.ts';
 import { parseSerial } from './serial.ts';
 
 const COUNT = { least: 1, most: 256 };
+/** Instructions between two samples. */
+const INTERVAL = { least: 100, most: 1e12, whole: true };
 const WEIGHT = { least: 0.001, most: 1_000_000 };
 
 const EXIT_STATUSES = `Exit status:
@@ -66,6 +69,23 @@ export const runCommand = (context: CommandContext): CommandModule<object, RunAr
         requiresArg: true,
       })
       .option('no-reboot', { type: 'boolean', default: false, describe: 'a reset or triple fault ends the guest' })
+      .option('profile', {
+        type: 'string',
+        describe: 'write where guest time goes to this file, for speedscope; .txt or .collapsed: collapsed stacks',
+        requiresArg: true,
+      })
+      .option('profile-interval', {
+        type: 'number',
+        describe: `instructions between two samples of the profile (default: ${DEFAULT_INTERVAL.toLocaleString('en')})`,
+        requiresArg: true,
+      })
+      .option('symbols', {
+        type: 'array',
+        string: true,
+        default: [] as string[],
+        describe: 'names for the profile: System.map or /proc/kallsyms of the kernel, ELF files',
+        requiresArg: true,
+      })
       .example('$0 run', 'boot Debian to a shell')
       .example('$0 run bzImage --initrd initrd.img', 'boot your own kernel')
       .example('$0 asm boot.asm -o boot.img && vetro run boot.img', 'boot your own program')
@@ -77,12 +97,13 @@ export const runCommand = (context: CommandContext): CommandModule<object, RunAr
 
 /** @throws UserError for what yargs lets through: numbers out of range, empty words, options that exclude each other */
 function checked<Options extends RunArguments>(options: Options): Options {
-  refuseEmpty(options, ['serial']);
+  refuseEmpty(options, ['serial', 'profile']);
   checkBootOptions(options);
   const { count, weight, 'instruction-time': instructionTime } = options;
   parseSerial(options.serial);
   checkNumber('--instruction-time', instructionTime, { ...INSTRUCTION_TIME, unit: ' of ns' });
   checkNumber('--count', count, { ...COUNT, whole: true });
+  checkProfile(options);
   for (const share of weight) {
     if (Number.isNaN(share)) throw new UserError('--weight takes numbers only: FILE, if there is one, comes before it');
     checkNumber('--weight', share, WEIGHT);
@@ -93,4 +114,13 @@ function checked<Options extends RunArguments>(options: Options): Options {
     );
   }
   return options;
+}
+
+function checkProfile({ profile, 'profile-interval': interval, symbols }: RunArguments): void {
+  const needing = interval !== undefined ? '--profile-interval' : symbols.length > 0 ? '--symbols' : undefined;
+  if (profile === undefined && needing !== undefined)
+    throw new UserError(`${needing} is for profiles: give --profile FILE, too`);
+  if (profile === '-') throw new UserError("--profile takes the name of a file: standard output is the guest's");
+  if (interval !== undefined) checkNumber('--profile-interval', interval, INTERVAL);
+  if (symbols.includes('')) throw new UserError('--symbols is empty: give it a value or leave it out');
 }

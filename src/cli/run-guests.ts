@@ -9,6 +9,7 @@ import { findBoot } from './find-boot.ts';
 import { lastWords } from './last-words.ts';
 import { openMonitor } from './monitor.ts';
 import { Monitor } from './monitor-commands.ts';
+import { ProfileOutput } from './profile-output.ts';
 import { createProgress } from './progress.ts';
 import { ResetWatch } from './reset-watch.ts';
 import type { RunArguments } from './run-arguments.ts';
@@ -17,7 +18,9 @@ import { connectSerial, parseSerial } from './serial.ts';
 /** @returns the exit status. @throws UserError; the reason of `stop` if it is aborted */
 export async function runGuests(options: RunArguments, stop: AbortSignal): Promise<number> {
   const boot = await findBoot(options, stop);
-  const host = new Host({ platform: createPlatform() });
+  const platform = createPlatform();
+  const profile = createProfile(options, platform.now);
+  const host = new Host({ platform });
   const guests: Guest[] = [];
   try {
     for (let index = 0; index < options.count; index++) {
@@ -37,11 +40,27 @@ export async function runGuests(options: RunArguments, stop: AbortSignal): Promi
         }),
       );
     }
-    return await runToTheEnd(guests, { ...options, hint: 'kernel' in boot ? KERNEL_HINT : '' }, stop);
+    for (const guest of guests) profile?.watch(guest);
+    try {
+      return await runToTheEnd(guests, { ...options, hint: 'kernel' in boot ? KERNEL_HINT : '' }, stop);
+    } finally {
+      profile?.finish();
+    }
   } finally {
     host.dispose();
   }
 }
+
+/** @throws UserError */
+function createProfile(options: RunArguments, now: () => number): ProfileOutput | undefined {
+  const { profile: path, 'profile-interval': interval, symbols } = options;
+  if (path === undefined) return undefined;
+  return new ProfileOutput({ path, interval, symbols, inputs: inputsOf(options), now });
+}
+
+/** Paths of what is booted. */
+const inputsOf = ({ file, kernel, initrd }: RunArguments): readonly string[] =>
+  [file, kernel, initrd].filter((path) => path !== undefined);
 
 /** For a kernel that comes to nothing before it has said a word. */
 const KERNEL_HINT =
@@ -65,8 +84,12 @@ async function runToTheEnd(guests: readonly Guest[], options: SessionOptions, st
   for (const guest of guests) guest.serial.on('data', () => silent.delete(guest));
   // Before the serial port is connected: the line must be gone when output appears.
   const endWait = options.serial === 'stdio' ? showWait(guests) : () => {};
-  const inputs = [options.file, options.kernel, options.initrd].filter((path) => path !== undefined);
-  const connection = await connectSerial({ guests, serial: parseSerial(options.serial), inputs, onFailure });
+  const connection = await connectSerial({
+    guests,
+    serial: parseSerial(options.serial),
+    inputs: inputsOf(options),
+    onFailure,
+  });
   // Nobody reads it here.
   for (const guest of guests) guest.debugConsole.discard();
   const monitors = new Map(guests.map((guest) => [guest, new Monitor(guest)]));

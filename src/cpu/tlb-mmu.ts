@@ -43,6 +43,7 @@ export class TlbMmu implements Mmu {
   /** Linear pages of which no entry is made, so that every access to them comes here, and who is told. */
   #noticed: { readonly pages: ReadonlySet<number>; readonly tell: DataWatch } | undefined;
   #checksAlignment = false;
+  #walks = 0;
 
   /** `onCodeMoved` hears that code may no longer be found where it was. */
   constructor(cpu: Cpu, onCodeMoved: (half: CodeHalf) => void) {
@@ -234,6 +235,11 @@ export class TlbMmu implements Mmu {
     return physical * PAGE_SIZE + (address & PAGE_MASK);
   }
 
+  /** Page walks since power-on; those of emitted code are not among them. */
+  get walks(): number {
+    return this.#walks;
+  }
+
   /** Physical page of a linear one from which code was fetched; −1 if that is not held. */
   fetchedPage(page: number, half: CodeHalf): number {
     return this.#fetches.find(page, half);
@@ -387,6 +393,7 @@ export class TlbMmu implements Mmu {
       this.#pagingIsStale = false;
     }
     if (this.#paging) {
+      this.#walks++;
       const found = walkPages({ address, access, privilege: user ? 'user' : 'supervisor' }, this.#paging, (at) =>
         memory.read(this.#a20(at), 4),
       );

@@ -7,6 +7,7 @@ import type { Cpu } from '../cpu/cpu.ts';
 import type { GuestFault } from '../cpu/fault.ts';
 import type { TlbMmu } from '../cpu/tlb-mmu.ts';
 import type { JumpCache } from './blocks/jump-cache.ts';
+import type { EngineProfile } from './profile/engine-profile.ts';
 
 export type EngineExit =
   /** The budget is used up. */
@@ -20,6 +21,8 @@ export type EngineExit =
 
 export interface Engine {
   readonly name: 'interpreter' | 'reference';
+  /** Why hot code is not translated any longer, in the host's words. Undefined: it is, or never was. */
+  readonly refusal?: string | undefined;
   /**
    * Executes at most `budget` instructions from `state.ip`, exactly that many unless it exits earlier. Every iteration
    * of a repeated string instruction counts as one. On return `state.ip` is the instruction to execute next (for a
@@ -33,6 +36,10 @@ export interface Engine {
   stopBefore(offsets: ReadonlySet<number>): void;
   /** Instructions retired by translated code so far. Not to be asked during a run. */
   readonly translated: number;
+  /** Counts its work from now on, and times it by `now`, in ms. Not within a run. */
+  startProfile(now: (() => number) | undefined): void;
+  /** Undefined unless a profile was started, and for an engine that counts nothing. */
+  readonly profile: EngineProfile | undefined;
   /** Gives its part of the pool back. */
   dispose(): void;
 }
@@ -51,6 +58,8 @@ export class DisposedEngine implements Engine {
   }
 
   stopBefore(): void {}
+  startProfile(): void {}
+  readonly profile = undefined;
   dispose(): void {}
 }
 

@@ -36,6 +36,7 @@ import { DisposedEngine, type Engine } from './engine.ts';
 import type { EngineName } from './engine-name.ts';
 import { Interpreter } from './interpreter/interpreter.ts';
 import { DEFAULT_TRANSLATION, EAGER_TRANSLATION, type TranslationOptions } from './jit/translation-options.ts';
+import type { EventCount, ProcessorProfile } from './profile/engine-profile.ts';
 import { ReferenceEngine } from './reference/reference-engine.ts';
 
 export { ENGINES, type EngineName } from './engine-name.ts';
@@ -59,6 +60,14 @@ export interface ProcessorOptions {
   readonly interrupts: { acknowledge(): number };
   /** FERR# and IGNNE# pins: see `Cpu`. */
   readonly x87Error?: (level: 0 | 1) => boolean;
+}
+
+/** How a processor is profiled. */
+export interface ProfileOptions {
+  /** Host time in ms, for what is timed. */
+  readonly now?: (() => number) | undefined;
+  /** Called each time that this many instructions have retired, between two instructions: it may look, but change nothing but the interval. */
+  readonly sample?: { readonly interval: number; take(): void } | undefined;
 }
 
 export interface RunResult {
@@ -160,6 +169,11 @@ export class Processor implements Cpu {
   #turns = 0;
   /** Units spent since the last look at whether the run is overdue. */
   #spent = 0;
+  /** Where the next sample is taken; a run is cut there, which the guest cannot tell. */
+  #nextSample = Number.POSITIVE_INFINITY;
+  #sample: ProfileOptions['sample'];
+  /** By kind and vector, while a profile is taken. */
+  #events: Map<string, EventCount> | undefined;
 
   /** Powered on and reset. @throws UserError for an unknown model */
   constructor(options: ProcessorOptions) {
@@ -329,6 +343,21 @@ export class Processor implements Cpu {
     return this.#time.fractionAt(this.#retired);
   }
 
+  /** Counts its work and takes samples from now on. Not within a run. */
+  startProfile({ now, sample }: ProfileOptions = {}): void {
+    this.#events = new Map();
+    this.engine.startProfile(now);
+    this.#sample = sample;
+    if (sample) this.#nextSample = this.#retired + sample.interval;
+  }
+
+  /** Undefined unless a profile was started. */
+  get profile(): ProcessorProfile | undefined {
+    if (!this.#events) return undefined;
+    const events = [...this.#events.values()];
+    return { instructions: this.retired, events, pageWalks: this.mmu.walks, engine: this.engine.profile };
+  }
+
   /** Equal for equal guest-visible processor state, memory included. */
   stateHash(): string {
     return hashState(this, this.retired);
@@ -359,13 +388,23 @@ export class Processor implements Cpu {
       if (this.#isOverdue(overdue)) return 'budget';
       if (this.#deliverNext()) continue;
       if (this.#meetsInstructionHere()) return 'breakpoint';
+      if (this.#retired >= this.#nextSample) this.#takeSample();
       const { nextAlarm } = clock;
+      const stop = Math.min(end, this.#nextSample);
       if (!state.halted)
-        this.#execute(Math.min(end - this.#retired, this.#time.instructionsUntil(nextAlarm, this.#retired)));
+        this.#execute(Math.min(stop - this.#retired, this.#time.instructionsUntil(nextAlarm, this.#retired)));
       else if (!this.interruptsEnabled || nextAlarm === Number.POSITIVE_INFINITY) return 'halted';
       else if (nextAlarm > until) return 'time';
       else this.#waitFor(nextAlarm);
     }
+  }
+
+  /** One sample, however many are due: attempts at a delivery, which count as instructions, may pass over some. */
+  #takeSample(): void {
+    const sample = this.#sample!;
+    sample.take();
+    const { interval } = sample;
+    this.#nextSample += interval * (1 + Math.floor((this.#retired - this.#nextSample) / interval));
   }
 
   /** Whether a breakpoint is on the instruction that is next; once at each arrival. A repeated one is met before its first iteration. */
@@ -467,6 +506,7 @@ export class Processor implements Cpu {
   }
 
   #raise(fault: GuestFault): void {
+    this.#countEvent('exception', fault.vector);
     if (fault !== this.#followUp) {
       const { state } = this;
       this.#origin = fault;
@@ -539,9 +579,19 @@ export class Processor implements Cpu {
   #take(next: number, event: GuestFault | InterruptEvent): true {
     this.#nextEvent = next;
     this.state.nextIp = this.state.ip;
-    if (event instanceof GuestFault) this.#raise(event);
-    else this.#deliver(() => deliverInterrupt(this, event));
+    if (event instanceof GuestFault) {
+      this.#raise(event);
+    } else {
+      this.#countEvent(event.kind, event.vector);
+      this.#deliver(() => deliverInterrupt(this, event));
+    }
     return true;
+  }
+
+  #countEvent(kind: EventCount['kind'], vector: number): void {
+    if (!this.#events) return;
+    const name = `${kind} ${vector}`;
+    this.#events.set(name, { kind, vector, count: (this.#events.get(name)?.count ?? 0) + 1 });
   }
 
   #dataAccess(address: number, size: number, access: 'read' | 'write'): void {

@@ -65,6 +65,7 @@ export class Guest<M extends Machine = Machine> {
   #inMachine = false;
   /** Streams that have held it since it was reset, of which its owner was told. */
   readonly #warnedOf = new Set<string>();
+  #warnedOfSlowness = false;
 
   constructor(machine: M, settings: GuestSettings, keeper: GuestKeeper) {
     this.name = settings.name;
@@ -245,9 +246,18 @@ export class Guest<M extends Machine = Machine> {
     // A breakpoint on the very instruction that is to be stepped.
     if (!mayStay && exit.reason === 'breakpoint' && exit.executed === 0) exit = this.#machine!.run(limits);
     this.#inMachine = false;
+    this.#warnOfSlowness();
     // A listener of its output may have reset, stopped or disposed it meanwhile.
     if (this.#epoch === epoch) this.#handle(exit);
     return exit.executed;
+  }
+
+  /** Once: it stays as it is. */
+  #warnOfSlowness(): void {
+    const slowness = this.#machine?.slowness;
+    if (slowness === undefined || this.#warnedOfSlowness) return;
+    this.#warnedOfSlowness = true;
+    this.warn(slowness);
   }
 
   /** Called by the host: a slice took `milliseconds` of its time. */

@@ -18,6 +18,7 @@ export interface HostOptions {
 const SLICE = { least: 0.1, most: 1000, unit: 'ms' };
 const NAMES = ['platform', 'sliceMilliseconds', 'onListenerError'] as const;
 const PLATFORM_NEEDS = ['now', 'yield', 'delay'] as const;
+const PLATFORM_MAY_HAVE = ['compile', 'compileRegions'] as const;
 
 /** @throws UserError that names the option */
 export function checkHostOptions(options: unknown): HostOptions {
@@ -35,7 +36,11 @@ function checkPlatform(value: unknown): Platform {
     throw new UserError(`platform must be an object, not ${shown(value)}`);
   const platform = value as Platform;
   for (const name of PLATFORM_NEEDS) checkFunction(`platform.${name}`, platform[name]);
-  if (platform.compile !== undefined) checkFunction('platform.compile', platform.compile);
+  for (const name of PLATFORM_MAY_HAVE)
+    if (platform[name] !== undefined) checkFunction(`platform.${name}`, platform[name]);
+  const { fastTailCalls } = platform;
+  if (fastTailCalls !== undefined && typeof fastTailCalls !== 'boolean')
+    throw new UserError(`platform.fastTailCalls must be true or false, not ${shown(fastTailCalls)}`);
   return platform;
 }
 

@@ -74,8 +74,12 @@ export class Host {
   }
 
   #sharedCode(): SharedCode {
-    const { compile } = this.#platform;
-    this.#code ??= createSharedCode({ compileLoop: compile && ((bytes) => compile(bytes) as WebAssembly.Module) });
+    const platform = this.#platform;
+    this.#code ??= createSharedCode({
+      compileLoop: platform.compile && ((bytes) => platform.compile!(bytes) as WebAssembly.Module),
+      chainRegions: platform.fastTailCalls,
+      compileRegions: platform.compileRegions && ((bytes) => platform.compileRegions!(bytes) as WebAssembly.Module),
+    });
     return this.#code;
   }
 

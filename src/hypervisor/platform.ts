@@ -11,4 +11,12 @@ export interface Platform {
    * @returns a `WebAssembly.Module`; not named so, because a program's types may know neither browsers nor Node
    */
   compile?(bytes: Uint8Array): object;
+  /**
+   * Compiles code that was translated because the guest runs it often: many small modules, each when a guest waits for
+   * it. Default: as `new WebAssembly.Module` does. Where it throws, that code is interpreted.
+   * @returns a `WebAssembly.Module`
+   */
+  compileRegions?(bytes: Uint8Array): object;
+  /** WebAssembly's tail calls work, between modules too, and are cheaper than to return and be called. Default false. */
+  readonly fastTailCalls?: boolean;
 }

@@ -77,6 +77,8 @@ export interface Machine extends MachineView {
    * same counts give the same run.
    */
   correctTime(correction: Omit<TimeCorrection, 'instructions'>): void;
+  /** One line on what makes it slower than it should be. It never becomes undefined again. */
+  readonly slowness?: string | undefined;
   /** Called for each correction, with what feeds it back: see `replayTime`. */
   onTimeCorrection: ((correction: TimeCorrection) => void) | undefined;
   /** Runs the guest. Never throws. */

@@ -214,6 +214,11 @@ export class Pc implements Machine {
     return this.processor.halted;
   }
 
+  get slowness(): string | undefined {
+    const { refusal } = this.processor.engine;
+    return refusal === undefined ? undefined : `${this.name}: hot code is not translated any longer (${refusal})`;
+  }
+
   /** The guest takes interrupts for what COM1 receives: somebody listens. */
   get serialListening(): boolean {
     return (this.#uart.state.ier & 1) !== 0;

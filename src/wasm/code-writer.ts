@@ -268,6 +268,13 @@ export class CodeWriter {
     this.#out.unsigned(table);
   }
 
+  /** Calls in place of the running function: its frame is gone. */
+  returnCallIndirect(typeIndex: number, table = 0): void {
+    this.#out.byte(0x13);
+    this.#out.unsigned(typeIndex);
+    this.#out.unsigned(table);
+  }
+
   /** The finished body: local declarations, code, `end`. */
   finish(): Uint8Array<ArrayBuffer> {
     if (this.#depth !== 0) throw new Error(`${this.#depth} blocks are still open`);

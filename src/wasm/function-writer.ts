@@ -93,6 +93,20 @@ export class FunctionWriter<Results extends readonly ValueType[] = readonly Valu
     }
     this.code.end();
   }
+  /** Runs `body`, and where it gives up, `otherwise`. */
+  attempt(body: (giveUpIf: (condition: Int32) => void) => void, otherwise: () => void): void {
+    const { code } = this;
+    const end = code.block();
+    const given = code.block();
+    body((condition) => {
+      condition.push(code);
+      code.brIf(given);
+    });
+    code.br(end);
+    code.end();
+    otherwise();
+    code.end();
+  }
   /** Runs `body` for as long as what it returns is not 0. */
   repeat(body: () => Int32): void {
     const again = this.code.loop();

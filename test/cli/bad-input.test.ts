@@ -48,6 +48,7 @@ beforeAll(async () => {
   writeFileSync(file('initrd'), new Uint8Array(20 * 2 ** 20));
   writeFileSync(file('gzip'), Uint8Array.of(0x1f, 0x8b, 8, 0, 0, 0, 0, 0));
   writeFileSync(file('elf'), Uint8Array.of(0x7f, 0x45, 0x4c, 0x46, ...new Uint8Array(60)));
+  writeFileSync(file('System.map'), 'c0001000 T start\n');
   writeFileSync(file('flat256'), new Uint8Array(256).fill(0x90));
   writeFileSync(file('flat'), new Uint8Array(2 ** 20).fill(0x90));
   writeFileSync(file('unreadable'), 'secret');
@@ -150,7 +151,7 @@ const COMMANDS: readonly Row[] = [
 
 // biome-ignore format: one case a line
 const VALUES: readonly Row[] = [
-  ...['kernel', 'initrd', 'append', 'system', 'memory', 'cpu', 'engine', 'clock', 'serial', 'count', 'weight'].map(
+  ...['kernel', 'initrd', 'append', 'system', 'memory', 'cpu', 'engine', 'clock', 'serial', 'count', 'weight', 'profile', 'profile-interval', 'symbols'].map(
     (name): Row => [`--${name} without its value`, `run --${name}`, new RegExp(`^--${name} needs a value; see vetro run --help$`)],
   ),
   ['an option where a value should be', 'run --append --memory 64', /^--append needs a value/],
@@ -169,11 +170,15 @@ const VALUES: readonly Row[] = [
   ['an empty --kernel', ['run', '--kernel', ''], /^--kernel is empty: give it a value or leave it out$/],
   ['an empty --initrd', ['run', '--kernel', '@/bzImage', '--initrd='], /^--initrd is empty/],
   ['an empty --serial', ['run', '--serial', ''], /^--serial is empty/],
+  ['an empty --profile', ['run', '--demo', '--profile='], /^--profile is empty: give it a value or leave it out$/],
+  ['an empty --symbols', ['run', '--demo', '--profile', '@/p', '--symbols=', '--memory', '1'], /^--symbols is empty: give it a value or leave it out$/],
+  ['--profile given twice', 'run --demo --profile @/p --profile @/q', /^--profile is given twice: give it once$/],
+  ['a profile on standard output', 'run --demo --profile -', /^--profile takes the name of a file: standard output is the guest's$/],
   ['an empty --cpu', ['run', '--cpu='], /^--cpu is empty/],
-  ['an empty --engine', ['run', '--engine='], /^--engine must be one of interpreter, reference/],
+  ['an empty --engine', ['run', '--engine='], /^--engine must be one of auto, jit, interpreter, reference/],
   ['an empty --memory', ['run', '--memory='], /^--memory must be a whole number of MiB from 1 to 3072, not 0$/],
   ['an unknown CPU', 'run --cpu 6502', /^unknown CPU "6502"; known: i686$/],
-  ['an unknown engine', 'run --engine warp', /^--engine must be one of interpreter, reference, not warp$/],
+  ['an unknown engine', 'run --engine warp', /^--engine must be one of auto, jit, interpreter, reference, not warp$/],
   ['an unknown clock', 'run --clock sun', /^--clock must be one of virtual, host, not sun$/],
   ['an unknown system to run', 'run --system cpm', /^--system must be one of debian-686, debian-686-pae, not cpm$/],
   ['an unknown serial kind', 'run --demo --serial carrier-pigeon', /^--serial carrier-pigeon: must be stdio, pty, file:<path> or none$/],
@@ -182,11 +187,11 @@ const VALUES: readonly Row[] = [
   ...['engines', 'instructions', 'interval', 'type', 'prompt'].map(
     (name): Row => [`difftest --${name} without its value`, `difftest lockstep --${name}`, new RegExp(`^--${name} needs a value; see vetro difftest --help$`)],
   ),
-  ['one engine to compare', 'difftest lockstep --demo --engines reference', /^--engines takes two different engines, as in interpreter,reference, not reference$/],
+  ['one engine to compare', 'difftest lockstep --demo --engines reference', /^--engines takes two different engines, as in jit,interpreter, not reference$/],
   ['three engines to compare', 'difftest lockstep --engines reference,interpreter,reference', /^--engines takes two different engines/],
   ['an engine and itself', 'difftest lockstep --engines reference,reference', /^--engines takes two different engines/],
-  ['an unknown engine to compare', 'difftest lockstep --engines interpreter,warp', /^--engines takes names from interpreter, reference, not warp$/],
-  ['no engine behind a comma', 'difftest lockstep --engines interpreter,', /^--engines takes names from interpreter, reference, not none$/],
+  ['an unknown engine to compare', 'difftest lockstep --engines interpreter,warp', /^--engines takes names from auto, jit, interpreter, reference, not warp$/],
+  ['no engine behind a comma', 'difftest lockstep --engines interpreter,', /^--engines takes names from auto, jit, interpreter, reference, not none$/],
   ['no engines', ['difftest', 'lockstep', '--engines='], /^--engines takes names from .*, not none$/],
   ['--engines given twice', 'difftest lockstep --engines a,b --engines c,d', /^--engines is given twice/],
   ['an empty --prompt', ['difftest', 'lockstep', '--prompt='], /^--prompt is empty: give it a value or leave it out$/],
@@ -208,6 +213,9 @@ const NUMBERS: readonly Row[] = [
   ),
   ['no time for an instruction', 'run --demo --instruction-time 0', /^--instruction-time must be a number of ns from 0\.01 to 1000, not 0$/],
   ['a word for a time', 'run --demo --instruction-time x', /^--instruction-time must be a number of ns from 0\.01 to 1000$/],
+  ...['0', '99', '1.5', '1e13', 'often', 'NaN'].map(
+    (value): Row => [`--profile-interval ${value}`, `run --demo --profile @/p --profile-interval ${value}`, /^--profile-interval must be a whole number from 100 to 1000000000000(, not .*)?$/],
+  ),
   ...(['instructions', 'interval'] as const).flatMap((name) =>
     ['0', '-1', '1.5', '1e999', 'many', 'NaN'].map(
       (value): Row => [`--${name} ${value}`, `difftest lockstep --demo --${name} ${value}`, new RegExp(`^--${name} must be a whole number from 1 to 1000000000000000(, not .*)?$`)],
@@ -245,6 +253,8 @@ const CONFLICTS: readonly Row[] = [
   ['a flat image with a command line', 'run @/flat256 --append quiet', /^--append needs a Linux kernel; .*\/flat256 is a flat image$/],
   ['a flat image with an initrd', 'run @/flat256 --initrd @/initrd', /^--initrd needs a Linux kernel/],
   ['kernel and initrd from standard input', 'run --kernel - --initrd -', /^kernel and initrd cannot both be standard input/],
+  ['an interval without a profile', 'run --demo --profile-interval 1000', /^--profile-interval is for profiles: give --profile FILE, too$/],
+  ['symbols without a profile', 'run --demo --symbols @/System.map', /^--symbols is for profiles: give --profile FILE, too$/],
   ['two guests to compare on', 'difftest lockstep @/bzImage --demo', /^FILE and --demo both say what to boot: give one of them$/],
   ['a file and bytes to disassemble', 'disasm --hex 90 @/flat256', /^FILE and --hex both say what to disassemble: give one of them$/],
   ['standard input and bytes to disassemble', 'disasm - --hex 90', /^FILE and --hex both say what to disassemble/],
@@ -269,6 +279,11 @@ const FILES: readonly Row[] = [
   ['an empty check', ['difftest', ''], /^<check> is empty: give it a value$/],
   ['a kernel to compare on that is none', 'difftest lockstep --kernel @/text', /^the kernel .*\/text is not a Linux bzImage/],
   ['a kernel to compare on that is truncated', 'difftest lockstep --kernel @/truncated', /^the kernel is truncated/],
+  ['missing symbols', 'run --demo --profile @/p --symbols @/none', /^cannot read the symbols .*\/none: no such file$/],
+  ['symbols after good ones', 'run --demo --profile @/p --symbols @/System.map @/folder', /^cannot read the symbols .*\/folder: it is a directory/],
+  ['symbols that are text', 'run --demo --profile @/p --symbols @/text', /^--symbols .*\/text: neither an ELF file nor a System\.map/],
+  ['symbols that are empty', 'run --demo --profile @/p --symbols @/empty', /^--symbols .*\/empty: it names no functions/],
+  ['symbols that are stripped', 'run --demo --profile @/p --symbols @/elf', /^--symbols .*\/elf: an ELF file of a kind that no PC runs$/],
   ['an empty source', ['asm', ''], /^<source> is empty: give it a value$/],
   ['an empty source behind an option', ['asm', '-o', '@/x', ''], /^<source> is empty: give it a value$/],
   ['an empty file of bytes', ['disasm', '--origin=0', ''], /^<file> is empty: give it a value$/],
@@ -310,6 +325,11 @@ const OUTPUTS: readonly Row[] = [
   ['asm into nothing', ['asm', '@/good.asm', '--output='], /^--output is empty: give it a value$/],
   ['asm into an empty word', ['asm', '@/good.asm', '-o', ''], /^--output is empty: give it a value$/],
   ['asm through a file', 'asm @/good.asm -o @/text/x', /^cannot write .*\/text\/x: part of its path is not a folder$/],
+  ['--profile into a missing folder', 'run --demo --profile @/none/p', /^cannot write .*\/none\/p: its folder does not exist$/],
+  ['--profile into a folder', 'run --demo --profile @/folder', /^cannot write .*\/folder: it is a directory$/],
+  ['--profile into a FIFO that nobody reads', 'run --demo --profile @/fifo', /^cannot write .*\/fifo: it is a socket, or a FIFO that nobody reads$/],
+  ['--profile over the image', 'run @/flat256 --profile @/flat256', /^--profile .*\/flat256 would write over what is read: give another file$/],
+  ['--profile over its symbols', 'run --demo --profile @/System.map --symbols @/System.map', /^--profile .*\/System\.map would write over what is read/],
   ['--serial into a missing folder', 'run --demo --serial file:@/none/log', /^cannot write .*\/none\/log: its folder does not exist$/],
   ['--serial into a folder', 'run --demo --serial file:@/folder', /^cannot write .*\/folder: it is a directory$/],
   ['--serial into a FIFO that nobody reads', 'run --demo --serial file:@/fifo', /^cannot write .*\/fifo: it is a socket, or a FIFO that nobody reads$/],

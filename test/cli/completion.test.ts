@@ -58,6 +58,8 @@ describe('vetro --complete', () => {
     [['run', '--serial=file:/tm'], FILES],
     [['run', '--kernel', ''], FILES],
     [['run', '--kernel=bo'], FILES],
+    [['run', '--profile', ''], FILES],
+    [['run', '--symbols', 'Sys'], FILES],
     [['run', '--initrd', 'x'], FILES],
     [['run', '--memory', ''], []],
     [['run', '--append', 'c'], []],

@@ -8,6 +8,8 @@ import { BENCH_MUTATIONS } from './bench-mutations.ts';
 import { BLOCK_INDEX_MUTATIONS } from './block-index-mutations.ts';
 import { BULK_MUTATIONS } from './bulk-mutations.ts';
 import { GROUND_MUTATIONS } from './ground-mutations.ts';
+import { JIT_LOWERING_MUTATIONS } from './jit-lowering-mutations.ts';
+import { JIT_MUTATIONS } from './jit-mutations.ts';
 import { LOCKSTEP_MUTATIONS } from './lockstep-mutations.ts';
 import { SYSTEM_PATH_MUTATIONS } from './system-path-mutations.ts';
 import { TIME_MUTATIONS } from './time-mutations.ts';
@@ -599,6 +601,8 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   ...BLOCK_INDEX_MUTATIONS,
   ...GROUND_MUTATIONS,
+  ...JIT_MUTATIONS,
+  ...JIT_LOWERING_MUTATIONS,
   ...LOCKSTEP_MUTATIONS,
   ...SYSTEM_PATH_MUTATIONS,
   ...WALK_MUTATIONS,

@@ -97,8 +97,8 @@ export const SYSTEM_PATH_MUTATIONS: readonly Mutation[] = [
   },
   {
     fault: 'a hot operand in FS or GS may lie beyond the limit',
-    file: 'src/engine/interpreter/hot-lowering.ts',
-    original: "code.op('i32.sub', 'i32.gt_u');\n    code.brIf(this.#labels.cold);",
+    file: 'src/engine/lowering/segment-bounds.ts',
+    original: "code.op('i32.sub', 'i32.gt_u');\n  leave();",
     planted: "code.op('i32.sub', 'i32.gt_u', 'drop');",
     tests: [SEGMENTATION],
   },

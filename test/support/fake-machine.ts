@@ -47,6 +47,7 @@ export class FakeMachine implements Machine {
     this.nextAlarm = Number.POSITIVE_INFINITY;
   };
   resets = 0;
+  slowness: string | undefined;
   disposed = false;
   /** What happens after how many instructions. */
   readonly #script: { at: number; event: Event }[];

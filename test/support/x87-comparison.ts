@@ -2,7 +2,7 @@
 import type { Helper } from '../../src/cpu/helper.ts';
 import { type CpuState, createCpuState, STATE } from '../../src/cpu/state-layout.ts';
 import { X87_HELPERS } from '../../src/cpu/x87/x87-helpers.ts';
-import { buildEmittedHelpers } from '../../src/engine/lowering/emitted-helpers.ts';
+import { buildX87Module } from '../../src/engine/lowering/x87/x87-module.ts';
 import { X87_HELPER_SIGNATURES } from '../../src/isa/x87-helper-signature.ts';
 import { Pool } from '../../src/memory/pool.ts';
 import type { X87Operation } from './x87-operations.ts';
@@ -30,7 +30,8 @@ export class X87Comparison {
   readonly #before: Uint32Array;
   readonly #cpu: unknown;
 
-  constructor(options: { readonly wide: boolean }) {
+  /** @param options.inPlace the functions as regions have them */
+  constructor(options: { readonly wide: boolean; readonly inPlace?: boolean }) {
     this.#wide = options.wide;
     const pool = Pool.create({ maximumBytes: 2 ** 20 });
     const address = pool.allocate(STATE.size);
@@ -39,7 +40,7 @@ export class X87Comparison {
     this.state.segments.forEach((segment, index) => {
       segment.selector = 0x100 + 8 * index;
     });
-    const module = new WebAssembly.Module(buildEmittedHelpers({ wide: options.wide, maximumPages: 16 }));
+    const module = new WebAssembly.Module(buildX87Module({ ...options, maximumPages: 16 }));
     const { exports } = new WebAssembly.Instance(module, { host: { memory: pool.memory } });
     this.#functions = exports as unknown as Record<string, Emitted>;
     this.#block = pool.views.u32.subarray(address >>> 2, (address + STATE.size) >>> 2);

@@ -6,9 +6,10 @@ import { STATE } from '../state-layout.ts';
 import { type ImagePlace, readFloat80, writeStackRegisters } from './image.ts';
 import { readAbridgedTags, readStack, writeAbridgedTags, writeControl } from './x87-state.ts';
 
-const IMAGE_BYTES = 512;
-const ALIGNMENT = 16;
-const OFFSET = {
+export const FX_IMAGE_BYTES = 512;
+export const FX_ALIGNMENT = 16;
+/** Byte offsets in the image. */
+export const FX_OFFSET = {
   FCW: 0,
   FSW: 2,
   FTW: 4,
@@ -23,7 +24,7 @@ const OFFSET = {
   XMM: 160,
 };
 /** Bits of MXCSR that may be set; all of SSE and DAZ. */
-const MXCSR_MASK = 0xffff;
+export const MXCSR_MASK = 0xffff;
 
 export interface FxFormat {
   /** REX.W: 64-bit pointers instead of offset and selector. */
@@ -37,7 +38,7 @@ const coversXmm = ({ state }: Cpu): boolean => (state.cr4 & CR4.OSFXSR) !== 0;
 
 function checkAlignment({ state }: Cpu, { segment, offset }: ImagePlace): void {
   const address = state.segments[segment].base + offset;
-  if (address % ALIGNMENT === 0) return;
+  if (address % FX_ALIGNMENT === 0) return;
   throw raise.GP(0, {
     check: 'image of FXSAVE or FXRSTOR not aligned to 16 bytes',
     manual: 'SDM Vol. 2A, "FXSAVE—Save x87 FPU, MMX Technology, and SSE State"',
@@ -49,33 +50,33 @@ export function fxSave(cpu: Cpu, place: ImagePlace, { wide, longMode }: FxFormat
   const { state, mmu } = cpu;
   const { segment, offset } = place;
   checkAlignment(cpu, place);
-  mmu.probeWriteSegment(segment, offset, IMAGE_BYTES);
+  mmu.probeWriteSegment(segment, offset, FX_IMAGE_BYTES);
   const write = (at: number, value: number, size: 1 | 2 | 4) => mmu.writeSegment(segment, offset + at, value, size);
   const write64 = (at: number, value: bigint) => mmu.writeSegment64(segment, offset + at, value);
 
-  write(OFFSET.FCW, state.fcw, 2);
-  write(OFFSET.FSW, state.fsw, 2);
-  write(OFFSET.FTW, readAbridgedTags(state), 2);
-  write(OFFSET.FOP, state.fop, 2);
+  write(FX_OFFSET.FCW, state.fcw, 2);
+  write(FX_OFFSET.FSW, state.fsw, 2);
+  write(FX_OFFSET.FTW, readAbridgedTags(state), 2);
+  write(FX_OFFSET.FOP, state.fop, 2);
   if (wide) {
-    write64(OFFSET.FIP, BigInt(state.fip));
-    write64(OFFSET.FDP, BigInt(state.fdp));
+    write64(FX_OFFSET.FIP, BigInt(state.fip));
+    write64(FX_OFFSET.FDP, BigInt(state.fdp));
   } else {
-    write(OFFSET.FIP, Number(BigInt.asUintN(32, BigInt(state.fip))), 4);
-    write(OFFSET.FCS, state.fcs, 4);
-    write(OFFSET.FDP, Number(BigInt.asUintN(32, BigInt(state.fdp))), 4);
-    write(OFFSET.FDS, state.fds, 4);
+    write(FX_OFFSET.FIP, Number(BigInt.asUintN(32, BigInt(state.fip))), 4);
+    write(FX_OFFSET.FCS, state.fcs, 4);
+    write(FX_OFFSET.FDP, Number(BigInt.asUintN(32, BigInt(state.fdp))), 4);
+    write(FX_OFFSET.FDS, state.fds, 4);
   }
   for (let index = 0; index < 8; index++) {
     const { sign, exponent, significand } = readStack(state, index);
-    write64(OFFSET.ST + 16 * index, significand);
-    write64(OFFSET.ST + 16 * index + 8, BigInt((sign << 15) | exponent));
+    write64(FX_OFFSET.ST + 16 * index, significand);
+    write64(FX_OFFSET.ST + 16 * index + 8, BigInt((sign << 15) | exponent));
   }
   if (!coversXmm(cpu)) return;
-  write(OFFSET.MXCSR, state.mxcsr, 4);
-  write(OFFSET.MXCSR_MASK, MXCSR_MASK, 4);
+  write(FX_OFFSET.MXCSR, state.mxcsr, 4);
+  write(FX_OFFSET.MXCSR_MASK, MXCSR_MASK, 4);
   for (let index = 0; index < xmmWords(longMode); index++) {
-    write64(OFFSET.XMM + 8 * index, state.pool.views.u64[xmmAt(cpu) + index]);
+    write64(FX_OFFSET.XMM + 8 * index, state.pool.views.u64[xmmAt(cpu) + index]);
   }
 }
 
@@ -87,14 +88,18 @@ export function fxRestore(cpu: Cpu, place: ImagePlace, { wide, longMode }: FxFor
   const read64 = (at: number) => BigInt.asUintN(64, mmu.readSegment64(segment, offset + at));
 
   // All 512 bytes must be readable, those that mean nothing included.
-  read64(IMAGE_BYTES - 8);
-  const [control, status, tags, opcode] = [OFFSET.FCW, OFFSET.FSW, OFFSET.FTW, OFFSET.FOP].map((at) => read(at, 2));
-  const ip = wide ? Number(read64(OFFSET.FIP)) : read(OFFSET.FIP, 4);
-  const dp = wide ? Number(read64(OFFSET.FDP)) : read(OFFSET.FDP, 4);
-  const [cs, ds] = wide ? [0, 0] : [read(OFFSET.FCS, 2), read(OFFSET.FDS, 2)];
-  const registers = Array.from({ length: 8 }, (_, index) => readFloat80(cpu, segment, offset + OFFSET.ST + 16 * index));
-  const mxcsr = read(OFFSET.MXCSR, 4);
-  const xmm = Array.from({ length: xmmWords(longMode) }, (_, index) => read64(OFFSET.XMM + 8 * index));
+  read64(FX_IMAGE_BYTES - 8);
+  const [control, status, tags, opcode] = [FX_OFFSET.FCW, FX_OFFSET.FSW, FX_OFFSET.FTW, FX_OFFSET.FOP].map((at) =>
+    read(at, 2),
+  );
+  const ip = wide ? Number(read64(FX_OFFSET.FIP)) : read(FX_OFFSET.FIP, 4);
+  const dp = wide ? Number(read64(FX_OFFSET.FDP)) : read(FX_OFFSET.FDP, 4);
+  const [cs, ds] = wide ? [0, 0] : [read(FX_OFFSET.FCS, 2), read(FX_OFFSET.FDS, 2)];
+  const registers = Array.from({ length: 8 }, (_, index) =>
+    readFloat80(cpu, segment, offset + FX_OFFSET.ST + 16 * index),
+  );
+  const mxcsr = read(FX_OFFSET.MXCSR, 4);
+  const xmm = Array.from({ length: xmmWords(longMode) }, (_, index) => read64(FX_OFFSET.XMM + 8 * index));
   if (coversXmm(cpu)) {
     if (mxcsr & ~MXCSR_MASK) {
       throw raise.GP(0, {

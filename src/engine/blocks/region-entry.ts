@@ -22,7 +22,9 @@ export const REGION_ENTRY = {
   PAGE_OFFSET: 24,
   /** Times that a page did not lie where it lay. */
   REFUSED: 28,
-  SIZE: 32,
+  /** Host address of the first record of the block that begins there. */
+  BLOCK: 32,
+  SIZE: 40,
 } as const;
 
 /** An exit in linear memory: offsets of u32 fields. */
@@ -49,7 +51,5 @@ export const GO_ON = {
   FAULT: 2,
   /** `state.ip` is set; the dispatcher must look. */
   ATTENTION: 4,
-  /** The region cannot be entered now: the block is to be interpreted. */
-  INTERPRET: 6,
 } as const;
 export const FIRST_RECORD = 8;

@@ -57,8 +57,9 @@ export class BlockCache {
   readonly #lone: number;
   /** Entries of a new block, at a physical address and in a mode, until it is hot. */
   heatFor: (address: number, modeKey: number) => number = () => COOL;
-  /** Called when bytes of a block have changed. */
-  onStale: (block: number) => void = () => {};
+  /** Called when bytes of blocks have changed, once for each write. */
+  onStale: (blocks: readonly number[]) => void = () => {};
+  #built = 0;
   /** Chunks that may be used. */
   #room: number = ROOM.FIRST;
   #chunk = -1;
@@ -79,12 +80,15 @@ export class BlockCache {
     this.index.addStale(this.#lone);
   }
 
-  /** No room for another block: `clear` must come first. */
+  /** Blocks decoded so far. */
+  get built(): number {
+    return this.#built;
+  }
+
+  /** No room for another block: `clear` must come first. Blocks that were made since without asking may be beyond it. */
   get full(): boolean {
-    return (
-      this.#chunk === this.#room - 1 &&
-      this.#used + BLOCK_HEADER_SIZE + (MAX_INSTRUCTIONS + 2) * RECORD_SIZE > CHUNK_BYTES
-    );
+    const left = (this.#room - this.#chunk) * CHUNK_BYTES - this.#used;
+    return left < BLOCK_HEADER_SIZE + (MAX_INSTRUCTIONS + 2) * RECORD_SIZE;
   }
 
   /**
@@ -216,17 +220,17 @@ export class BlockCache {
     const code = this.#code.get(page);
     if (!code?.any(offset, offset + length)) return false;
     const crowded = this.#isCrowded(page);
-    let found = false;
+    const stale: number[] = [];
     for (let block = index.firstOfPage(page); block !== 0; block = index.nextOfPage(block, page)) {
       if (!crowded && !this.#covers(block, page, offset, offset + length)) continue;
       this.#markStale(block, index.records(block));
       index.markStale(block);
-      this.onStale(block);
+      stale.push(block);
       this.table.remove(Math.floor(index.key(block) / 16), block);
-      found = true;
     }
     code.clear(offset, offset + length);
-    if (!found) return false;
+    if (stale.length === 0) return false;
+    this.onStale(stale);
     // The running partial block may hold them, too.
     this.#markStale(this.#scratch, MAX_INSTRUCTIONS);
     return true;
@@ -295,6 +299,7 @@ export class BlockCache {
   #build(address: number, modeKey: number, key: number, source: CodeSource): number {
     const decoded = this.#decoder.decode(address, modeKey, source, MAX_INSTRUCTIONS);
     if (decoded === undefined) return 0;
+    this.#built++;
     const { end, crossing, cutOff } = decoded;
     const prepared = this.#writer.prepare(decoded.instructions, modeKey, { fuse: true });
     // Also behind a branch: it may not be taken.

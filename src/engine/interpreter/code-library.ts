@@ -18,6 +18,10 @@ import { ACCESS_KINDS, ACCESS_WIDTHS, accessName, accessType, buildMemoryFunctio
 export interface CodeLibraryOptions {
   /** Compiles the loop's module; a host may know how to have it optimised at once. */
   readonly compileLoop?: ((bytes: Uint8Array<ArrayBuffer>) => WebAssembly.Module) | undefined;
+  /** Compiles a module of translated regions. */
+  readonly compileRegions?: ((bytes: Uint8Array<ArrayBuffer>) => WebAssembly.Module) | undefined;
+  /** Regions call each other in their own place: right where that is cheaper than to return and be called. Default false. */
+  readonly chainRegions?: boolean | undefined;
 }
 
 /** All that a 32-bit module may declare. */
@@ -35,6 +39,9 @@ export class CodeLibrary {
   readonly helperCalls: HelperCall[] = [];
   readonly causes: string[] = [];
   readonly #compileLoop: (bytes: Uint8Array<ArrayBuffer>) => WebAssembly.Module;
+  /** Compiles a module of translated regions; nothing is kept of it here. */
+  readonly regions: (bytes: Uint8Array<ArrayBuffer>) => WebAssembly.Module;
+  readonly chainsRegions: boolean;
   readonly #loops = new Map<boolean, WebAssembly.Module>();
   readonly #memoryFunctions = new Map<boolean, WebAssembly.Module>();
   readonly #emittedHelpers = new Map<boolean, WebAssembly.Module>();
@@ -45,6 +52,8 @@ export class CodeLibrary {
   constructor(rows: readonly InstructionRow[], options: CodeLibraryOptions = {}) {
     this.catalog = new FormCatalog(rows);
     this.#compileLoop = options.compileLoop ?? ((bytes) => new WebAssembly.Module(bytes));
+    this.chainsRegions = options.chainRegions ?? false;
+    this.regions = options.compileRegions ?? ((bytes) => new WebAssembly.Module(bytes));
   }
 
   /** Imports `memory`, `table`, `lookUp`, `partial`; exports `run`. */
@@ -128,7 +137,7 @@ export class CodeLibrary {
     return remember(this.#helperNumbers, `${name} ${argumentWidths} ${resultWidths}`, () => {
       const helper = (HELPERS as Record<string, unknown>)[name] as AnyHelper | undefined;
       if (!helper) throw new TypeError(`no helper ${name}`);
-      return this.helperCalls.push(createHelperCall(helper, argumentWidths, resultWidths)) - 1;
+      return this.helperCalls.push(createHelperCall({ name, helper }, argumentWidths, resultWidths)) - 1;
     });
   }
 }

@@ -10,7 +10,7 @@ import type { BulkKind } from '../../isa/instruction.ts';
 import type { SegmentRef } from '../../isa/operand.ts';
 import { GPR, SEGMENT } from '../../isa/semantics.ts';
 import { CodeWriter, I32, I64, type Label } from '../../wasm/code-writer.ts';
-import { Expression, i32, Local } from '../../wasm/expression.ts';
+import { Expression, Local } from '../../wasm/expression.ts';
 import { FunctionWriter } from '../../wasm/function-writer.ts';
 import { isEmittedHelper, type WriteEmittedCall } from '../lowering/emitted-helpers.ts';
 import { type FormStatement, loadOpcode, storeOpcode } from '../lowering/form-lowering.ts';
@@ -401,7 +401,7 @@ class ColdLowering extends RecordLowering {
       wide,
       results,
     };
-    const args = statement.args.map((arg) => this.#argument(arg));
+    const args = statement.args.map((arg) => this.argument(arg));
     this.#environment.writeEmittedCall!(code, statement.helper, context, args);
     code.if();
     this.scoped(() => {
@@ -409,15 +409,6 @@ class ColdLowering extends RecordLowering {
       this.#callHelper(statement, results);
     });
     code.end();
-  }
-
-  /** An argument for emitted code: a constant, or a local of its own. */
-  #argument(arg: Value): Expression {
-    if (arg.op === 'constant' && arg.width !== 64) return i32(Number(arg.value));
-    const local = new Local(typeOf(arg.width), this.pool.take(typeOf(arg.width)));
-    this.clean(arg);
-    this.code.set(local.index);
-    return local;
   }
 
   #callHelper(statement: Extract<FormStatement, { kind: 'call' }>, results: readonly Local[]): void {

@@ -7,6 +7,8 @@ export type AnyHelper = (cpu: DispatchedCpu, ...args: (number | bigint)[]) => He
 
 /** A helper with the widths with which a row calls it. */
 export interface HelperCall {
+  /** The helper's. */
+  readonly name: string;
   /** Calls it with its arguments. */
   readonly call: (cpu: DispatchedCpu) => HelperAnswer;
   readonly resultWidths: readonly number[];
@@ -23,7 +25,7 @@ const readArgument = (width: number, index: number): ReadArgument => {
 
 /** Up to three arguments are passed as they are: a kernel calls helpers all the time, and an array for each would cost. */
 export function createHelperCall(
-  helper: AnyHelper,
+  { name, helper }: { readonly name: string; readonly helper: AnyHelper },
   argumentWidths: readonly number[],
   resultWidths: readonly number[],
 ): HelperCall {
@@ -36,5 +38,5 @@ export function createHelperCall(
     (cpu) => helper(cpu, first(cpu), second(cpu), third(cpu)),
   ];
   const call = calls[read.length] ?? ((cpu: DispatchedCpu) => helper(cpu, ...read.map((one) => one(cpu))));
-  return { call, resultWidths };
+  return { name, call, resultWidths };
 }

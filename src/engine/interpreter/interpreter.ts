@@ -20,6 +20,9 @@ import { COST, type DispatchedCpu, type Engine, type EngineExit } from '../engin
 import { fetchBytewise } from '../fetch-bytewise.ts';
 import { RegionCache } from '../jit/region-cache.ts';
 import type { TranslationOptions } from '../jit/translation-options.ts';
+import { CountingHost } from '../profile/counting-host.ts';
+import type { EngineProfile } from '../profile/engine-profile.ts';
+import { Profiler } from '../profile/profiler.ts';
 import { BlockCache } from './block-cache.ts';
 import { COOL } from './block-index.ts';
 import type { HelperCall } from './helper-call.ts';
@@ -50,6 +53,9 @@ export class Interpreter implements Engine, EmittedCodeHost {
   #alone = false;
 
   readonly #regions: RegionCache | undefined;
+  #profiler: Profiler | undefined;
+  /** What emitted code calls. */
+  #host: EmittedCodeHost = this;
 
   /** `translation`: hot code is translated so. */
   constructor(
@@ -81,12 +87,19 @@ export class Interpreter implements Engine, EmittedCodeHost {
     };
     if (translation) {
       const fetchedPage = (page: number, half: CodeHalf) => cpu.mmu.fetchedPage(page, half);
-      const parts = { pool: cpu.pool, runtime, blocks: this.#blocks, code: this.#source, fetchedPage };
+      const parts = {
+        pool: cpu.pool,
+        runtime,
+        blocks: this.#blocks,
+        code: this.#source,
+        bytes: (page: number) => watch.bytes(page),
+        fetchedPage,
+      };
       const regions = new RegionCache(parts, translation);
       // Regions know nothing of stops.
       this.#blocks.heatFor = (address, modeKey) =>
         this.#source.stops.size > 0 ? COOL : regions.heatFor(address, modeKey);
-      this.#blocks.onStale = (block) => regions.drop(block);
+      this.#blocks.onStale = (blocks) => regions.drop(blocks);
       this.#regions = regions;
     }
     runtime.prepare();
@@ -95,7 +108,7 @@ export class Interpreter implements Engine, EmittedCodeHost {
   run(budget: number): EngineExit {
     const { state } = this.#cpu;
     if (this.#blocks.full) this.#clear();
-    this.#runtime.active = this;
+    this.#runtime.active = this.#host;
     this.#regions?.maintain();
     state.budget = budget;
     state.faulted = 0;
@@ -133,8 +146,30 @@ export class Interpreter implements Engine, EmittedCodeHost {
     this.#clear();
   }
 
+  get refusal(): string | undefined {
+    return this.#regions?.refusal;
+  }
+
   get translated(): number {
     return this.#regions?.retired ?? 0;
+  }
+
+  startProfile(now: (() => number) | undefined): void {
+    const profiler = new Profiler(now);
+    this.#profiler = profiler;
+    this.#host = new CountingHost(this, profiler);
+    if (this.#regions) this.#regions.profiler = profiler;
+  }
+
+  get profile(): EngineProfile | undefined {
+    const profiler = this.#profiler;
+    if (!profiler) return undefined;
+    return {
+      helpers: Object.fromEntries(profiler.helpers),
+      calls: { ...profiler.calls },
+      decodedBlocks: this.#blocks.built,
+      translation: this.#regions?.profile(profiler),
+    };
   }
 
   dispose(): void {

@@ -54,10 +54,20 @@ export class InterpreterRuntime {
     return this.#loops[width].run(state);
   }
 
-  /** Links a module of regions. */
-  linkRegions(module: WebAssembly.Module): WebAssembly.Exports {
+  /** Regions are to call each other, where nothing else is said. */
+  get chainsRegions(): boolean {
+    return this.#library.chainsRegions;
+  }
+
+  /**
+   * Compiles and links a module of regions. `emitted`: it imports what emitted code for helpers calls.
+   * @throws as WebAssembly does, or whatever the host compiles with
+   */
+  linkRegions(bytes: Uint8Array<ArrayBuffer>, { emitted }: { readonly emitted: boolean }): WebAssembly.Exports {
     const { callCold } = this.#loops.narrow!;
-    return new WebAssembly.Instance(module, { host: { memory: this.#pool.memory, callCold } }).exports;
+    const functions = emitted && this.#emittedFunctions(false);
+    const host = { memory: this.#pool.memory, callCold, regions: this.regions.table, ...functions };
+    return new WebAssembly.Instance(this.#library.regions(bytes), { host }).exports;
   }
 
   /** Makes what every guest needs, the loop above all, so that no run has to wait for its compilation. */

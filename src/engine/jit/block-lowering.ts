@@ -8,10 +8,12 @@
  */
 import { PAGE_SIZE } from '../../base/address.ts';
 import { SEGMENT_STRIDE, STATE } from '../../cpu/state-layout.ts';
-import { isOperation, type Value, type Width } from '../../ir/value.ts';
+import { TLB } from '../../cpu/tlb-layout.ts';
+import { isOperation, type Operation, type Value, type Width } from '../../ir/value.ts';
 import type { Place, SegmentRef } from '../../isa/operand.ts';
 import { SEGMENT } from '../../isa/semantics.ts';
 import { type CodeWriter, I32, type Label } from '../../wasm/code-writer.ts';
+import { Local } from '../../wasm/expression.ts';
 import type { FlowBranches } from '../../wasm/structured-flow.ts';
 import { REGION_ENTRY, REGION_EXIT } from '../blocks/region-entry.ts';
 import { STATUS } from '../interpreter/cold-lowering.ts';
@@ -19,7 +21,8 @@ import { FormLowering, type FormStatement, loadOpcode, storeOpcode } from '../lo
 import { isExit } from '../lowering/restartable.ts';
 import { addSegmentBase } from '../lowering/segment-bounds.ts';
 import { pushHostAddress, pushProbe, type TlbProbe } from '../lowering/tlb-probe.ts';
-import type { LocalPool } from '../lowering/value-lowering.ts';
+import { type LocalPool, typeOf } from '../lowering/value-lowering.ts';
+import { isX87Function } from '../lowering/x87/x87-module.ts';
 import { ALL_FLAGS, type BoundForm, FOREIGN } from './bound-form.ts';
 import { CALL_INTERPRETER } from './call-interpreter.ts';
 import type { RegionBlock, RegionInstruction, Target } from './region.ts';
@@ -304,8 +307,16 @@ export class BlockLowering extends FormLowering {
     throw new TypeError('targets are not checked in a flat segment');
   }
 
-  protected call(): never {
-    throw new TypeError('regions call no helpers');
+  /** Where the helper's code declines, it has changed nothing. */
+  protected call({ helper, args, results }: Extract<FormStatement, { kind: 'call' }>): void {
+    const { locals, leave } = this.#context;
+    const { x87 } = locals;
+    if (!x87 || !isX87Function(helper)) throw new TypeError(`regions do not call ${helper}`);
+    const { offset } = this.#instruction;
+    const values = args.map((arg) => this.argument(arg));
+    const to = results.map(({ id, width }) => new Local(typeOf(width), this.temporaryLocal(id, width)));
+    this.#exit({ cause: 'unusual', offset, trace: this.#block.trace, retired: this.#number });
+    x87.call(helper, { args: values, results: to, offset }, leave);
   }
 
   // Memory ------------------------------------------------------------------------------------------------------
@@ -319,6 +330,21 @@ export class BlockLowering extends FormLowering {
     const probe: TlbProbe = { table, tableLocal, bytes: width / 8, wide: false, state, linear, entry };
     this.clean(offset);
     code.set(linear);
+    const isStack = segment === SEGMENT.SS;
+    if (isStack) {
+      // In the page, and aligned: so it does not go on in the next one.
+      code.get(linear);
+      code.i32(-PAGE_SIZE | (width / 8 - 1));
+      code.op('i32.and');
+      code.get(locals.stackPage);
+      code.op('i32.eq');
+      code.if();
+      code.get(linear);
+      code.get(locals.stackAddend);
+      code.op('i32.add');
+      code.set(linear);
+      code.else();
+    }
     this.#leaveIf('memory', () => {
       if (!FLAT.has(segment)) {
         const at = STATE.segments + (segment as number) * SEGMENT_STRIDE;
@@ -327,8 +353,19 @@ export class BlockLowering extends FormLowering {
       }
       pushProbe(code, probe, 'misses');
     });
+    if (isStack && table === 'tlbWrite') {
+      // A page that may be written may be read.
+      code.get(linear);
+      code.i32(-PAGE_SIZE);
+      code.op('i32.and');
+      code.set(locals.stackPage);
+      code.get(entry);
+      code.memory('i32.load', TLB.addend(false));
+      code.set(locals.stackAddend);
+    }
     pushHostAddress(code, probe);
     code.set(linear);
+    if (isStack) code.end();
     return linear;
   }
 
@@ -370,6 +407,7 @@ export class BlockLowering extends FormLowering {
     const { code } = this;
     const { locals } = this.#context;
     if (place.space === 'state' && place.name === 'budget') return locals.pushBudget(this.#number + 1);
+    if (place.space === 'state' && locals.x87?.pushField(place.name)) return;
     if (place.space !== 'gpr') return super.readPlace(place, width);
     code.get(this.#register(place.register));
     if (place.high) {
@@ -420,23 +458,42 @@ export class BlockLowering extends FormLowering {
 
   /** The carries are worked out where somebody wants to know. */
   protected override setAllFlags(result: Value, vector: Value): void {
-    if (!isOperation(vector) || vector.width > 32 || (vector.op !== 'addCarries' && vector.op !== 'subBorrows'))
-      return super.setAllFlags(result, vector);
+    if (!isCarryVector(vector)) return super.setAllFlags(result, vector);
+    const { carries, carry } = this.#context.locals.flags;
+    this.#setVector(vector);
+    if (carry !== carries) {
+      for (const name of ['left', 'right', 'sum'] as const) {
+        this.code.get(carries[name]);
+        this.code.set(carry[name]);
+      }
+    }
+    this.setFlagResult(() => this.signedResult(result));
+  }
+
+  protected override setAllButCarry(result: Value, vector: Value): boolean {
+    const { carries, carry } = this.#context.locals.flags;
+    if (carry === carries || !isCarryVector(vector)) return false;
+    this.#setVector(vector);
+    this.setFlagResult(() => this.signedResult(result));
+    return true;
+  }
+
+  /** Carries of an addition or a subtraction, as `FlagLocals` has them. */
+  #setVector({ op, args }: Operation): void {
     const { code } = this;
-    const { flags } = this.#context.locals;
-    const [first, second, third] = vector.args;
-    const [left, sum] = vector.op === 'addCarries' ? [first, third] : [third, first];
+    const { carries, deltas } = this.#context.locals.flags;
+    const [first, second, third] = args;
+    const [left, sum] = op === 'addCarries' ? [first, third] : [third, first];
     for (const [value, local] of [
-      [left, flags.left],
-      [second, flags.right],
-      [sum, flags.sum],
+      [left, carries.left],
+      [second, carries.right],
+      [sum, carries.sum],
     ] as const) {
       this.#onTop(value);
       code.set(local);
     }
     code.i32(0);
-    code.set(flags.deltas);
-    this.setFlagResult(() => this.signedResult(result));
+    code.set(deltas);
   }
 
   /** Pushes a value of which the top bits are the word's, and bit 3 its own. */
@@ -450,3 +507,7 @@ export class BlockLowering extends FormLowering {
     code.op('i32.or');
   }
 }
+
+/** Whether a value is the carries of an addition or a subtraction of up to 32 bits. */
+const isCarryVector = (value: Value): value is Operation =>
+  isOperation(value) && value.width <= 32 && (value.op === 'addCarries' || value.op === 'subBorrows');

@@ -10,10 +10,12 @@ import { bindForm } from '../../isa/bind-form.ts';
 import type { DecodedInstruction } from '../../isa/decoded-instruction.ts';
 import type { Place, SegmentRef } from '../../isa/operand.ts';
 import { STATUS_FLAGS } from '../../isa/semantics.ts';
+import { partialHelper } from '../lowering/emitted-helpers.ts';
 import type { FormStatement } from '../lowering/form-lowering.ts';
 import { PLACE_LOCATIONS } from '../lowering/place-locations.ts';
 import { isRestartable } from '../lowering/restartable.ts';
 import { countUses } from '../lowering/value-lowering.ts';
+import { findX87Effect, type X87Effect } from './x87/x87-effect.ts';
 
 /** What an instruction does with control. */
 export type Transfer =
@@ -48,9 +50,13 @@ export class BoundForm {
   readonly gives: ReadonlyMap<string, Value>;
   /** It changes flags in ways that `gives` does not say. */
   readonly changesFlags: boolean;
+  /** It gives flags of a vector of carries, but keeps CF. */
+  readonly keepsCarry: boolean;
   /** General registers that it reads or writes, and that it writes, as bits. */
   readonly registers: number;
   readonly registersWritten: number;
+  /** What it does with the x87's register stack; undefined: nothing. */
+  readonly x87: X87Effect | undefined;
   readonly #readsFlags: boolean;
   readonly #needed = new Map<number, NeededForm>();
   readonly #withFlags = new Map<BoundForm, BoundForm>();
@@ -61,9 +67,14 @@ export class BoundForm {
     this.registersWritten = registersOf(statements, 'write');
     this.registers = this.registersWritten | registersOf(statements, 'read');
     this.transfer = transferOf(statements);
-    this.isRestartable = isRestartable(statements);
+    this.isRestartable = isRestartable(statements, partialHelper);
+    this.x87 = this.isRestartable ? findX87Effect(statements) : undefined;
     this.onlyFaults = someStatement(statements, (one) => one.kind === 'raise' && one.condition === undefined);
     this.gives = flagsGiven(statements);
+    this.keepsCarry = someStatement(
+      statements,
+      (one) => one.kind === 'flags' && one.values.OF?.op === 'overflow' && one.values.CF === undefined,
+    );
     this.changesFlags = someStatement(statements, mayChangeFlags);
     this.#readsFlags = someStatement(statements, (one) => one.kind === 'read' && one.place.space === 'flag');
   }
@@ -71,7 +82,7 @@ export class BoundForm {
   static bind(form: readonly FormStatement[], instruction: DecodedInstruction): BoundForm {
     const bound = bindForm(form, instruction, { op: 'input', width: 32, name: 'ip' });
     // In a flat segment every target can be reached.
-    return new BoundForm(bound.filter(({ kind }) => kind !== 'checkTarget'));
+    return new BoundForm(withoutRefusals(bound.filter(({ kind }) => kind !== 'checkTarget')));
   }
 
   /** `live`: status flags that somebody may look at behind it. `lends`: its temporaries are used behind it. */
@@ -140,6 +151,18 @@ function registersOf(statements: readonly FormStatement[], kind: 'read' | 'write
   return registers;
 }
 
+/** Helpers whose code is part of the form either do all of their work, as the first result says, or decline before. */
+function withoutRefusals(statements: readonly FormStatement[]): readonly FormStatement[] {
+  const granted = new Set<number>();
+  for (const one of statements) {
+    if (one.kind === 'call' && one.results.length > 0 && partialHelper(one.helper)) granted.add(one.results[0].id);
+  }
+  if (granted.size === 0) return statements;
+  return statements.flatMap((one) =>
+    one.kind === 'when' && one.condition.op === 'temporary' && granted.has(one.condition.id) ? one.then : [one],
+  );
+}
+
 function temporariesOf(statements: readonly FormStatement[]): ReadonlySet<number> {
   const all = new Set<number>();
   forEachStatement(statements, (one) => {
@@ -179,6 +202,7 @@ function flagsGiven(statements: readonly FormStatement[]): ReadonlyMap<string, V
 }
 
 function mayChangeFlags(statement: FormStatement): boolean {
-  if (statement.kind === 'flags' || statement.kind === 'call') return true;
+  if (statement.kind === 'call') return partialHelper(statement.helper) === undefined;
+  if (statement.kind === 'flags') return true;
   return statement.kind === 'write' && (statement.place.space === 'flag' || statement.place.space === 'state');
 }

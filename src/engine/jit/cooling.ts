@@ -17,6 +17,12 @@ export class Cooling {
     this.#changes.set(page, Math.min(MOST, (this.#changes.get(page) ?? 0) + 1));
   }
 
+  /** Pages whose translated code has changed, and those of them that must be hotter now to be translated again. */
+  get figures(): { readonly changedPages: number; readonly cooledPages: number } {
+    const cooled = [...this.#changes.values()].filter((changes) => changes > 1);
+    return { changedPages: this.#changes.size, cooledPages: cooled.length };
+  }
+
   /** Times that code of a page must run, where it is `threshold` for others. */
   threshold(page: number, threshold: number): number {
     return threshold * 2 ** Math.max(0, (this.#changes.get(page) ?? 0) - 1);

@@ -1,10 +1,12 @@
 /** A translation at work: linked with the interpreter's blocks of its code at one place in physical memory. */
 import type { Pool } from '../../memory/pool.ts';
 import { REGION_ENTRY, REGION_EXIT } from '../blocks/region-entry.ts';
+import { noExits, type RegionFigures, type RegionOrigin } from '../profile/region-ledger.ts';
 import type { Translation } from './translation.ts';
 
 /** Where its code lies. */
 export interface RegionPlace {
+  readonly origin: RegionOrigin;
   /** Numbers of its physical pages. */
   readonly pages: readonly number[];
   /** By trace: host address of the interpreter's block. */
@@ -13,17 +15,13 @@ export interface RegionPlace {
   recordAt(trace: number, offset: number): number;
 }
 
-export interface RegionFigures {
-  readonly entered: number;
-  readonly retired: number;
-  /** Times that a page did not lie where it lay. */
-  readonly refused: number;
-}
-
 export class LiveRegion {
   readonly translation: Translation;
+  readonly origin: RegionOrigin;
   readonly blocks: readonly number[];
   readonly slot: number;
+  /** Instructions retired in it when it was last asked whether it is used. */
+  retiredBefore = 0;
   /** Of its entries and exits. */
   readonly address: number;
   readonly bytes: number;
@@ -33,6 +31,7 @@ export class LiveRegion {
   constructor(pool: Pool, translation: Translation, place: RegionPlace, slot: number) {
     this.#pool = pool;
     this.translation = translation;
+    this.origin = place.origin;
     this.blocks = place.blocks;
     this.slot = slot;
     const { entries, exits, pages } = translation;
@@ -51,22 +50,46 @@ export class LiveRegion {
     return entry >= this.address && entry < this.address + this.bytes;
   }
 
-  get figures(): RegionFigures {
-    const { u32, u64 } = this.#pool.views;
-    let [entered, retired, refused] = [0, 0, 0];
+  /** Instructions retired in it. */
+  get retired(): number {
+    const { u32 } = this.#pool.views;
+    let retired = 0;
     for (const selector of this.translation.entries.keys()) {
-      const at = this.entryAt(selector);
-      entered += u32[(at + REGION_ENTRY.ENTERED) >>> 2];
-      retired += Number(u64[(at + REGION_ENTRY.RETIRED) >>> 3]);
-      refused += u32[(at + REGION_ENTRY.REFUSED) >>> 2];
+      const at = (this.entryAt(selector) + REGION_ENTRY.RETIRED) >>> 2;
+      retired += u32[at] + u32[at + 1] * 2 ** 32;
     }
-    return { entered, retired, refused };
+    return retired;
   }
 
   /** Times that each exit was taken. */
   get taken(): readonly number[] {
     const { u32 } = this.#pool.views;
     return this.translation.exits.map((_, index) => u32[(this.#exitAt(index) + REGION_EXIT.TAKEN) >>> 2]);
+  }
+
+  get entered(): number {
+    return this.#sum(REGION_ENTRY.ENTERED);
+  }
+
+  /** Times that a page did not lie where it lay. */
+  get refused(): number {
+    return this.#sum(REGION_ENTRY.REFUSED);
+  }
+
+  get figures(): RegionFigures {
+    const { entered, retired, refused } = this;
+    const { instructions } = this.translation;
+    const exits = noExits();
+    for (const [index, taken] of this.taken.entries()) exits[this.translation.exits[index].cause] += taken;
+    return { instructions, entered, retired, refused, exits };
+  }
+
+  /** Of a field of the entries. */
+  #sum(field: number): number {
+    const { u32 } = this.#pool.views;
+    let sum = 0;
+    for (const selector of this.translation.entries.keys()) sum += u32[(this.entryAt(selector) + field) >>> 2];
+    return sum;
   }
 
   get #known(): number {
@@ -86,6 +109,7 @@ export class LiveRegion {
       u32[(at + REGION_ENTRY.SELECTOR) >>> 2] = selector;
       u32[(at + REGION_ENTRY.REGION) >>> 2] = this.#known;
       u32[(at + REGION_ENTRY.PAGE_OFFSET) >>> 2] = traces[trace].offset & -4096;
+      u32[(at + REGION_ENTRY.BLOCK) >>> 2] = this.blocks[trace];
     }
     for (const [index, page] of pages.entries()) u32[(this.#known >>> 2) + index] = page;
     for (const [index, { cause, trace, offset, within, retired }] of exits.entries()) {

@@ -5,17 +5,21 @@
  */
 import { PAGE_SIZE } from '../../base/address.ts';
 import type { CodeHalf } from '../../cpu/fetch-tlb.ts';
+import { MODE } from '../../cpu/mode-key.ts';
 import type { Pool } from '../../memory/pool.ts';
 import type { CodeSource } from '../blocks/block-decoder.ts';
 import type { BlockCache } from '../interpreter/block-cache.ts';
 import { type BlockIndex, COOL } from '../interpreter/block-index.ts';
 import type { InterpreterRuntime } from '../interpreter/runtime.ts';
+import type { TranslationProfile } from '../profile/engine-profile.ts';
+import type { Profiler } from '../profile/profiler.ts';
 import { Cooling } from './cooling.ts';
 import { LiveRegion, type RegionPlace } from './live-region.ts';
 import type { Region } from './region.ts';
+import { RegionCompiler } from './region-compiler.ts';
 import { findRegion } from './region-finder.ts';
 import { lowerRegion } from './region-lowering.ts';
-import { buildRegionModule, canTranslateIn, type NamedRegion, regionExport } from './region-module.ts';
+import { canTranslateIn, type NamedRegion, RegionModule, regionExport } from './region-module.ts';
 import { RegionSource } from './region-source.ts';
 import type { Translation } from './translation.ts';
 import type { TranslationOptions } from './translation-options.ts';
@@ -26,6 +30,8 @@ export interface RegionCacheParts {
   readonly runtime: InterpreterRuntime;
   readonly blocks: BlockCache;
   readonly code: CodeSource;
+  /** The bytes of a physical page; undefined if no frame holds them. */
+  readonly bytes: (page: number) => Uint8Array | undefined;
   /** Physical page of a linear one that code was fetched from, −1 if that is not known. */
   readonly fetchedPage: (page: number, half: CodeHalf) => number;
 }
@@ -39,14 +45,37 @@ export interface CodePlace {
 /** A region to be made: a small one first, a large one where that has run a lot. */
 interface Wanted extends CodePlace {
   readonly size: 'first' | 'full';
+  /** Offsets of instructions that are to be called: their accesses miss too often. */
+  readonly calls: ReadonlySet<number>;
+}
+
+/** A region that is ready to be compiled, and the block from which it was found. */
+interface FoundRegion {
+  readonly region: Region;
+  readonly lowered: NamedRegion;
+  readonly block: number;
+  readonly place: Wanted;
+  readonly pageAt: PageAt;
 }
 
 /** Physical page at an offset from a base that is a page's start; −1: not known. */
 type PageAt = (offset: number) => number;
 
-/** Runs of the engine between two looks at the regions. */
-const RUNS_BETWEEN = 32;
+/** Runs of the engine between two looks after the regions, and how many are looked at. */
+const RUNS_BETWEEN = 16;
+const LOOKS = 64;
 
+/** Instructions retired in a region that make up for what it has cost. */
+const OF_USE = 100_000;
+/** Misses of an access after which the interpreter does it: a device, or a page with code and data. */
+const MISSES = 2000;
+/** Entries of a block that may have been translated before, until that is looked up. */
+const EARLY = 4;
+/** Part of the regions that go where there are too many. */
+const EVICTED = 1 / 3;
+/** Times that a region may be refused, if it is so more often than not. */
+const MOST_REFUSED = 1000;
+const NONE: ReadonlySet<number> = new Set();
 const MAXIMUM_PAGES = 65536;
 
 export class RegionCache {
@@ -60,11 +89,18 @@ export class RegionCache {
   #released: LiveRegion[] = [];
   /** Instructions retired in regions of which nothing is left. */
   #retiredBefore = 0;
+  /** Keys of blocks that may have been translated before. */
+  readonly #early = new Set<number>();
   #runs = 0;
+  /** Where the round of looks at the watched regions is. */
+  #round: MapIterator<[LiveRegion, { readonly block: number; readonly place: Wanted }]> | undefined;
   readonly #cooling = new Cooling();
+  readonly #compiler: RegionCompiler;
   readonly #kept = new TranslationStore();
-  /** Small regions that may turn out to be worth more, with the blocks that they were made for. */
-  readonly #young = new Map<LiveRegion, { readonly block: number; readonly place: CodePlace }>();
+  /** Regions that may be made anew, with the blocks that they were made for. */
+  readonly #watched = new Map<LiveRegion, { readonly block: number; readonly place: Wanted }>();
+  /** Told what regions have done that go, and what translating takes. */
+  profiler: Profiler | undefined;
   readonly #live = new Map<Translation, Set<LiveRegion>>();
   /** By block: the regions made of it. */
   readonly #bySource = new Map<number, Set<LiveRegion>>();
@@ -78,19 +114,44 @@ export class RegionCache {
       regionSize: (block) => this.#entered(block)?.translation.instructions ?? 0,
     });
     this.#options = options;
+    this.#compiler = new RegionCompiler((bytes, imports) => parts.runtime.linkRegions(bytes, imports));
+  }
+
+  /** Why nothing is translated any longer, in the host's words; undefined while it is. */
+  get refusal(): string | undefined {
+    return this.#compiler.refusal;
   }
 
   /** Entries of a new block, at a physical address, until it is hot. */
   heatFor(address: number, modeKey: number): number {
-    if (!canTranslateIn(modeKey)) return COOL;
+    if (!canTranslateIn(modeKey) || this.refusal !== undefined) return COOL;
+    const [first] = this.#parts.bytes(Math.floor(address / PAGE_SIZE))!.subarray(address % PAGE_SIZE);
+    if (this.#kept.hasAny(address % PAGE_SIZE, first)) {
+      this.#early.add(address * 16 + (modeKey & MODE.BLOCK_MASK));
+      return Math.min(EARLY, this.#options.threshold - 1);
+    }
     return this.#cooling.threshold(Math.floor(address / PAGE_SIZE), this.#options.threshold) - 1;
   }
 
   /** A block is hot, at this place. @returns host address of the entry of its region, 0: it is to be interpreted */
   translate(block: number, place: CodePlace): number {
+    if (this.#parts.runtime.regions.isFull) {
+      // What is compiled now would have to be thrown away.
+      this.#index.setRegion(block, { region: 0, heat: this.#options.threshold });
+      return 0;
+    }
     if (this.#linkKnown(block, place)) return this.#index.region(block);
+    if (this.refusal !== undefined) {
+      this.#index.setRegion(block, { region: 0, heat: COOL });
+      return 0;
+    }
+    if (this.#early.delete(this.#index.key(block))) {
+      const page = Math.floor(this.#index.key(block) / 16 / PAGE_SIZE);
+      this.#index.setRegion(block, { region: 0, heat: this.#cooling.threshold(page, this.#options.threshold) });
+      return 0;
+    }
     const again = this.#waiting.has(block);
-    this.#waiting.set(block, { ...place, size: 'first' });
+    this.#waiting.set(block, { ...place, size: 'first', calls: NONE });
     if (!again && this.#waiting.size < this.#options.batch) {
       // If it comes back soon, it does not wait for others any longer.
       this.#index.setRegion(block, { region: 0, heat: Math.ceil(this.#options.threshold / 4) });
@@ -103,11 +164,26 @@ export class RegionCache {
   /** Looks after regions, now and then: to be called where none runs. */
   maintain(): void {
     this.#takeBack();
-    if (++this.#runs % RUNS_BETWEEN !== 0) return;
-    for (const [live, { block, place }] of this.#young) {
-      if (live.figures.retired < this.#options.worth) continue;
-      this.#young.delete(live);
-      this.#waiting.set(block, { ...place, size: 'full' });
+    if (++this.#runs % RUNS_BETWEEN !== 0 || this.refusal !== undefined) return;
+    this.#round ??= this.#watched.entries();
+    for (let looks = 0; looks < LOOKS; looks++) {
+      const { value, done } = this.#round.next();
+      if (done) {
+        this.#round = undefined;
+        break;
+      }
+      const [live, { block, place }] = value;
+      // Another may have taken its place.
+      if (this.#entered(block) !== live) continue;
+      if (live.refused > MOST_REFUSED && live.refused > live.entered) {
+        // Its pages lie elsewhere by now.
+        this.#release(live);
+        continue;
+      }
+      const missing = missingOften(live);
+      const isWorthMore = place.size === 'first' && live.retired >= this.#options.worth;
+      if (!isWorthMore && missing.every((offset) => place.calls.has(offset))) continue;
+      this.#waiting.set(block, { ...place, size: 'full', calls: new Set([...place.calls, ...missing]) });
     }
     if ([...this.#waiting.values()].some(({ size }) => size === 'full')) this.#flush();
   }
@@ -115,54 +191,93 @@ export class RegionCache {
   /** Instructions retired in regions so far. Not to be asked while one runs. */
   get retired(): number {
     let retired = this.#retiredBefore;
-    for (const { figures } of this.#released) retired += figures.retired;
-    for (const regions of this.#live.values()) for (const { figures } of regions) retired += figures.retired;
+    for (const live of this.#released) retired += live.retired;
+    for (const regions of this.#live.values()) for (const live of regions) retired += live.retired;
     return retired;
   }
 
-  /** Bytes of a block have changed. */
-  drop(block: number): void {
-    this.#waiting.delete(block);
-    this.#source.forget(block);
-    const regions = this.#bySource.get(block);
-    if (!regions) return;
-    if (this.#options.cools) this.#cooling.changed(Math.floor(this.#index.key(block) / 16 / PAGE_SIZE));
-    for (const live of regions) this.#release(live);
+  /** Bytes of blocks have changed, by one write. */
+  drop(blocks: readonly number[]): void {
+    const gone = new Set<LiveRegion>();
+    for (const block of blocks) {
+      this.#waiting.delete(block);
+      this.#source.forget(block);
+      for (const live of this.#bySource.get(block) ?? []) gone.add(live);
+    }
+    if (gone.size === 0) return;
+    for (const live of gone) this.#release(live);
+    // Where they were of use it is a page like others, which now and then holds something else.
+    if (this.#options.cools && [...gone].every(({ retired }) => retired < OF_USE))
+      this.#cooling.changed(Math.floor(this.#index.key(blocks[0]) / 16 / PAGE_SIZE));
   }
 
   /** All blocks are dropped. */
   clear(): void {
     this.#waiting.clear();
     this.#source.forget();
+    this.#early.clear();
     for (const regions of this.#live.values()) for (const live of regions) this.#release(live);
     this.#takeBack();
   }
 
   /** Called where no region runs. */
   #takeBack(): void {
-    for (const { address, bytes, figures } of this.#released) {
-      this.#retiredBefore += figures.retired;
-      this.#parts.pool.release(address, bytes);
+    for (const live of this.#released) {
+      this.#retiredBefore += live.retired;
+      this.#parts.pool.release(live.address, live.bytes);
     }
     this.#released = [];
   }
 
+  /** What the profiler knows, and the regions at work. They have counted since they were put to work. */
+  profile({ regions, compilation, times }: Profiler): TranslationProfile {
+    const live = [...this.#live.values()].flatMap((ofOne) => [...ofOne]);
+    return {
+      ...regions.withLive(live),
+      live: live.length,
+      ...compilation,
+      ...times,
+      ...this.#cooling.figures,
+    };
+  }
+
   #flush(): void {
     this.#takeBack();
-    const found: {
-      readonly region: Region;
-      readonly lowered: NamedRegion;
-      readonly pageAt: PageAt;
-      block: number;
-      place: Wanted;
-    }[] = [];
+    const chained = this.#options.chained ?? this.#parts.runtime.chainsRegions;
+    const module = new RegionModule({ maximumPages: MAXIMUM_PAGES, chained });
+    const found = this.#timed('loweringTime', () => this.#lowerWaiting(module));
+    if (found.length === 0) return;
+    const regions = found.map(({ lowered }) => lowered);
+    const bytes = this.#timed('loweringTime', () => module.finish(regions));
+    const emitted = module.callsEmittedFunctions;
+    const exports = this.#timed('compileTime', () => this.#compiler.compile(bytes, { emitted }));
+    if (this.profiler) {
+      const { compilation } = this.profiler;
+      compilation.modules++;
+      compilation.compiled += regions.length;
+      compilation.codeBytes += bytes.length;
+    }
+    for (const [index, one] of found.entries()) {
+      if (exports) this.#putToWork(one, exports[regionExport(index)] as CallableFunction);
+      // What is a region already stays one, if a small one.
+      else if (this.#index.region(one.block) === 0) this.#index.setRegion(one.block, { region: 0, heat: COOL });
+    }
+  }
+
+  #timed<Result>(what: 'loweringTime' | 'compileTime', work: () => Result): Result {
+    return this.profiler ? this.profiler.time(what, work) : work();
+  }
+
+  /** The regions of the blocks that wait. None waits any longer. */
+  #lowerWaiting(module: RegionModule): readonly FoundRegion[] {
+    const { firstInstructions, regionInstructions } = this.#options;
+    const found: FoundRegion[] = [];
     const translated = new Set<number>();
     for (const [block, place] of this.#waiting) {
       if (translated.has(block)) continue;
       const pageAt = this.#pagesAround(block, place);
-      const { firstInstructions, regionInstructions } = this.#options;
       const isFirst = place.size === 'first';
-      const blocks = this.#source.around(block, pageAt, { joinsRegions: !isFirst });
+      const blocks = this.#source.around(block, pageAt, { joinsRegions: !isFirst, calls: place.calls });
       const region = findRegion(this.#offset(block), blocks, isFirst ? firstInstructions : regionInstructions);
       if (region === undefined) {
         this.#index.setRegion(block, { region: 0, heat: COOL });
@@ -170,23 +285,21 @@ export class RegionCache {
       }
       for (const { trace } of region.entries) translated.add(this.#blockOf(region.traces[trace].offset, block, pageAt));
       const name = `region ${this.#index.key(block).toString(16)}, ${region.blocks.length} blocks`;
-      found.push({ region, lowered: { ...lowerRegion(region), name }, pageAt, block, place });
+      found.push({ region, lowered: { ...lowerRegion(region, module), name }, pageAt, block, place });
     }
     this.#waiting.clear();
-    if (found.length === 0) return;
-    const regions = found.map(({ lowered }) => lowered);
-    const module = new WebAssembly.Module(buildRegionModule(regions, { maximumPages: MAXIMUM_PAGES }));
-    const exports = this.#parts.runtime.linkRegions(module);
-    for (const [index, { region, lowered, pageAt, block, place }] of found.entries()) {
-      const compiled = exports[regionExport(index)] as CallableFunction;
-      const translation = this.#keep(region, lowered, compiled, pageAt);
-      const before = this.#entered(block);
-      if (before) {
-        this.#kept.delete(before.translation);
-        this.#release(before);
-      }
-      this.#link(translation, block, { place, pageAt });
+    return found;
+  }
+
+  /** Takes the place of a smaller one. */
+  #putToWork({ region, lowered, pageAt, block, place }: FoundRegion, compiled: CallableFunction): void {
+    const translation = this.#keep(region, lowered, compiled, { pageAt, size: place.size });
+    const before = this.#entered(block);
+    if (before) {
+      this.#kept.delete(before.translation);
+      this.#release(before);
     }
+    this.#link(translation, block, { place, pageAt });
   }
 
   /** The region that is entered with a block. */
@@ -208,11 +321,17 @@ export class RegionCache {
     return Math.floor(this.#index.key(block) / 16) % PAGE_SIZE;
   }
 
-  #keep(region: Region, { exits, name }: NamedRegion, compiled: CallableFunction, pageAt: PageAt): Translation {
+  #keep(
+    region: Region,
+    { exits, name }: NamedRegion,
+    compiled: CallableFunction,
+    { pageAt, size }: { readonly pageAt: PageAt; readonly size: Wanted['size'] },
+  ): Translation {
     const { pages, traces, entries, blocks } = region;
     const translation: Translation = {
       compiled,
       name,
+      size,
       exits,
       pages: pages.map(({ offset }) => offset),
       entries: entries.map(({ trace }) => trace),
@@ -227,7 +346,7 @@ export class RegionCache {
   #bytes({ offset, length }: { readonly offset: number; readonly length: number }, pageAt: PageAt) {
     const page = pageAt(offset & -PAGE_SIZE);
     const within = offset & (PAGE_SIZE - 1);
-    return page < 0 ? undefined : this.#parts.code.pageBytes(page)?.subarray(within, within + length);
+    return page < 0 ? undefined : this.#parts.bytes(page)?.subarray(within, within + length);
   }
 
   /** Puts to work what was once compiled for the same bytes. */
@@ -240,7 +359,10 @@ export class RegionCache {
         const now = this.#bytes(trace, pageAt);
         return now !== undefined && trace.bytes.every((byte, index) => byte === now[index]);
       });
-      if (isSame && this.#link(translation, block, { place: { ...place, size: 'full' }, pageAt })) return true;
+      const wanted: Wanted = { ...place, size: translation.size, calls: NONE };
+      if (!isSame || !this.#link(translation, block, { place: wanted, pageAt })) continue;
+      if (this.profiler) this.profiler.compilation.reused++;
+      return true;
     }
     return false;
   }
@@ -263,10 +385,13 @@ export class RegionCache {
   ): boolean {
     const { pool, runtime, blocks: cache } = this.#parts;
     const { pages, traces, entries } = translation;
+    this.#makeRoom();
     const blocks = traces.map(({ offset }) => this.#blockOf(offset, block, pageAt));
     const slot = runtime.regions.add(translation.compiled);
     if (slot === 0) return false;
+    const physical = Math.floor(this.#index.key(block) / 16);
     const place: RegionPlace = {
+      origin: { physical, linear: (wanted.base + (physical % PAGE_SIZE)) >>> 0, user: wanted.user },
       pages: pages.map(pageAt),
       blocks,
       recordAt: (trace, offset) => cache.recordAt(blocks[trace], offset & (PAGE_SIZE - 1)),
@@ -275,14 +400,29 @@ export class RegionCache {
     for (const [selector, trace] of entries.entries()) {
       this.#index.setRegion(blocks[trace], { region: live.entryAt(selector), heat: 0 });
     }
-    if (wanted.size === 'first') this.#young.set(live, { block, place: wanted });
+    this.#watched.set(live, { block, place: wanted });
     addTo(this.#live, translation, live);
     for (const source of blocks) addTo(this.#bySource, source, live);
     return true;
   }
 
+  /** Where there are too many regions, those that ran least since the last time go. */
+  #makeRoom(): void {
+    if (this.#watched.size < this.#options.mostRegions) return;
+    const byUse = [...this.#watched.keys()]
+      .map((live) => ({ live, retired: live.retired - live.retiredBefore }))
+      .sort((one, other) => one.retired - other.retired);
+    for (const [index, { live }] of byUse.entries()) {
+      if (index < byUse.length * EVICTED) {
+        this.#kept.delete(live.translation);
+        this.#release(live);
+      } else live.retiredBefore = live.retired;
+    }
+  }
+
   #release(live: LiveRegion): void {
     const { translation, slot, blocks } = live;
+    this.profiler?.regions.add(live.origin, live.figures);
     for (const trace of translation.entries) {
       const block = blocks[trace];
       // Another region may begin there by now.
@@ -290,13 +430,22 @@ export class RegionCache {
       const heat = this.#index.isStale(block) ? COOL : this.#options.threshold;
       this.#index.setRegion(block, { region: 0, heat });
     }
-    this.#young.delete(live);
+    this.#watched.delete(live);
     deleteFrom(this.#live, translation, live);
     for (const source of blocks) deleteFrom(this.#bySource, source, live);
     this.#parts.runtime.regions.remove(slot);
     // It may be running, and have called what dropped it.
     this.#released.push(live);
   }
+}
+
+/** Offsets of instructions whose accesses have left a region often. */
+function missingOften(live: LiveRegion): number[] {
+  const { exits } = live.translation;
+  const often: number[] = [];
+  for (const [index, taken] of live.taken.entries())
+    if (taken >= MISSES && exits[index].cause === 'memory') often.push(exits[index].offset);
+  return often;
 }
 
 function addTo<Key, Value>(map: Map<Key, Set<Value>>, key: Key, value: Value): void {

@@ -27,6 +27,8 @@ export interface SourceBlocks {
   instructions(block: number, offset: number): readonly SourceInstruction[];
   /** Number of the physical page of a block at an offset. */
   page(offset: number): number;
+  /** Offsets of instructions that the interpreter is to do, if it can. */
+  readonly calls: ReadonlySet<number>;
 }
 
 /** Candidates of a computed jump: more comparisons would cost more than finding the block. */
@@ -74,7 +76,12 @@ function findTraces(first: number, blocks: SourceBlocks, limit: number): Found {
     const trace =
       source === 0
         ? undefined
-        : traceOf(blocks.instructions(source, offset), { number: traces.size, offset, room: limit - total });
+        : traceOf(blocks.instructions(source, offset), {
+            number: traces.size,
+            offset,
+            room: limit - total,
+            calls: blocks.calls,
+          });
     if (!trace) continue;
     pages.set(start, { offset: start, physical: blocks.page(offset) });
     traces.set(offset, trace);
@@ -100,14 +107,14 @@ const isUnconditional = ({ form: { transfer } }: RegionInstruction): boolean =>
 
 function traceOf(
   all: readonly SourceInstruction[],
-  { number, offset, room }: { readonly number: number; readonly offset: number; readonly room: number },
+  { number, offset, room, calls }: Pick<Trace, 'number' | 'offset'> & Pick<SourceBlocks, 'calls'> & { room: number },
 ): Trace | undefined {
   const instructions: RegionInstruction[] = [];
   let leavesAt: SourceInstruction | undefined;
   for (const one of all) {
     // Of a longer block the region begins with what there is room for: the rest is another block.
     if (number === 0 && instructions.length === room) break;
-    const way = wayOf(one);
+    const way = wayOf(one, calls);
     if (way === undefined) {
       leavesAt = one;
       break;
@@ -120,11 +127,15 @@ function traceOf(
 }
 
 /** How regions do it; undefined: they leave before it. */
-function wayOf({ form, isRepeated }: SourceInstruction): RegionInstruction['way'] | undefined {
+function wayOf(
+  { form, offset, isRepeated }: SourceInstruction,
+  calls: SourceBlocks['calls'],
+): RegionInstruction['way'] | undefined {
   if (isRepeated) return 'called';
   if (form.onlyFaults) return undefined;
-  if (form.isRestartable) return 'emitted';
-  return form.transfer.kind === 'none' ? 'called' : undefined;
+  const canCall = form.transfer.kind === 'none';
+  if (form.isRestartable && !(canCall && calls.has(offset))) return 'emitted';
+  return canCall ? 'called' : undefined;
 }
 
 /** A trace up to where another one begins, in pieces that control leaves at their ends alone. */

@@ -4,9 +4,12 @@ import { GPR_SLOT, STATE } from '../../cpu/state-layout.ts';
 import { type CodeWriter, I32 } from '../../wasm/code-writer.ts';
 import { REGION_ENTRY } from '../blocks/region-entry.ts';
 import type { BoundForm } from './bound-form.ts';
+import type { RegionX87 } from './x87/region-x87.ts';
 
 /** A region leaves at least this often, so that code which the host has optimised meanwhile is entered. */
 const MOST_INSTRUCTIONS = 1_000_000;
+/** No address of which the offset in its page is cut off, but for the two lowest bits, is this. */
+const NO_PAGE = 0x800;
 const DELTAS = FLAG_CARRIES.SF_DELTA | FLAG_CARRIES.PF_DELTA;
 
 /**
@@ -16,10 +19,16 @@ const DELTAS = FLAG_CARRIES.SF_DELTA | FLAG_CARRIES.PF_DELTA;
  */
 export interface FlagLocals {
   readonly result: number;
+  readonly carries: CarryLocals;
+  /** Those that CF comes from: the same, but in regions that have instructions which keep it. */
+  readonly carry: CarryLocals;
+  readonly deltas: number;
+}
+
+interface CarryLocals {
   readonly left: number;
   readonly right: number;
   readonly sum: number;
-  readonly deltas: number;
 }
 
 export class RegionLocals {
@@ -32,6 +41,9 @@ export class RegionLocals {
   readonly reserve: number;
   readonly tlbRead: number;
   readonly tlbWrite: number;
+  /** The page of the stack that was written last, or `NO_PAGE`, and what makes a host address of a linear one in it. */
+  readonly stackPage: number;
+  readonly stackAddend: number;
   /** Address of the exit taken, less that of the first; where a computed jump goes. */
   readonly exit: number;
   readonly target: number;
@@ -43,11 +55,15 @@ export class RegionLocals {
   readonly flags: FlagLocals;
   /** By register number; undefined: the region has nothing to do with it. */
   readonly registers: readonly (number | undefined)[];
+  /** Only of regions that have to do with it. */
+  x87: RegionX87 | undefined;
   readonly #code: CodeWriter;
   /** As bits. */
   readonly #written: number;
   readonly #writesFlags: boolean;
   readonly #start: number;
+  readonly #vector: number;
+  readonly #carry: number;
   readonly #callsInterpreter: boolean;
 
   /** @param forms all that are emitted */
@@ -62,14 +78,21 @@ export class RegionLocals {
     this.budget = local();
     this.reserve = local();
     this.#start = local();
+    this.#vector = local();
+    this.#carry = local();
     this.tlbRead = local();
     this.tlbWrite = local();
+    this.stackPage = local();
+    this.stackAddend = local();
     this.exit = local();
     this.target = local();
     this.selector = local();
     this.status = local();
     this.tag = local();
-    this.flags = { result: local(), left: local(), right: local(), sum: local(), deltas: local() };
+    const triple = (): CarryLocals => ({ left: local(), right: local(), sum: local() });
+    const carries = triple();
+    const carry = forms.some(({ keepsCarry }) => keepsCarry) ? triple() : carries;
+    this.flags = { result: local(), carries, carry, deltas: local() };
     this.registers = Array.from({ length: 8 }, (_, number) => (used & (1 << number) ? local() : undefined));
   }
 
@@ -77,8 +100,14 @@ export class RegionLocals {
   load(): void {
     if (this.#callsInterpreter) this.#loadField('jumpTag', this.tag);
     this.reloadTables();
+    this.forgetStackPage();
     this.#loadBudget();
     this.#loadRegisters();
+  }
+
+  forgetStackPage(): void {
+    this.#code.i32(NO_PAGE);
+    this.#code.set(this.stackPage);
   }
 
   /** That of the entry's page, less its offset. */
@@ -101,20 +130,24 @@ export class RegionLocals {
     const code = this.#code;
     code.get(this.state);
     code.memory('i32.load', STATE.fields.budget);
-    code.i32(retired);
-    code.op('i32.add');
     code.tee(this.budget);
-    // A repeated instruction may have used some of what was kept back.
+    // A repeated instruction may have used some of what was kept back; the budget is still to be counted down by `retired`.
     code.get(this.reserve);
     code.get(this.budget);
     code.get(this.reserve);
     code.op('i32.lt_u', 'select');
     code.set(this.reserve);
     code.get(this.budget);
+    code.i32(retired);
+    code.op('i32.add');
+    code.set(this.budget);
+    code.get(this.budget);
     code.get(this.reserve);
     code.op('i32.sub');
     code.set(this.budget);
+    this.forgetStackPage();
     this.#loadRegisters();
+    this.x87?.reload();
   }
 
   #loadRegisters(): void {
@@ -148,6 +181,7 @@ export class RegionLocals {
       this.pushCarries();
       code.memory('i32.store', STATE.fields.flagCarries);
     }
+    this.x87?.store();
     code.get(this.state);
     this.pushBudget(retired);
     code.memory('i32.store', STATE.fields.budget);
@@ -176,7 +210,37 @@ export class RegionLocals {
   /** Pushes the word `flagCarries`. */
   pushCarries(): void {
     const code = this.#code;
-    const { left, right, sum, deltas } = this.flags;
+    const { carries, carry, deltas } = this.flags;
+    this.#pushVector(carries);
+    if (carry === carries) {
+      code.i32(FLAG_CARRIES.CF | FLAG_CARRIES.OVERFLOW | FLAG_CARRIES.AF);
+      code.op('i32.and');
+    } else {
+      // bit 31: CF; bit 30: CF ^ OF, where OF is the vector's own top bits' difference; bit 3: AF
+      code.set(this.#vector);
+      this.#pushVector(carry);
+      code.i32(FLAG_CARRIES.CF);
+      code.op('i32.and');
+      code.tee(this.#carry);
+      code.get(this.#carry);
+      code.i32(1);
+      code.op('i32.shr_u');
+      code.get(this.#vector);
+      code.get(this.#vector);
+      code.i32(1);
+      code.op('i32.shr_u', 'i32.xor', 'i32.xor');
+      code.i32(FLAG_CARRIES.OVERFLOW);
+      code.op('i32.and', 'i32.or');
+      code.get(this.#vector);
+      code.i32(FLAG_CARRIES.AF);
+      code.op('i32.and', 'i32.or');
+    }
+    code.get(deltas);
+    code.op('i32.or');
+  }
+
+  #pushVector({ left, right, sum }: CarryLocals): void {
+    const code = this.#code;
     code.get(left);
     code.get(right);
     code.op('i32.and');
@@ -186,19 +250,19 @@ export class RegionLocals {
     code.get(sum);
     code.i32(-1);
     code.op('i32.xor', 'i32.and', 'i32.or');
-    code.i32(FLAG_CARRIES.CF | FLAG_CARRIES.OVERFLOW | FLAG_CARRIES.AF);
-    code.op('i32.and');
-    code.get(deltas);
-    code.op('i32.or');
   }
 
   /** `push` pushes the word. */
   setCarries(push: () => void): void {
     const code = this.#code;
-    const { left, right, deltas } = this.flags;
+    const { carries, carry, deltas } = this.flags;
     push();
-    code.tee(left);
-    code.tee(right);
+    code.tee(carries.left);
+    code.tee(carries.right);
+    if (carry !== carries) {
+      code.tee(carry.left);
+      code.tee(carry.right);
+    }
     code.i32(DELTAS);
     code.op('i32.and');
     code.set(deltas);

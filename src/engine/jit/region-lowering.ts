@@ -5,26 +5,40 @@ import { FETCH_TLB } from '../../cpu/tlb-layout.ts';
 import { CodeWriter, I32 } from '../../wasm/code-writer.ts';
 import { type FlowGraph, findLoopHeaders, writeStructuredFlow } from '../../wasm/structured-flow.ts';
 import { GO_ON, REGION_ENTRY, REGION_EXIT } from '../blocks/region-entry.ts';
+import { BEFORE_BLOCK } from '../interpreter/block-index.ts';
 import { STATUS } from '../interpreter/cold-lowering.ts';
 import { RECORD } from '../interpreter/record-layout.ts';
 import { LocalPool } from '../lowering/value-lowering.ts';
+import type { NumberFunctions } from '../lowering/x87/number-functions.ts';
 import { BlockLowering } from './block-lowering.ts';
 import { type Region, successorsOf } from './region.ts';
 import { type RegionExit, RegionExits } from './region-exits.ts';
 import { RegionLocals } from './region-locals.ts';
+import { RegionX87 } from './x87/region-x87.ts';
+import { planX87 } from './x87/x87-plan.ts';
 
 const PAGE_SHIFT = Math.log2(PAGE_SIZE);
 
 export const REGION_PARAMETERS = [I32, I32] as const;
 
+/** Where modules of chained regions have the table of regions, and the type of their functions. */
+export const CHAIN = { TABLE: 0, TYPE: 0 } as const;
+
 export interface LoweredRegion {
   readonly code: CodeWriter;
   readonly exits: readonly RegionExit[];
-  /** It calls `CALL_INTERPRETER`. */
-  readonly callsInterpreter: boolean;
 }
 
-export function lowerRegion(region: Region): LoweredRegion {
+/** What a region's function is written for. */
+export interface RegionLoweringOptions {
+  /** It goes on in the region that begins where it is left, if there is one, without coming back to the loop. */
+  readonly chained: boolean;
+  /** Imports the functions on x87 numbers. */
+  readonly numberFunctions: () => NumberFunctions;
+}
+
+export function lowerRegion(found: Region, { chained, numberFunctions }: RegionLoweringOptions): LoweredRegion {
+  const { region, plan } = planX87(found);
   const { blocks } = region;
   const code = new CodeWriter(REGION_PARAMETERS.length);
   const instructions = blocks.flatMap((block) => block.instructions);
@@ -32,11 +46,13 @@ export function lowerRegion(region: Region): LoweredRegion {
   const callsInterpreter = emitted.length < instructions.length;
   const forms = emitted.map(({ form }) => form);
   const locals = new RegionLocals(code, forms, { callsInterpreter });
+  const entries = region.entries.map(({ block }) => block);
+  if (plan) locals.x87 = new RegionX87(code, { around: locals, plan, entries, functions: numberFunctions });
   const exits = new RegionExits(region.pages.length * 4);
   const graph: FlowGraph = {
     count: blocks.length,
     successors: (node) => successorsOf(blocks[node]),
-    entries: region.entries.map(({ block }) => block),
+    entries,
   };
   const isWithin = (offset: number) => {
     const start = Math.floor(offset / PAGE_SIZE) * PAGE_SIZE;
@@ -51,6 +67,7 @@ export function lowerRegion(region: Region): LoweredRegion {
   code.get(locals.entry);
   code.memory('i32.load', REGION_ENTRY.SELECTOR);
   code.set(locals.selector);
+  locals.x87?.enter();
   const done = code.block();
   const leaveCalled = code.block();
   const written = code.block();
@@ -71,7 +88,10 @@ export function lowerRegion(region: Region): LoweredRegion {
     graph,
     code,
     selector: locals.selector,
-    node: (node, branches) => new BlockLowering(context, blocks[node], branches).write(needs[node]),
+    node(node, branches) {
+      locals.x87?.beginBlock(node);
+      new BlockLowering(context, blocks[node], branches).write(needs[node]);
+    },
   });
   code.end(); // leave
   writeExit(code, locals, goOn);
@@ -96,8 +116,35 @@ export function lowerRegion(region: Region): LoweredRegion {
   code.op('i64.extend_i32_u', 'i64.add');
   code.memory('i64.store', REGION_ENTRY.RETIRED);
   countOne(code, locals.entry, REGION_ENTRY.ENTERED);
+  if (chained) writeChain(code, locals, goOn);
   code.get(goOn);
-  return { code, exits: exits.list, callsInterpreter };
+  return { code, exits: exits.list };
+}
+
+/**
+ * Calls the region of the block that is entered next in its own place. Each checks the budget where it is entered, and
+ * comes back if that is too small.
+ */
+function writeChain(code: CodeWriter, { state }: RegionLocals, goOn: number): void {
+  const next = code.newLocal(I32);
+  const goBack = code.block();
+  code.get(goOn);
+  code.i32(GO_ON.ENTERS_BLOCK);
+  code.op('i32.and', 'i32.eqz');
+  code.brIf(goBack);
+  code.get(goOn);
+  code.i32(GO_ON.ENTERS_BLOCK + BEFORE_BLOCK.REGION);
+  code.op('i32.sub');
+  code.memory('i32.load', 0);
+  code.tee(next);
+  code.op('i32.eqz');
+  code.brIf(goBack);
+  code.get(state);
+  code.get(next);
+  code.get(next);
+  code.memory('i32.load', REGION_ENTRY.FUNCTION);
+  code.returnCallIndirect(CHAIN.TYPE, CHAIN.TABLE);
+  code.end(); // goBack
 }
 
 /** Returns at once if a page of the region is not where it was. */
@@ -138,7 +185,9 @@ function refuseIfMoved(code: CodeWriter, locals: RegionLocals, pages: Region['pa
   code.br(inPlace);
   code.end(); // moved
   countOne(code, entry, REGION_ENTRY.REFUSED);
-  code.i32(GO_ON.INTERPRET);
+  // The block is to be interpreted.
+  code.get(entry);
+  code.memory('i32.load', REGION_ENTRY.BLOCK);
   code.op('return');
   code.end(); // inPlace
 }

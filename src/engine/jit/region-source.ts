@@ -44,7 +44,7 @@ export class RegionSource {
   around(
     block: number,
     pageAt: (offset: number) => number,
-    { joinsRegions }: { readonly joinsRegions: boolean },
+    { joinsRegions, calls }: { readonly joinsRegions: boolean; readonly calls: ReadonlySet<number> },
   ): SourceBlocks {
     const blocks = this.#blocks;
     const { index } = blocks;
@@ -63,6 +63,7 @@ export class RegionSource {
       },
       instructions: (found, offset) => this.#instructionsFrom(found, page(offset), offset & -PAGE_SIZE),
       page,
+      calls,
     };
   }
 

@@ -11,9 +11,13 @@ export class RegionTable {
   readonly #free: number[] = [];
   #next = 1;
 
+  get isFull(): boolean {
+    return this.#free.length === 0 && this.#next === REGION_TABLE_SIZE;
+  }
+
   /** @returns the function's slot, 0: there is no room */
   add(compiled: CallableFunction): number {
-    const slot = this.#free.pop() ?? (this.#next < REGION_TABLE_SIZE ? this.#next++ : 0);
+    const slot = this.isFull ? 0 : (this.#free.pop() ?? this.#next++);
     if (slot !== 0) this.table.set(slot, compiled);
     return slot;
   }

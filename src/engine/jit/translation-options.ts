@@ -10,8 +10,12 @@ export interface TranslationOptions {
   readonly worth: number;
   /** Hot blocks that wait for each other, to be compiled together. */
   readonly batch: number;
+  /** Regions that can be entered at a time. */
+  readonly mostRegions: number;
   /** Code of pages that keep changing is translated later and later. */
   readonly cools: boolean;
+  /** Regions call each other. Default: as the code library was told. */
+  readonly chained?: boolean;
 }
 
 export const DEFAULT_TRANSLATION: TranslationOptions = {
@@ -20,6 +24,7 @@ export const DEFAULT_TRANSLATION: TranslationOptions = {
   firstInstructions: 48,
   worth: 2_000_000,
   batch: 16,
+  mostRegions: 2000,
   cools: true,
 };
 /** Everything at once: for tests. */
@@ -29,5 +34,6 @@ export const EAGER_TRANSLATION: TranslationOptions = {
   firstInstructions: 200,
   worth: Number.POSITIVE_INFINITY,
   batch: 1,
+  mostRegions: 2000,
   cools: true,
 };

@@ -9,6 +9,11 @@ export class TranslationStore {
   readonly #kept = new Map<number, Set<Translation>>();
   #size = 0;
 
+  /** Whether any may begin with a byte at an offset in a page. */
+  hasAny(offset: number, first: number): boolean {
+    return this.#kept.has(keyOf(offset, first));
+  }
+
   /** Those that may begin with a byte at an offset in a page. */
   beginningAt(offset: number, first: number): Iterable<Translation> {
     return this.#kept.get(keyOf(offset, first)) ?? [];

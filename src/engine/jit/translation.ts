@@ -9,6 +9,8 @@ export interface Translation {
   readonly compiled: CallableFunction;
   readonly name: string;
   readonly instructions: number;
+  /** Whether there may be a larger one. */
+  readonly size: 'first' | 'full';
   /** Offsets of its pages from the base. */
   readonly pages: readonly number[];
   /** Bytes of its code. The first begins where the region was found from. */

@@ -6,11 +6,13 @@ import { type CodeWriter, I32 } from '../../wasm/code-writer.ts';
 import type { Expression, Int64, Local } from '../../wasm/expression.ts';
 import { writeInPlace } from '../../wasm/function-writer.ts';
 import type { ModuleBuilder } from '../../wasm/module-builder.ts';
+import type { PartialHelper } from './restartable.ts';
+import { IMAGE_FUNCTIONS } from './system/image-functions.ts';
 import { SEGMENT_FUNCTIONS } from './system/segment-functions.ts';
 import { SYSTEM_CALL_FUNCTIONS } from './system/system-call-functions.ts';
 import type { WriteSystem } from './system/write-system.ts';
 import { importNumberFunctions } from './x87/number-functions.ts';
-import { buildX87Module, isX87Function, writeX87Function } from './x87/x87-module.ts';
+import { buildX87Module, isX87Check, isX87Function, writeX87Function } from './x87/x87-module.ts';
 
 export interface EmittedCallContext {
   /** Address of the state block. */
@@ -31,7 +33,11 @@ export type WriteEmittedCall = (
   args: readonly Expression[],
 ) => void;
 
-const SYSTEM: Readonly<Record<string, WriteSystem>> = { ...SEGMENT_FUNCTIONS, ...SYSTEM_CALL_FUNCTIONS };
+const SYSTEM: Readonly<Record<string, WriteSystem>> = {
+  ...SEGMENT_FUNCTIONS,
+  ...SYSTEM_CALL_FUNCTIONS,
+  ...IMAGE_FUNCTIONS,
+};
 
 /** Whether there is emitted code for a helper; the system's is for 32- and 16-bit code alone. */
 export const isEmittedHelper = (helper: string, { wide }: { readonly wide: boolean }): boolean =>
@@ -39,6 +45,12 @@ export const isEmittedHelper = (helper: string, { wide }: { readonly wide: boole
 
 /** Whether a helper's emitted code calls functions of the module below. */
 export const needsEmittedModule = (helper: string): boolean => isX87Function(helper);
+
+/** What emitted code does that can be part of a form in a region, of 32-bit code; undefined for all other helpers. */
+export function partialHelper(helper: string): PartialHelper | undefined {
+  if (!isX87Function(helper)) return undefined;
+  return isX87Check(helper) ? 'checks' : 'changes';
+}
 
 /** What writes emitted code into a module. `imports`: it imports what that calls, exports of the module below. */
 export function createEmittedCallWriter(

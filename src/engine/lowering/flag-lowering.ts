@@ -123,6 +123,8 @@ export abstract class FlagLowering extends ValueLowering {
     const result = soleArgument(values, { SF: 'msb', ZF: 'isZero', PF: 'parity' });
     const vector = soleArgument(values, { CF: 'msb', OF: 'overflow', AF: 'bit3' });
     if (result && vector) return this.setAllFlags(result, vector);
+    const apart = values.CF ? undefined : soleArgument(values, { OF: 'overflow', AF: 'bit3' });
+    if (result && apart && this.setAllButCarry(result, apart)) return;
     const carries = this.pool.take(typeOf(32));
     if (vector) this.#maskedVector(vector);
     else if (touched(['CF', 'OF', 'AF'])) this.#composeCarries(values);
@@ -164,6 +166,11 @@ export abstract class FlagLowering extends ValueLowering {
     this.code.set(carries);
     this.setFlagResult(() => this.signedResult(result));
     this.setFlagCarries(() => this.code.get(carries));
+  }
+
+  /** The same but for CF, which is kept. @returns whether there was a better way than to put the words together */
+  protected setAllButCarry(_result: Value, _vector: Value): boolean {
+    return false;
   }
 
   #flagOrOld(values: Readonly<Record<string, Value>>, flag: string): void {

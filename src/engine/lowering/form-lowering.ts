@@ -11,6 +11,7 @@ import type { Statement } from '../../ir/statement.ts';
 import type { Value, Width } from '../../ir/value.ts';
 import type { Place, SegmentRef } from '../../isa/operand.ts';
 import { I64, type MemoryOpcode } from '../../wasm/code-writer.ts';
+import { type Expression, i32, Local } from '../../wasm/expression.ts';
 import { FlagLowering } from './flag-lowering.ts';
 import { countUses, typeOf } from './value-lowering.ts';
 
@@ -136,6 +137,15 @@ export abstract class FormLowering extends FlagLowering {
   protected pushField(load: MemoryOpcode, field: FieldName): void {
     this.code.get(this.state);
     this.code.memory(load, STATE.fields[field]);
+  }
+
+  /** An argument for emitted code: a constant, or a local of its own. */
+  protected argument(value: Value): Expression {
+    if (value.op === 'constant' && value.width !== 64) return i32(Number(value.value));
+    const local = new Local(typeOf(value.width), this.pool.take(typeOf(value.width)));
+    this.clean(value);
+    this.code.set(local.index);
+    return local;
   }
 
   /** Pushes a value as i64, zero-extended. */

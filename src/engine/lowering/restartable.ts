@@ -5,21 +5,38 @@
  */
 import type { FormStatement } from './form-lowering.ts';
 
-/** Assumes that jumps reach their targets, as they do in a flat segment or after a `checkTarget`. */
-export function isRestartable(statements: readonly FormStatement[]): boolean {
+/**
+ * What code for a helper does that is part of the form's: it changes nothing before it is known that it does it all.
+ * 'checks': nothing at all.
+ */
+export type PartialHelper = 'checks' | 'changes';
+
+/**
+ * Assumes that jumps reach their targets, as they do in a flat segment or after a `checkTarget`.
+ * @param partial of helpers for which the form has such code; undefined for others
+ */
+export function isRestartable(
+  statements: readonly FormStatement[],
+  partial: (helper: string) => PartialHelper | undefined = () => undefined,
+): boolean {
   let changed = false;
   for (const statement of statements) {
     switch (statement.kind) {
-      case 'call':
-        // A helper may do anything, and fail behind it.
-        return false;
+      case 'call': {
+        const does = partial(statement.helper);
+        // Any other helper may do anything, and fail behind it.
+        if (does === undefined || changed) return false;
+        changed = does === 'changes';
+        break;
+      }
       case 'load':
       case 'raise':
       case 'checkTarget':
         if (changed) return false;
         break;
       case 'store':
-        if (changed) return false;
+        // That place has been checked.
+        if (changed && !statement.after) return false;
         changed = true;
         break;
       case 'write':

@@ -62,6 +62,11 @@ export class ReferenceEngine implements Engine {
     return this.#stops.has((base + state.ip) % PAGE_SIZE);
   }
 
+  /** It does all things in one way: there is nothing to count. */
+
+  startProfile(): void {}
+  readonly profile = undefined;
+
   /** Nothing is kept of code. */
 
   dispose(): void {}

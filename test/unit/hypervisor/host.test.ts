@@ -50,6 +50,20 @@ describe('the life of a guest', () => {
     expect(guests[0].instructions).toBe(123_458);
   });
 
+  it('says once why it is slow, when it has become so', async () => {
+    const machine = new FakeMachine();
+    const { guests } = createHost([machine]);
+    const warnings: string[] = [];
+    guests[0].on('warning', (line) => warnings.push(line));
+    await guests[0].runTo(100_000);
+    expect(warnings).toEqual([]);
+    machine.slowness = 'guest 0 is slow';
+    await guests[0].runTo(500_000);
+    guests[0].reset();
+    await guests[0].runTo(900_000);
+    expect(warnings).toEqual(['guest 0 is slow']);
+  });
+
   it('is stopped from outside', async () => {
     const { guests } = createHost([new FakeMachine()]);
     const ended = guests[0].run();

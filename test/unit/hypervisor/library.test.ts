@@ -191,6 +191,14 @@ describe('Host.create', () => {
       { platform: { now: () => 0, yield: async () => {}, delay: () => () => {}, compile: 5 } },
       'platform.compile must be a function, not 5',
     ],
+    [
+      { platform: { now: () => 0, yield: async () => {}, delay: () => () => {}, compileRegions: null } },
+      'platform.compileRegions must be a function, not null',
+    ],
+    [
+      { platform: { now: () => 0, yield: async () => {}, delay: () => () => {}, fastTailCalls: 1 as never } },
+      'platform.fastTailCalls must be true or false, not 1',
+    ],
   ])('L5: refuses %j', async (options, message) => {
     expect(await failure(Host.create(options as HostOptions))).toEqual(new UserError(message));
   });

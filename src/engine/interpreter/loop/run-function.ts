@@ -237,10 +237,6 @@ export class RunFunction extends LoopFunction {
     code.set(linkFrom);
     code.br(labels.resolve);
     code.end();
-    code.get(next);
-    code.i32(GO_ON.INTERPRET);
-    code.op('i32.eq');
-    code.brIf(interpret);
     code.i32(EXIT.FAULT);
     code.i32(EXIT.ATTENTION);
     code.get(next);
@@ -255,6 +251,13 @@ export class RunFunction extends LoopFunction {
     code.i32(GO_ON.ENTERS_BLOCK);
     code.op('i32.and');
     code.brIf(labels.entering);
+    this.takeFromBudget(labels.inner);
+    // Only of whole blocks can less be run: of one that begins here.
+    this.pushIp();
+    code.set(target);
+    code.i32(0);
+    code.set(linkFrom);
+    code.br(labels.resolve);
     code.end(); // interpret
     this.takeFromBudget(labels.inner);
   }

@@ -3,6 +3,7 @@ import { EXCEPTIONS } from '../../../cpu/x87/control.ts';
 import type { X87_HELPER_SIGNATURES } from '../../../isa/x87-helper-signature.ts';
 import { I32, I64 } from '../../../wasm/code-writer.ts';
 import { type Int32, i32, select } from '../../../wasm/expression.ts';
+import { addInPlace, type InPlace, multiplyInPlace } from './arithmetic.ts';
 import { C1, exponentOf, type NumberParts, SIGN, STATUS } from './number.ts';
 import type { NumberFunctions } from './number-functions.ts';
 import { type Arg, flagsOf, fromFloat, fromInteger, onStack } from './on-stack.ts';
@@ -15,7 +16,7 @@ const OPERATION = { MULTIPLY: 1, SUBTRACT: 4, DIVIDE: 6 } as const;
 
 /** left op right; decided while code is written if the operation is a constant. */
 function compute(
-  { f, control }: RegisterStack,
+  { f, control, inPlace }: RegisterStack,
   functions: NumberFunctions,
   operation: Int32,
   operands: { left: NumberParts; right: NumberParts },
@@ -25,16 +26,31 @@ function compute(
     f.set(significand, result[0]);
     f.set(head, result[1]);
   };
+  /** Ordinary numbers in place, or all of them by the function. */
+  const either = (write: (giveUpIf: InPlace['giveUpIf']) => NumberParts, call: () => NumberParts) => {
+    if (!inPlace) return take(call());
+    f.attempt(
+      (giveUpIf) => take(write(giveUpIf)),
+      () => take(call()),
+    );
+  };
   const apply = (left: NumberParts, right: NumberParts) =>
     f.if(
       operation.eq(OPERATION.MULTIPLY),
-      () => take(f.call(functions.multiply, ...left, ...right, control)),
+      () =>
+        either(
+          (giveUpIf) => multiplyInPlace(f, { left, right, control, giveUpIf }),
+          () => f.call(functions.multiply, ...left, ...right, control),
+        ),
       () =>
         f.if(
           operation.belowU(OPERATION.DIVIDE),
           () => {
             const changed = select(operation.isZero(), i32(0), SIGN);
-            take(f.call(functions.add, ...left, ...right, control, changed));
+            either(
+              (giveUpIf) => addInPlace(f, { left, right, control, giveUpIf }, changed),
+              () => f.call(functions.add, ...left, ...right, control, changed),
+            );
           },
           () => take(f.call(functions.divide, ...left, ...right, control)),
         ),

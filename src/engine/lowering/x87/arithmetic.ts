@@ -25,7 +25,16 @@ import {
   SIGN,
   signOf,
 } from './number.ts';
-import { dropOf, ROUNDING, type RoundFunction, returnRounded, roundingControl } from './rounding.ts';
+import {
+  dropOf,
+  isWithinRange,
+  ROUNDING,
+  type RoundFunction,
+  returnRounded,
+  roundingControl,
+  roundsAsUsual,
+  roundUsually,
+} from './rounding.ts';
 import { divideWide, multiplyWide, squareRootWide } from './wide-arithmetic.ts';
 
 /** (left, right, control word) → number */
@@ -48,6 +57,14 @@ interface Below {
 interface Finite {
   readonly significand: Local<typeof I64>;
   readonly exponent: Local<typeof I32>;
+}
+
+/** A finite, non-zero number before it is rounded: `high` has bit 63 set, the lowest bit of `low` stands for all below. */
+interface Exact {
+  readonly sign: Local<typeof I32>;
+  readonly exponent: Local<typeof I32>;
+  readonly high: Local<typeof I64>;
+  readonly low: Local<typeof I64>;
 }
 
 /** Takes two operands apart. What is not ordinary goes to `special`, which returns whatever needs no arithmetic. */
@@ -82,49 +99,99 @@ export function defineAdd(
     const [left, right] = [[ls, lh] as const, [rs, rh] as const];
     const rightSign = f.local(signOf(rh.xor(changed)));
     const parts = takeApart(f, left, right, nanOfTwo, () => specialSum(f, { left, right, rightSign, control, round }));
-    const [high, exponent] = [parts.left.significand, parts.left.exponent];
     const sign = f.local(signOf(lh));
-    const lower = parts.right.significand;
-    const lowerExponent = parts.right.exponent;
-    const unlike = f.local(sign.ne(rightSign));
-    // The larger magnitude goes left; the sum has its sign. Which one that is cannot be foretold: no branches.
-    const isLower = exponent.belowS(lowerExponent).or(exponent.eq(lowerExponent).and(high.belowU(lower)));
-    const swaps = f.local(isLower);
-    const significands = f.local(select(swaps, high.xor(lower), 0));
-    const exponents = f.local(select(swaps, exponent.xor(lowerExponent), 0));
-    f.set(high, high.xor(significands));
-    f.set(lower, lower.xor(significands));
-    f.set(exponent, exponent.xor(exponents));
-    f.set(lowerExponent, lowerExponent.xor(exponents));
-    f.set(sign, select(swaps, rightSign, sign));
-    const low = alignLower(f, lower, f.local(exponent.sub(lowerExponent).widen()));
-    f.if(
-      unlike,
-      () => {
-        f.set(high, high.sub(lower).sub(low.isNotZero().widen()));
-        f.set(low, i64(0).sub(low));
-        f.if(high.or(low).isZero(), () => f.return(0, signOfZeroSum(control).or(parts.denormal)));
-        // Cancellation by more than a bit leaves nothing in `low` (but, of neighbours, the one bit that is left).
-        f.if(high.isZero(), () => {
-          f.set(high, low);
-          f.set(low, 0);
-          f.set(exponent, exponent.sub(64));
-        });
-        shiftLeftToTop(f, high, low, exponent);
-      },
-      () => {
-        f.set(high, high.add(lower));
-        const carry = f.local(high.belowU(lower));
-        const by = f.local(carry.widen());
-        const lost = low.and(by).or(select(carry, high.shl(63), 0));
-        f.set(low, low.shr(by).or(lost));
-        f.set(high, high.shr(by).or(by.shl(63)));
-        f.set(exponent, exponent.add(carry));
-      },
+    const sum = addFinite(f, { left: parts.left, right: parts.right, sign, rightSign }, (isNothing) =>
+      f.if(isNothing, () => f.return(0, signOfZeroSum(control).or(parts.denormal))),
     );
-    returnReported(f, parts.denormal, round, { sign, exponent, high, low, control });
+    returnReported(f, parts.denormal, round, { ...sum, control });
   });
 }
+
+/**
+ * The exact sum of two numbers that are finite and not zero, as far as rounding needs to know it; all given may change.
+ * @param whenNothing takes care of the condition on which nothing is left
+ */
+function addFinite(
+  f: FunctionWriter,
+  numbers: { readonly left: Finite; readonly right: Finite; readonly sign: Local<typeof I32>; rightSign: Int32 },
+  whenNothing: (isNothing: Int32) => void,
+): Exact {
+  const { left, right, sign, rightSign } = numbers;
+  const [high, exponent] = [left.significand, left.exponent];
+  const [lower, lowerExponent] = [right.significand, right.exponent];
+  const unlike = f.local(sign.ne(rightSign));
+  // The larger magnitude goes left; the sum has its sign. Which one that is cannot be foretold: no branches.
+  const isLower = exponent.belowS(lowerExponent).or(exponent.eq(lowerExponent).and(high.belowU(lower)));
+  const swaps = f.local(isLower);
+  const significands = f.local(select(swaps, high.xor(lower), 0));
+  const exponents = f.local(select(swaps, exponent.xor(lowerExponent), 0));
+  f.set(high, high.xor(significands));
+  f.set(lower, lower.xor(significands));
+  f.set(exponent, exponent.xor(exponents));
+  f.set(lowerExponent, lowerExponent.xor(exponents));
+  f.set(sign, select(swaps, rightSign, sign));
+  const low = alignLower(f, lower, f.local(exponent.sub(lowerExponent).widen()));
+  f.if(
+    unlike,
+    () => {
+      f.set(high, high.sub(lower).sub(low.isNotZero().widen()));
+      f.set(low, i64(0).sub(low));
+      whenNothing(high.or(low).isZero());
+      // Cancellation by more than a bit leaves nothing in `low` (but, of neighbours, the one bit that is left).
+      f.if(high.isZero(), () => {
+        f.set(high, low);
+        f.set(low, 0);
+        f.set(exponent, exponent.sub(64));
+      });
+      shiftLeftToTop(f, high, low, exponent);
+    },
+    () => {
+      f.set(high, high.add(lower));
+      const carry = f.local(high.belowU(lower));
+      const by = f.local(carry.widen());
+      const lost = low.and(by).or(select(carry, high.shl(63), 0));
+      f.set(low, low.shr(by).or(lost));
+      f.set(high, high.shr(by).or(by.shl(63)));
+      f.set(exponent, exponent.add(carry));
+    },
+  );
+  return { sign, exponent, high, low };
+}
+
+/** Numbers for whose sum or product nothing but the usual is to be done: all of it in place. */
+export interface InPlace {
+  readonly left: NumberParts;
+  readonly right: NumberParts;
+  readonly control: Int32;
+  readonly giveUpIf: (condition: Int32) => void;
+}
+
+export function addInPlace(
+  f: FunctionWriter,
+  { left, right, control, giveUpIf }: InPlace,
+  changed: Int32,
+): NumberParts {
+  giveUpIf(areOrdinary([left, right]).and(roundsAsUsual(control)).isZero());
+  const numbers = { left: takeOrdinary(f, left), right: takeOrdinary(f, right) };
+  const sign = f.local(signOf(left[1]));
+  const rightSign = f.local(signOf(right[1].xor(changed)));
+  const sum = addFinite(f, { ...numbers, sign, rightSign }, giveUpIf);
+  giveUpIf(isWithinRange(sum.exponent).isZero());
+  return roundUsually(f, sum);
+}
+
+export function multiplyInPlace(f: FunctionWriter, { left, right, control, giveUpIf }: InPlace): NumberParts {
+  giveUpIf(areOrdinary([left, right]).and(roundsAsUsual(control)).isZero());
+  const sign = f.local(signOf(left[1].xor(right[1])));
+  const product = multiplyFinite(f, takeOrdinary(f, left), takeOrdinary(f, right));
+  giveUpIf(isWithinRange(product.exponent).isZero());
+  return roundUsually(f, { sign, ...product });
+}
+
+const takeOrdinary = (f: FunctionWriter, [significand, head]: NumberParts): Finite => ({
+  significand: f.local(significand),
+  exponent: f.local(exponentOf(head)),
+});
 
 /** x − x */
 const signOfZeroSum = (control: Int32): Int32 => select(roundingControl(control).eq(ROUNDING.DOWN), i32(SIGN), 0);
@@ -210,12 +277,18 @@ export function defineMultiply(module: ModuleBuilder, { round, nanOfTwo }: Below
       });
       f.if(isZero(left).or(isZero(right)), () => f.return(0, sign.or(denormal)));
     });
-    const { high, low } = multiplyWide(f, parts.left.significand, parts.right.significand);
-    const exponent = f.local(parts.left.exponent.add(parts.right.exponent).sub(BIAS - 1));
-    // The product has 127 or 128 bits, which no processor can foretell: no branches.
-    shiftLeftToTop(f, high, low, exponent);
-    returnReported(f, parts.denormal, round, { sign, exponent, high, low, control });
+    const product = multiplyFinite(f, parts.left, parts.right);
+    returnReported(f, parts.denormal, round, { sign, ...product, control });
   });
+}
+
+/** The exact product. */
+function multiplyFinite(f: FunctionWriter, left: Finite, right: Finite): Omit<Exact, 'sign'> {
+  const { high, low } = multiplyWide(f, left.significand, right.significand);
+  const exponent = f.local(left.exponent.add(right.exponent).sub(BIAS - 1));
+  // The product has 127 or 128 bits, which no processor can foretell: no branches.
+  shiftLeftToTop(f, high, low, exponent);
+  return { high, low, exponent };
 }
 
 /** Brings the top bit of `high`, which is not 0, to bit 63. */

@@ -7,51 +7,58 @@ import { type Int32, i32, select } from '../../../wasm/expression.ts';
 import { load32 } from '../../../wasm/function-writer.ts';
 import { DECLINED, DONE, type StatusWriter } from '../emitted-function.ts';
 import { STATUS } from './number.ts';
-import type { Write } from './write-context.ts';
+import { type Write, x87StateOf } from './write-context.ts';
+import type { X87State } from './x87-state.ts';
 
 /** What comes before an instruction that waits: nothing to do if no exception is pending and FERR# needs no change. */
-function declinePending(f: StatusWriter, state: Int32): void {
-  const pending = load32(state, STATE.fields.fsw).and(STATUS.ES);
+function declinePending(f: StatusWriter, state: Int32, { status }: X87State): void {
+  const pending = status.and(STATUS.ES);
   // With CR0.NE = 1 nothing drives FERR#.
   const native = load32(state, STATE.fields.cr0).and(CR0.NE);
   f.if(pending.or(load32(state, STATE.fields.ferr).and(native.isZero())), () => f.return(DECLINED));
 }
 
-const check: Write = ({ f, state }, waits: Int32) => {
+const check: Write = (context, waits: Int32) => {
+  const { f, state } = context;
   f.if(load32(state, STATE.fields.cr0).and(CR0.EM | CR0.TS), () => f.return(DECLINED));
-  f.if(waits, () => declinePending(f, state));
+  f.if(waits, () => declinePending(f, state, x87StateOf(context)));
   f.return(DONE);
 };
 
-const wait: Write = ({ f, state }) => {
+const wait: Write = (context) => {
+  const { f, state } = context;
   f.if(
     load32(state, STATE.fields.cr0)
       .and(CR0.MP | CR0.TS)
       .eq(CR0.MP | CR0.TS),
     () => f.return(DECLINED),
   );
-  declinePending(f, state);
+  declinePending(f, state, x87StateOf(context));
   f.return(DONE);
 };
 
 /** Replaces the status word; ES and B follow from flags and masks. */
-function writeStatus(f: StatusWriter, state: Int32, status: Int32, control: Int32): void {
+function writeStatus(f: StatusWriter, x87: X87State, status: Int32, control: Int32): void {
   const pending = status.and(control.xor(-1)).and(EXCEPTIONS);
   const summary = select(pending.isZero(), i32(0), STATUS.ES | STATUS.B);
-  f.store('i32.store', state, STATE.fields.fsw, status.and(~(STATUS.ES | STATUS.B)).or(summary));
+  x87.writeStatus(status.and(~(STATUS.ES | STATUS.B)).or(summary));
   f.return(DONE);
 }
 
-const loadControl: Write = ({ f, state }, value: Int32) => {
+const loadControl: Write = (context, value: Int32) => {
+  const { f } = context;
+  const x87 = x87StateOf(context);
   const control = f.local(value.and(CONTROL_WRITABLE).or(CONTROL_FIXED));
-  const status = f.local(load32(state, STATE.fields.fsw));
-  f.store('i32.store', state, STATE.fields.fcw, control);
-  writeStatus(f, state, status, control);
+  const status = f.local(x87.status);
+  x87.writeControl(control);
+  writeStatus(f, x87, status, control);
 };
 
-const clearExceptions: Write = ({ f, state }) => {
-  const status = f.local(load32(state, STATE.fields.fsw).and(~(EXCEPTIONS | STATUS.SF)));
-  writeStatus(f, state, status, load32(state, STATE.fields.fcw));
+const clearExceptions: Write = (context) => {
+  const { f } = context;
+  const x87 = x87StateOf(context);
+  const status = f.local(x87.status.and(~(EXCEPTIONS | STATUS.SF)));
+  writeStatus(f, x87, status, x87.control);
 };
 
 /** By the helper's name. */

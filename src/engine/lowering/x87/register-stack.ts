@@ -1,105 +1,88 @@
 /**
- * The register stack as emitted functions see it: status and tag word in locals, registers in the state block. A
- * function either declines (returns 1, nothing changed) or changes what it has to and ends with `finish`.
+ * The register stack as emitted functions see it: status and control word in locals. A function either declines (returns
+ * 1, nothing changed) or changes what it has to and ends with `finish`.
  */
-import { SEGMENT_FIELDS, SEGMENT_STRIDE, STATE } from '../../../cpu/state-layout.ts';
-import { CONDITION_CODES, EXCEPTIONS, TOP_SHIFT } from '../../../cpu/x87/control.ts';
-import { SEGMENT } from '../../../isa/semantics.ts';
-import { I32, I64 } from '../../../wasm/code-writer.ts';
-import { type Expression, type Int32, type Int64, i32, type Local } from '../../../wasm/expression.ts';
-import { load, load32 } from '../../../wasm/function-writer.ts';
+import { STATE } from '../../../cpu/state-layout.ts';
+import { CONDITION_CODES, EXCEPTIONS } from '../../../cpu/x87/control.ts';
+import { type I32, I64 } from '../../../wasm/code-writer.ts';
+import type { Expression, Int32, Int64, Local } from '../../../wasm/expression.ts';
 import { DECLINED, DONE, type StatusWriter } from '../emitted-function.ts';
-import { C1, type NumberParts, SIGN, STATUS } from './number.ts';
-import type { WriteContext } from './write-context.ts';
-
-/** Both bits of an empty register's tag; other tags differ in no way that matters. */
-const EMPTY = 3;
-const REGISTER_SHIFT = 4;
-/** Helpers keep pointers as numbers, which are exact below 2^53. */
-const EXACT_POINTER_BITS = 53;
+import { C1, type NumberParts, STATUS } from './number.ts';
+import { type WriteContext, x87StateOf } from './write-context.ts';
+import type { X87State } from './x87-state.ts';
 
 export class RegisterStack {
   readonly f: StatusWriter;
-  readonly state: Int32;
   readonly control: Local<typeof I32>;
+  /** Ordinary numbers are to be computed without calls: the code is larger and faster. */
+  readonly inPlace: boolean;
+  readonly #x87: X87State;
   /** As it will be when the function ends. */
   readonly #status: Local<typeof I32>;
-  readonly #tags: Local<typeof I32>;
-  readonly #wide: boolean;
-
-  readonly #instructionPointer: Int64;
+  readonly #state: Int32;
   readonly #results: readonly Local[] | undefined;
 
   /** Declines at once while an exception is pending: what is noted about an instruction is different then. */
-  constructor({ f, state, wide, instructionPointer, results }: Omit<WriteContext, 'functions'>) {
+  constructor(context: WriteContext) {
+    const { f } = context;
+    const x87 = x87StateOf(context);
     this.f = f;
-    this.#results = results;
-    this.state = state;
-    this.#wide = wide;
-    this.#status = f.local(load32(state, STATE.fields.fsw));
-    this.declineIf(this.#status.and(STATUS.ES));
-    this.#instructionPointer = instructionPointer
-      ? f.local(instructionPointer)
-      : load(I64, 'i64.load', state, STATE.fields.ip);
-    if (wide) this.#declineInexactPointer(this.#instructionPointer);
-    this.control = f.local(load32(state, STATE.fields.fcw));
-    this.#tags = f.local(load32(state, STATE.fields.ftw));
+    this.inPlace = context.inPlace ?? false;
+    this.#x87 = x87;
+    this.#state = context.state;
+    this.#results = context.results;
+    this.#status = f.local(x87.status);
+    if (x87.mayBePending) this.declineIf(this.#status.and(STATUS.ES));
+    x87.begin(f);
+    this.control = f.local(x87.control);
   }
 
   declineIf(condition: Int32): void {
     this.f.if(condition, () => this.f.return(DECLINED));
   }
-  #declineInexactPointer(pointer: Int64): void {
-    this.declineIf(pointer.shr(EXACT_POINTER_BITS).isNotZero());
-  }
 
-  #top(): Int32 {
-    return this.#status.shr(TOP_SHIFT).and(7);
-  }
-  /** Bits to shift the tag word by, for ST(register). */
-  #tagShift(register: Int32 | number): Int32 {
-    return this.#top().add(register).and(7).shl(1);
+  /** Number of ST(register). */
+  #number(register: Int32 | number): Int32 {
+    return this.#x87.top(this.#status).add(register).and(7);
   }
   isEmpty(register: Int32 | number): Int32 {
-    return this.#tags.shr(this.#tagShift(register)).and(EMPTY).eq(EMPTY);
+    return this.#x87.isEmpty(this.#number(register));
   }
   /** Declines if one of these registers is empty: a stack underflow. */
   require(...registers: readonly (Int32 | number)[]): void {
-    for (const register of registers) this.declineIf(this.isEmpty(register));
+    for (const register of registers) {
+      this.declineIf(this.isEmpty(register));
+      this.#x87.learn(this.#number(register), 'full');
+    }
   }
   /** Declines if there is no room for a push: a stack overflow. */
   requireRoom(): void {
     this.declineIf(this.isEmpty(7).isZero());
+    this.#x87.learn(this.#number(7), 'empty');
   }
 
-  /** Address of ST(register) now, to which `STATE.x87` is to be added. It stays the same register after a push or pop. */
-  place(register: Int32 | number): Local<typeof I32> {
-    return this.f.local(this.state.add(this.#top().add(register).and(7).shl(REGISTER_SHIFT)));
+  /** Of ST(register) now; it stays the same register after a push or pop. */
+  place(register: Int32 | number): Int32 {
+    return this.#x87.place(this.#number(register));
   }
   /** What a place holds, read where it is used. */
   read(place: Int32): NumberParts {
-    return [load(I64, 'i64.load', place, STATE.x87), load(I32, 'i32.load16_u', place, STATE.x87 + 8)];
+    return this.#x87.read(place);
   }
   /** Replaces contents; the tag stays. */
   write(place: Int32, significand: Int64, head: Int32): void {
-    this.f.store('i64.store', place, STATE.x87, significand);
-    this.f.store('i32.store', place, STATE.x87 + 8, head.and(SIGN | 0x7fff));
+    this.#x87.write(place, significand, head);
   }
 
-  #setTags(tags: Int32): void {
-    this.f.set(this.#tags, tags);
-    this.f.store('i32.store', this.state, STATE.fields.ftw, this.#tags);
-  }
   markFull(register: Int32 | number): void {
-    this.#setTags(this.#tags.and(i32(EMPTY).shl(this.#tagShift(register)).xor(-1)));
+    this.#x87.mark(this.#number(register), 'full');
   }
   markEmpty(register: Int32 | number): void {
-    this.#setTags(this.#tags.or(i32(EMPTY).shl(this.#tagShift(register))));
+    this.#x87.mark(this.#number(register), 'empty');
   }
 
   rotate(distance: Int32 | number): void {
-    const top = this.#top().add(distance).and(7).shl(TOP_SHIFT);
-    this.f.set(this.#status, this.#status.and(~STATUS.TOP).or(top));
+    this.#x87.turn(this.#status, this.#number(distance));
   }
   push(significand: Int64, head: Int32): void {
     this.rotate(-1);
@@ -137,12 +120,7 @@ export class RegisterStack {
 
   /** Records the memory operand. It may decline, so it comes before anything is changed. */
   notePointer(segment: Int32, offset: Expression): void {
-    const pointer = offset.widen();
-    if (this.#wide) this.#declineInexactPointer(pointer);
-    const cache = this.state.add(segment.shl(Math.log2(SEGMENT_STRIDE)));
-    this.f.store('i64.store', this.state, STATE.fields.fdp, pointer);
-    const selector = load32(cache, STATE.segments + SEGMENT_FIELDS.selector);
-    this.f.store('i32.store', this.state, STATE.fields.fds, selector);
+    this.#x87.notePointer(segment, offset);
   }
 
   /** Results for the caller of the helper: i32, or i64 where 64 bits wide. */
@@ -150,17 +128,14 @@ export class RegisterStack {
     for (const [index, result] of results.entries()) {
       const opcode = result.type === I64 ? 'i64.store' : 'i32.store';
       if (this.#results) this.f.set(this.#results[index], result);
-      else this.f.store(opcode, this.state, STATE.helperResults + 8 * index, result);
+      else this.f.store(opcode, this.#state, STATE.helperResults + 8 * index, result);
     }
   }
 
   /** Notes where the instruction was, writes the status word, and returns. */
   finish(): void {
-    const { f, state } = this;
-    const cs = STATE.segments + SEGMENT.CS * SEGMENT_STRIDE + SEGMENT_FIELDS.selector;
-    f.store('i64.store', state, STATE.fields.fip, this.#instructionPointer);
-    f.store('i32.store', state, STATE.fields.fcs, load32(state, cs));
-    f.store('i32.store', state, STATE.fields.fsw, this.#status);
-    f.return(DONE);
+    this.#x87.noteInstruction();
+    this.#x87.writeStatus(this.#status);
+    this.f.return(DONE);
   }
 }

@@ -15,6 +15,7 @@ import {
   lacksIntegerBit,
   MAX_EXPONENT,
   NUMBER,
+  type NumberParts,
   type NumberWriter,
 } from './number.ts';
 
@@ -134,6 +135,34 @@ function overflow(f: NumberWriter, number: { sign: Int32; control: Int32; limit:
 /** Control words that round to nearest and to 64 bits. */
 const USUAL = { MASK: 0xf00, VALUE: 0x300 };
 
+/** Whether numbers are rounded to nearest, to 64 bits. */
+export const roundsAsUsual = (control: Int32): Int32 => control.and(USUAL.MASK).eq(USUAL.VALUE);
+/** Whether neither rounding up nor what is cut off can bring overflow or underflow about. */
+export const isWithinRange = (exponent: Int32): Int32 => exponent.sub(1).belowU(MAX_EXPONENT - 2);
+
+/** A number rounded to nearest, to 64 bits, within range. */
+export function roundUsually(
+  f: FunctionWriter,
+  number: {
+    readonly sign: Int32;
+    readonly exponent: Local<typeof I32>;
+    readonly high: Local<typeof I64>;
+    readonly low: Local<typeof I64>;
+  },
+): NumberParts {
+  const { sign, exponent, high, low } = number;
+  const half = 1n << 63n;
+  const up = f.local(low.aboveU(half).or(low.eq(half).and(high.narrow())).and(1));
+  f.if(low.isNotZero(), () => {
+    f.set(high, high.add(up.widen()));
+    f.if(high.isZero(), () => {
+      f.set(high, INTEGER_BIT);
+      f.set(exponent, exponent.add(1));
+    });
+  });
+  return [high, sign.or(exponent).or(roundedFlags(low.isNotZero(), up, EXCEPTION.PE))];
+}
+
 /** Returns a number rounded as the control word says; the usual case in place. */
 export function returnRounded(
   f: NumberWriter,
@@ -147,18 +176,6 @@ export function returnRounded(
   },
 ): void {
   const { sign, exponent, high, low, control } = number;
-  const usual = control.and(USUAL.MASK).eq(USUAL.VALUE);
-  f.if(usual.and(exponent.sub(1).belowU(MAX_EXPONENT - 2)), () => {
-    const half = 1n << 63n;
-    const up = f.local(low.aboveU(half).or(low.eq(half).and(high.narrow())).and(1));
-    f.if(low.isNotZero(), () => {
-      f.set(high, high.add(up.widen()));
-      f.if(high.isZero(), () => {
-        f.set(high, INTEGER_BIT);
-        f.set(exponent, exponent.add(1));
-      });
-    });
-    f.return(high, sign.or(exponent).or(roundedFlags(low.isNotZero(), up, EXCEPTION.PE)));
-  });
+  f.if(roundsAsUsual(control).and(isWithinRange(exponent)), () => f.return(...roundUsually(f, number)));
   f.returnCall(round, sign, exponent, high, low, control, dropOf(control), MAX_EXPONENT);
 }

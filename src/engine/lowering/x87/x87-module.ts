@@ -30,6 +30,10 @@ const FUNCTIONS: Readonly<Record<string, Write>> = EMITTED;
 export type X87FunctionName = keyof typeof EMITTED;
 export const isX87Function = (helper: string): helper is X87FunctionName => Object.hasOwn(FUNCTIONS, helper);
 
+const CHECKS: ReadonlySet<X87FunctionName> = new Set(['x87Check', 'x87Wait']);
+/** Whether a function, where it does not decline, leaves everything as it was. */
+export const isX87Check = (name: X87FunctionName): boolean => CHECKS.has(name);
+
 /** Writes a function in place of its call: `DONE` or `DECLINED` is left on the stack. Arguments are locals or constants. */
 export function writeX87Function(
   code: CodeWriter,
@@ -37,13 +41,21 @@ export function writeX87Function(
   context: Omit<WriteContext, 'f'>,
   args: readonly Expression[],
 ): void {
-  writeInPlace(code, I32, (f) => (FUNCTIONS[name] as WriteAny)({ ...context, f }, ...args));
+  writeInPlace(code, I32, (f) => writeX87With(name, { ...context, f }, args));
 }
 type WriteAny = (context: WriteContext, ...args: readonly Expression[]) => void;
 
-/** Bytes of the module. It imports `memory`. */
-export function buildX87Module(options: { wide: boolean; maximumPages: number }): Uint8Array<ArrayBuffer> {
-  const { wide } = options;
+/** Writes a function in place of its call, with a writer for which returning is what the caller wants. */
+export const writeX87With = (name: X87FunctionName, context: WriteContext, args: readonly Expression[]): void =>
+  (FUNCTIONS[name] as WriteAny)(context, ...args);
+
+/** Bytes of the module. It imports `memory`. `inPlace`: as its functions are written where calls are to be avoided. */
+export function buildX87Module(options: {
+  wide: boolean;
+  maximumPages: number;
+  inPlace?: boolean;
+}): Uint8Array<ArrayBuffer> {
+  const { wide, inPlace } = options;
   const pointer = wide ? I64 : I32;
   const module = new ModuleBuilder();
   module.importMemory('memory', { minimumPages: 1, maximumPages: options.maximumPages });
@@ -52,7 +64,7 @@ export function buildX87Module(options: { wide: boolean; maximumPages: number })
     const { args } = X87_HELPER_SIGNATURES[name as X87FunctionName];
     const types = args.map((width) => (width === 'pointer' ? pointer : width === 64 ? I64 : I32));
     const { index } = defineFunction(module, name, [I32, ...types], [I32] as const, (f, state, ...rest) =>
-      (write as WriteAny)({ f, state, wide, functions }, ...rest),
+      (write as WriteAny)({ f, state, wide, functions, inPlace }, ...rest),
     );
     module.export(name, index);
   }

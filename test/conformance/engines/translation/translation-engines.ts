@@ -29,6 +29,7 @@ export const COMPARED: readonly TranslationConfiguration[] = [
     settings: { engine: 'jit', translation: { firstInstructions: 1, regionInstructions: 1 } },
     largestSlice: 0,
   },
+  { label: 'translated, chained', settings: { engine: 'jit', translation: { chained: true } }, largestSlice: 500 },
   { label: 'translated later', settings: { engine: 'jit', translation: { threshold: 5, batch: 3 } }, largestSlice: 0 },
   { label: 'interpreter, cut', settings: { engine: 'interpreter' }, largestSlice: 60 },
 ];

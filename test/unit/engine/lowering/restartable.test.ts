@@ -22,6 +22,8 @@ const one = {
   checkTarget: { kind: 'checkTarget', target: zero },
   raise: { kind: 'raise', vector: 0, cause: 'a test', condition: bit },
   call: { kind: 'call', helper: 'x', args: [], results: [] },
+  works: { kind: 'call', helper: 'works', args: [], results: [] },
+  checks: { kind: 'call', helper: 'checks', args: [], results: [] },
 } as const satisfies Record<string, FormStatement>;
 const when = (...then: FormStatement[]): FormStatement & { kind: 'when' } => {
   const otherwise: FormStatement[] = [];
@@ -29,7 +31,7 @@ const when = (...then: FormStatement[]): FormStatement & { kind: 'when' } => {
 };
 
 describe('a form can be restarted', () => {
-  const { read, write, load, store, flags, jump, checkTarget, raise, call } = one;
+  const { read, write, load, store, flags, jump, checkTarget, raise, call, works, checks } = one;
   const cases: readonly (readonly [string, boolean, readonly FormStatement[]])[] = [
     [
       'what can fail comes before what changes anything',
@@ -42,7 +44,12 @@ describe('a form can be restarted', () => {
     ['a second store', false, [store, store]],
     ['a store after a write', false, [write, store]],
     ['a check of a target after a write', false, [write, checkTarget]],
+    ['a store after a write, to a place that was checked', true, [load, write, { ...store, after: load.result }]],
     ['a helper', false, [call]],
+    ['a helper of which code is part of the form', true, [load, works, write]],
+    ['such a helper after a change', false, [write, works]],
+    ['what can fail after such a helper', false, [works, load]],
+    ['a helper that only checks, and what can fail', true, [checks, load, works]],
     ['a branch that only writes', true, [load, when(read, write, flags)]],
     ['a load in a branch', false, [when(load)]],
     ['a load after a branch', false, [when(write), load]],
@@ -53,6 +60,7 @@ describe('a form can be restarted', () => {
     ['a load instead of the helper', false, [{ ...when(call), otherwise: [load] }]],
   ];
   it.each(cases)('%s: %s', (_, expected, statements) => {
-    expect(isRestartable(statements)).toBe(expected);
+    const partial = (helper: string) => (helper === 'works' ? 'changes' : helper === 'checks' ? helper : undefined);
+    expect(isRestartable(statements, partial)).toBe(expected);
   });
 });

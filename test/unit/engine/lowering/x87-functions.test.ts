@@ -7,10 +7,11 @@ import { X87Vector } from '../../../support/x87-vector.ts';
 const VECTORS = 1500;
 
 describe.each([
-  ['32-bit pointers', false],
-  ['64-bit pointers', true],
-])('x87 functions in wasm do what the helpers do (%s)', (_name, wide) => {
-  const comparison = new X87Comparison({ wide });
+  ['32-bit pointers', { wide: false }],
+  ['64-bit pointers', { wide: true }],
+  ['without calls', { wide: false, inPlace: true }],
+])('x87 functions in wasm do what the helpers do (%s)', (_name, options) => {
+  const comparison = new X87Comparison(options);
 
   it.each(X87_OPERATIONS)('$name', (operation) => {
     const vector = new X87Vector(operation.code[0] * 256 + operation.code[1]);
