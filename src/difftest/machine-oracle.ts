@@ -2,8 +2,8 @@
  * Runs vectors on a real machine of ours: processor, engine, page tables; the scratch pages are all it has.
  *
  * An engine gets a budget of one instruction; but one that translates would not enter a region for that. So it is given
- * a block, which stands in the page as the host's does: a NOP, the vector's instruction, and the breakpoint behind it,
- * at which, or wherever else the instruction leads, the run ends with a fault.
+ * a block, a NOP and the vector's instruction, and runs until there is a fault, as there is behind the instruction and
+ * wherever else it leads.
  */
 import { VirtualClock } from '../base/virtual-clock.ts';
 import { createCodeSpace } from '../engine/code-space.ts';
@@ -20,6 +20,8 @@ import { enterUserMode, loadState, readState } from './vector-state.ts';
 const PAGE = 0x1000;
 const NOP = 0x90;
 const BREAKPOINT = 0xcc;
+/** Two of them are no instruction: a translated block ends before them. */
+const INVALID = 0xc4;
 const TABLES = 0x1000;
 const USER_PAGE = 7; // present, writable, user
 /** More iterations than any vector's count register asks for. */
@@ -50,7 +52,7 @@ export class MachineOracle {
   /** One instruction, all its iterations included. */
   run(vector: Vector): Outcome {
     const processor = this.#prepare(vector);
-    if (this.#settings.engine === 'jit' && vector.mode === 32) return this.#runInBlock(processor, vector);
+    if (runsInBlock(this.#settings, vector.mode)) return this.#runInBlock(processor, vector);
     const start = slotOffset(vector.mode);
     let result = this.#step(processor, { budget: 1, start });
     for (let iteration = 1; result.ending === undefined && iteration < MAXIMUM_ITERATIONS; iteration++) {
@@ -98,7 +100,9 @@ export class MachineOracle {
   #prepare(vector: Vector): Processor {
     const processor = (this.#machines[vector.mode] ??= createMachine(this.#settings, vector.mode));
     const { state, memory } = processor;
-    const slot = new Uint8Array(Math.max(vector.code.length, MAX_INSTRUCTION_LENGTH)).fill(BREAKPOINT);
+    const slot = new Uint8Array(Math.max(vector.code.length, MAX_INSTRUCTION_LENGTH)).fill(
+      fillerOf(this.#settings, vector.mode),
+    );
     slot.set(vector.code);
     // What was translated stays so.
     if (!isSame(memory.copyOut(HARNESS_MAP.slot, slot.length), slot)) memory.copyIn(HARNESS_MAP.slot, slot);
@@ -144,6 +148,12 @@ interface StepResult {
   broken?: string | undefined;
 }
 
+const runsInBlock = ({ engine }: MachineSettings, mode: VectorMode): boolean => engine === 'jit' && mode === 32;
+
+/** What stands around the instruction. 16-bit code can read it. */
+const fillerOf = (settings: MachineSettings, mode: VectorMode): number =>
+  runsInBlock(settings, mode) ? INVALID : BREAKPOINT;
+
 const isSame = (one: Uint8Array, other: Uint8Array): boolean => one.every((byte, index) => byte === other[index]);
 
 function isRepeated({ code }: Vector): boolean {
@@ -166,7 +176,7 @@ function createMachine(settings: MachineSettings, mode: VectorMode): Processor {
   });
   const { state } = processor;
   mapUserPages(memory, mode);
-  memory.copyIn(HARNESS_MAP.slotPage, new Uint8Array(PAGE).fill(BREAKPOINT));
+  memory.copyIn(HARNESS_MAP.slotPage, new Uint8Array(PAGE).fill(fillerOf(settings, mode)));
   memory.write(HARNESS_MAP.slot - 1, NOP, 1);
   state.cr3 = TABLES;
   enterUserMode(state, mode);

@@ -186,10 +186,10 @@ const { stack, stackSize, slotPage, slot, parameters, code, scratch, scratchSize
 const within = (address: bigint, start: number, end: number): boolean =>
   address >= BigInt(start) && address < BigInt(end);
 
-/** Breakpoints stand there, or nothing is mapped. */
+/** Breakpoints stand there, or what else faults, or nothing is mapped. */
 function isStop(ip: bigint, vector: Vector): boolean {
   if (ip === BigInt(slot + vector.code.length)) return true;
-  return within(ip, slotPage, slot - 1) || within(ip, slot + 16, slotPage + 0xff0) || isUnmapped(ip, vector.mode);
+  return within(ip, slotPage, slot - 16) || within(ip, slot + 16, slotPage + 0xff0) || isUnmapped(ip, vector.mode);
 }
 
 /** Addresses that the harness is sure to have nothing at: in 64-bit mode also those of the lower half above 4 GiB. */

@@ -6,8 +6,8 @@ import type { DifftestResult } from '../../src/difftest/run-difftest.ts';
 
 const SHOWN = 5;
 
-/** Vectors that leave a region, though it has their instruction: an operand across two pages, and the like. */
-const LEAVING_SHARE = 0.02;
+/** Vectors that leave a region, though it has their instruction: an operand across two pages, an unusual x87 number. */
+const LEAVING_SHARE = 0.05;
 
 /** Translated code did the instruction of nearly every vector that did not fault, and of nearly every form. */
 export function expectTranslated({ translated }: DifftestResult): void {

@@ -127,9 +127,10 @@ export class RegionCache {
   heatFor(address: number, modeKey: number): number {
     if (!canTranslateIn(modeKey) || this.refusal !== undefined) return COOL;
     const [first] = this.#parts.bytes(Math.floor(address / PAGE_SIZE))!.subarray(address % PAGE_SIZE);
-    if (this.#kept.hasAny(address % PAGE_SIZE, first)) {
+    // Where the threshold is lower than that, nothing is early.
+    if (EARLY < this.#options.threshold - 1 && this.#kept.hasAny(address % PAGE_SIZE, first)) {
       this.#early.add(address * 16 + (modeKey & MODE.BLOCK_MASK));
-      return Math.min(EARLY, this.#options.threshold - 1);
+      return EARLY;
     }
     return this.#cooling.threshold(Math.floor(address / PAGE_SIZE), this.#options.threshold) - 1;
   }

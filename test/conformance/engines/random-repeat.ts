@@ -22,6 +22,7 @@ export interface DrawnCase extends StringCase {
   readonly name: string;
 }
 
+const NOP = 0x90;
 const ALL = 7;
 const READ_ONLY = 5;
 const ABSENT = 6;
@@ -33,10 +34,11 @@ const EXPAND_DOWN_ACCESS = 0x00c0_9700;
 const SMALL_EXPAND_DOWN_ACCESS = 0x9700;
 const SPAN = PAGE * PAGES;
 
-export function drawCase(random: Random, codeSize: CodeSize): DrawnCase {
+/** @param how.flat as regions are made of: all segments but FS; before the instruction stands a NOP, which they can do */
+export function drawCase(random: Random, { codeSize, flat }: { codeSize: CodeSize; flat: boolean }): DrawnCase {
   const operation = random.pick(Object.keys(OPERATIONS) as Operation[]);
   const width = random.pick(codeSize === 64 ? ([8, 16, 32, 64] as const) : ([8, 16, 32] as const));
-  const otherAddressSize = random.oneIn(3);
+  const otherAddressSize = random.oneIn(flat ? 12 : 3);
   const addressSize: 16 | 32 | 64 = !otherAddressSize ? codeSize : codeSize === 32 ? 16 : 32;
   const down = random.oneIn(2);
   const repne = random.oneIn(2);
@@ -47,10 +49,11 @@ export function drawCase(random: Random, codeSize: CodeSize): DrawnCase {
   const to = random.oneIn(2)
     ? drawPlace(random, { size, count, down })
     : Math.min(SPAN - 1, Math.max(0, from + (random.oneIn(2) ? random.below(81) - 40 : random.below(17) - 8)));
-  const window = { codeSize, addressSize };
+  const window = { codeSize, addressSize, flat };
   const source = place(random, from, { ...window, hasBase: override });
   const target = place(random, to, { ...window, hasBase: false });
-  const segments = codeSize === 64 ? longSegments(source.base) : legacySegments(random, { source, target, override });
+  const segments =
+    codeSize === 64 || flat ? longSegments(source.base) : legacySegments(random, { source, target, override });
   // What lies above the address size is not looked at.
   const upper = (value: number) => {
     const above = (random.bits(64) >> BigInt(addressSize)) << BigInt(addressSize);
@@ -64,7 +67,9 @@ export function drawCase(random: Random, codeSize: CodeSize): DrawnCase {
     down,
     name: `${codeSize} ${repne ? 'repne' : 'rep'} ${operation}${width} a${addressSize} ${down ? 'down' : 'up'}`,
     codeSize,
-    code: encode({ operation, width, addressSize, codeSize, repne, override }),
+    flat,
+    code: [...(flat ? [NOP] : []), ...encode({ operation, width, addressSize, codeSize, repne, override })],
+    lead: flat ? 1 : 0,
     rax: codeSize === 64 ? rax : BigInt.asUintN(32, rax),
     rcx: upper(count),
     rsi: upper(source.offset),
@@ -99,7 +104,7 @@ interface Placed {
 function place(
   random: Random,
   at: number,
-  how: { codeSize: CodeSize; addressSize: 16 | 32 | 64; hasBase: boolean },
+  how: { codeSize: CodeSize; addressSize: 16 | 32 | 64; flat: boolean; hasBase: boolean },
 ): Placed {
   const { codeSize, addressSize } = how;
   if (codeSize === 64) {
@@ -113,6 +118,7 @@ function place(
     return { offset, base: HIGH_WINDOW + at - offset };
   }
   const linear = (WINDOW[32] + at) % 2 ** 32;
+  if (how.flat && !how.hasBase) return { offset: linear, base: 0 };
   if (addressSize === 32 && random.oneIn(2)) return { offset: linear, base: 0 };
   const range = addressSize === 16 ? 2 ** 16 : 2 ** 32;
   const offset = random.pick([random.below(300), range - 1 - random.below(300), random.below(range)]);
@@ -143,7 +149,7 @@ function legacySegment(random: Random, { base, offset }: Placed): SegmentSpec {
   ]);
 }
 
-/** In 64-bit code only FS has a base. */
+/** In 64-bit code, and in flat code, only FS has a base. */
 function longSegments(base: number) {
   const flat = { base: 0, limit: 0xffff_ffff, access: DATA_ACCESS };
   return { es: flat, ds: flat, fs: { ...flat, base } };

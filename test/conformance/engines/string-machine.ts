@@ -6,7 +6,7 @@ import { VirtualClock } from '../../../src/base/virtual-clock.ts';
 import { readEflags, writeEflags } from '../../../src/cpu/flags.ts';
 import { refreshSegmentBounds } from '../../../src/cpu/segmentation.ts';
 import { createCodeSpace } from '../../../src/engine/code-space.ts';
-import { type EngineName, Processor } from '../../../src/engine/processor.ts';
+import { type EngineName, Processor, type ProcessorOptions } from '../../../src/engine/processor.ts';
 import { GuestMemory } from '../../../src/memory/guest-memory.ts';
 import { Pool } from '../../../src/memory/pool.ts';
 import { sharedCode } from '../../support/shared-code.ts';
@@ -40,7 +40,11 @@ export interface SegmentSpec {
 
 export interface StringCase {
   readonly codeSize: CodeSize;
+  /** The code segment begins at 0, too. */
+  readonly flat?: boolean;
+  /** From `lead` on, where control stays until the instruction is done. */
   readonly code: readonly number[];
+  readonly lead?: number;
   /** rAX, rCX, rSI, rDI. */
   readonly rax: bigint;
   readonly rcx: bigint;
@@ -61,8 +65,9 @@ export interface StringCase {
 export class StringMachine {
   readonly processor: Processor;
   readonly memory: GuestMemory;
+  #lead = 0;
 
-  constructor(engine: EngineName) {
+  constructor(engine: EngineName, translation?: ProcessorOptions['translation']) {
     const pool = Pool.create();
     this.memory = new GuestMemory(pool, { size: 1 << 20 });
     this.processor = new Processor({
@@ -73,6 +78,7 @@ export class StringMachine {
       clock: new VirtualClock(),
       model: 'x86-64',
       engine,
+      translation,
       interrupts: { acknowledge: () => 0 },
     });
   }
@@ -81,6 +87,8 @@ export class StringMachine {
     const { memory, processor } = this;
     const { state } = processor;
     const wide = given.codeSize === 64;
+    const codeBase = wide || given.flat ? 0 : LINEAR_CODE;
+    this.#lead = given.lead ?? 0;
     this.#mapPages(given);
     memory.copyIn(CODE, Uint8Array.from(given.code));
     memory.copyIn(DATA, given.data);
@@ -93,8 +101,7 @@ export class StringMachine {
       const { es, ds, fs } = given;
       Object.assign(segment, number === SEGMENT.ES ? es : number === 3 ? ds : number === SEGMENT.FS ? fs : FLAT_DATA);
       segment.selector = 8;
-      if (number === SEGMENT.CS)
-        Object.assign(segment, { base: wide ? 0 : LINEAR_CODE, access: CODE_ACCESS[given.codeSize] });
+      if (number === SEGMENT.CS) Object.assign(segment, { base: codeBase, access: CODE_ACCESS[given.codeSize] });
       refreshSegmentBounds(segment);
     });
     for (let register = 0; register < 16; register++) state.setReg64(register, BigInt(register) << 60n);
@@ -103,7 +110,7 @@ export class StringMachine {
     state.setReg64(6, rsi);
     state.setReg64(7, rdi);
     writeEflags(state, given.flags);
-    state.ip = wide ? LINEAR_CODE : 0;
+    state.ip = LINEAR_CODE - codeBase;
     state.halted = 0;
     processor.pendingFault = undefined;
     if (given.cold) processor.mmu.flush('all');
@@ -133,7 +140,7 @@ export class StringMachine {
   /** Behind the instruction. */
   get isDone(): boolean {
     const { state } = this.processor;
-    return state.ip % LINEAR_CODE !== 0;
+    return state.ip % LINEAR_CODE > this.#lead;
   }
 
   /** Data pages, those next to them, and page tables with their accessed and dirty bits. */
