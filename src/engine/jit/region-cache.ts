@@ -61,8 +61,7 @@ interface FoundRegion {
 /** Physical page at an offset from a base that is a page's start; −1: not known. */
 type PageAt = (offset: number) => number;
 
-/** Instructions between two looks after the regions, and how many of them are looked at. */
-const BETWEEN_LOOKS = 2_000_000;
+/** Regions that are looked at at a time. */
 const LOOKS = 64;
 
 /** Instructions retired in a region that make up for what it has cost. */
@@ -166,7 +165,7 @@ export class RegionCache {
   /** Looks after regions, now and then: to be called where none runs. @param executed instructions since the last time */
   maintain(executed: number): void {
     this.#executed += executed;
-    if (this.#executed < BETWEEN_LOOKS || this.refusal !== undefined) return;
+    if (this.#executed < this.#options.lookAfter || this.refusal !== undefined) return;
     this.#executed = 0;
     this.#takeBack();
     this.#round ??= this.#watched.entries();

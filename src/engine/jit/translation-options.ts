@@ -8,6 +8,8 @@ export interface TranslationOptions {
   readonly firstInstructions: number;
   /** Instructions retired in a region that show it. */
   readonly worth: number;
+  /** Instructions between two looks at whether regions are to be made anew. */
+  readonly lookAfter: number;
   /** Hot blocks that wait for each other, to be compiled together. */
   readonly batch: number;
   /** Regions that can be entered at a time. */
@@ -23,6 +25,7 @@ export const DEFAULT_TRANSLATION: TranslationOptions = {
   regionInstructions: 200,
   firstInstructions: 48,
   worth: 2_000_000,
+  lookAfter: 2_000_000,
   batch: 16,
   mostRegions: 2000,
   cools: true,
@@ -33,6 +36,7 @@ export const EAGER_TRANSLATION: TranslationOptions = {
   regionInstructions: 200,
   firstInstructions: 200,
   worth: Number.POSITIVE_INFINITY,
+  lookAfter: 2_000_000,
   batch: 1,
   mostRegions: 2000,
   cools: true,

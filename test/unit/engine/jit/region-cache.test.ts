@@ -181,7 +181,7 @@ describe('hot code', () => {
   });
 
   it('is a small region first, and a large one when that has run a lot', () => {
-    const machine = create({ firstInstructions: 4, worth: 50_000 });
+    const machine = create({ firstInstructions: 4, worth: 50_000, lookAfter: 6000 });
     const counts = watchTranslation();
     machine.place(CODE, 'again: inc eax\n jmp part\n nop\n part: inc ebx\n jmp more\n nop\n more: inc edx\n jmp again');
     for (let run = 0; run < 40; run++) machine.runAt(machine.processor.state.ip, 600);
@@ -193,7 +193,7 @@ describe('hot code', () => {
   });
 
   it('has the interpreter do accesses that always miss', () => {
-    const machine = create();
+    const machine = create({ lookAfter: 6000 });
     const counts = watchTranslation();
     // There is no memory.
     machine.place(CODE, 'again: mov ebx, [0x800000]\n inc eax\n jmp again');
