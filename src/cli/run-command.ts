@@ -40,7 +40,7 @@ export const runCommand = (context: CommandContext): CommandModule<object, RunAr
       .option('engine', {
         choices: ENGINES,
         default: ENGINES[0],
-        describe: 'how guest code is executed',
+        describe: 'how guest code is executed: auto translates what is hot, jit all at once',
         requiresArg: true,
       })
       .option('clock', {

@@ -8,6 +8,7 @@ import { GO_ON, REGION_ENTRY, REGION_EXIT } from '../blocks/region-entry.ts';
 import { BEFORE_BLOCK } from '../interpreter/block-index.ts';
 import { STATUS } from '../interpreter/cold-lowering.ts';
 import { RECORD } from '../interpreter/record-layout.ts';
+import { PAGE_SHIFT, pushFetchEntry } from '../lowering/fetch-entry.ts';
 import { LocalPool } from '../lowering/value-lowering.ts';
 import type { NumberFunctions } from '../lowering/x87/number-functions.ts';
 import { BlockLowering } from './block-lowering.ts';
@@ -16,8 +17,6 @@ import { type RegionExit, RegionExits } from './region-exits.ts';
 import { RegionLocals } from './region-locals.ts';
 import { RegionX87 } from './x87/region-x87.ts';
 import { planX87 } from './x87/x87-plan.ts';
-
-const PAGE_SHIFT = Math.log2(PAGE_SIZE);
 
 export const REGION_PARAMETERS = [I32, I32] as const;
 
@@ -160,20 +159,13 @@ function refuseIfMoved(code: CodeWriter, locals: RegionLocals, pages: Region['pa
     code.get(base);
     code.i32(offset);
     code.op('i32.add');
-    code.i32(PAGE_SHIFT);
-    code.op('i32.shr_u');
-    code.tee(page);
-    code.i32(FETCH_TLB.ENTRIES - 1);
-    code.op('i32.and');
-    code.i32(FETCH_TLB.ENTRY_SHIFT);
-    code.op('i32.shl');
-    code.get(state);
-    code.memory('i32.load', STATE.fields.tlbFetch);
-    code.op('i32.add');
+    code.set(page);
+    pushFetchEntry(code, state, () => code.get(page));
     code.tee(translation);
     code.memory('i32.load', FETCH_TLB.PAGE);
     code.get(page);
-    code.op('i32.ne');
+    code.i32(PAGE_SHIFT);
+    code.op('i32.shr_u', 'i32.ne');
     code.brIf(moved);
     code.get(translation);
     code.memory('i32.load', FETCH_TLB.PHYSICAL);

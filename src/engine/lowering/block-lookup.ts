@@ -9,6 +9,7 @@ import { FETCH_TLB } from '../../cpu/tlb-layout.ts';
 import { SEGMENT } from '../../isa/semantics.ts';
 import { type CodeWriter, I32, I64, type Label } from '../../wasm/code-writer.ts';
 import { BLOCK_TABLE } from '../blocks/block-table.ts';
+import { pushFetchEntry } from './fetch-entry.ts';
 
 const CODE_SEGMENT = STATE.segments + SEGMENT.CS * SEGMENT_STRIDE;
 
@@ -52,14 +53,7 @@ export function emitBlockLookup(
   }
   code.set(linear);
 
-  // entry = tlbFetch + (page mod entries) * entry size
-  code.get(state);
-  code.memory('i32.load', STATE.fields.tlbFetch);
-  pushLow(linear);
-  code.i32(12 - FETCH_TLB.ENTRY_SHIFT);
-  code.op('i32.shr_u');
-  code.i32((FETCH_TLB.ENTRIES - 1) << FETCH_TLB.ENTRY_SHIFT);
-  code.op('i32.and', 'i32.add');
+  pushFetchEntry(code, state, () => pushLow(linear));
   code.tee(entry);
   code.memory(wide ? 'i64.load' : 'i32.load', FETCH_TLB.PAGE);
   code.get(linear);
