@@ -39,10 +39,10 @@ describe('vetro difftest lockstep', () => {
   it('says up to where the engines agree, and is quiet in a pipe', async () => {
     const { status, stdout, stderr } = await lockstep('loop', '--instructions', '20500');
     expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
-    expect(stdout).toMatch(/^interpreter and reference agree up to instruction 20,500\nstate hash [0-9a-f]{16}\n$/);
+    expect(stdout).toMatch(/^jit and interpreter agree up to instruction 20,500\nstate hash [0-9a-f]{16}\n$/);
     // The order of the engines makes no difference.
-    const other = await lockstep('loop', '--instructions', '20500', '--engines', 'reference,interpreter');
-    expect(other.stdout).toBe(stdout.replace('interpreter and reference', 'reference and interpreter'));
+    const other = await lockstep('loop', '--instructions', '20500', '--engines', 'interpreter,jit');
+    expect(other.stdout).toBe(stdout.replace('jit and interpreter', 'interpreter and jit'));
   });
 
   it('a guest that ends, ends it', async () => {

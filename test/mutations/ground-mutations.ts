@@ -91,8 +91,8 @@ export const GROUND_MUTATIONS: readonly Mutation[] = [
   {
     fault: 'a form with a store behind a store is taken to be restartable',
     file: 'src/engine/lowering/restartable.ts',
-    original: "case 'store':\n        if (changed) return false;",
-    planted: "case 'store':",
+    original: 'if (changed && !statement.after) return false;',
+    planted: '',
     tests: [unit('engine/lowering/restartable')],
   },
 ];

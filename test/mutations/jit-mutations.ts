@@ -53,8 +53,8 @@ export const JIT_MUTATIONS: readonly Mutation[] = [
   {
     fault: 'what sets flags leaves those of before known',
     file: jit('bound-form'),
-    original: "if (statement.kind === 'flags' || statement.kind === 'call') return true;",
-    planted: "if (statement.kind === 'call') return true;",
+    original: "if (statement.kind === 'flags') return true;",
+    planted: '',
     tests: [unit('bound-form')],
   },
   {
@@ -220,8 +220,8 @@ export const JIT_MUTATIONS: readonly Mutation[] = [
   {
     fault: 'a block that was written still waits to be translated',
     file: jit('region-cache'),
-    original: 'this.#waiting.delete(block);\n    this.#source.forget(block);',
-    planted: 'this.#source.forget(block);',
+    original: 'this.#waiting.delete(block);',
+    planted: '',
     tests: [unit('region-cache')],
   },
   {
@@ -241,7 +241,7 @@ export const JIT_MUTATIONS: readonly Mutation[] = [
   {
     fault: 'regions stay when their code is written',
     file: 'src/engine/interpreter/block-cache.ts',
-    original: '      this.onStale(block);\n',
+    original: '    this.onStale(stale);\n',
     planted: '',
     tests: [unit('region-cache')],
   },
@@ -304,8 +304,8 @@ export const JIT_MUTATIONS: readonly Mutation[] = [
   {
     fault: 'code that keeps changing is translated each time',
     file: jit('region-cache'),
-    original: 'if (this.#options.cools) this.#cooling.changed(',
-    planted: 'if (!this.#options.cools) this.#cooling.changed(',
+    original: 'if (this.#options.cools && [...gone]',
+    planted: 'if (!this.#options.cools && [...gone]',
     tests: [unit('region-cache')],
   },
   {

@@ -85,8 +85,8 @@ export const X87_MUTATIONS: readonly Mutation[] = [
   },
   {
     fault: 'x87: an instruction does not note where it was',
-    file: `${folder}/register-stack.ts`,
-    original: "f.store('i64.store', state, STATE.fields.fip, this.#instructionPointer);",
+    file: `${folder}/x87-state.ts`,
+    original: "this.#f.store('i64.store', this.#state, STATE.fields.fip, this.#instructionPointer);",
     planted: '',
     tests: FUNCTIONS,
   },

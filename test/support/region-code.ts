@@ -109,7 +109,7 @@ export class RegionCode implements SourceBlocks {
       const from = start - (start % PAGE_SIZE) + at;
       const form = this.#forms.of(this.bytes.subarray(from, from + length), statements, decoded);
       const isRepeated = repeat !== 'none';
-      found.push({ offset: offset + from - start, length, form, endsBlock, isRepeated });
+      found.push({ offset: offset + from - start, length, form, endsBlock, isFused: false, isRepeated });
     }
     return found;
   }

@@ -40,6 +40,8 @@ const CHAIN_LIMIT = 64;
 /** An instruction of a block that is in records. */
 export interface KnownInstruction extends BlockInstruction {
   readonly form: CatalogForm;
+  /** Its record's function does the instruction behind it, too, or that before it. */
+  readonly isFused: boolean;
 }
 
 export class BlockCache {
@@ -147,7 +149,11 @@ export class BlockCache {
     const within = { ...source, limit: index.limit(block) };
     const { instructions } = this.#decoder.decode(Math.floor(key / 16), key % 16, within, MAX_INSTRUCTIONS)!;
     const { forms } = this.#writer.prepare(instructions, key % 16, { fuse: false });
-    return instructions.map((instruction, number) => ({ ...instruction, form: forms[number] }));
+    const { u8 } = this.#pool.views;
+    return instructions.map((instruction, number) => {
+      const isFused = u8[this.recordAt(block, instruction.offset) + RECORD.count] > 1;
+      return { ...instruction, form: forms[number], isFused };
+    });
   }
 
   /** Host address of the record that holds a block's instruction at an offset in its page. */

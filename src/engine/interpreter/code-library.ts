@@ -56,7 +56,7 @@ export class CodeLibrary {
     this.regions = options.compileRegions ?? ((bytes) => new WebAssembly.Module(bytes));
   }
 
-  /** Imports `memory`, `table`, `lookUp`, `partial`; exports `run`. */
+  /** See `buildRunModule`. */
   loop(options: { readonly wide: boolean }): WebAssembly.Module {
     return remember(this.#loops, options.wide, () =>
       this.#compileLoop(

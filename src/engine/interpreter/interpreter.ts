@@ -213,8 +213,16 @@ export class Interpreter implements Engine, EmittedCodeHost {
 
   /** A block is hot. @returns host address of the entry of its region, 0: it is to be interpreted */
   translate(block: number): number {
-    const { state } = this.#cpu;
-    return this.#regions!.translate(block, { base: state.base, user: (state.modeKey & MODE.USER) !== 0 });
+    const { state, pool } = this.#cpu;
+    // Nothing of the block is taken from the budget yet: whatever goes wrong here, this is where the processor stands.
+    state.record = 0;
+    state.ip = (state.base + pool.views.u16[(block + RECORD.pageOffset) >>> 1]) >>> 0;
+    if (this.#regions && this.#source.stops.size === 0) {
+      return this.#regions.translate(block, { base: state.base, user: (state.modeKey & MODE.USER) !== 0 });
+    }
+    // It has counted down all the way.
+    this.#blocks.index.setRegion(block, { region: 0, heat: COOL });
+    return 0;
   }
 
   partial(record: number, budget: number): number {

@@ -202,7 +202,14 @@ export class BlockLowering extends FormLowering {
     code.i32(place);
     code.set(locals.exit);
     if (endsBlock) this.#pushElsewhere(offset + length);
-    else code.get(locals.status);
+    else {
+      code.get(locals.status);
+      if (this.#context.hasFurtherPages) {
+        // Where code lies may be another place by now.
+        this.#pushTagChange();
+        code.op('i32.or');
+      }
+    }
     code.get(locals.state);
     code.memory('i32.load', STATE.fields.attention);
     code.op('i32.or');
@@ -210,21 +217,27 @@ export class BlockLowering extends FormLowering {
     if (endsBlock) locals.reloadTables();
   }
 
+  /** Pushes not 0 if the mode, or what says where code lies, is not what it was at the entry. */
+  #pushTagChange(): void {
+    const { code } = this;
+    const { locals } = this.#context;
+    code.get(locals.state);
+    code.memory('i32.load', STATE.fields.jumpTag);
+    code.get(locals.tag);
+    code.op('i32.xor');
+  }
+
   /** Pushes not 0 unless control has left the interpreter's block for the instruction at `offset`, in the same mode. */
   #pushElsewhere(offset: number): void {
     const { code } = this;
     const { locals } = this.#context;
-    const field = (name: 'nextIp' | 'jumpTag') => {
-      code.get(locals.state);
-      code.memory('i32.load', STATE.fields[name]);
-    };
     code.get(locals.status);
     code.i32(STATUS.LEAVE);
     code.op('i32.xor');
-    field('jumpTag');
-    code.get(locals.tag);
-    code.op('i32.xor', 'i32.or');
-    field('nextIp');
+    this.#pushTagChange();
+    code.op('i32.or');
+    code.get(locals.state);
+    code.memory('i32.load', STATE.fields.nextIp);
     code.get(locals.base);
     code.i32(offset);
     code.op('i32.add', 'i32.xor', 'i32.or');

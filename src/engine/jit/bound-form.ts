@@ -39,6 +39,9 @@ export interface NeededForm {
   readonly liveBefore: FlagSet;
 }
 
+/** Instructions for which it is kept what comes of their flags; then all are forgotten. */
+const MOST_GIVERS = 32;
+
 export class BoundForm {
   readonly statements: readonly FormStatement[];
   readonly transfer: Transfer;
@@ -97,7 +100,10 @@ export class BoundForm {
   withFlagsOf(giver: BoundForm): BoundForm {
     if (!this.#readsFlags) return this;
     let form = this.#withFlags.get(giver);
-    if (form === undefined) this.#withFlags.set(giver, (form = this.#substitute(giver)));
+    if (form === undefined) {
+      if (this.#withFlags.size >= MOST_GIVERS) this.#withFlags.clear();
+      this.#withFlags.set(giver, (form = this.#substitute(giver)));
+    }
     return form;
   }
 

@@ -1,7 +1,8 @@
 /**
- * Pages whose code keeps changing: each time that a translation there was for nothing, the code in the page must be run
- * twice as often as before until it is translated again. So what a guest writes anew all the time is interpreted.
+ * Pages whose code keeps changing: each time but the first that a translation there was for nothing, the code in the page
+ * must be run twice as often as before until it is translated again. So what a guest writes anew all the time is interpreted.
  */
+import { COOL } from '../interpreter/block-index.ts';
 
 /** Doublings at most. */
 const MOST = 20;
@@ -25,6 +26,6 @@ export class Cooling {
 
   /** Times that code of a page must run, where it is `threshold` for others. */
   threshold(page: number, threshold: number): number {
-    return threshold * 2 ** Math.max(0, (this.#changes.get(page) ?? 0) - 1);
+    return Math.min(COOL - 1, threshold * 2 ** Math.max(0, (this.#changes.get(page) ?? 0) - 1));
   }
 }

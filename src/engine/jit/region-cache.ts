@@ -136,6 +136,12 @@ export class RegionCache {
 
   /** A block is hot, at this place. @returns host address of the entry of its region, 0: it is to be interpreted */
   translate(block: number, place: CodePlace): number {
+    if (this.#index.isStale(block) || !canTranslateIn(this.#index.key(block) % 16)) {
+      // It was cool, and has counted down all the way.
+      this.#index.setRegion(block, { region: 0, heat: COOL });
+      return 0;
+    }
+    const wasEarly = this.#early.delete(this.#index.key(block));
     if (this.#parts.runtime.regions.isFull) {
       // What is compiled now would have to be thrown away.
       this.#index.setRegion(block, { region: 0, heat: this.#options.threshold });
@@ -146,7 +152,7 @@ export class RegionCache {
       this.#index.setRegion(block, { region: 0, heat: COOL });
       return 0;
     }
-    if (this.#early.delete(this.#index.key(block))) {
+    if (wasEarly) {
       const page = Math.floor(this.#index.key(block) / 16 / PAGE_SIZE);
       this.#index.setRegion(block, { region: 0, heat: this.#cooling.threshold(page, this.#options.threshold) });
       return 0;
@@ -165,9 +171,10 @@ export class RegionCache {
   /** Looks after regions, now and then: to be called where none runs. @param executed instructions since the last time */
   maintain(executed: number): void {
     this.#executed += executed;
-    if (this.#executed < this.#options.lookAfter || this.refusal !== undefined) return;
+    if (this.#executed < this.#options.lookAfter) return;
     this.#executed = 0;
     this.#takeBack();
+    if (this.refusal !== undefined) return;
     this.#round ??= this.#watched.entries();
     for (let looks = 0; looks < LOOKS; looks++) {
       const { value, done } = this.#round.next();
@@ -412,7 +419,9 @@ export class RegionCache {
   /** Where there are too many regions, those that ran least since the last time go. */
   #makeRoom(): void {
     if (this.#watched.size < this.#options.mostRegions) return;
+    // Those that have just been linked have had no time yet.
     const byUse = [...this.#watched.keys()]
+      .filter(({ entered }) => entered > 0)
       .map((live) => ({ live, retired: live.retired - live.retiredBefore }))
       .sort((one, other) => one.retired - other.retired);
     for (const [index, { live }] of byUse.entries()) {

@@ -17,6 +17,8 @@ import {
 export interface SourceInstruction extends Omit<RegionInstruction, 'way'> {
   /** It is repeated, which its form does not say. */
   readonly isRepeated: boolean;
+  /** The interpreter does it and the one behind it in one: it cannot be called for one alone. */
+  readonly isFused: boolean;
 }
 
 /** The interpreter's blocks, by the offset of their first instruction from the base. */
@@ -128,12 +130,12 @@ function traceOf(
 
 /** How regions do it; undefined: they leave before it. */
 function wayOf(
-  { form, offset, isRepeated }: SourceInstruction,
+  { form, offset, isRepeated, isFused }: SourceInstruction,
   calls: SourceBlocks['calls'],
 ): RegionInstruction['way'] | undefined {
   if (isRepeated) return 'called';
   if (form.onlyFaults) return undefined;
-  const canCall = form.transfer.kind === 'none';
+  const canCall = form.transfer.kind === 'none' && !isFused;
   if (form.isRestartable && !(canCall && calls.has(offset))) return 'emitted';
   return canCall ? 'called' : undefined;
 }

@@ -269,9 +269,6 @@ function writeCalledExit(code: CodeWriter, locals: RegionLocals, goOn: number): 
   code.if();
   field('nextIp');
   code.set(target);
-  code.get(state);
-  code.i32(0);
-  code.memory('i32.store', STATE.fields.linkFrom);
   code.else();
   code.get(target);
   code.get(exit);
@@ -286,9 +283,14 @@ function writeCalledExit(code: CodeWriter, locals: RegionLocals, goOn: number): 
   code.op('select');
   code.set(goOn);
   code.end();
+  for (const name of ['ip', 'nextIp'] as const) {
+    code.get(state);
+    code.get(target);
+    code.memory('i32.store', STATE.fields[name]);
+  }
   code.get(state);
-  code.get(target);
-  code.memory('i32.store', STATE.fields.ip);
+  code.i32(0);
+  code.memory('i32.store', STATE.fields.linkFrom);
 }
 
 /** The base of the page in which the exit goes on. */

@@ -6,11 +6,11 @@ import type { BoundForms } from './bound-forms.ts';
 import type { SourceBlocks, SourceInstruction } from './region-finder.ts';
 import type { TranslationOptions } from './translation-options.ts';
 
-/** A block belongs to a region if it was entered this part of the times that make one hot. */
 /** Instructions of a region that may be part of others, too. */
 const SHORT = 24;
 /** Blocks whose instructions are kept; then all are forgotten. */
 const MOST_KNOWN = 2000;
+/** A block belongs to a region if it was entered this part of the times that make one hot. */
 const WARM = 1 / 8;
 
 export interface RegionSourceOptions {
@@ -87,7 +87,7 @@ export class RegionSource {
   #instructions(block: number, page: number): readonly SourceInstruction[] {
     const instructions: SourceInstruction[] = [];
     const bytes = this.#code.pageBytes(page)!;
-    for (const { decoded, form, offset, length } of this.#blocks.instructions(block, this.#code)) {
+    for (const { decoded, form, offset, length, isFused } of this.#blocks.instructions(block, this.#code)) {
       if (!decoded) break;
       const bound = this.#forms.of(bytes.subarray(offset, offset + length), form.statements, decoded);
       const { endsBlock } = form;
@@ -96,6 +96,7 @@ export class RegionSource {
         length,
         form: bound,
         endsBlock,
+        isFused,
         isRepeated: form.repeat !== 'none',
       });
     }
