@@ -21,9 +21,9 @@ export interface TranslationOptions {
 }
 
 export const DEFAULT_TRANSLATION: TranslationOptions = {
-  threshold: 15_000,
+  threshold: 40_000,
   regionInstructions: 200,
-  firstInstructions: 48,
+  firstInstructions: 64,
   worth: 2_000_000,
   lookAfter: 2_000_000,
   batch: 16,
