@@ -60,7 +60,6 @@ export class RegionMachine {
       pool,
       {
         compiled,
-        name: 'tested',
         size: 'full',
         exits: lowered.exits,
         instructions: 0,

@@ -333,14 +333,13 @@ export class RegionCache {
 
   #keep(
     region: Region,
-    { exits, name }: NamedRegion,
+    { exits }: NamedRegion,
     compiled: CallableFunction,
     { pageAt, size }: { readonly pageAt: PageAt; readonly size: Wanted['size'] },
   ): Translation {
     const { pages, traces, entries, blocks } = region;
     const translation: Translation = {
       compiled,
-      name,
       size,
       exits,
       pages: pages.map(({ offset }) => offset),

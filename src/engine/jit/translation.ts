@@ -7,7 +7,6 @@ import type { RegionExit } from './region-exits.ts';
 export interface Translation {
   /** Its function: see `blocks/region-entry`. */
   readonly compiled: CallableFunction;
-  readonly name: string;
   readonly instructions: number;
   /** Whether there may be a larger one. */
   readonly size: 'first' | 'full';

@@ -12,7 +12,6 @@ const EXITS: readonly RegionExit[] = [
 ];
 const translation: Translation = {
   compiled: () => {},
-  name: 'two traces',
   size: 'full',
   instructions: 5,
   pages: [0, 0x1000],

@@ -4,7 +4,6 @@ import { TranslationStore } from '../../../../src/engine/jit/translation-store.t
 
 const translation = (offset: number, ...bytes: number[]): Translation => ({
   compiled: () => {},
-  name: '',
   size: 'full',
   instructions: 1,
   pages: [0],
