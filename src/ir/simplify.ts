@@ -8,7 +8,7 @@ import { isOperation, type Operation, type Value } from './value.ts';
 import { ValueInterner } from './value-interner.ts';
 import { mapStatement, type StatementMap } from './visit.ts';
 
-export interface Replacements<P, S> extends Pick<StatementMap<P, S>, 'place' | 'segment' | 'result'> {
+export interface Replacements<P, S> extends Pick<StatementMap<P, S>, 'place' | 'segment'> {
   /** What takes the place of a constant, temporary, input or undefined value; `undefined`: nothing. */
   leaf?(value: Value): Value | undefined;
 }

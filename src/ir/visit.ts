@@ -93,40 +93,26 @@ export interface StatementMap<P, S> {
   flag?(value: Value): Value;
   place?(place: P): P;
   segment?(segment: S): S;
-  /** A temporary where it is set. */
-  result?(result: Temporary): Temporary;
   /** What becomes of a branch; by default it is mapped statement by statement. */
   branch?(statements: readonly Statement<P, S>[]): readonly Statement<P, S>[];
 }
 
-/** A statement with its parts replaced. */
+/** A statement with its parts replaced. The temporaries it sets stay. */
 export function mapStatement<P, S>(statement: Statement<P, S>, to: StatementMap<P, S>): Statement<P, S> {
   const place = to.place ?? ((one: P) => one);
   const segment = to.segment ?? ((one: S) => one);
   const branch = to.branch ?? ((list: readonly Statement<P, S>[]) => list.map((one) => mapStatement(one, to)));
-  const result = to.result ?? ((one: Temporary) => one);
   const condition = (one: { readonly condition?: Value }) => one.condition && { condition: to.value(one.condition) };
   switch (statement.kind) {
     case 'read':
-      return { ...statement, result: result(statement.result), place: place(statement.place) };
+      return { ...statement, place: place(statement.place) };
     case 'write':
       return { ...statement, place: place(statement.place), value: to.value(statement.value) };
     case 'load':
-      return {
-        ...statement,
-        result: result(statement.result),
-        segment: segment(statement.segment),
-        offset: to.value(statement.offset),
-      };
+      return { ...statement, segment: segment(statement.segment), offset: to.value(statement.offset) };
     case 'store': {
-      const { offset, value, after } = statement;
-      const mapped = {
-        ...statement,
-        segment: segment(statement.segment),
-        offset: to.value(offset),
-        value: to.value(value),
-      };
-      return after ? { ...mapped, after: result(after) } : mapped;
+      const { offset, value } = statement;
+      return { ...statement, segment: segment(statement.segment), offset: to.value(offset), value: to.value(value) };
     }
     case 'flags': {
       const flag = to.flag ?? to.value;
@@ -144,11 +130,7 @@ export function mapStatement<P, S>(statement: Statement<P, S>, to: StatementMap<
     case 'raise':
       return { ...statement, ...condition(statement) };
     case 'call':
-      return {
-        ...statement,
-        args: statement.args.map((arg) => to.value(arg)),
-        results: statement.results.map((one) => result(one)),
-      };
+      return { ...statement, args: statement.args.map((arg) => to.value(arg)) };
     case 'when': {
       const [then, otherwise] = [branch(statement.then), branch(statement.otherwise)];
       return { ...statement, condition: to.value(statement.condition), then, otherwise };

@@ -3,12 +3,12 @@
  * register numbers are constants, registers are named by number, the effective address is an expression of registers
  * read at the start, the segment of the memory operand is a number; what that decides is folded.
  *
- * Temporaries are numbered from 0 in every form, unless whoever puts several together says where they begin.
+ * Temporaries are numbered from 0 in every form: whoever puts several together handles one list after the other.
  */
 import { IrBuilder } from '../ir/builder.ts';
 import { type Replacements, Simplifier } from '../ir/simplify.ts';
 import type { Statement } from '../ir/statement.ts';
-import type { Temporary, Value, Width } from '../ir/value.ts';
+import type { Value, Width } from '../ir/value.ts';
 import { ValueInterner } from '../ir/value-interner.ts';
 import { forEachStatement, resultsOf } from '../ir/visit.ts';
 import type { DecodedInstruction } from './decoded-instruction.ts';
@@ -20,17 +20,16 @@ type FormStatement = Statement<Place, SegmentRef>;
 /**
  * @param statements of the form that `traceForm` gives for the instruction
  * @param ip offset of the instruction in its code segment: 32 bits, 64 in 64-bit mode. A constant, or any expression
- * @param options.interner for many forms whose values are to be compared with each other; by default each has its own
- * @param options.firstTemporary lowest number of a temporary in the result
+ * @param interner for many forms whose values are to be compared with each other; by default each has its own
  * @returns statements without inputs (but those in `ip`), without places of space 'field', without segment 'operand'
  */
 export function bindForm(
   statements: readonly FormStatement[],
   instruction: DecodedInstruction,
   ip: Value,
-  { interner = new ValueInterner(), firstTemporary = 0 }: { interner?: ValueInterner; firstTemporary?: number } = {},
+  interner = new ValueInterner(),
 ): FormStatement[] {
-  return new Binding(statements, instruction, ip, { interner, firstTemporary }).statements();
+  return new Binding(statements, instruction, ip, interner).statements();
 }
 
 class Binding {
@@ -42,44 +41,27 @@ class Binding {
   /** What the effective address is made of, read before anything is written. */
   readonly #reads: FormStatement[] = [];
   #effectiveAddress: Value | undefined;
-  readonly #firstTemporary: number;
-  #nextTemporary: number;
+  #nextTemporary = 0;
 
-  constructor(
-    form: readonly FormStatement[],
-    instruction: DecodedInstruction,
-    ip: Value,
-    { interner, firstTemporary }: { interner: ValueInterner; firstTemporary: number },
-  ) {
-    this.#firstTemporary = firstTemporary;
-    this.#nextTemporary = firstTemporary;
+  constructor(form: readonly FormStatement[], instruction: DecodedInstruction, ip: Value, interner: ValueInterner) {
     this.#form = form;
     this.#instruction = instruction;
     this.#ip = ip;
     this.#interner = interner;
     this.#builder = new IrBuilder(interner);
     forEachStatement(form, (statement) => {
-      for (const { id } of resultsOf(statement))
-        this.#nextTemporary = Math.max(this.#nextTemporary, firstTemporary + id + 1);
+      for (const { id } of resultsOf(statement)) this.#nextTemporary = Math.max(this.#nextTemporary, id + 1);
     });
   }
 
   statements(): FormStatement[] {
     const replace: Replacements<Place, SegmentRef> = {
-      leaf: (value) => {
-        if (value.op === 'temporary') return this.#renumbered(value);
-        return value.op === 'input' ? this.#input(value.name, value.width) : undefined;
-      },
-      result: (temporary) => this.#renumbered(temporary),
+      leaf: (value) => (value.op === 'input' ? this.#input(value.name, value.width) : undefined),
       place: (place) => this.#place(place),
       segment: (segment) => (segment === 'operand' ? this.#segment() : segment),
     };
     const bound = new Simplifier(replace, this.#interner).statements(this.#form);
     return [...this.#reads, ...bound];
-  }
-
-  #renumbered(temporary: Temporary): Temporary {
-    return { ...temporary, id: temporary.id + this.#firstTemporary };
   }
 
   #input(name: string, width: Width): Value {
