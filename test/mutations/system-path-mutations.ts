@@ -49,7 +49,7 @@ export const SYSTEM_PATH_MUTATIONS: readonly Mutation[] = [
   {
     fault: 'a block that was overwritten stays in the table',
     file: 'src/engine/interpreter/block-cache.ts',
-    original: 'this.table.remove(Math.floor(index.key(block) / 16), block);',
+    original: 'this.table.remove(index.address(block), block);',
     planted: '',
     tests: [SELF_MODIFYING],
   },

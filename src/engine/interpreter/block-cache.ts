@@ -232,7 +232,7 @@ export class BlockCache {
       this.#markStale(block, index.records(block));
       index.markStale(block);
       stale.push(block);
-      this.table.remove(Math.floor(index.key(block) / 16), block);
+      this.table.remove(index.address(block), block);
     }
     code.clear(offset, offset + length);
     if (stale.length === 0) return false;
@@ -264,7 +264,7 @@ export class BlockCache {
   #fits(block: number, source: CodeSource): boolean {
     const index = this.index;
     const crossingEnd = index.crossingEnd(block);
-    const start = Math.floor(index.key(block) / 16) % PAGE_SIZE;
+    const start = index.address(block) % PAGE_SIZE;
     const fits = index.isCutOff(block)
       ? index.limit(block) === source.limit
       : index.end(block) - start + crossingEnd <= source.limit;

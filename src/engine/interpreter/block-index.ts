@@ -169,6 +169,11 @@ export class BlockIndex {
     return this.#pool.views.f64[(block - BLOCK_HEADER_SIZE + HEADER.key) >>> 3];
   }
 
+  /** Guest-physical address of its first byte. */
+  address(block: number): number {
+    return Math.floor(this.key(block) / 16);
+  }
+
   records(block: number): number {
     return this.#pool.views.u8[block - BLOCK_HEADER_SIZE + HEADER.records];
   }

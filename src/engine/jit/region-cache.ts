@@ -153,7 +153,7 @@ export class RegionCache {
       return 0;
     }
     if (wasEarly) {
-      const page = Math.floor(this.#index.key(block) / 16 / PAGE_SIZE);
+      const page = Math.floor(this.#index.address(block) / PAGE_SIZE);
       this.#index.setRegion(block, { region: 0, heat: this.#cooling.threshold(page, this.#options.threshold) });
       return 0;
     }
@@ -218,7 +218,7 @@ export class RegionCache {
     for (const live of gone) this.#release(live);
     // Where they were of use it is a page like others, which now and then holds something else.
     if (this.#options.cools && [...gone].every(({ retired }) => retired < OF_USE))
-      this.#cooling.changed(Math.floor(this.#index.key(blocks[0]) / 16 / PAGE_SIZE));
+      this.#cooling.changed(Math.floor(this.#index.address(blocks[0]) / PAGE_SIZE));
   }
 
   /** All blocks are dropped. */
@@ -321,14 +321,14 @@ export class RegionCache {
 
   /** Physical pages around a block. Its own is the one that it is of, whatever the tables say by now. */
   #pagesAround(block: number, { base, user }: CodePlace): PageAt {
-    const own = Math.floor(this.#index.key(block) / 16 / PAGE_SIZE);
+    const own = Math.floor(this.#index.address(block) / PAGE_SIZE);
     const half = user ? 'user' : 'supervisor';
     return (offset) => (offset === 0 ? own : this.#parts.fetchedPage(((base + offset) >>> 0) / PAGE_SIZE, half));
   }
 
   /** In its page. */
   #offset(block: number): number {
-    return Math.floor(this.#index.key(block) / 16) % PAGE_SIZE;
+    return this.#index.address(block) % PAGE_SIZE;
   }
 
   #keep(
@@ -398,7 +398,7 @@ export class RegionCache {
     const blocks = traces.map(({ offset }) => this.#blockOf(offset, block, pageAt));
     const slot = runtime.regions.add(translation.compiled);
     if (slot === 0) return false;
-    const physical = Math.floor(this.#index.key(block) / 16);
+    const physical = this.#index.address(block);
     const place: RegionPlace = {
       origin: { physical, linear: (wanted.base + (physical % PAGE_SIZE)) >>> 0, user: wanted.user },
       pages: pages.map(pageAt),
