@@ -313,6 +313,20 @@ export const JIT_LOWERING_MUTATIONS: readonly Mutation[] = [
     tests: UNIT,
   },
   {
+    fault: 'pages that were found once are never looked for again',
+    file: REGION,
+    original: "code.memory('i32.load', KNOWN_REGION.TAG);\n  code.op('i32.eq');",
+    planted: "code.memory('i32.load', KNOWN_REGION.TAG);\n  code.op('i32.ge_u');",
+    tests: UNIT,
+  },
+  {
+    fault: 'pages that were found for one base are so for all',
+    file: REGION,
+    original: "code.memory('i32.load', KNOWN_REGION.BASE);\n  code.op('i32.eq', 'i32.and');",
+    planted: "code.memory('i32.load', KNOWN_REGION.BASE);\n  code.op('drop', 'drop');",
+    tests: UNIT,
+  },
+  {
     fault: 'the pages of a region of two are not looked at',
     file: REGION,
     original: 'if (region.pages.length > 1) refuseIfMoved(',

@@ -4,7 +4,7 @@ import type { CpuState } from '../../src/cpu/state-layout.ts';
 import { REGION_ENTRY, REGION_EXIT } from '../../src/engine/blocks/region-entry.ts';
 import { STATUS } from '../../src/engine/interpreter/cold-lowering.ts';
 import { RECORD, RECORD_SIZE } from '../../src/engine/interpreter/record-layout.ts';
-import { LiveRegion } from '../../src/engine/jit/live-region.ts';
+import { exitsBehind, LiveRegion } from '../../src/engine/jit/live-region.ts';
 import type { Region } from '../../src/engine/jit/region.ts';
 import type { RegionExit } from '../../src/engine/jit/region-exits.ts';
 import { lowerRegion } from '../../src/engine/jit/region-lowering.ts';
@@ -92,7 +92,7 @@ export class RegionMachine {
   exitAt(exit: RegionExit): number {
     const { live, state } = this;
     const known = state.pool.views.u32[(live.entryAt(0) + REGION_ENTRY.REGION) >>> 2];
-    return known + live.translation.pages.length * 4 + live.translation.exits.indexOf(exit) * REGION_EXIT.SIZE;
+    return known + exitsBehind(live.translation.pages) + live.translation.exits.indexOf(exit) * REGION_EXIT.SIZE;
   }
 
   /** Enters it with a budget. */

@@ -17,6 +17,8 @@ const LAST_GENERATION = 2 ** (32 - JUMP_TAG.KEY_BITS) - 1;
 
 export class JumpCache {
   readonly #state: CpuState;
+  /** Called when generations begin anew: whoever else remembers tags has to forget them. */
+  onNewEra: () => void = () => {};
 
   constructor(state: CpuState) {
     this.#state = state;
@@ -32,6 +34,7 @@ export class JumpCache {
       const from = (state.address + STATE.size) >>> 2;
       state.pool.views.u32.fill(0, from, from + JUMP_CACHE_SIZE / 4);
       this.#begin();
+      this.onNewEra();
     }
     this.select();
   }

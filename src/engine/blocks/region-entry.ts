@@ -12,7 +12,7 @@ export const REGION_ENTRY = {
   FUNCTION: 0,
   /** Which of the region's entries it is. */
   SELECTOR: 4,
-  /** Host address of what is known of the region: the numbers of its physical pages, u32 each, then its exits. */
+  /** Host address of what is known of the region (`KNOWN_REGION`). */
   REGION: 8,
   /** Times it was entered. */
   ENTERED: 12,
@@ -25,6 +25,15 @@ export const REGION_ENTRY = {
   /** Host address of the first record of the block that begins there. */
   BLOCK: 32,
   SIZE: 40,
+} as const;
+
+/** What is known of a region in linear memory: offsets of u32 fields. Its exits stand behind the pages. */
+export const KNOWN_REGION = {
+  /** `state.jumpTag` and the region's base when its pages were last found where they were: while both are the same, they are. */
+  TAG: 0,
+  BASE: 4,
+  /** Numbers of its physical pages, u32 each. */
+  PAGES: 8,
 } as const;
 
 /** An exit in linear memory: offsets of u32 fields. */

@@ -101,6 +101,7 @@ export class Interpreter implements Engine, EmittedCodeHost {
         this.#source.stops.size > 0 ? COOL : regions.heatFor(address, modeKey);
       this.#blocks.onStale = (blocks) => regions.drop(blocks);
       this.#regions = regions;
+      cpu.jumpCache.onNewEra = () => regions.forgetPlaces();
     }
     runtime.prepare();
   }

@@ -1,6 +1,6 @@
 /** A translation at work: linked with the interpreter's blocks of its code at one place in physical memory. */
 import type { Pool } from '../../memory/pool.ts';
-import { REGION_ENTRY, REGION_EXIT } from '../blocks/region-entry.ts';
+import { KNOWN_REGION, REGION_ENTRY, REGION_EXIT } from '../blocks/region-entry.ts';
 import { noExits, type RegionFigures, type RegionOrigin } from '../profile/region-ledger.ts';
 import type { Translation } from './translation.ts';
 
@@ -35,7 +35,7 @@ export class LiveRegion {
     this.blocks = place.blocks;
     this.slot = slot;
     const { entries, exits, pages } = translation;
-    this.bytes = entries.length * REGION_ENTRY.SIZE + pages.length * 4 + exits.length * REGION_EXIT.SIZE;
+    this.bytes = entries.length * REGION_ENTRY.SIZE + exitsBehind(pages) + exits.length * REGION_EXIT.SIZE;
     this.address = pool.allocate(this.bytes, 8);
     this.#write(place);
   }
@@ -48,6 +48,12 @@ export class LiveRegion {
   /** Whether an entry is one of its own. */
   owns(entry: number): boolean {
     return entry >= this.address && entry < this.address + this.bytes;
+  }
+
+  /** Where it is entered next, its pages are looked for. */
+  forgetPlace(): void {
+    // No tag is 0.
+    this.#pool.views.u32[(this.#known + KNOWN_REGION.TAG) >>> 2] = 0;
   }
 
   /** Instructions retired in it. */
@@ -97,7 +103,7 @@ export class LiveRegion {
   }
 
   #exitAt(index: number): number {
-    return this.#known + this.translation.pages.length * 4 + index * REGION_EXIT.SIZE;
+    return this.#known + exitsBehind(this.translation.pages) + index * REGION_EXIT.SIZE;
   }
 
   #write({ pages, recordAt }: RegionPlace): void {
@@ -111,7 +117,8 @@ export class LiveRegion {
       u32[(at + REGION_ENTRY.PAGE_OFFSET) >>> 2] = traces[trace].offset & -4096;
       u32[(at + REGION_ENTRY.BLOCK) >>> 2] = this.blocks[trace];
     }
-    for (const [index, page] of pages.entries()) u32[(this.#known >>> 2) + index] = page;
+    this.forgetPlace();
+    for (const [index, page] of pages.entries()) u32[((this.#known + KNOWN_REGION.PAGES) >>> 2) + index] = page;
     for (const [index, { cause, trace, offset, within, retired }] of exits.entries()) {
       const at = this.#exitAt(index);
       u32[(at + REGION_EXIT.RECORD) >>> 2] = trace === undefined ? 0 : recordAt(trace, offset);
@@ -121,3 +128,6 @@ export class LiveRegion {
     }
   }
 }
+
+/** Bytes from what is known of a region with these pages to its first exit. */
+export const exitsBehind = (pages: readonly unknown[]): number => KNOWN_REGION.PAGES + pages.length * 4;

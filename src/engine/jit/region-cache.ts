@@ -221,6 +221,11 @@ export class RegionCache {
       this.#cooling.changed(Math.floor(this.#index.address(blocks[0]) / PAGE_SIZE));
   }
 
+  /** Tags of `state.jumpTag` from now on are not those of before. */
+  forgetPlaces(): void {
+    for (const live of this.#watched.keys()) live.forgetPlace();
+  }
+
   /** All blocks are dropped. */
   clear(): void {
     this.#waiting.clear();

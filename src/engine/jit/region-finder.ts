@@ -36,7 +36,7 @@ export interface SourceBlocks {
 /** Candidates of a computed jump: more comparisons would cost more than finding the block. */
 const MOST_CANDIDATES = 4;
 /** Pages of a region: where there are several, each is checked at every entry. */
-const MOST_PAGES = 6;
+const MOST_PAGES = 16;
 const pageStart = (offset: number): number => Math.floor(offset / PAGE_SIZE) * PAGE_SIZE;
 
 interface Trace {

@@ -4,7 +4,7 @@ import { STATE } from '../../cpu/state-layout.ts';
 import { FETCH_TLB } from '../../cpu/tlb-layout.ts';
 import { CodeWriter, I32 } from '../../wasm/code-writer.ts';
 import { type FlowGraph, findLoopHeaders, writeStructuredFlow } from '../../wasm/structured-flow.ts';
-import { GO_ON, REGION_ENTRY, REGION_EXIT } from '../blocks/region-entry.ts';
+import { GO_ON, KNOWN_REGION, REGION_ENTRY, REGION_EXIT } from '../blocks/region-entry.ts';
 import { BEFORE_BLOCK } from '../interpreter/block-index.ts';
 import { STATUS } from '../interpreter/cold-lowering.ts';
 import { RECORD } from '../interpreter/record-layout.ts';
@@ -12,6 +12,7 @@ import { PAGE_SHIFT, pushFetchEntry } from '../lowering/fetch-entry.ts';
 import { LocalPool } from '../lowering/value-lowering.ts';
 import type { NumberFunctions } from '../lowering/x87/number-functions.ts';
 import { BlockLowering } from './block-lowering.ts';
+import { exitsBehind } from './live-region.ts';
 import { type Region, successorsOf } from './region.ts';
 import { type RegionExit, RegionExits } from './region-exits.ts';
 import { RegionLocals } from './region-locals.ts';
@@ -47,7 +48,7 @@ export function lowerRegion(found: Region, { chained, numberFunctions }: RegionL
   const locals = new RegionLocals(code, forms, { callsInterpreter });
   const entries = region.entries.map(({ block }) => block);
   if (plan) locals.x87 = new RegionX87(code, { around: locals, plan, entries, functions: numberFunctions });
-  const exits = new RegionExits(region.pages.length * 4);
+  const exits = new RegionExits(exitsBehind(region.pages));
   const graph: FlowGraph = {
     count: blocks.length,
     successors: (node) => successorsOf(blocks[node]),
@@ -146,7 +147,7 @@ function writeChain(code: CodeWriter, { state }: RegionLocals, goOn: number): vo
   code.end(); // goBack
 }
 
-/** Returns at once if a page of the region is not where it was. */
+/** Returns at once if a page of the region is not where it was. That is not looked for again while nothing has moved. */
 function refuseIfMoved(code: CodeWriter, locals: RegionLocals, pages: Region['pages']): void {
   const { state, entry, base } = locals;
   const [page, translation, known] = [code.newLocal(I32), code.newLocal(I32), code.newLocal(I32)];
@@ -154,6 +155,18 @@ function refuseIfMoved(code: CodeWriter, locals: RegionLocals, pages: Region['pa
   code.memory('i32.load', REGION_ENTRY.REGION);
   code.set(known);
   const inPlace = code.block();
+  const tag = code.newLocal(I32);
+  code.get(state);
+  code.memory('i32.load', STATE.fields.jumpTag);
+  code.tee(tag);
+  code.get(known);
+  code.memory('i32.load', KNOWN_REGION.TAG);
+  code.op('i32.eq');
+  code.get(base);
+  code.get(known);
+  code.memory('i32.load', KNOWN_REGION.BASE);
+  code.op('i32.eq', 'i32.and');
+  code.brIf(inPlace);
   const moved = code.block();
   for (const [index, { offset }] of pages.entries()) {
     code.get(base);
@@ -170,10 +183,16 @@ function refuseIfMoved(code: CodeWriter, locals: RegionLocals, pages: Region['pa
     code.get(translation);
     code.memory('i32.load', FETCH_TLB.PHYSICAL);
     code.get(known);
-    code.memory('i32.load', index * 4);
+    code.memory('i32.load', KNOWN_REGION.PAGES + index * 4);
     code.op('i32.ne');
     code.brIf(moved);
   }
+  code.get(known);
+  code.get(tag);
+  code.memory('i32.store', KNOWN_REGION.TAG);
+  code.get(known);
+  code.get(base);
+  code.memory('i32.store', KNOWN_REGION.BASE);
   code.br(inPlace);
   code.end(); // moved
   countOne(code, entry, REGION_ENTRY.REFUSED);

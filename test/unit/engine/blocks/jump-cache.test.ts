@@ -41,7 +41,10 @@ describe('the jump cache', () => {
     cache.set(0x1000, 0x4444);
     for (let generation = 0; generation < 2 ** 27 - 2; generation++) cache.forget('supervisor');
     const last = state.jumpTag;
+    let eras = 0;
+    cache.onNewEra = () => eras++;
     cache.forget('supervisor');
+    expect(eras).toBe(1);
     expect(state.jumpTag).toBe(first);
     expect(last).not.toBe(first);
     const from = (state.address + STATE.size) >>> 2;

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { REGION_ENTRY, REGION_EXIT } from '../../../../src/engine/blocks/region-entry.ts';
-import { LiveRegion } from '../../../../src/engine/jit/live-region.ts';
+import { KNOWN_REGION, REGION_ENTRY, REGION_EXIT } from '../../../../src/engine/blocks/region-entry.ts';
+import { exitsBehind, LiveRegion } from '../../../../src/engine/jit/live-region.ts';
 import type { RegionExit } from '../../../../src/engine/jit/region-exits.ts';
 import type { Translation } from '../../../../src/engine/jit/translation.ts';
 import { Pool } from '../../../../src/memory/pool.ts';
@@ -46,12 +46,14 @@ describe('a region at work', () => {
     expect(entries.map((at) => word(at + REGION_ENTRY.PAGE_OFFSET))).toEqual([0, 0x1000]);
     const known = word(entries[0] + REGION_ENTRY.REGION);
     expect(word(entries[1] + REGION_ENTRY.REGION)).toBe(known);
-    expect([word(known), word(known + 4)]).toEqual(PLACE.pages);
+    const pages = known + KNOWN_REGION.PAGES;
+    expect([word(pages), word(pages + 4)]).toEqual(PLACE.pages);
+    expect(word(known + KNOWN_REGION.TAG)).toBe(0);
   });
 
   it('and about its exits', () => {
     const { live, word } = create();
-    const first = word(live.entryAt(0) + REGION_ENTRY.REGION) + 2 * 4;
+    const first = word(live.entryAt(0) + REGION_ENTRY.REGION) + exitsBehind(PLACE.pages);
     const fields = EXITS.map((_, index) => {
       const at = first + index * REGION_EXIT.SIZE;
       const names = ['RECORD', 'ENTERS_BLOCK', 'OFFSET', 'RETIRED', 'TAKEN'] as const;
@@ -86,7 +88,7 @@ describe('a region at work', () => {
 
   it('counts what each exit was taken', () => {
     const { pool, live, word } = create();
-    const first = word(live.entryAt(0) + REGION_ENTRY.REGION) + 2 * 4;
+    const first = word(live.entryAt(0) + REGION_ENTRY.REGION) + exitsBehind(PLACE.pages);
     for (const index of EXITS.keys())
       pool.views.u32[(first + index * REGION_EXIT.SIZE + REGION_EXIT.TAKEN) >>> 2] = 7 + index;
     expect(live.taken).toEqual([7, 8, 9]);

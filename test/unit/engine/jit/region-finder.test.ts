@@ -195,17 +195,17 @@ describe('limits', () => {
     expect(blocksOf(CHAIN, { limit: 1 })).toEqual(['start: 1, falls to *1']);
   });
 
-  it('of pages leave out what lies in a seventh', () => {
-    const pages = Array.from({ length: 8 }, (_, index) => {
-      const next = index === 7 ? 'p0' : `p${index + 1}`;
+  it('of pages leave out what lies in a seventeenth', () => {
+    const pages = Array.from({ length: 18 }, (_, index) => {
+      const next = index === 17 ? 'p0' : `p${index + 1}`;
       return `align 4096\n p${index}: inc eax\n jmp ${next}`;
     });
     const code = new RegionCode(pages.join('\n'), { base: 'p0' });
     const region = code.region('p0');
     expect(region.pages).toEqual(
-      [0, 1, 2, 3, 4, 5].map((page) => ({ offset: page * 4096, physical: code.page(page * 4096) })),
+      Array.from({ length: 16 }, (_, page) => ({ offset: page * 4096, physical: code.page(page * 4096) })),
     );
-    expect(describeBlocks(code, region).at(-1)).toBe('p5: 2, jumps to *p6');
+    expect(describeBlocks(code, region).at(-1)).toBe('p15: 2, jumps to *p16');
   });
 
   it('count from the page of the first block, in both directions', () => {

@@ -2,7 +2,13 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { readEflags, writeEflags } from '../../../../src/cpu/flags.ts';
 import { SEGMENT_FIELDS, SEGMENT_STRIDE, STATE } from '../../../../src/cpu/state-layout.ts';
 import { FETCH_TLB } from '../../../../src/cpu/tlb-layout.ts';
-import { FIRST_RECORD, GO_ON, REGION_EXIT } from '../../../../src/engine/blocks/region-entry.ts';
+import {
+  FIRST_RECORD,
+  GO_ON,
+  KNOWN_REGION,
+  REGION_ENTRY,
+  REGION_EXIT,
+} from '../../../../src/engine/blocks/region-entry.ts';
 import { STATUS } from '../../../../src/engine/interpreter/cold-lowering.ts';
 import { RECORD } from '../../../../src/engine/interpreter/record-layout.ts';
 import { createBareMachine } from '../../../conformance/engines/bare-machine.ts';
@@ -309,6 +315,46 @@ describe('a region of several pages', () => {
     });
     expect(reg(machine, EAX)).toBe(0);
     expect(machine.live.figures).toMatchObject({ entered: 0, retired: 0, refused: 1 });
+  });
+
+  describe('that were found', () => {
+    const moved = () => {
+      const machine = create(SOURCE);
+      machine.state.setReg32(ECX, 6);
+      expect(machine.run(4).retired).toBe(4);
+      // No fill does this without telling the jump cache.
+      machine.state.pool.views.u32[(entryOf(machine, CODE_BASE + 0x1000) + FETCH_TLB.PHYSICAL) >>> 2]++;
+      return machine;
+    };
+    const refused = ({ live }: RegionMachine) => live.figures.refused;
+
+    it('are not looked for again while nothing has moved', () => {
+      const machine = moved();
+      expect(machine.run(4).retired).toBe(4);
+      expect(refused(machine)).toBe(0);
+    });
+
+    it('are when the jump cache has forgotten', () => {
+      const machine = moved();
+      machine.machine.processor.jumpCache.forget('supervisor');
+      expect(machine.run(4).retired).toBe(0);
+      expect(refused(machine)).toBe(1);
+    });
+
+    it('are when the region is entered at another base', () => {
+      const machine = moved();
+      const known = machine.state.pool.views.u32[(machine.live.entryAt(0) + REGION_ENTRY.REGION) >>> 2];
+      machine.state.pool.views.u32[(known + KNOWN_REGION.BASE) >>> 2] += 0x1000;
+      expect(machine.run(4).retired).toBe(0);
+      expect(refused(machine)).toBe(1);
+    });
+
+    it('are when tags begin anew', () => {
+      const machine = moved();
+      machine.live.forgetPlace();
+      expect(machine.run(4).retired).toBe(0);
+      expect(refused(machine)).toBe(1);
+    });
   });
 });
 
