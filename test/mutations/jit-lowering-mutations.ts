@@ -301,8 +301,8 @@ export const JIT_LOWERING_MUTATIONS: readonly Mutation[] = [
   {
     fault: 'a page of a region may be another one now',
     file: REGION,
-    original: "code.memory('i32.load', index * 4);\n    code.op('i32.ne');",
-    planted: "code.memory('i32.load', index * 4);\n    code.op('drop', 'drop');\n    code.i32(0);",
+    original: "code.memory('i32.load', KNOWN_REGION.PAGES + index * 4);\n    code.op('i32.ne');",
+    planted: "code.memory('i32.load', KNOWN_REGION.PAGES + index * 4);\n    code.op('drop', 'drop');\n    code.i32(0);",
     tests: UNIT,
   },
   {
