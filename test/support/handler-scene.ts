@@ -1,5 +1,5 @@
 /**
- * Scenes for one INT n or IRET: tables, stacks and registers as a modern kernel has them, from which a random few things
+ * Scenes for one INT n, IRET, exception or external interrupt: tables, stacks and registers as a modern kernel has them, from which a random few things
  * may deviate. The same seed makes the same scenes, on whatever engine they are played.
  */
 import { ACCESS } from '../../src/cpu/descriptor.ts';
@@ -33,13 +33,19 @@ const AT = {
   USER_STACK: 0xd000,
   HANDLER: 0xe000,
   USER: 0xf000,
-  INT: 0x10000,
-  IRET: 0x10040,
+  PROGRAM: 0x10000,
   PAGE_DIRECTORY: 0x80000,
   PAGE_TABLE: 0x81000,
 } as const;
-const SELECTOR = { CODE: 0x08, DATA: 0x10, USER_CODE: 0x1b, USER_DATA: 0x23, READ_ONLY: 0x2b, CODE16: 0x30 } as const;
-const VECTOR = 0x80;
+const SELECTOR = {
+  CODE: 0x08,
+  DATA: 0x10,
+  USER_CODE: 0x1b,
+  USER_DATA: 0x23,
+  READ_ONLY: 0x2b,
+  CODE16: 0x30,
+  OTHER_DATA: 0x3b,
+} as const;
 const ENTRIES = 32;
 /** MOV [F00h], ESP; PUSHFD; CLI; HLT: at level 3 the third faults. */
 const AFTERWARDS = [0x89, 0x25, 0x00, 0x0f, 0, 0, 0x9c, 0xfa, 0xf4];
@@ -47,8 +53,34 @@ const PAGES = [AT.GDT, AT.IDT, AT.TSS, AT.KERNEL_STACK - 1, AT.INNER_STACK - 1, 
   (at) => at >>> 12,
 );
 
-export const KINDS = ['INT at level 3', 'INT at level 0', 'IRET to level 3', 'IRET to level 0'] as const;
+/** What happens: the bytes that are executed, and the vector whose gate it takes, if it takes one. */
+const ACTS = {
+  /** INT 80h. */
+  INT: { bytes: [0xcd, 0x80], vector: 0x80 },
+  /** IRETD. */
+  IRET: { bytes: [0xcf], vector: 0x80 },
+  /** UD2. */
+  'exception without error code': { bytes: [0x0f, 0x0b], vector: 6 },
+  /** MOV FS, CX: with a selector beyond the limit of the GDT. */
+  'exception with error code': { bytes: [0x8e, 0xe1], vector: 13 },
+  /** NOP, before which it is taken. */
+  'external interrupt': { bytes: [0x90], vector: 9 },
+} as const;
+
+export const KINDS = [
+  'INT at level 3',
+  'INT at level 0',
+  'IRET to level 3',
+  'IRET to level 0',
+  'exception without error code at level 3',
+  'exception without error code at level 0',
+  'exception with error code at level 3',
+  'exception with error code at level 0',
+  'external interrupt at level 3',
+  'external interrupt at level 0',
+] as const;
 export type SceneKind = (typeof KINDS)[number];
+const actOf = (kind: SceneKind) => kind.replace(/ (at|to) level .$/, '') as keyof typeof ACTS;
 
 /** All that may deviate, as plain numbers. */
 export interface Scene {
@@ -72,16 +104,20 @@ export interface Scene {
   idtrLimit: number;
   nmiBlocked: number;
   interrupt: boolean;
+  /** In the midst of a repeated string instruction. */
+  suspended: boolean;
   codeAccess: number;
   /** Instructions to run. */
   budget: number;
 }
 
 export function usualScene(random: Random, kind: SceneKind): Scene {
-  const fromUser = kind === 'INT at level 3';
+  const fromUser = kind.endsWith('at level 3');
   const toUser = kind === 'IRET to level 3';
   const status = () => Number(random.bits(12)) & (STATUS_MASK | EFLAGS.DF);
   const flags = () => status() | (random.oneIn(2) ? EFLAGS.IF : 0) | (random.oneIn(4) ? EFLAGS.ID : 0) | 2;
+  const resumed = random.oneIn(3) ? EFLAGS.RF : 0;
+  const interrupt = actOf(kind) === 'external interrupt';
   const descriptors: [number, number][] = Array.from({ length: ENTRIES }, () => [0, 0]);
   const set = (selector: number, spec: Parameters<typeof descriptor>[0]) => {
     descriptors[selector >>> 3] = descriptor(spec);
@@ -91,6 +127,7 @@ export function usualScene(random: Random, kind: SceneKind): Scene {
   set(SELECTOR.USER_CODE, { access: 0xfb });
   set(SELECTOR.USER_DATA, { access: 0xf3 });
   set(SELECTOR.READ_ONLY, { access: 0xf1 });
+  set(SELECTOR.OTHER_DATA, { access: 0xf3 });
   set(SELECTOR.CODE16, { access: 0x9b, flags: 0 });
   const gateType = random.oneIn(2) ? 0xee00 : 0xef00;
   return {
@@ -100,8 +137,8 @@ export function usualScene(random: Random, kind: SceneKind): Scene {
     gate: [(SELECTOR.CODE << 16) | AT.HANDLER, gateType],
     task: { base: AT.TSS, limit: 0x67, access: 0x8b00, pointer: AT.INNER_STACK, selector: SELECTOR.DATA },
     frame: toUser
-      ? [AT.USER, SELECTOR.USER_CODE, flags(), AT.USER_STACK, SELECTOR.USER_DATA]
-      : [AT.HANDLER, SELECTOR.CODE, flags(), 0, 0],
+      ? [AT.USER, SELECTOR.USER_CODE, flags() | resumed, AT.USER_STACK, SELECTOR.USER_DATA]
+      : [AT.HANDLER, SELECTOR.CODE, flags() | resumed, 0, 0],
     pages: new Map(),
     data: new Map([
       [DS, 'user'],
@@ -110,14 +147,15 @@ export function usualScene(random: Random, kind: SceneKind): Scene {
       [GS, random.pick(['null', 'user'] as const)],
     ]),
     pointer: fromUser ? AT.USER_STACK : AT.KERNEL_STACK - 0x40,
-    eflags: flags(),
+    eflags: flags() | (interrupt ? EFLAGS.IF : 0),
     cpl: fromUser ? 3 : 0,
     cr0: CR0.PE | CR0.ET | CR0.NE | (random.oneIn(2) ? CR0.WP : 0),
     dr7: 0x400,
     gdtrLimit: ENTRIES * 8 - 1,
     idtrLimit: 0x7ff,
     nmiBlocked: 0,
-    interrupt: false,
+    interrupt,
+    suspended: interrupt && random.oneIn(2),
     codeAccess: FLAT_CODE,
     budget: 1 + random.below(8),
   };
@@ -127,7 +165,9 @@ const flipBit = (words: number[], random: Random): void => {
   const index = random.below(words.length);
   words[index] = (words[index] ^ (1 << random.below(32))) >>> 0;
 };
-const nearPageEnd = (random: Random, at: number): number => at - 0x1000 + random.below(32);
+/** Across the end of the page that the stack usually has, or not quite. */
+const nearPageEnd = (random: Random, pointer: number): number =>
+  ((pointer + 0xfff) & -0x1000) + 4 * random.below(16) - 32 + (random.oneIn(4) ? 1 : 0);
 const anySelector = (random: Random): number =>
   random.pick([
     ...Object.values(SELECTOR),
@@ -135,6 +175,9 @@ const anySelector = (random: Random): number =>
     3,
     7,
     SELECTOR.CODE | 4,
+    SELECTOR.DATA | 4,
+    SELECTOR.DATA | random.below(4),
+    SELECTOR.USER_DATA & ~random.below(4),
     SELECTOR.CODE | 3,
     SELECTOR.USER_CODE & ~3,
     0xf8,
@@ -217,7 +260,7 @@ const DEVIATIONS: readonly ((scene: Scene, random: Random) => void)[] = [
     scene.gdtrLimit = random.below(0x28);
   },
   (scene, random) => {
-    scene.idtrLimit = VECTOR * 8 + random.below(9);
+    scene.idtrLimit = ACTS[actOf(scene.kind)].vector * 8 + random.below(9);
   },
   (scene) => {
     scene.nmiBlocked = 1;
@@ -234,23 +277,37 @@ export function deviate(scene: Scene, random: Random): void {
   random.pick(DEVIATIONS)(scene, random);
 }
 
-/** A machine that plays scenes, and counts the helpers that it calls. */
+/** A machine that plays scenes, and counts what emitted code declines. */
 export class SceneMachine {
   readonly #machine: BareMachine;
+  #declined = 0;
 
-  constructor(engine: EngineName) {
-    this.#machine = createBareMachine(engine, { memory: 2 ** 20 });
-    this.#machine.processor.startProfile();
+  constructor(name: EngineName) {
+    this.#machine = createBareMachine(name, { memory: 2 ** 20 });
+    // Frames are given in the order of first use: what lies behind the end of a page is not what lies behind its frame,
+    // but looks as if it might be.
+    const selectors = Array.from({ length: 64 }, (_, at) => (at % 4 === 0 ? SELECTOR.OTHER_DATA : 0));
+    for (let page = AT.PROGRAM >>> 12; page >= 0; page--) this.#machine.write(page << 12, selectors);
+    const { processor } = this.#machine;
+    processor.startProfile();
+    const { engine } = processor;
+    const enter = engine.enterPlainHandler?.bind(engine);
+    if (!enter) return;
+    engine.enterPlainHandler = (event) => {
+      const entered = enter(event);
+      if (!entered) this.#declined++;
+      return entered;
+    };
   }
 
   get processor(): BareMachine['processor'] {
     return this.#machine.processor;
   }
 
-  /** Helpers called so far for the two instructions. */
-  get calls(): number {
+  /** Handlers that were entered or left without emitted code, so far. */
+  get declined(): number {
     const { helpers = {} } = this.processor.profile?.engine ?? {};
-    return (helpers.softwareInterrupt ?? 0) + (helpers.interruptReturn ?? 0);
+    return this.#declined + (helpers.softwareInterrupt ?? 0) + (helpers.interruptReturn ?? 0);
   }
 
   /** As after a reset: nothing is in the TLB. */
@@ -282,9 +339,9 @@ export class SceneMachine {
     state.pendingDebug = 0;
     state.nmiBlocked = scene.nmiBlocked;
     state.halted = 0;
-    state.suspended = 0;
+    state.suspended = scene.suspended ? 1 : 0;
     this.#loadSegments(scene);
-    state.ip = scene.kind.startsWith('INT') ? AT.INT : AT.IRET;
+    state.ip = AT.PROGRAM;
     processor.intr.set(scene.interrupt ? 1 : 0);
     processor.modeChanged();
   }
@@ -325,13 +382,13 @@ export class SceneMachine {
     words(AT.GDT, ...descriptors.flat());
     const exception: [number, number] = [(SELECTOR.CODE << 16) | AT.HANDLER, 0x8e00];
     words(AT.IDT, ...Array.from({ length: 32 }, () => exception).flat());
-    words(AT.IDT + 8 * VECTOR, ...gate);
+    const { bytes, vector } = ACTS[actOf(kind)];
+    words(AT.IDT + 8 * vector, ...gate);
     words(task.base + 4, task.pointer, task.selector);
-    if (kind.startsWith('IRET')) words(pointer, ...frame);
+    if (actOf(kind) === 'IRET') words(pointer, ...frame);
     machine.write(AT.HANDLER, AFTERWARDS);
     machine.write(AT.USER, AFTERWARDS);
-    machine.write(AT.INT, [0xcd, VECTOR]);
-    machine.write(AT.IRET, [0xcf]);
+    machine.write(AT.PROGRAM, bytes);
     words(AT.PAGE_DIRECTORY, AT.PAGE_TABLE | 0x67);
     words(AT.PAGE_TABLE, ...Array.from({ length: 256 }, (_, page) => (page << 12) | 0x60 | (pages.get(page) ?? 7)));
   }

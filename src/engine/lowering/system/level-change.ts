@@ -9,9 +9,11 @@ import { CR0, EFER } from '../../../cpu/register-bits.ts';
 import { GPR_SLOT, SEGMENT_FIELDS, SEGMENT_STRIDE, STATE } from '../../../cpu/state-layout.ts';
 import { FETCH_TLB, JUMP_TAG, TLB } from '../../../cpu/tlb-layout.ts';
 import { GPR, SEGMENT } from '../../../isa/semantics.ts';
-import { type Int32, i32 } from '../../../wasm/expression.ts';
+import type { I32 } from '../../../wasm/code-writer.ts';
+import { type Int32, i32, type Local, select } from '../../../wasm/expression.ts';
 import { load32 } from '../../../wasm/function-writer.ts';
 import { declineIf, field, type StatusWriter } from '../emitted-function.ts';
+import type { Through } from './descriptor-read.ts';
 import { storeContents } from './segment-functions.ts';
 
 const FLAT_MODE = MODE.CODE32 | MODE.STACK32 | MODE.FLAT;
@@ -36,9 +38,19 @@ export function declineUnlessPlain(f: StatusWriter, state: Int32): void {
   declineIf(f, field(state, 'tlbLog').isZero());
 }
 
+/** Declines if an interrupt waits that these flags would let through. */
+export const declineIfInterrupted = (f: StatusWriter, state: Int32, flags: Int32): void =>
+  declineIf(f, select(flags.and(EFLAGS.IF), field(state, 'interruptRequest'), 0));
+
 /** Host address of one of the TLB's tables. */
-export const tlbTable = (state: Int32, name: (typeof TLB.TABLES)[number]): Int32 =>
+const tlbTable = (state: Int32, name: (typeof TLB.TABLES)[number]): Int32 =>
   field(state, 'tlbTables').add(TLB.TABLES.indexOf(name) * TLB.TABLE_SIZE);
+
+/** What level 0 may access, whatever CPL is. */
+export const supervisorTable = (f: StatusWriter, state: Local<typeof I32>, access: 'Read' | 'Write'): Through => ({
+  state,
+  table: f.local(tlbTable(state, `supervisor${access}`)),
+});
 
 /** A segment register's cache. */
 export const segmentCache = (state: Int32, segment: number): Int32 =>
