@@ -55,7 +55,7 @@ const FIELDS = {
   interruptRequest: 'u32',
   /** Budget at which the run stands right behind an STI that has set IF: no interrupt is taken there. */
   interruptShadow: 'u32',
-  /** Budget at which the run stands where RF is set: before the one instruction for which it lasts, while which it is not in `flagsOther`. */
+  /** Budget at which the run stands before an instruction with RF = 1, which lasts no longer. Within a run `flagsOther` has not the bit. */
   resumePoint: 'u32',
   /** Set by a slow path or helper that recorded a fault in `Cpu.pendingFault`: the instruction is abandoned. */
   faulted: 'u32',
