@@ -18,6 +18,14 @@ export interface PortSpace {
   write(port: number, value: number, size: 1 | 2 | 4): void;
 }
 
+/** An event between two instructions, as far as its delivery depends on it. */
+export interface PlainEvent {
+  readonly vector: number;
+  readonly errorCode?: number | undefined;
+  /** RF is set in what is pushed. */
+  readonly resume?: boolean;
+}
+
 export interface Cpu {
   readonly name: string;
   readonly state: CpuState;
@@ -41,6 +49,11 @@ export interface Cpu {
   modeChanged(): void;
   /** An interrupt or exception handler was entered (which clears TF: no single-step trap follows). */
   handlerEntered?(): void;
+  /**
+   * Enters the handler of an event that returns to `state.ip`, and leaves `state.nextIp` at it, where that is as in most
+   * systems most of the time; false: nothing has changed.
+   */
+  enterPlainHandler?(event: PlainEvent): boolean;
   /** Asks the dispatcher to look before the next block. */
   attend(): void;
   /**

@@ -12,6 +12,8 @@ export const FLAT_CODE = 0x00c0_9b00;
 export const FLAT_DATA = 0x00c0_9300;
 /** Added to them. */
 export const FLAT_DPL3 = 3 << 13;
+/** What a descriptor of such a segment has besides, in its two doublewords. */
+export const FLAT_LIMIT = { LOW: 0x0000_ffff, HIGH: 0x000f_0000 } as const;
 
 const ENTER = 'SDM Vol. 2B, "SYSENTER—Fast System Call"';
 const EXIT = 'SDM Vol. 2B, "SYSEXIT—Fast Return from Fast System Call"';

@@ -100,7 +100,7 @@ function recordAddress(cpu: Cpu, fault: GuestFault): void {
 function attempt(cpu: Cpu, event: InterruptEvent): GuestFault | undefined {
   const { state } = cpu;
   try {
-    enterHandler(cpu, event, state.ip);
+    if (!cpu.enterPlainHandler?.(event)) enterHandler(cpu, event, state.ip);
   } catch (error) {
     if (!(error instanceof GuestFault)) throw error;
     recordAddress(cpu, error);

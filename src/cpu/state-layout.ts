@@ -55,6 +55,8 @@ const FIELDS = {
   interruptRequest: 'u32',
   /** Budget at which the run stands right behind an STI that has set IF: no interrupt is taken there. */
   interruptShadow: 'u32',
+  /** Budget at which the run stands before an instruction with RF = 1, which lasts no longer. Within a run `flagsOther` has not the bit. */
+  resumePoint: 'u32',
   /** Set by a slow path or helper that recorded a fault in `Cpu.pendingFault`: the instruction is abandoned. */
   faulted: 'u32',
   /** Set when the dispatcher must look before the next block: an interrupt became deliverable, a mode changed, … */

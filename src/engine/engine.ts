@@ -3,7 +3,7 @@
  * results, the same instruction counts, the same stop points.
  */
 import { InternalError } from '../base/errors.ts';
-import type { Cpu } from '../cpu/cpu.ts';
+import type { Cpu, PlainEvent } from '../cpu/cpu.ts';
 import type { GuestFault } from '../cpu/fault.ts';
 import type { TlbMmu } from '../cpu/tlb-mmu.ts';
 import type { JumpCache } from './blocks/jump-cache.ts';
@@ -29,6 +29,8 @@ export interface Engine {
    * fault: the faulting one), and `state.budget` what is left.
    */
   run(budget: number): EngineExit;
+  /** See `Cpu`. */
+  enterPlainHandler?(event: PlainEvent): boolean;
   /**
    * Page offsets of instructions before which a run comes back, with 'attention', unless it starts there: somebody may
    * want to stop. Never changed during a run.

@@ -8,7 +8,7 @@
 import { InternalError } from '../base/errors.ts';
 import { DEFAULT_INSTRUCTION_TIME, GuestTime, slopeOf, type TimeCorrection } from '../base/guest-time.ts';
 import type { VirtualClock } from '../base/virtual-clock.ts';
-import type { Cpu, PortSpace } from '../cpu/cpu.ts';
+import type { Cpu, PlainEvent, PortSpace } from '../cpu/cpu.ts';
 import { type CpuModel, findCpuModel } from '../cpu/cpu-model.ts';
 import {
   hasDataBreakpoints,
@@ -102,7 +102,7 @@ function translationOf({ engine, translation }: ProcessorOptions): TranslationOp
 }
 
 /** No budget. */
-const NO_SHADOW = 0xffff_ffff;
+const NEVER = 0xffff_ffff;
 /** What can happen at one instruction boundary, in the order of priority. */
 const EVENT = { TRAP: 0, DEBUG: 1, NMI: 2, INTERRUPT: 3, NONE: 4 } as const;
 const STATE_BLOCK_SIZE = STATE.size + JUMP_CACHE_SIZE;
@@ -278,6 +278,10 @@ export class Processor implements Cpu {
 
   handlerEntered(): void {
     this.#entered = true;
+  }
+
+  enterPlainHandler(event: PlainEvent): boolean {
+    return this.engine.enterPlainHandler?.(event) === true;
   }
 
   modeChanged(): void {
@@ -461,17 +465,20 @@ export class Processor implements Cpu {
         );
       }
     }
-    // RF lasts for one instruction; that instruction may set it anew (IRET).
-    if (flags & EFLAGS.RF) state.flagsOther = (flags & ~EFLAGS.RF) >>> 0;
     const single = stepping || watching || hasDataBreakpoints(state) || this.#eventWaits() || this.#alone;
     this.#runBudget = single ? 1 : budget;
     this.#running = true;
     this.#entered = false;
     this.#nextEvent = EVENT.TRAP;
     state.suspended = 0;
-    state.interruptShadow = NO_SHADOW;
+    state.interruptShadow = NEVER;
+    // RF lasts for one instruction; that instruction may set it anew (IRET).
+    const resuming = (flags & EFLAGS.RF) !== 0;
+    if (resuming) state.flagsOther = (flags & ~EFLAGS.RF) >>> 0;
+    state.resumePoint = resuming ? this.#runBudget : NEVER;
     const { pendingDebug } = state;
     const exit = this.engine.run(this.#runBudget);
+    const resumes = state.resumePoint === state.budget;
     this.#endRun();
     this.#alone = exit === 'alone';
     if (exit === 'fault') {
@@ -479,18 +486,19 @@ export class Processor implements Cpu {
       this.pendingFault = undefined;
       // An instruction that did not complete has met no data breakpoint.
       state.pendingDebug = pendingDebug;
-      return fault.kind === 'wait' ? this.#wait(flags) : this.#raise(fault);
+      if (fault.kind !== 'wait') return this.#raise(fault);
+      this.#wait();
     }
+    if (resumes) state.flagsOther = (state.flagsOther | EFLAGS.RF) >>> 0;
     // Entering a handler (INT n) clears TF and with it the trap. MOV SS and POP SS have none: it is not put off, as a data
     // breakpoint is, until the next instruction has been executed or an exception delivered (SDM Vol. 2B, "POP").
-    if (stepping && !this.#entered && this.#shadowNow !== 'all') state.pendingDebug |= DR6.BS;
+    if (stepping && exit !== 'fault' && !this.#entered && this.#shadowNow !== 'all') state.pendingDebug |= DR6.BS;
   }
 
   /** The instruction at `state.ip` waits for an interrupt before it starts. Its attempt counts as an instruction. */
-  #wait(flags: number): void {
+  #wait(): void {
     this.#retired++;
     this.state.halted = 1;
-    this.state.flagsOther = (this.state.flagsOther | (flags & EFLAGS.RF)) >>> 0;
   }
 
   #endRun(): void {

@@ -8,6 +8,7 @@ import { BENCH_MUTATIONS } from './bench-mutations.ts';
 import { BLOCK_INDEX_MUTATIONS } from './block-index-mutations.ts';
 import { BULK_MUTATIONS } from './bulk-mutations.ts';
 import { GROUND_MUTATIONS } from './ground-mutations.ts';
+import { HANDLER_MUTATIONS } from './handler-mutations.ts';
 import { JIT_LOWERING_MUTATIONS } from './jit-lowering-mutations.ts';
 import { JIT_MUTATIONS } from './jit-mutations.ts';
 import { LOCKSTEP_MUTATIONS } from './lockstep-mutations.ts';
@@ -605,6 +606,7 @@ export const MUTATIONS: readonly Mutation[] = [
   ...JIT_LOWERING_MUTATIONS,
   ...LOCKSTEP_MUTATIONS,
   ...SYSTEM_PATH_MUTATIONS,
+  ...HANDLER_MUTATIONS,
   ...WALK_MUTATIONS,
   ...X87_MUTATIONS,
 

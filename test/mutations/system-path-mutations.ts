@@ -125,7 +125,7 @@ export const SYSTEM_PATH_MUTATIONS: readonly Mutation[] = [
   },
   {
     fault: 'a data segment is loaded from beyond the limit of the GDT',
-    file: 'src/engine/lowering/system/segment-functions.ts',
+    file: 'src/engine/lowering/system/descriptor-read.ts',
     original: "declineIf(f, selector.and(4).or(offset.add(7).aboveU(field(state, 'gdtrLimit'))));",
     planted: 'declineIf(f, selector.and(4));',
     tests: ['test/conformance/system/segmentation.test.ts', 'test/conformance/engines/fuzz.test.ts'],
@@ -160,16 +160,16 @@ export const SYSTEM_PATH_MUTATIONS: readonly Mutation[] = [
   },
   {
     fault: 'SYSEXIT goes to the level it comes from',
-    file: 'src/engine/lowering/system/system-call-functions.ts',
+    file: 'src/engine/lowering/system/level-change.ts',
     original: "store('cpl', i32(user ? 3 : 0));",
     planted: "store('cpl', i32(0));",
     tests: ['test/conformance/system/system-calls.test.ts', 'test/conformance/engines/fuzz.test.ts'],
   },
   {
     fault: 'after SYSENTER memory is accessed as the program may',
-    file: 'src/engine/lowering/system/system-call-functions.ts',
-    original: "store('tlbRead', table(user ? 'userRead' : 'supervisorRead'));",
-    planted: "store('tlbRead', table('userRead'));",
+    file: 'src/engine/lowering/system/level-change.ts',
+    original: "store('tlbRead', tlbTable(state, user ? 'userRead' : 'supervisorRead'));",
+    planted: "store('tlbRead', tlbTable(state, 'userRead'));",
     tests: ['test/conformance/system/system-calls.test.ts', 'test/conformance/engines/fuzz.test.ts'],
   },
 ];

@@ -9,6 +9,7 @@ import type { InstructionRow } from '../../isa/instruction.ts';
 import { I32 } from '../../wasm/code-writer.ts';
 import { ModuleBuilder } from '../../wasm/module-builder.ts';
 import { buildEmittedHelpers, createEmittedCallWriter, needsEmittedModule } from '../lowering/emitted-helpers.ts';
+import { buildHandlerEntryModule } from '../lowering/system/handler-entry-module.ts';
 import { COLD_PARAMETERS, helpersOf, lowerCold } from './cold-lowering.ts';
 import { type CatalogForm, FormCatalog } from './form-catalog.ts';
 import { type AnyHelper, createHelperCall, type HelperCall } from './helper-call.ts';
@@ -45,6 +46,7 @@ export class CodeLibrary {
   readonly #loops = new Map<boolean, WebAssembly.Module>();
   readonly #memoryFunctions = new Map<boolean, WebAssembly.Module>();
   readonly #emittedHelpers = new Map<boolean, WebAssembly.Module>();
+  #handlerEntry: WebAssembly.Module | undefined;
   readonly #coldModules = new Map<string, WebAssembly.Module>();
   readonly #helperNumbers = new Map<string, number>();
   readonly #causeNumbers = new Map<string, number>();
@@ -87,6 +89,11 @@ export class CodeLibrary {
       wide,
       () => new WebAssembly.Module(buildEmittedHelpers({ wide, maximumPages: MAXIMUM_PAGES })),
     );
+  }
+
+  /** See `buildHandlerEntryModule`. */
+  get handlerEntry(): WebAssembly.Module {
+    return (this.#handlerEntry ??= new WebAssembly.Module(buildHandlerEntryModule({ maximumPages: MAXIMUM_PAGES })));
   }
 
   /** Whether the cold functions of these forms import any of `emittedHelpers`. */

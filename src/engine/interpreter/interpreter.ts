@@ -7,6 +7,7 @@
  * pool's memory).
  */
 import { PAGE_SIZE } from '../../base/address.ts';
+import type { PlainEvent } from '../../cpu/cpu.ts';
 import { GuestFault, raise } from '../../cpu/fault.ts';
 import type { CodeHalf } from '../../cpu/fetch-tlb.ts';
 import { codeSize, MODE } from '../../cpu/mode-key.ts';
@@ -127,6 +128,10 @@ export class Interpreter implements Engine, EmittedCodeHost {
     state.record = 0;
     state.ahead = 0;
     return this.#alone ? 'alone' : EXITS[exit];
+  }
+
+  enterPlainHandler(event: PlainEvent): boolean {
+    return this.#runtime.enterPlainHandler(this.#cpu.state.address, event);
   }
 
   /** After a bug of ours in the middle of a block: points `state.ip` to the instruction and gives back what did not run. */

@@ -1,7 +1,11 @@
 /** The interpreter's code at work on one pool's memory, shared by all CPUs of that pool: instances of the library's modules. */
+import type { PlainEvent } from '../../cpu/cpu.ts';
+import { EFLAGS } from '../../cpu/flags.ts';
 import type { Pool } from '../../memory/pool.ts';
 import { BoundForms } from '../jit/bound-forms.ts';
 import { RegionTable } from '../jit/region-table.ts';
+import { DONE } from '../lowering/emitted-function.ts';
+import type { HandlerEntryFunctions } from '../lowering/system/handler-entry-module.ts';
 import { type CodeLibrary, TABLE_SIZE } from './code-library.ts';
 import type { CatalogForm, FormCatalog } from './form-catalog.ts';
 import type { HelperCall } from './helper-call.ts';
@@ -35,6 +39,7 @@ export class InterpreterRuntime {
   #loops: { narrow?: Loop; wide?: Loop } = {};
   #memoryFunctions: { narrow?: WebAssembly.Exports; wide?: WebAssembly.Exports } = {};
   #emittedHelpers: { narrow?: WebAssembly.Exports; wide?: WebAssembly.Exports } = {};
+  #handlerEntry: HandlerEntryFunctions | undefined;
   /** Forms whose functions are in the table. */
   readonly #compiled = new Set<CatalogForm>();
 
@@ -52,6 +57,16 @@ export class InterpreterRuntime {
     const width = options.wide ? 'wide' : 'narrow';
     this.#loops[width] ??= this.#createLoop(options.wide);
     return this.#loops[width].run(state);
+  }
+
+  /** See `Cpu`. */
+  enterPlainHandler(state: number, { vector, errorCode, resume }: PlainEvent): boolean {
+    this.#handlerEntry ??= this.#createHandlerEntry();
+    const flags = resume ? EFLAGS.RF : 0;
+    const { plain, withErrorCode } = this.#handlerEntry;
+    const status =
+      errorCode === undefined ? plain(state, vector, flags) : withErrorCode(state, vector, flags, errorCode);
+    return status === DONE;
   }
 
   /** Regions are to call each other, where nothing else is said. */
@@ -100,7 +115,13 @@ export class InterpreterRuntime {
     this.#loops = {};
     this.#memoryFunctions = {};
     this.#emittedHelpers = {};
+    this.#handlerEntry = undefined;
     this.#compiled.clear();
+  }
+
+  #createHandlerEntry(): HandlerEntryFunctions {
+    const instance = new WebAssembly.Instance(this.#library.handlerEntry, { host: { memory: this.#pool.memory } });
+    return instance.exports as unknown as HandlerEntryFunctions;
   }
 
   #createLoop(wide: boolean): Loop {

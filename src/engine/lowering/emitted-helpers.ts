@@ -8,6 +8,7 @@ import { writeInPlace } from '../../wasm/function-writer.ts';
 import type { ModuleBuilder } from '../../wasm/module-builder.ts';
 import type { PartialHelper } from './restartable.ts';
 import { IMAGE_FUNCTIONS } from './system/image-functions.ts';
+import { INTERRUPT_FUNCTIONS } from './system/interrupt-functions.ts';
 import { SEGMENT_FUNCTIONS } from './system/segment-functions.ts';
 import { SYSTEM_CALL_FUNCTIONS } from './system/system-call-functions.ts';
 import type { WriteSystem } from './system/write-system.ts';
@@ -36,6 +37,7 @@ export type WriteEmittedCall = (
 const SYSTEM: Readonly<Record<string, WriteSystem>> = {
   ...SEGMENT_FUNCTIONS,
   ...SYSTEM_CALL_FUNCTIONS,
+  ...INTERRUPT_FUNCTIONS,
   ...IMAGE_FUNCTIONS,
 };
 

@@ -12,7 +12,7 @@ import type { FunctionWriter } from '../../wasm/function-writer.ts';
 export interface TlbProbe {
   readonly table: 'tlbRead' | 'tlbWrite';
   /** Local with the table's host address, if it is in one already. */
-  readonly tableLocal?: number;
+  readonly tableLocal?: number | undefined;
   /** Bytes accessed: they must not go on in the next page. */
   readonly bytes: number;
   /** 64-bit code: the address is an i64, entries are larger. */
@@ -63,11 +63,14 @@ export function pushHostAddress(code: CodeWriter, { wide, linear, entry }: TlbPr
 /** The same for functions written with expressions, in code of 32 and 16 bits. */
 export function probeTlb(
   f: FunctionWriter,
-  access: Pick<TlbProbe, 'table' | 'bytes'> & { readonly state: Local<typeof I32>; readonly linear: Local<typeof I32> },
+  access: Pick<TlbProbe, 'table' | 'tableLocal' | 'bytes'> & {
+    readonly state: Local<typeof I32>;
+    readonly linear: Local<typeof I32>;
+  },
 ): { readonly missed: Int32; readonly host: Int32 } {
-  const { table, bytes, state, linear } = access;
+  const { table, tableLocal, bytes, state, linear } = access;
   const entry = f.variable(I32).index;
-  const probe: TlbProbe = { table, bytes, wide: false, state: state.index, linear: linear.index, entry };
+  const probe: TlbProbe = { table, tableLocal, bytes, wide: false, state: state.index, linear: linear.index, entry };
   const missed = f.local(new Expression(I32, (code) => pushProbe(code, probe, 'misses')));
   return { missed, host: new Expression(I32, (code) => pushHostAddress(code, probe)) };
 }

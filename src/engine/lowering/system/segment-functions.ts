@@ -10,7 +10,7 @@ import { SEGMENT } from '../../../isa/semantics.ts';
 import { type Int32, i32, select } from '../../../wasm/expression.ts';
 import { load32 } from '../../../wasm/function-writer.ts';
 import { DONE, declineIf, field, type StatusWriter } from '../emitted-function.ts';
-import { probeTlb } from '../tlb-probe.ts';
+import { readGlobalDescriptor } from './descriptor-read.ts';
 import type { WriteSystem } from './write-system.ts';
 
 interface Contents {
@@ -57,14 +57,8 @@ const load: WriteSystem = ({ f, state }, segment: Int32, selector: Int32) => {
     f.return(DONE);
   });
 
-  const offset = f.local(selector.and(0xfff8));
-  declineIf(f, selector.and(4).or(offset.add(7).aboveU(field(state, 'gdtrLimit'))));
-  const linear = f.local(field(state, 'gdtrBase').add(offset));
-  const probe = probeTlb(f, { table: 'tlbRead', bytes: 8, state, linear });
-  declineIf(f, probe.missed);
-  const host = f.local(probe.host);
-  const low = f.local(load32(host, 0));
-  const high = f.local(load32(host, 4));
+  const through = { state, table: f.local(field(state, 'tlbRead')) };
+  const { low, high } = readGlobalDescriptor(f, through, selector);
 
   // Present, accessed, expand-up data, and RPL not above DPL.
   const type = ACCESS.PRESENT | ACCESS.SEGMENT | ACCESS.ACCESSED;
