@@ -12,7 +12,7 @@ export const REGION_ENTRY = {
   FUNCTION: 0,
   /** Which of the region's entries it is. */
   SELECTOR: 4,
-  /** Host address of what is known of the region: the numbers of its physical pages, u32 each, then its exits. */
+  /** Host address of what is known of the region: the numbers of its physical pages, u32 each, its jumps, its exits. */
   REGION: 8,
   /** Times it was entered. */
   ENTERED: 12,
@@ -26,6 +26,18 @@ export const REGION_ENTRY = {
   BLOCK: 32,
   SIZE: 40,
 } as const;
+
+/** What a computed jump of a region has gone to outside of it, in linear memory: offsets of u32 fields. */
+export const REGION_JUMP = {
+  /** Times it left. */
+  TAKEN: 0,
+  /** Where to, from the base: of the addresses with the same hash the last one, or `NO_TARGET`. */
+  TARGETS: 4,
+  SIZE: 4 + 16 * 4,
+} as const;
+/** The hash: the top bits of the product, modulo 2^32. */
+export const TARGET_HASH = { FACTOR: 0x9e37_79b1, BITS: 4 } as const;
+export const NO_TARGET = 0xffff_ffff;
 
 /** An exit in linear memory: offsets of u32 fields. */
 export const REGION_EXIT = {

@@ -20,6 +20,7 @@ const translation: Translation = {
     { offset: 0x1008, length: 12, bytes: new Uint8Array(12) },
   ],
   entries: [0, 1],
+  jumps: [],
   exits: EXITS,
 };
 const PLACE = {

@@ -13,7 +13,9 @@ function describeBlocks(code: RegionCode, region: Region): string[] {
           ? `branches to ${to(end.taken)}, else ${to(end.next)}`
           : end.kind === 'computed'
             ? `jumps to ${end.candidates.map(to).join(' or ') || 'anywhere'}${end.next ? `, else ${to(end.next)}` : ''}`
-            : `${end.kind} to ${to(end.to)}`;
+            : end.kind === 'dispatches'
+              ? `dispatches to ${end.candidates.map(to).join(' or ')}`
+              : `${end.kind} to ${to(end.to)}`;
     return `${code.name(offset)}: ${instructions.length}, ${behind}${followsRepeat ? ', follows a repeat' : ''}`;
   });
 }

@@ -57,6 +57,7 @@ const to = (number: number) => ({ offset: 0x100 * number, block: number });
 const region = (...blocks: RegionBlock[]): Region => ({
   blocks,
   pages: [],
+  jumps: [],
   traces: [],
   entries: [{ trace: 0, block: 0 }],
 });
@@ -82,12 +83,13 @@ describe('the plan of a region', () => {
     const { region: planned } = planX87(
       region(
         block(0, 'fld1', { kind: 'branches', taken: to(0), next: to(1) }),
-        block(0x100, 'nop', { kind: 'computed', candidates: [to(0), to(1)], next: to(0) }),
+        block(0x100, 'nop', { kind: 'computed', jump: 0, candidates: [to(0), to(1)], next: to(0) }),
       ),
     );
     expect(planned.blocks[0].end).toEqual({ kind: 'branches', taken: { offset: 0, block: undefined }, next: to(1) });
     expect(planned.blocks[1].end).toEqual({
       kind: 'computed',
+      jump: 0,
       candidates: [to(1)],
       next: { offset: 0, block: undefined },
     });
