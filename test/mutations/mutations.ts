@@ -10,6 +10,7 @@ import { BULK_MUTATIONS } from './bulk-mutations.ts';
 import { GROUND_MUTATIONS } from './ground-mutations.ts';
 import { JIT_LOWERING_MUTATIONS } from './jit-lowering-mutations.ts';
 import { JIT_MUTATIONS } from './jit-mutations.ts';
+import { JUMP_MUTATIONS } from './jump-mutations.ts';
 import { LOCKSTEP_MUTATIONS } from './lockstep-mutations.ts';
 import { SYSTEM_PATH_MUTATIONS } from './system-path-mutations.ts';
 import { TIME_MUTATIONS } from './time-mutations.ts';
@@ -603,6 +604,7 @@ export const MUTATIONS: readonly Mutation[] = [
   ...GROUND_MUTATIONS,
   ...JIT_MUTATIONS,
   ...JIT_LOWERING_MUTATIONS,
+  ...JUMP_MUTATIONS,
   ...LOCKSTEP_MUTATIONS,
   ...SYSTEM_PATH_MUTATIONS,
   ...WALK_MUTATIONS,

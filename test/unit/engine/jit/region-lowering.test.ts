@@ -1,10 +1,12 @@
 import { afterEach, describe, expect, it } from 'vitest';
+import { PAGE_SIZE } from '../../../../src/base/address.ts';
 import { readEflags, writeEflags } from '../../../../src/cpu/flags.ts';
 import { SEGMENT_FIELDS, SEGMENT_STRIDE, STATE } from '../../../../src/cpu/state-layout.ts';
 import { FETCH_TLB } from '../../../../src/cpu/tlb-layout.ts';
 import { FIRST_RECORD, GO_ON, REGION_EXIT, TARGET_HASH } from '../../../../src/engine/blocks/region-entry.ts';
 import { STATUS } from '../../../../src/engine/interpreter/cold-lowering.ts';
 import { RECORD } from '../../../../src/engine/interpreter/record-layout.ts';
+import { findJumpHash, hashOf } from '../../../../src/engine/jit/jump-hash.ts';
 import { createBareMachine } from '../../../conformance/engines/bare-machine.ts';
 import { CODE_BASE, type RegionCodeOptions } from '../../../support/region-code.ts';
 import { RegionMachine } from '../../../support/region-machine.ts';
@@ -591,6 +593,24 @@ describe('computed jumps', () => {
       expect(reg(machine, ECX)).toBe(Math.floor(retired / turn));
       machine.dispose();
       made.pop();
+    }
+  });
+
+  it('leave to what only has the hash of a place, or is as far into its page', () => {
+    const { code } = create(LOOP, { targets: everywhere(['jump']) });
+    const offsets = names.map((name) => code.offset(name));
+    const hash = findJumpHash(offsets);
+    const alike = offsets.map((offset) => {
+      const same = (other: number) => hashOf(other, hash) === hashOf(offset, hash);
+      return Array.from({ length: 2000 }, (_, page) => offset + PAGE_SIZE * (page + 1)).find(same)!;
+    });
+    const machine = prepared(LOOP, ['jump'], ['way_9', 'way_9']);
+    for (const offset of alike) {
+      const way = Uint32Array.of(machine.code.address('way_9'), code.base + offset);
+      machine.machine.memory.copyIn(TABLE, new Uint8Array(way.buffer));
+      machine.state.setReg32(6, TABLE);
+      expect(machine.run(10_000)).toMatchObject({ goOn: GO_ON.AT_NEXT_IP, retired: 6 + 3 });
+      expect(machine.state.nextIp).toBe(code.base + offset);
     }
   });
 
