@@ -99,6 +99,20 @@ const LOOPS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
       start: movzx eax, byte [esi]
       inc esi
       jmp [ebx + eax * 4]`,
+    'a loop that dispatches': `
+      start: movzx eax, byte [esi]
+      inc esi
+      jump: jmp [ebx + eax * 4]
+      way_0: inc edx
+      jmp start
+      way_1: dec edx
+      jmp start
+      way_2: neg edx
+      jmp start
+      way_3: not edx
+      jmp start
+      way_4: xor edx, edx
+      jmp start`,
     'a repeated instruction': `
       start: mov ecx, edx
       rep stosd
@@ -118,11 +132,14 @@ const LOOPS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   },
 };
 
+/** Where the jump of a loop with that label was seen to go. */
+const TARGETS = { jump: ['way_0', 'way_1', 'way_2', 'way_3', 'way_4'] };
+
 describe('emitted regions', () => {
   it.each(Object.keys(LOOPS))('of %s', async (group) => {
     const text = Object.entries(LOOPS[group]).map(([title, source]) => {
       const { code } = lowerRegion(
-        new RegionCode(source, { base: 'start' }).region('start'),
+        new RegionCode(source, { base: 'start', targets: source.includes('jump:') ? TARGETS : {} }).region('start'),
         new RegionModule({ maximumPages: 1, chained: false }),
       );
       return `;; ${title}\n${wasmText(code.finish())}`;

@@ -104,9 +104,9 @@ export const JIT_MUTATIONS: readonly Mutation[] = [
 
   {
     fault: 'a return is compared with any number of places',
-    file: jit('region-finder'),
-    original: 'const MOST_CANDIDATES = 4;',
-    planted: 'const MOST_CANDIDATES = 400;',
+    file: jit('computed-ends'),
+    original: 'export const MOST_COMPARED = 4;',
+    planted: 'export const MOST_COMPARED = 400;',
     tests: [unit('region-finder')],
   },
   {
@@ -175,15 +175,15 @@ export const JIT_MUTATIONS: readonly Mutation[] = [
   {
     fault: 'calls of what the region has not come back to the interpreter for good',
     file: jit('region-finder'),
-    original: 'callee === undefined || !traces.has(callee)',
-    planted: 'callee === undefined',
+    original: 'callees.length === 0 || callees.some((callee) => !traces.has(callee))',
+    planted: 'callees.length === 0',
     tests: [unit('region-finder')],
   },
   {
     fault: 'returns are looked for in what a routine calls',
-    file: jit('region-finder'),
-    original: 'isCall ? [target(endOf(last)).block] : successorsOf(blocks[block])',
-    planted: 'successorsOf(blocks[block])',
+    file: jit('computed-ends'),
+    original: 'const behind = isCall\n      ? [target(endOf(last)).block]\n      : [',
+    planted: 'const behind = [',
     tests: [unit('region-finder')],
   },
   {

@@ -11,6 +11,7 @@ import { GROUND_MUTATIONS } from './ground-mutations.ts';
 import { HANDLER_MUTATIONS } from './handler-mutations.ts';
 import { JIT_LOWERING_MUTATIONS } from './jit-lowering-mutations.ts';
 import { JIT_MUTATIONS } from './jit-mutations.ts';
+import { JUMP_MUTATIONS } from './jump-mutations.ts';
 import { LOCKSTEP_MUTATIONS } from './lockstep-mutations.ts';
 import { SYSTEM_PATH_MUTATIONS } from './system-path-mutations.ts';
 import { TIME_MUTATIONS } from './time-mutations.ts';
@@ -604,6 +605,7 @@ export const MUTATIONS: readonly Mutation[] = [
   ...GROUND_MUTATIONS,
   ...JIT_MUTATIONS,
   ...JIT_LOWERING_MUTATIONS,
+  ...JUMP_MUTATIONS,
   ...LOCKSTEP_MUTATIONS,
   ...SYSTEM_PATH_MUTATIONS,
   ...HANDLER_MUTATIONS,

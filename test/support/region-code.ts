@@ -19,6 +19,8 @@ export interface RegionCodeOptions {
   readonly cold?: readonly string[];
   /** Labels of instructions that the interpreter is to do. */
   readonly called?: readonly string[];
+  /** By label of a computed jump: labels to which it was seen to go. */
+  readonly targets?: Readonly<Record<string, readonly string[]>>;
   /** Label in the page that offsets are counted from; default: the first. */
   readonly base?: string;
 }
@@ -30,16 +32,20 @@ export class RegionCode implements SourceBlocks {
   readonly base: number;
   readonly calls: ReadonlySet<number>;
   readonly #cold: ReadonlySet<number>;
+  readonly #targets: ReadonlyMap<number, readonly number[]>;
   readonly #forms = new BoundForms();
   readonly #decoder: BlockDecoder;
 
-  constructor(source: string, { cold = [], called = [], base }: RegionCodeOptions = {}) {
+  constructor(source: string, { cold = [], called = [], targets = {}, base }: RegionCodeOptions = {}) {
     const { bytes, labels } = assemble(`bits 32\n${source}`, { origin: CODE_BASE });
     this.bytes = bytes;
     this.labels = labels;
     this.base = base === undefined ? CODE_BASE : Math.floor(this.address(base) / PAGE_SIZE) * PAGE_SIZE;
     this.calls = new Set(called.map((name) => this.offset(name)));
     this.#cold = new Set(cold.map((name) => this.offset(name)));
+    this.#targets = new Map(
+      Object.entries(targets).map(([jump, names]) => [this.offset(jump), names.map((name) => this.offset(name))]),
+    );
     const { decoder, library } = sharedCode();
     this.#decoder = new BlockDecoder(
       decoder,
@@ -76,7 +82,11 @@ export class RegionCode implements SourceBlocks {
   }
 
   find(label: string, limit = 200): Region | undefined {
-    return findRegion(this.offset(label), this, limit);
+    return findRegion(this.offset(label), this, { instructions: limit, dispatching: 3 * limit });
+  }
+
+  targets(offset: number): readonly number[] {
+    return this.#targets.get(offset) ?? [];
   }
 
   at(offset: number): number {

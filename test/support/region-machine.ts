@@ -1,10 +1,10 @@
 /** A region by itself: compiled and entered as the interpreter's loop would, with whatever is called played by the test. */
 import { PAGE_SIZE } from '../../src/base/address.ts';
 import type { CpuState } from '../../src/cpu/state-layout.ts';
-import { REGION_ENTRY, REGION_EXIT } from '../../src/engine/blocks/region-entry.ts';
+import { REGION_EXIT } from '../../src/engine/blocks/region-entry.ts';
 import { STATUS } from '../../src/engine/interpreter/cold-lowering.ts';
 import { RECORD, RECORD_SIZE } from '../../src/engine/interpreter/record-layout.ts';
-import { exitsBehind, LiveRegion } from '../../src/engine/jit/live-region.ts';
+import { LiveRegion } from '../../src/engine/jit/live-region.ts';
 import type { Region } from '../../src/engine/jit/region.ts';
 import type { RegionExit } from '../../src/engine/jit/region-exits.ts';
 import { lowerRegion } from '../../src/engine/jit/region-lowering.ts';
@@ -55,13 +55,14 @@ export class RegionMachine {
     for (const { instructions } of this.region.blocks) {
       for (const { offset, length } of instructions) pool.views.u8[this.recordOf(offset) + RECORD.length] = length;
     }
-    const { pages, traces, entries } = this.region;
+    const { pages, traces, entries, jumps } = this.region;
     this.live = new LiveRegion(
       pool,
       {
         compiled,
         size: 'full',
         exits: lowered.exits,
+        jumps,
         instructions: 0,
         pages: pages.map(({ offset }) => offset),
         traces: traces.map((trace) => ({ ...trace, bytes: new Uint8Array(trace.length) })),
@@ -90,9 +91,7 @@ export class RegionMachine {
 
   /** Host address of an exit. */
   exitAt(exit: RegionExit): number {
-    const { live, state } = this;
-    const known = state.pool.views.u32[(live.entryAt(0) + REGION_ENTRY.REGION) >>> 2];
-    return known + exitsBehind(live.translation.pages) + live.translation.exits.indexOf(exit) * REGION_EXIT.SIZE;
+    return this.live.exitAt(this.live.translation.exits.indexOf(exit));
   }
 
   /** Enters it with a budget. */

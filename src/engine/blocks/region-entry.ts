@@ -27,7 +27,7 @@ export const REGION_ENTRY = {
   SIZE: 40,
 } as const;
 
-/** What is known of a region in linear memory: offsets of u32 fields. Its exits stand behind the pages. */
+/** What is known of a region in linear memory: offsets of u32 fields. Behind the pages stand its computed jumps, then its exits. */
 export const KNOWN_REGION = {
   /** `state.jumpTag` and the region's base when its pages were last found where they were: while both are the same, they are. */
   TAG: 0,
@@ -35,6 +35,22 @@ export const KNOWN_REGION = {
   /** Numbers of its physical pages, u32 each. */
   PAGES: 8,
 } as const;
+
+/** What a computed jump of a region has gone to outside of it, in linear memory: offsets of u32 fields. */
+export const REGION_JUMP = {
+  /** Times it left. */
+  TAKEN: 0,
+  /** Where to, from the base: of the addresses with the same hash the last one, or `NO_TARGET`. */
+  TARGETS: 4,
+  SIZE: 4 + 16 * 4,
+} as const;
+/** The hash: the top bits of the product, modulo 2^32. */
+export const TARGET_HASH = { FACTOR: 0x9e37_79b1, BITS: 4 } as const;
+export const NO_TARGET = 0xffff_ffff;
+
+/** Bytes from what is known of a region with so many pages to one of its computed jumps; to its exits, if that is the number of its jumps. */
+export const placeOfJump = (pages: number, jump: number): number =>
+  KNOWN_REGION.PAGES + pages * 4 + jump * REGION_JUMP.SIZE;
 
 /** An exit in linear memory: offsets of u32 fields. */
 export const REGION_EXIT = {

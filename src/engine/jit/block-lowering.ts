@@ -34,13 +34,17 @@ export interface BlockContext {
   readonly pool: LocalPool;
   readonly locals: RegionLocals;
   readonly exits: RegionExits;
+  /** Place of a computed jump, by number, in bytes from what is known of the region. */
+  readonly jumpAt: (jump: number) => number;
   /** Whether the region has code of several pages. */
   readonly hasFurtherPages: boolean;
   /** Whether an offset lies in a page of the region. */
   readonly isWithin: (offset: number) => boolean;
-  /** Leaves by the exit whose place is in `locals.exit`; to the address in `locals.target`. */
+  /** Leaves by the exit whose place is in `locals.exit`. */
   readonly leave: Label;
+  /** Leaves to `locals.target`, by the computed jump whose place is in `locals.exit`, or by a return. */
   readonly leaveComputed: Label;
+  readonly leaveByReturn: Label;
   /** Leaves because of what the interpreter's function of an instruction came to. */
   readonly leaveCalled: Label;
 }
@@ -282,7 +286,7 @@ export class BlockLowering extends FormLowering {
         return this.#goTo(end.next);
       }
       case 'computed': {
-        const { locals, leaveComputed } = this.#context;
+        const { locals, leaveByReturn, leaveComputed, jumpAt } = this.#context;
         this.value(target);
         code.set(locals.target);
         if (condition) this.value(condition);
@@ -295,7 +299,12 @@ export class BlockLowering extends FormLowering {
           code.op('i32.add', 'i32.eq');
           this.#branches.toIf(block!);
         }
-        code.br(leaveComputed);
+        if (end.jump !== undefined) {
+          code.i32(jumpAt(end.jump));
+          code.set(locals.exit);
+        }
+        if (end.dispatch?.block === undefined) code.br(end.jump === undefined ? leaveByReturn : leaveComputed);
+        else this.#branches.to(end.dispatch.block, condition ? 'inside' : 'last');
         if (!condition) return;
         code.end();
         return this.#goTo(end.next!);

@@ -1,6 +1,13 @@
 /** A translation at work: linked with the interpreter's blocks of its code at one place in physical memory. */
 import type { Pool } from '../../memory/pool.ts';
-import { KNOWN_REGION, REGION_ENTRY, REGION_EXIT } from '../blocks/region-entry.ts';
+import {
+  KNOWN_REGION,
+  NO_TARGET,
+  placeOfJump,
+  REGION_ENTRY,
+  REGION_EXIT,
+  REGION_JUMP,
+} from '../blocks/region-entry.ts';
 import { noExits, type RegionFigures, type RegionOrigin } from '../profile/region-ledger.ts';
 import type { Translation } from './translation.ts';
 
@@ -22,7 +29,7 @@ export class LiveRegion {
   readonly slot: number;
   /** Instructions retired in it when it was last asked whether it is used. */
   retiredBefore = 0;
-  /** Of its entries and exits. */
+  /** Of its entries, jumps and exits. */
   readonly address: number;
   readonly bytes: number;
   readonly #pool: Pool;
@@ -34,8 +41,9 @@ export class LiveRegion {
     this.origin = place.origin;
     this.blocks = place.blocks;
     this.slot = slot;
-    const { entries, exits, pages } = translation;
-    this.bytes = entries.length * REGION_ENTRY.SIZE + exitsBehind(pages) + exits.length * REGION_EXIT.SIZE;
+    const { entries, exits, jumps, pages } = translation;
+    const known = placeOfJump(pages.length, jumps.length) + exits.length * REGION_EXIT.SIZE;
+    this.bytes = entries.length * REGION_ENTRY.SIZE + known;
     this.address = pool.allocate(this.bytes, 8);
     this.#write(place);
   }
@@ -70,7 +78,18 @@ export class LiveRegion {
   /** Times that each exit was taken. */
   get taken(): readonly number[] {
     const { u32 } = this.#pool.views;
-    return this.translation.exits.map((_, index) => u32[(this.#exitAt(index) + REGION_EXIT.TAKEN) >>> 2]);
+    return this.translation.exits.map((_, index) => u32[(this.exitAt(index) + REGION_EXIT.TAKEN) >>> 2]);
+  }
+
+  /** By computed jump: how often it has left the region, and offsets to which it did, as far as they are remembered. */
+  get strays(): readonly { readonly taken: number; readonly targets: readonly number[] }[] {
+    const { u32 } = this.#pool.views;
+    return this.translation.jumps.map((_, jump) => {
+      const at = this.#jumpAt(jump);
+      const targets = u32.subarray((at + REGION_JUMP.TARGETS) >>> 2, (at + REGION_JUMP.SIZE) >>> 2);
+      const found = [...targets].filter((target) => target !== NO_TARGET).map((target) => target | 0);
+      return { taken: u32[(at + REGION_JUMP.TAKEN) >>> 2], targets: found };
+    });
   }
 
   get entered(): number {
@@ -102,12 +121,17 @@ export class LiveRegion {
     return this.entryAt(this.translation.entries.length);
   }
 
-  #exitAt(index: number): number {
-    return this.#known + exitsBehind(this.translation.pages) + index * REGION_EXIT.SIZE;
+  #jumpAt(jump: number): number {
+    return this.#known + placeOfJump(this.translation.pages.length, jump);
+  }
+
+  /** Host address of an exit. */
+  exitAt(index: number): number {
+    return this.#jumpAt(this.translation.jumps.length) + index * REGION_EXIT.SIZE;
   }
 
   #write({ pages, recordAt }: RegionPlace): void {
-    const { entries, exits, traces } = this.translation;
+    const { entries, exits, jumps, traces } = this.translation;
     const { u32 } = this.#pool.views;
     for (const [selector, trace] of entries.entries()) {
       const at = this.entryAt(selector);
@@ -119,8 +143,12 @@ export class LiveRegion {
     }
     this.forgetPlace();
     for (const [index, page] of pages.entries()) u32[((this.#known + KNOWN_REGION.PAGES) >>> 2) + index] = page;
+    for (const jump of jumps.keys()) {
+      const at = this.#jumpAt(jump);
+      u32.fill(NO_TARGET, (at + REGION_JUMP.TARGETS) >>> 2, (at + REGION_JUMP.SIZE) >>> 2);
+    }
     for (const [index, { cause, trace, offset, within, retired }] of exits.entries()) {
-      const at = this.#exitAt(index);
+      const at = this.exitAt(index);
       u32[(at + REGION_EXIT.RECORD) >>> 2] = trace === undefined ? 0 : recordAt(trace, offset);
       u32[(at + REGION_EXIT.ENTERS_BLOCK) >>> 2] = cause !== 'branch' ? 0 : within ? 1 : 2;
       u32[(at + REGION_EXIT.OFFSET) >>> 2] = offset;
@@ -128,6 +156,3 @@ export class LiveRegion {
     }
   }
 }
-
-/** Bytes from what is known of a region with these pages to its first exit. */
-export const exitsBehind = (pages: readonly unknown[]): number => KNOWN_REGION.PAGES + pages.length * 4;

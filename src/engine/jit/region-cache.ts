@@ -14,6 +14,7 @@ import type { InterpreterRuntime } from '../interpreter/runtime.ts';
 import type { TranslationProfile } from '../profile/engine-profile.ts';
 import type { Profiler } from '../profile/profiler.ts';
 import { Cooling } from './cooling.ts';
+import { JumpTargets } from './jump-targets.ts';
 import { LiveRegion, type RegionPlace } from './live-region.ts';
 import type { Region } from './region.ts';
 import { RegionCompiler } from './region-compiler.ts';
@@ -47,6 +48,8 @@ interface Wanted extends CodePlace {
   readonly size: 'first' | 'full';
   /** Offsets of instructions that are to be called: their accesses miss too often. */
   readonly calls: ReadonlySet<number>;
+  /** Times that it was made anew because computed jumps left it. */
+  readonly widened: number;
 }
 
 /** A region that is ready to be compiled, and the block from which it was found. */
@@ -70,6 +73,8 @@ const OF_USE = 100_000;
 const MISSES = 2000;
 /** Entries of a block that may have been translated before, until that is looked up. */
 const EARLY = 4;
+/** Times that a region is made anew because computed jumps leave it. */
+const MOST_WIDENED = 4;
 /** Part of the regions that go where there are too many. */
 const EVICTED = 1 / 3;
 /** Times that a region may be refused, if it is so more often than not. */
@@ -81,6 +86,7 @@ export class RegionCache {
   readonly #parts: RegionCacheParts;
   readonly #index: BlockIndex;
   readonly #source: RegionSource;
+  readonly #jumpTargets = new JumpTargets();
   readonly #options: TranslationOptions;
   /** Hot blocks that are to be translated together. */
   readonly #waiting = new Map<number, Wanted>();
@@ -111,6 +117,7 @@ export class RegionCache {
     this.#source = new RegionSource(parts.blocks, parts.code, {
       forms: parts.runtime.boundForms,
       options,
+      jumpTargets: this.#jumpTargets,
       regionSize: (block) => this.#entered(block)?.translation.instructions ?? 0,
     });
     this.#options = options;
@@ -158,7 +165,7 @@ export class RegionCache {
       return 0;
     }
     const again = this.#waiting.has(block);
-    this.#waiting.set(block, { ...place, size: 'first', calls: NONE });
+    this.#waiting.set(block, { ...place, size: 'first', calls: NONE, widened: 0 });
     if (!again && this.#waiting.size < this.#options.batch) {
       // If it comes back soon, it does not wait for others any longer.
       this.#index.setRegion(block, { region: 0, heat: Math.ceil(this.#options.threshold / 4) });
@@ -191,11 +198,30 @@ export class RegionCache {
         continue;
       }
       const missing = missingOften(live);
+      const strays = this.#learnStrays(live, block, place);
       const isWorthMore = place.size === 'first' && live.retired >= this.#options.worth;
-      if (!isWorthMore && missing.every((offset) => place.calls.has(offset))) continue;
-      this.#waiting.set(block, { ...place, size: 'full', calls: new Set([...place.calls, ...missing]) });
+      const isToBeWidened = place.size === 'full' && strays && place.widened < MOST_WIDENED;
+      if (!isWorthMore && !isToBeWidened && missing.every((offset) => place.calls.has(offset))) continue;
+      const widened = place.widened + (isToBeWidened ? 1 : 0);
+      this.#waiting.set(block, { ...place, size: 'full', calls: new Set([...place.calls, ...missing]), widened });
     }
     if ([...this.#waiting.values()].some(({ size }) => size === 'full')) this.#flush();
+  }
+
+  /** Remembers where computed jumps have left a region to. @returns whether it is often to where it knew nothing of */
+  #learnStrays(live: LiveRegion, block: number, place: CodePlace): boolean {
+    const pageAt = this.#pagesAround(block, place);
+    let learns = false;
+    for (const [jump, { taken, targets }] of live.strays.entries()) {
+      const { offset, known } = live.translation.jumps[jump];
+      const page = pageAt(offset & -PAGE_SIZE);
+      if (page < 0) continue;
+      for (const target of targets) {
+        this.#jumpTargets.add(page * PAGE_SIZE + (offset & (PAGE_SIZE - 1)), target - offset);
+        if (taken >= this.#options.strays && !known.includes(target)) learns = true;
+      }
+    }
+    return learns;
   }
 
   /** Instructions retired in regions so far. Not to be asked while one runs. */
@@ -231,6 +257,7 @@ export class RegionCache {
     this.#waiting.clear();
     this.#source.forget();
     this.#early.clear();
+    this.#jumpTargets.clear();
     for (const regions of this.#live.values()) for (const live of regions) this.#release(live);
     this.#takeBack();
   }
@@ -285,7 +312,7 @@ export class RegionCache {
 
   /** The regions of the blocks that wait. None waits any longer. */
   #lowerWaiting(module: RegionModule): readonly FoundRegion[] {
-    const { firstInstructions, regionInstructions } = this.#options;
+    const { firstInstructions, regionInstructions, dispatchingInstructions } = this.#options;
     const found: FoundRegion[] = [];
     const translated = new Set<number>();
     for (const [block, place] of this.#waiting) {
@@ -293,7 +320,10 @@ export class RegionCache {
       const pageAt = this.#pagesAround(block, place);
       const isFirst = place.size === 'first';
       const blocks = this.#source.around(block, pageAt, { joinsRegions: !isFirst, calls: place.calls });
-      const region = findRegion(this.#offset(block), blocks, isFirst ? firstInstructions : regionInstructions);
+      const limits = isFirst
+        ? { instructions: firstInstructions, dispatching: firstInstructions }
+        : { instructions: regionInstructions, dispatching: dispatchingInstructions };
+      const region = findRegion(this.#offset(block), blocks, limits);
       if (region === undefined) {
         this.#index.setRegion(block, { region: 0, heat: COOL });
         continue;
@@ -342,11 +372,12 @@ export class RegionCache {
     compiled: CallableFunction,
     { pageAt, size }: { readonly pageAt: PageAt; readonly size: Wanted['size'] },
   ): Translation {
-    const { pages, traces, entries, blocks } = region;
+    const { pages, traces, entries, blocks, jumps } = region;
     const translation: Translation = {
       compiled,
       size,
       exits,
+      jumps,
       pages: pages.map(({ offset }) => offset),
       entries: entries.map(({ trace }) => trace),
       instructions: blocks.reduce((sum, { instructions }) => sum + instructions.length, 0),
@@ -373,7 +404,7 @@ export class RegionCache {
         const now = this.#bytes(trace, pageAt);
         return now !== undefined && trace.bytes.every((byte, index) => byte === now[index]);
       });
-      const wanted: Wanted = { ...place, size: translation.size, calls: NONE };
+      const wanted: Wanted = { ...place, size: translation.size, calls: NONE, widened: 0 };
       if (!isSame || !this.#link(translation, block, { place: wanted, pageAt })) continue;
       if (this.profiler) this.profiler.compilation.reused++;
       return true;

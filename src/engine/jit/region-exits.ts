@@ -37,7 +37,7 @@ export class RegionExits {
   /** By offset, instructions retired, and cause. */
   readonly #known = new Map<number, number>();
   readonly list: RegionExit[] = [];
-  /** Bytes of what stands before them. */
+  /** Bytes of what stands before them: pages and jumps. */
   readonly #start: number;
 
   constructor(start: number) {

@@ -3,13 +3,15 @@
  * interpreter has run. So code that was never reached is never translated.
  */
 import { PAGE_SIZE } from '../../base/address.ts';
+import { isReturn, MOST_COMPARED, type Transfers, withCandidates } from './computed-ends.ts';
 import {
   type BlockEnd,
+  endOf,
   type Region,
   type RegionBlock,
   type RegionInstruction,
+  type RegionJump,
   type RegionPage,
-  successorsOf,
   type Target,
 } from './region.ts';
 
@@ -29,12 +31,19 @@ export interface SourceBlocks {
   instructions(block: number, offset: number): readonly SourceInstruction[];
   /** Number of the physical page of a block at an offset. */
   page(offset: number): number;
+  /** Where the computed jump at an offset has been seen to go. */
+  targets(offset: number): readonly number[];
   /** Offsets of instructions that the interpreter is to do, if it can. */
   readonly calls: ReadonlySet<number>;
 }
 
-/** Candidates of a computed jump: more comparisons would cost more than finding the block. */
-const MOST_CANDIDATES = 4;
+/** Most instructions of a region. */
+export interface RegionLimits {
+  readonly instructions: number;
+  /** Where a computed jump of it goes to many places. */
+  readonly dispatching: number;
+}
+
 /** Pages of a region: where there are several, each is checked at every entry. */
 const MOST_PAGES = 16;
 const pageStart = (offset: number): number => Math.floor(offset / PAGE_SIZE) * PAGE_SIZE;
@@ -49,27 +58,28 @@ interface Trace {
   readonly repeats: boolean;
 }
 
-/** Traces by their offsets; and where calls come back to, with where they go to. */
-interface Found {
+/** Traces by their offsets. */
+interface Found extends Transfers {
   readonly traces: ReadonlyMap<number, Trace>;
   readonly pages: readonly RegionPage[];
-  readonly returns: ReadonlyMap<number, number | undefined>;
 }
 
-/** @returns undefined if it would not be worth it. @param limit most instructions */
-export function findRegion(first: number, blocks: SourceBlocks, limit: number): Region | undefined {
-  const found = findTraces(first, blocks, limit);
+/** @returns undefined if it would not be worth it */
+export function findRegion(first: number, blocks: SourceBlocks, limits: RegionLimits): Region | undefined {
+  const found = findTraces(first, blocks, limits);
   const instructions = [...found.traces.values()].flatMap((trace) => trace.instructions);
   // To call the interpreter's functions alone would gain nothing.
   return instructions.some(({ way }) => way === 'emitted') ? assemble(first, found) : undefined;
 }
 
-function findTraces(first: number, blocks: SourceBlocks, limit: number): Found {
+function findTraces(first: number, blocks: SourceBlocks, limits: RegionLimits): Found {
   const traces = new Map<number, Trace>();
-  const returns = new Map<number, number | undefined>();
+  const returns = new Map<number, readonly number[]>();
+  const jumps = new Map<number, readonly number[]>();
   const pages = new Map<number, RegionPage>();
   const wanted = [first];
   let total = 0;
+  let limit = limits.instructions;
   for (let offset = wanted.shift(); offset !== undefined; offset = wanted.shift()) {
     if (traces.has(offset)) continue;
     const start = pageStart(offset);
@@ -90,19 +100,24 @@ function findTraces(first: number, blocks: SourceBlocks, limit: number): Found {
     total += trace.instructions.length;
     for (const instruction of trace.instructions) {
       const { transfer } = instruction.form;
-      const callee = transfer.kind === 'direct' ? instruction.offset + transfer.distance : undefined;
-      if (callee !== undefined) wanted.push(callee);
-      if (transfer.kind === 'none' || !transfer.returns) continue;
-      returns.set(endOf(instruction), callee);
+      if (transfer.kind === 'none') continue;
+      const { offset: at } = instruction;
+      const targets =
+        transfer.kind === 'direct' ? [at + transfer.distance] : isReturn(instruction) ? [] : blocks.targets(at);
+      wanted.push(...targets);
+      if (transfer.kind === 'computed' && !isReturn(instruction)) {
+        jumps.set(at, targets);
+        if (targets.length > MOST_COMPARED) limit = Math.max(limit, limits.dispatching);
+      }
+      if (!transfer.returns) continue;
+      returns.set(endOf(instruction), targets);
       wanted.push(endOf(instruction));
     }
     const last = trace.instructions.at(-1)!;
     if (!trace.leavesAt && !isUnconditional(last)) wanted.push(endOf(last));
   }
-  return { traces, returns, pages: [...pages.values()] };
+  return { traces, returns, jumps, pages: [...pages.values()] };
 }
-
-const endOf = ({ offset, length }: Pick<RegionInstruction, 'offset' | 'length'>): number => offset + length;
 
 const isUnconditional = ({ form: { transfer } }: RegionInstruction): boolean =>
   transfer.kind !== 'none' && !transfer.conditional;
@@ -152,7 +167,10 @@ function piecesOf(trace: Trace, isOther: (offset: number) => boolean): RegionIns
 }
 
 /** Cuts the traces into blocks and connects them. */
-function assemble(first: number, { traces, returns, pages }: Found): Region {
+function assemble(first: number, found: Found): Region {
+  const { traces, returns, pages } = found;
+  const jumps = [...found.jumps].map(([offset, known]): RegionJump => ({ offset, known }));
+  const jumpNumbers = new Map(jumps.map(({ offset }, number) => [offset, number]));
   const all = [...traces.values()];
   const pieces = all.flatMap((trace) =>
     piecesOf(trace, (offset) => traces.has(offset)).map((instructions) => ({ instructions, trace })),
@@ -162,17 +180,20 @@ function assemble(first: number, { traces, returns, pages }: Found): Region {
   const repeated = new Set(all.filter(({ repeats }) => repeats).map((trace) => endOf(trace.instructions.at(-1)!)));
   const blocks = pieces.map(({ instructions, trace }): RegionBlock => {
     const { offset } = instructions[0];
-    const end = endOfBlock(instructions, trace, target);
+    const end = endOfBlock(instructions, trace, { target, jumps: jumpNumbers });
     return { offset, trace: trace.number, instructions, end, followsRepeat: repeated.has(offset) };
   });
   // Calls of what the region has not come back from outside. An entry more in a loop costs each turn of it.
-  const fromOutside = [...returns].filter(([, callee]) => callee === undefined || !traces.has(callee));
+  const fromOutside = [...returns].filter(
+    ([, callees]) => callees.length === 0 || callees.some((callee) => !traces.has(callee)),
+  );
   const entries = [...new Set([first, ...fromOutside.map(([offset]) => offset)])].filter((offset) =>
     traces.has(offset),
   );
   return {
     pages,
-    blocks: withReturns(blocks, returns, target),
+    blocks: withCandidates(blocks, found, target),
+    jumps,
     // The instruction that it leaves at, too: before others, the same code would be another region.
     traces: all.map(({ offset, instructions, leavesAt }) => ({
       offset,
@@ -182,45 +203,10 @@ function assemble(first: number, { traces, returns, pages }: Found): Region {
   };
 }
 
-/** Computed jumps with which calls within the region come back are told where to. */
-function withReturns(
-  blocks: readonly RegionBlock[],
-  returns: Found['returns'],
-  target: (offset: number) => Target,
-): RegionBlock[] {
-  const candidates = blocks.map((): Target[] => []);
-  for (const [offset, callee] of returns) {
-    const back = target(offset);
-    const called = callee === undefined ? undefined : target(callee).block;
-    if (back.block === undefined || called === undefined) continue;
-    for (const block of endsOf(called, blocks, target)) candidates[block].push(back);
-  }
-  return blocks.map((block, number) => {
-    if (block.end.kind !== 'computed') return block;
-    return { ...block, end: { ...block.end, candidates: candidates[number].slice(0, MOST_CANDIDATES) } };
-  });
-}
-
-/** Blocks that end in a computed jump and are reached from one, calls being passed over. */
-function endsOf(from: number, blocks: readonly RegionBlock[], target: (offset: number) => Target): number[] {
-  const ends: number[] = [];
-  const seen = new Set([from]);
-  for (const block of seen) {
-    const { instructions, end } = blocks[block];
-    const last = instructions.at(-1)!;
-    const { transfer } = last.form;
-    const isCall = transfer.kind !== 'none' && transfer.returns;
-    if (end.kind === 'computed' && !isCall) ends.push(block);
-    const behind = isCall ? [target(endOf(last)).block] : successorsOf(blocks[block]);
-    for (const next of behind) if (next !== undefined) seen.add(next);
-  }
-  return ends;
-}
-
 function endOfBlock(
   instructions: readonly RegionInstruction[],
   { leavesAt, instructions: all }: Trace,
-  target: (offset: number) => Target,
+  { target, jumps }: { readonly target: (offset: number) => Target; readonly jumps: ReadonlyMap<number, number> },
 ): BlockEnd {
   const last = instructions.at(-1)!;
   const next = target(endOf(last));
@@ -229,7 +215,10 @@ function endOfBlock(
     if (last === all.at(-1) && leavesAt && next.block === undefined) return { kind: 'leaves', offset: leavesAt.offset };
     return { kind: 'falls', to: next };
   }
-  if (transfer.kind === 'computed') return { kind: 'computed', candidates: [], ...(transfer.conditional && { next }) };
+  if (transfer.kind === 'computed') {
+    const jump = jumps.get(last.offset);
+    return { kind: 'computed', jump, candidates: [], ...(transfer.conditional && { next }) };
+  }
   const taken = target(last.offset + transfer.distance);
   return transfer.conditional ? { kind: 'branches', taken, next } : { kind: 'jumps', to: taken };
 }

@@ -44,7 +44,7 @@ export class RegionLocals {
   /** The page of the stack that was written last, or `NO_PAGE`, and what makes a host address of a linear one in it. */
   readonly stackPage: number;
   readonly stackAddend: number;
-  /** Place of the exit taken (`RegionExits.at`), its address behind the last block; and where a computed jump goes. */
+  /** Place of the exit or computed jump taken, its address behind the last block; and where a computed jump goes. */
   readonly exit: number;
   readonly target: number;
   readonly selector: number;

@@ -4,7 +4,15 @@ import { STATE } from '../../cpu/state-layout.ts';
 import { FETCH_TLB } from '../../cpu/tlb-layout.ts';
 import { CodeWriter, I32 } from '../../wasm/code-writer.ts';
 import { type FlowGraph, findLoopHeaders, writeStructuredFlow } from '../../wasm/structured-flow.ts';
-import { GO_ON, KNOWN_REGION, REGION_ENTRY, REGION_EXIT } from '../blocks/region-entry.ts';
+import {
+  GO_ON,
+  KNOWN_REGION,
+  placeOfJump,
+  REGION_ENTRY,
+  REGION_EXIT,
+  REGION_JUMP,
+  TARGET_HASH,
+} from '../blocks/region-entry.ts';
 import { BEFORE_BLOCK } from '../interpreter/block-index.ts';
 import { STATUS } from '../interpreter/cold-lowering.ts';
 import { RECORD } from '../interpreter/record-layout.ts';
@@ -12,7 +20,7 @@ import { PAGE_SHIFT, pushFetchEntry } from '../lowering/fetch-entry.ts';
 import { LocalPool } from '../lowering/value-lowering.ts';
 import type { NumberFunctions } from '../lowering/x87/number-functions.ts';
 import { BlockLowering } from './block-lowering.ts';
-import { exitsBehind } from './live-region.ts';
+import { writeDispatch } from './dispatch-lowering.ts';
 import { type Region, successorsOf } from './region.ts';
 import { type RegionExit, RegionExits } from './region-exits.ts';
 import { RegionLocals } from './region-locals.ts';
@@ -48,7 +56,8 @@ export function lowerRegion(found: Region, { chained, numberFunctions }: RegionL
   const locals = new RegionLocals(code, forms, { callsInterpreter });
   const entries = region.entries.map(({ block }) => block);
   if (plan) locals.x87 = new RegionX87(code, { around: locals, plan, entries, functions: numberFunctions });
-  const exits = new RegionExits(exitsBehind(region.pages));
+  const jumpAt = (jump: number): number => placeOfJump(region.pages.length, jump);
+  const exits = new RegionExits(jumpAt(region.jumps.length));
   const graph: FlowGraph = {
     count: blocks.length,
     successors: (node) => successorsOf(blocks[node]),
@@ -71,17 +80,20 @@ export function lowerRegion(found: Region, { chained, numberFunctions }: RegionL
   const done = code.block();
   const leaveCalled = code.block();
   const written = code.block();
-  const leaveComputed = code.block();
+  const leaveByReturn = code.block();
+  const leaveComputed = region.jumps.length > 0 ? code.block() : leaveByReturn;
   const leave = code.block();
   const context = {
     code,
     pool: new LocalPool(code),
     locals,
     exits,
+    jumpAt,
     hasFurtherPages: region.pages.length > 1,
     isWithin,
     leave,
     leaveComputed,
+    leaveByReturn,
     leaveCalled,
   };
   writeStructuredFlow({
@@ -90,13 +102,19 @@ export function lowerRegion(found: Region, { chained, numberFunctions }: RegionL
     selector: locals.selector,
     node(node, branches) {
       locals.x87?.beginBlock(node);
-      new BlockLowering(context, blocks[node], branches).write(needs[node]);
+      const { end } = blocks[node];
+      if (end.kind === 'dispatches') writeDispatch(context, end.candidates, { branches, needs: needs[node] });
+      else new BlockLowering(context, blocks[node], branches).write(needs[node]);
     },
   });
   code.end(); // leave
   writeExit(code, locals, goOn);
   code.br(written);
-  code.end(); // leaveComputed
+  if (leaveComputed !== leaveByReturn) {
+    code.end(); // leaveComputed
+    rememberTarget(code, locals);
+  }
+  code.end(); // leaveByReturn
   code.get(locals.state);
   code.get(locals.target);
   code.memory('i32.store', STATE.fields.nextIp);
@@ -246,6 +264,31 @@ function writeExit(code: CodeWriter, locals: RegionLocals, goOn: number): void {
   code.op('i32.eq', 'select');
   code.memory('i32.store', STATE.fields.linkFrom);
   code.end();
+}
+
+/** The computed jump whose place is known remembers where it goes. */
+function rememberTarget(code: CodeWriter, { entry, base, exit, target }: RegionLocals): void {
+  const distance = code.newLocal(I32);
+  code.get(entry);
+  code.memory('i32.load', REGION_ENTRY.REGION);
+  code.get(exit);
+  code.op('i32.add');
+  code.set(exit);
+  countOne(code, exit, REGION_JUMP.TAKEN);
+  code.get(target);
+  code.get(base);
+  code.op('i32.sub');
+  code.tee(distance);
+  code.i32(TARGET_HASH.FACTOR);
+  code.op('i32.mul');
+  code.i32(32 - TARGET_HASH.BITS);
+  code.op('i32.shr_u');
+  code.i32(2);
+  code.op('i32.shl');
+  code.get(exit);
+  code.op('i32.add');
+  code.get(distance);
+  code.memory('i32.store', REGION_JUMP.TARGETS);
 }
 
 /**

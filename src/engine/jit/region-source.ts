@@ -3,6 +3,7 @@ import { PAGE_SIZE } from '../../base/address.ts';
 import type { CodeSource } from '../blocks/block-decoder.ts';
 import type { BlockCache } from '../interpreter/block-cache.ts';
 import type { BoundForms } from './bound-forms.ts';
+import type { JumpTargets } from './jump-targets.ts';
 import type { SourceBlocks, SourceInstruction } from './region-finder.ts';
 import type { TranslationOptions } from './translation-options.ts';
 
@@ -16,6 +17,7 @@ const WARM = 1 / 8;
 export interface RegionSourceOptions {
   readonly forms: BoundForms;
   readonly options: TranslationOptions;
+  readonly jumpTargets: JumpTargets;
   /** Instructions of the region that is entered with a block. */
   readonly regionSize: (block: number) => number;
 }
@@ -25,15 +27,17 @@ export class RegionSource {
   readonly #code: CodeSource;
   readonly #forms: BoundForms;
   readonly #options: TranslationOptions;
+  readonly #jumpTargets: JumpTargets;
   readonly #regionSize: (block: number) => number;
   /** Instructions of blocks: most are part of several regions. */
   readonly #known = new Map<number, readonly SourceInstruction[]>();
 
-  constructor(blocks: BlockCache, code: CodeSource, { forms, options, regionSize }: RegionSourceOptions) {
+  constructor(blocks: BlockCache, code: CodeSource, { forms, options, jumpTargets, regionSize }: RegionSourceOptions) {
     this.#blocks = blocks;
     this.#code = code;
     this.#forms = forms;
     this.#options = options;
+    this.#jumpTargets = jumpTargets;
     this.#regionSize = regionSize;
   }
 
@@ -63,6 +67,10 @@ export class RegionSource {
       },
       instructions: (found, offset) => this.#instructionsFrom(found, page(offset), offset & -PAGE_SIZE),
       page,
+      targets: (offset) => {
+        const jump = page(offset) * PAGE_SIZE + (offset & (PAGE_SIZE - 1));
+        return [...this.#jumpTargets.of(jump)].map((distance) => offset + distance);
+      },
       calls,
     };
   }

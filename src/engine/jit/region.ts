@@ -19,6 +19,9 @@ export interface RegionInstruction {
   readonly endsBlock: boolean;
 }
 
+/** Where the instruction behind one begins. */
+export const endOf = ({ offset, length }: Pick<RegionInstruction, 'offset' | 'length'>): number => offset + length;
+
 /** Where control goes: to a block of the region, or to an instruction outside. */
 export interface Target {
   /** From the base. */
@@ -33,12 +36,34 @@ export type BlockEnd =
   | { readonly kind: 'falls'; readonly to: Target }
   | { readonly kind: 'jumps'; readonly to: Target }
   | { readonly kind: 'branches'; readonly taken: Target; readonly next: Target }
-  /** To an address that is known only then: perhaps to one of these blocks. */
-  | { readonly kind: 'computed'; readonly candidates: readonly Target[]; readonly next?: Target }
+  /** To an address that is known only then. */
+  | ComputedEnd
+  /** With nothing: where computed jumps go that have many candidates. To one of them, or out of the region. */
+  | { readonly kind: 'dispatches'; readonly candidates: readonly Target[] }
   /** At an instruction that regions cannot do. */
   | { readonly kind: 'leaves'; readonly offset: number };
 
+export interface ComputedEnd {
+  readonly kind: 'computed';
+  /** Number of the jump; a return has none. */
+  readonly jump: number | undefined;
+  /** Perhaps to one of these blocks. */
+  readonly candidates: readonly Target[];
+  /** If not, perhaps to one that this block of kind 'dispatches' finds. */
+  readonly dispatch?: Target;
+  readonly next?: Target;
+}
+
+/** A computed jump that is no return, which remembers where it left the region to. */
+export interface RegionJump {
+  /** Of its instruction, from the base. */
+  readonly offset: number;
+  /** Where it had been seen to go when the region was found: from the base. */
+  readonly known: readonly number[];
+}
+
 export interface RegionBlock {
+  /** Of one without instructions: that of any block behind it. */
   readonly offset: number;
   /** Number of the trace it is part of. */
   readonly trace: number;
@@ -65,6 +90,7 @@ export interface RegionPage {
 export interface Region {
   readonly pages: readonly RegionPage[];
   readonly blocks: readonly RegionBlock[];
+  readonly jumps: readonly RegionJump[];
   /** What it is made of. The first is that from which it was found. */
   readonly traces: readonly RegionTrace[];
   /** Where it can be entered: traces, by their numbers, and the blocks with which they begin. */
@@ -79,7 +105,9 @@ export function successorsOf({ end }: RegionBlock): readonly number[] {
       : end.kind === 'branches'
         ? [end.next, end.taken]
         : end.kind === 'computed'
-          ? [...end.candidates, end.next]
-          : [];
+          ? [...end.candidates, end.dispatch, end.next]
+          : end.kind === 'dispatches'
+            ? end.candidates
+            : [];
   return [...new Set(targets.map((target) => target?.block).filter((block) => block !== undefined))];
 }

@@ -6,6 +6,10 @@ export interface TranslationOptions {
   readonly regionInstructions: number;
   /** And of one that has not yet shown that it is worth more. */
   readonly firstInstructions: number;
+  /** And of one with a computed jump that was seen to go to many places, unless it has not shown that either. */
+  readonly dispatchingInstructions: number;
+  /** Times that a computed jump leaves a region for what it could have, until it is made anew. */
+  readonly strays: number;
   /** Instructions retired in a region that show it. */
   readonly worth: number;
   /** Instructions between two looks at whether regions are to be made anew. */
@@ -24,6 +28,8 @@ export const DEFAULT_TRANSLATION: TranslationOptions = {
   threshold: 40_000,
   regionInstructions: 200,
   firstInstructions: 64,
+  dispatchingInstructions: 600,
+  strays: 20_000,
   worth: 2_000_000,
   lookAfter: 2_000_000,
   batch: 16,
@@ -35,6 +41,8 @@ export const EAGER_TRANSLATION: TranslationOptions = {
   threshold: 1,
   regionInstructions: 200,
   firstInstructions: 200,
+  dispatchingInstructions: 600,
+  strays: 20_000,
   worth: Number.POSITIVE_INFINITY,
   lookAfter: 2_000_000,
   batch: 1,

@@ -1,7 +1,7 @@
 /**
  * A region as it was compiled: good wherever the same bytes are met again, in other pages or after they were forgotten.
  */
-import type { RegionTrace } from './region.ts';
+import type { RegionJump, RegionTrace } from './region.ts';
 import type { RegionExit } from './region-exits.ts';
 
 export interface Translation {
@@ -16,5 +16,6 @@ export interface Translation {
   readonly traces: readonly (RegionTrace & { readonly bytes: Uint8Array })[];
   /** Numbers of the traces at which it can be entered. */
   readonly entries: readonly number[];
+  readonly jumps: readonly RegionJump[];
   readonly exits: readonly RegionExit[];
 }

@@ -62,7 +62,14 @@ function withTargets(end: BlockEnd, isKept: (target: Target) => boolean): BlockE
     case 'branches':
       return { ...end, taken: kept(end.taken), next: kept(end.next) };
     case 'computed':
-      return { ...end, candidates: end.candidates.filter(isKept), ...(end.next && { next: kept(end.next) }) };
+      return {
+        ...end,
+        candidates: end.candidates.filter(isKept),
+        dispatch: end.dispatch && isKept(end.dispatch) ? end.dispatch : undefined,
+        ...(end.next && { next: kept(end.next) }),
+      };
+    case 'dispatches':
+      return { ...end, candidates: end.candidates.filter(isKept) };
     case 'leaves':
       return end;
   }

@@ -31,5 +31,10 @@ export const COMPARED: readonly TranslationConfiguration[] = [
   },
   { label: 'translated, chained', settings: { engine: 'jit', translation: { chained: true } }, largestSlice: 500 },
   { label: 'translated later', settings: { engine: 'jit', translation: { threshold: 5, batch: 3 } }, largestSlice: 0 },
+  {
+    label: 'translated anew',
+    settings: { engine: 'jit', translation: { firstInstructions: 8, worth: 50, lookAfter: 100, strays: 5 } },
+    largestSlice: 200,
+  },
   { label: 'interpreter, cut', settings: { engine: 'interpreter' }, largestSlice: 60 },
 ];

@@ -1,6 +1,12 @@
 import { describe, expect, it } from 'vitest';
-import { KNOWN_REGION, REGION_ENTRY, REGION_EXIT } from '../../../../src/engine/blocks/region-entry.ts';
-import { exitsBehind, LiveRegion } from '../../../../src/engine/jit/live-region.ts';
+import {
+  KNOWN_REGION,
+  placeOfJump,
+  REGION_ENTRY,
+  REGION_EXIT,
+  REGION_JUMP,
+} from '../../../../src/engine/blocks/region-entry.ts';
+import { LiveRegion } from '../../../../src/engine/jit/live-region.ts';
 import type { RegionExit } from '../../../../src/engine/jit/region-exits.ts';
 import type { Translation } from '../../../../src/engine/jit/translation.ts';
 import { Pool } from '../../../../src/memory/pool.ts';
@@ -20,6 +26,10 @@ const translation: Translation = {
     { offset: 0x1008, length: 12, bytes: new Uint8Array(12) },
   ],
   entries: [0, 1],
+  jumps: [
+    { offset: 0x22, known: [] },
+    { offset: 0x1010, known: [0x20] },
+  ],
   exits: EXITS,
 };
 const PLACE = {
@@ -53,7 +63,7 @@ describe('a region at work', () => {
 
   it('and about its exits', () => {
     const { live, word } = create();
-    const first = word(live.entryAt(0) + REGION_ENTRY.REGION) + exitsBehind(PLACE.pages);
+    const first = live.exitAt(0);
     const fields = EXITS.map((_, index) => {
       const at = first + index * REGION_EXIT.SIZE;
       const names = ['RECORD', 'ENTERS_BLOCK', 'OFFSET', 'RETIRED', 'TAKEN'] as const;
@@ -65,6 +75,7 @@ describe('a region at work', () => {
       [0, 1, 0x40, 0, 0],
       [0, 2, (-0x2000 >>> 0) as number, 0, 0],
     ]);
+    expect(first).toBe(word(live.entryAt(0) + REGION_ENTRY.REGION) + KNOWN_REGION.PAGES + 2 * 4 + 2 * REGION_JUMP.SIZE);
     expect(first + EXITS.length * REGION_EXIT.SIZE).toBe(live.address + live.bytes);
   });
 
@@ -87,10 +98,25 @@ describe('a region at work', () => {
   });
 
   it('counts what each exit was taken', () => {
-    const { pool, live, word } = create();
-    const first = word(live.entryAt(0) + REGION_ENTRY.REGION) + exitsBehind(PLACE.pages);
+    const { pool, live } = create();
+    const first = live.exitAt(0);
     for (const index of EXITS.keys())
       pool.views.u32[(first + index * REGION_EXIT.SIZE + REGION_EXIT.TAKEN) >>> 2] = 7 + index;
     expect(live.taken).toEqual([7, 8, 9]);
+  });
+
+  it('remembers where its computed jumps have left it to', () => {
+    const { pool, live, word } = create();
+    expect(live.strays).toEqual(Array(2).fill({ taken: 0, targets: [] }));
+    const jumps = word(live.entryAt(0) + REGION_ENTRY.REGION) + placeOfJump(2, 0);
+    const second = jumps + REGION_JUMP.SIZE;
+    pool.views.u32[(second + REGION_JUMP.TAKEN) >>> 2] = 9;
+    pool.views.u32[(second + REGION_JUMP.TARGETS) >>> 2] = -5;
+    pool.views.u32[(second + REGION_JUMP.SIZE - 4) >>> 2] = 0x123;
+    expect(live.strays).toEqual([
+      { taken: 0, targets: [] },
+      { taken: 9, targets: [-5, 0x123] },
+    ]);
+    expect(live.taken).toEqual([0, 0, 0]);
   });
 });

@@ -12,8 +12,10 @@ function describeBlocks(code: RegionCode, region: Region): string[] {
         : end.kind === 'branches'
           ? `branches to ${to(end.taken)}, else ${to(end.next)}`
           : end.kind === 'computed'
-            ? `jumps to ${end.candidates.map(to).join(' or ') || 'anywhere'}${end.next ? `, else ${to(end.next)}` : ''}`
-            : `${end.kind} to ${to(end.to)}`;
+            ? `jumps to ${[...end.candidates.map(to), ...(end.dispatch ? [`block ${end.dispatch.block}`] : [])].join(' or ') || 'anywhere'}${end.next ? `, else ${to(end.next)}` : ''}`
+            : end.kind === 'dispatches'
+              ? `dispatches to ${end.candidates.map(to).join(' or ')}`
+              : `${end.kind} to ${to(end.to)}`;
     return `${code.name(offset)}: ${instructions.length}, ${behind}${followsRepeat ? ', follows a repeat' : ''}`;
   });
 }
@@ -217,5 +219,117 @@ describe('limits', () => {
     ]);
     expect(region.traces.map(({ offset }) => offset)).toEqual([0, -4096]);
     expect(describeBlocks(code, region)).toEqual(['high: 2, jumps to low', 'low: 2, jumps to high']);
+  });
+});
+
+describe('computed jumps', () => {
+  const ways = (count: number, end: string): string =>
+    Array.from({ length: count }, (_, way) => `way_${way}: add ebx, ${way}\n ${end}`).join('\n');
+  const names = (count: number): string[] => Array.from({ length: count }, (_, way) => `way_${way}`);
+
+  it('that were seen to go to few places are compared with them', () => {
+    const source = `start: inc eax\n jump: jmp [esi + eax * 4]\n ${ways(4, 'jmp start')}`;
+    expect(blocksOf(source, { targets: { jump: names(4) } })).toEqual([
+      'start: 2, jumps to way_0 or way_1 or way_2 or way_3',
+      ...names(4).map((way) => `${way}: 2, jumps to start`),
+    ]);
+    const code = new RegionCode(source, { targets: { jump: names(4) } });
+    expect(code.region('start').jumps).toEqual([
+      { offset: code.offset('jump'), known: names(4).map((way) => code.offset(way)) },
+    ]);
+  });
+
+  it('that were seen to go to many places have a block that finds the right one', () => {
+    const source = `start: inc eax\n jump: jmp [esi + eax * 4]\n ${ways(5, 'jmp start')}`;
+    const blocks = blocksOf(source, { targets: { jump: names(5) } });
+    expect(blocks[0]).toBe('start: 2, jumps to block 6');
+    expect(blocks[6]).toBe('way_0: 0, dispatches to way_0 or way_1 or way_2 or way_3 or way_4');
+    expect(blocks.length).toBe(7);
+  });
+
+  it('share that block if they go to the same places, and only then', () => {
+    const jump = (way: number) => `inc eax\n jump_${way}: jmp [esi + eax * 4]`;
+    const threaded = `start: inc eax\n jump: jmp edx\n ${names(12)
+      .map((name, way) => `${name}: ${jump(way)}`)
+      .join('\n')}`;
+    const [some, others] = [names(12).slice(0, 6), names(12).slice(6)];
+    // Those of the second half meet by one that two jumps have in common.
+    const targets = {
+      jump: some,
+      jump_0: some.slice(1),
+      jump_1: [...some.slice(4), 'start', 'way_0', 'way_1'],
+      jump_2: others,
+    };
+    const blocks = blocksOf(threaded, { targets });
+    const dispatches = blocks.filter((line) => line.includes('dispatches'));
+    expect(dispatches.map((line) => line.split(' or ').length).sort()).toEqual([6, 7]);
+    const ends = blocks.filter((line) => line.includes('to block')).map((line) => line.split('to ')[1]);
+    expect(ends[0]).toBe(ends[1]);
+    expect(ends[0]).toBe(ends[2]);
+    expect(ends[3]).not.toBe(ends[0]);
+    expect(ends.length).toBe(4);
+  });
+
+  it('leave out what is cold, or in too many pages', () => {
+    const source = `start: inc eax\n jump: jmp edx\n ${names(20)
+      .map((way) => `times 4080 nop\n ${way}: jmp start`)
+      .join('\n')}`;
+    const [first] = blocksOf(source, { targets: { jump: names(20) }, cold: ['way_0'] });
+    expect(first).toMatch(/^start: 2, jumps to block \d+$/);
+    const all = blocksOf(source, { targets: { jump: names(20) }, cold: ['way_0'] });
+    expect(all.at(-1)).toMatch(/^way_1: 0, dispatches to way_1 or way_2/);
+    expect(all.at(-1)).not.toContain('way_19');
+    expect(blocksOf(source, { targets: { jump: names(3) }, cold: names(20) })[0]).toBe('start: 2, jumps to anywhere');
+  });
+
+  it('make room for more instructions where they go to many places', () => {
+    const source = (count: number) => `start: inc eax\n jump: jmp edx\n ${ways(count, 'times 5 nop\n jmp start')}`;
+    const size = (count: number) => blocksOf(source(count), { targets: { jump: names(count) }, limit: 16 }).length;
+    expect(size(4)).toBe(1 + 2);
+    expect(size(5)).toBe(1 + 5 + 1);
+  });
+
+  it('that call come back through the returns of what they call', () => {
+    const source = `start: inc eax
+      jump: call [esi + eax * 4]
+      back: dec ecx
+      jnz start
+      one: inc ebx
+      ret
+      two: inc edx
+      ret 4`;
+    const targets = { jump: ['one', 'two'] };
+    const code = new RegionCode(source, { targets });
+    expect(describeBlocks(code, code.region('start'))).toEqual([
+      'start: 2, jumps to one or two',
+      'one: 2, jumps to back',
+      'two: 2, jumps to back',
+      'back: 2, branches to start, else one',
+    ]);
+    expect(entriesOf(code, code.region('start'))).toEqual(['start']);
+    // What is called may be something else.
+    const partly = new RegionCode(source, { targets, cold: ['two'] });
+    expect(entriesOf(partly, partly.region('start'))).toEqual(['start', 'back']);
+  });
+
+  it('in a routine are not where it returns', () => {
+    const blocks = blocksOf(
+      `start: call routine
+      back: dec ecx
+      jnz start
+      jmp after
+      routine: inc eax
+      jump: jmp [esi + eax * 4]
+      one: ret
+      after:`,
+      { targets: { jump: ['one'] } },
+    );
+    expect(blocks).toContain('routine: 2, jumps to one');
+    expect(blocks).toContain('one: 1, jumps to back');
+  });
+
+  it('that return remember nothing', () => {
+    expect(new RegionCode('start: inc eax\n ret').region('start').jumps).toEqual([]);
+    expect(new RegionCode('start: inc eax\n jmp [esp]').region('start').jumps.length).toBe(1);
   });
 });

@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, it } from 'vitest';
+import { PAGE_SIZE } from '../../../../src/base/address.ts';
 import { readEflags, writeEflags } from '../../../../src/cpu/flags.ts';
 import { SEGMENT_FIELDS, SEGMENT_STRIDE, STATE } from '../../../../src/cpu/state-layout.ts';
 import { FETCH_TLB } from '../../../../src/cpu/tlb-layout.ts';
@@ -8,9 +9,11 @@ import {
   KNOWN_REGION,
   REGION_ENTRY,
   REGION_EXIT,
+  TARGET_HASH,
 } from '../../../../src/engine/blocks/region-entry.ts';
 import { STATUS } from '../../../../src/engine/interpreter/cold-lowering.ts';
 import { RECORD } from '../../../../src/engine/interpreter/record-layout.ts';
+import { findJumpHash, hashOf } from '../../../../src/engine/jit/jump-hash.ts';
 import { createBareMachine } from '../../../conformance/engines/bare-machine.ts';
 import { CODE_BASE, type RegionCodeOptions } from '../../../support/region-code.ts';
 import { RegionMachine } from '../../../support/region-machine.ts';
@@ -559,5 +562,126 @@ describe('flags', () => {
     }
     other.dispose();
     expect(differing).toEqual([]);
+  });
+});
+
+describe('computed jumps', () => {
+  const WAYS = 40;
+  const names = Array.from({ length: WAYS }, (_, way) => `way_${way}`);
+  const TABLE = 0x3000;
+  const source = (next: string) => `
+    times 8 nop
+    start: mov edx, [esi]
+    add esi, 4
+    jump: jmp edx
+    ${names.map((name, way) => `${name}: add ebx, ${way + 1}\n inc ecx\n ${next.replaceAll('NUMBER', String(way))}`).join('\n')}
+    inside: nop`;
+  const LOOP = source('jmp start');
+  const THREADED = source('mov edx, [esi]\n add esi, 4\n jump_NUMBER: jmp edx');
+  const everywhere = (jumps: readonly string[]) => Object.fromEntries(jumps.map((jump) => [jump, names]));
+
+  /** With labels or addresses that it is to go to, one after the other. */
+  function prepared(text: string, jumps: readonly string[], way: readonly (string | number)[]): RegionMachine {
+    const machine = create(text, { targets: everywhere(jumps) });
+    const { state } = machine;
+    const addresses = way.map((one) => (typeof one === 'string' ? machine.code.address(one) : one));
+    const bytes = new Uint8Array(Uint32Array.from(addresses).buffer);
+    machine.machine.memory.copyIn(TABLE, bytes);
+    machine.machine.processor.mmu.read(TABLE, 4, 'current');
+    state.setReg32(6, TABLE);
+    state.setReg32(EBX, 0);
+    state.setReg32(ECX, 0);
+    return machine;
+  }
+
+  it.each([
+    ['a loop', LOOP, ['jump'], 6],
+    ['threaded code', THREADED, ['jump', ...names.map((_, way) => `jump_${way}`)], 5],
+  ] as const)('of %s reach each of 40 places, and leave to any other, which they remember', (_, text, jumps, turn) => {
+    const random = [...names, ...names.map((_name, index) => names[(index * 17) % WAYS])];
+    const strange = 0x7777_1234;
+    const machine = prepared(text, jumps, [...random, strange]);
+    const { state, live } = machine;
+    const outcome = machine.run(10_000);
+    expect(outcome).toEqual({ goOn: GO_ON.AT_NEXT_IP, exit: undefined, retired: random.length * turn + 3 });
+    expect([state.nextIp, reg(machine, ECX)]).toEqual([strange, random.length]);
+    expect(reg(machine, EBX)).toBe(WAYS * (WAYS + 1));
+    const left = live.strays.filter(({ taken }) => taken > 0);
+    expect(left).toEqual([{ taken: 1, targets: [(strange - machine.code.base) | 0] }]);
+    // The jump that it was.
+    const jump = machine.region.jumps[live.strays.findIndex(({ taken }) => taken > 0)];
+    const last = text === LOOP ? 'jump' : `jump_${(39 * 17) % WAYS}`;
+    expect(jump.offset).toBe(machine.code.offset(last));
+  });
+
+  it('leave to the middle of an instruction, or next to it', () => {
+    for (const distance of [-1, 1, 2, 0x1000, -0x1000, 0x8000_0000]) {
+      const machine = prepared(LOOP, ['jump'], ['way_9', 'way_9']);
+      const strange = (machine.code.address('way_7') + distance) >>> 0;
+      machine.machine.memory.copyIn(
+        TABLE,
+        new Uint8Array(Uint32Array.of(machine.code.address('way_9'), strange).buffer),
+      );
+      expect(machine.run(10_000)).toMatchObject({ goOn: GO_ON.AT_NEXT_IP, retired: 6 + 3 });
+      expect(machine.state.nextIp >>> 0).toBe(strange);
+    }
+  });
+
+  it.each([
+    ['a loop', LOOP, ['jump'], 6],
+    ['threaded code', THREADED, ['jump', ...names.map((_, way) => `jump_${way}`)], 5],
+  ] as const)('of %s keep to the budget, and use it as far as whole turns go', (_, text, jumps, turn) => {
+    const way = names.map((_name, index) => names[(index * 7) % WAYS]);
+    for (let budget = 0; budget < 60; budget++) {
+      const machine = prepared(text, jumps, way);
+      const { retired } = machine.run(budget);
+      expect(retired).toBeLessThanOrEqual(budget);
+      expect(retired).toBeGreaterThan(budget - 3 - turn);
+      expect(reg(machine, ECX)).toBe(Math.floor(retired / turn));
+      machine.dispose();
+      made.pop();
+    }
+  });
+
+  it('leave to what only has the hash of a place, or is as far into its page', () => {
+    const { code } = create(LOOP, { targets: everywhere(['jump']) });
+    const offsets = names.map((name) => code.offset(name));
+    const hash = findJumpHash(offsets);
+    const alike = offsets.map((offset) => {
+      const same = (other: number) => hashOf(other, hash) === hashOf(offset, hash);
+      return Array.from({ length: 2000 }, (_, page) => offset + PAGE_SIZE * (page + 1)).find(same)!;
+    });
+    const machine = prepared(LOOP, ['jump'], ['way_9', 'way_9']);
+    for (const offset of alike) {
+      const way = Uint32Array.of(machine.code.address('way_9'), code.base + offset);
+      machine.machine.memory.copyIn(TABLE, new Uint8Array(way.buffer));
+      machine.state.setReg32(6, TABLE);
+      expect(machine.run(10_000)).toMatchObject({ goOn: GO_ON.AT_NEXT_IP, retired: 6 + 3 });
+      expect(machine.state.nextIp).toBe(code.base + offset);
+    }
+  });
+
+  it('remember the last place for each hash of it', () => {
+    const machine = create('start: inc eax\n jmp ebx');
+    const distances = [0x5000, 0x5010, 0x5020, 0x5010, -0x40];
+    for (const distance of distances) {
+      machine.state.setReg32(EBX, CODE_BASE + distance);
+      machine.run(10);
+    }
+    const slot = (distance: number) => Math.imul(distance, TARGET_HASH.FACTOR) >>> (32 - TARGET_HASH.BITS);
+    const kept = new Map(distances.map((distance) => [slot(distance), distance]));
+    const [{ taken, targets }] = machine.live.strays;
+    expect(taken).toBe(5);
+    expect(new Set(targets)).toEqual(new Set(kept.values()));
+    expect(machine.live.taken).toEqual([0]);
+  });
+
+  it('returns remember nothing', () => {
+    const machine = create('start: inc eax\n ret\n jump: jmp eax', { targets: { jump: ['start'] } });
+    machine.machine.write(0x2000, [0, 0x50, 0x10, 0]);
+    machine.machine.processor.mmu.read(0x2000, 4, 'current');
+    machine.state.setReg32(ESP, 0x2000);
+    expect(machine.run(10)).toMatchObject({ goOn: GO_ON.AT_NEXT_IP, retired: 2 });
+    expect([machine.state.nextIp, machine.live.strays]).toEqual([0x10_5000, []]);
   });
 });

@@ -9,6 +9,7 @@ const translation = (offset: number, ...bytes: number[]): Translation => ({
   pages: [0],
   traces: [{ offset, length: bytes.length, bytes: Uint8Array.from(bytes) }],
   entries: [0],
+  jumps: [],
   exits: [],
 });
 const at = (store: TranslationStore, offset: number, first: number) => [...store.beginningAt(offset, first)];

@@ -57,6 +57,7 @@ const to = (number: number) => ({ offset: 0x100 * number, block: number });
 const region = (...blocks: RegionBlock[]): Region => ({
   blocks,
   pages: [],
+  jumps: [],
   traces: [],
   entries: [{ trace: 0, block: 0 }],
 });
@@ -82,15 +83,32 @@ describe('the plan of a region', () => {
     const { region: planned } = planX87(
       region(
         block(0, 'fld1', { kind: 'branches', taken: to(0), next: to(1) }),
-        block(0x100, 'nop', { kind: 'computed', candidates: [to(0), to(1)], next: to(0) }),
+        block(0x100, 'nop', { kind: 'computed', jump: 0, candidates: [to(0), to(1)], next: to(0) }),
       ),
     );
     expect(planned.blocks[0].end).toEqual({ kind: 'branches', taken: { offset: 0, block: undefined }, next: to(1) });
     expect(planned.blocks[1].end).toEqual({
       kind: 'computed',
+      jump: 0,
       candidates: [to(1)],
       next: { offset: 0, block: undefined },
     });
+  });
+
+  it('leaves a computed jump with nowhere to go where the numbers behind it differ', () => {
+    const { region: planned, plan } = planX87(
+      region(
+        block(0, 'fld1', { kind: 'computed', jump: 0, candidates: [], dispatch: to(3) }),
+        block(0x100, 'fstp st0', { kind: 'computed', jump: 2, candidates: [], dispatch: to(3) }),
+        block(0x200, 'nop', { kind: 'computed', jump: 1, candidates: [], dispatch: to(3) }),
+        { ...block(0x100, 'nop', { kind: 'dispatches', candidates: [to(0), to(1), to(2)] }), instructions: [] },
+      ),
+    );
+    expect(plan?.tops).toEqual([0, 7, 7, 7]);
+    expect(planned.blocks[0].end).toMatchObject({ dispatch: to(3) });
+    expect(planned.blocks[1].end).toEqual({ kind: 'computed', jump: 2, candidates: [], dispatch: undefined });
+    expect(planned.blocks[2].end).toMatchObject({ dispatch: to(3) });
+    expect(planned.blocks[3].end).toEqual({ kind: 'dispatches', candidates: [to(1), to(2)] });
   });
 
   it('takes what the interpreter does to leave the numbers as they are', () => {
