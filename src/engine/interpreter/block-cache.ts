@@ -74,7 +74,7 @@ export class BlockCache {
       const form = runtime.catalog.formOf(instruction, mode);
       return form.endsBlock || form.repeat !== 'none';
     });
-    this.#writer = new RecordWriter(pool, runtime);
+    this.#writer = new RecordWriter(pool, runtime.catalog);
     this.table = new BlockTable(pool);
     this.index = new BlockIndex(pool);
     this.#scratch = pool.allocate((MAX_INSTRUCTIONS + 2) * RECORD_SIZE, 64);

@@ -2,6 +2,7 @@
  * All forms that guests have used, by number. A form is a row's encoding specialised to sizes, to register or memory,
  * to a repeat prefix and a condition. Forms are traced when they are first met.
  */
+import { InternalError } from '../../base/errors.ts';
 import { findNeededInSequence } from '../../ir/liveness.ts';
 import { ValueInterner } from '../../ir/value-interner.ts';
 import type { DecodedInstruction } from '../../isa/decoded-instruction.ts';
@@ -55,7 +56,8 @@ export class FormCatalog {
   readonly #pairs = new Map<number, number>();
   readonly #firstOfPair = new Map<number, number>();
   readonly #fused = new Map<string, CatalogForm>();
-  readonly #forms: CatalogForm[] = [];
+  /** By the numbers of their functions and handlers. */
+  readonly #byNumber = new Map<number, CatalogForm>();
   /** Of all forms: they have most of their values in common. */
   readonly #interner = new ValueInterner();
   #next: number;
@@ -121,6 +123,13 @@ export class FormCatalog {
   /** The handler of the first alone where `number` is that of a pair, else the same number. */
   firstOf(number: number): number {
     return this.#firstOfPair.get(number) ?? number;
+  }
+
+  /** The form whose function or handler has a number; of a pair's handler, the first of the two. @throws InternalError if there is none */
+  numbered(number: number): CatalogForm {
+    const form = this.#byNumber.get(this.firstOf(number));
+    if (form === undefined) throw new InternalError(`no form has the handler ${number}`);
+    return form;
   }
 
   /** Different values in the statements of all forms so far. */
@@ -194,8 +203,7 @@ export class FormCatalog {
       endsBlock: false,
     };
     this.#fused.set(name, form);
-    this.#forms.push(form);
-    return form;
+    return this.#enter(form);
   }
 
   /** A form that is no instruction of the table: it only raises a fault. */
@@ -246,7 +254,13 @@ export class FormCatalog {
 
   #register(name: string, form: CatalogForm): CatalogForm {
     this.#byKey.set(name, form);
-    this.#forms.push(form);
+    return this.#enter(form);
+  }
+
+  #enter(form: CatalogForm): CatalogForm {
+    for (const number of [form.number, form.hotNumber, form.segmentedNumber]) {
+      if (number !== undefined) this.#byNumber.set(number, form);
+    }
     return form;
   }
 

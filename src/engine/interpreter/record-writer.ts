@@ -6,9 +6,8 @@ import { OPERAND_KINDS, type OperandKind } from '../../isa/operand-kind.ts';
 import { GPR, SEGMENT } from '../../isa/semantics.ts';
 import type { Pool } from '../../memory/pool.ts';
 import { type BlockInstruction, decodeMode } from '../blocks/block-decoder.ts';
-import type { CatalogForm } from './form-catalog.ts';
+import type { CatalogForm, FormCatalog } from './form-catalog.ts';
 import { RECORD, RECORD_SIZE } from './record-layout.ts';
-import type { InterpreterRuntime } from './runtime.ts';
 
 interface InstructionRecord {
   /** Undefined: a record that only faults. */
@@ -28,20 +27,20 @@ export interface BlockRecords {
 
 export class RecordWriter {
   readonly #pool: Pool;
-  readonly #runtime: InterpreterRuntime;
+  readonly #catalog: FormCatalog;
 
-  constructor(pool: Pool, runtime: InterpreterRuntime) {
+  constructor(pool: Pool, catalog: FormCatalog) {
     this.#pool = pool;
-    this.#runtime = runtime;
+    this.#catalog = catalog;
   }
 
-  /** Finds the forms, and puts their functions into the table. `fuse`: a compare and the branch behind it become one. */
+  /** Finds the forms. `fuse`: a compare and the branch behind it become one. */
   prepare(
     instructions: readonly BlockInstruction[],
     modeKey: number,
     { fuse }: { readonly fuse: boolean },
   ): BlockRecords {
-    const { catalog } = this.#runtime;
+    const catalog = this.#catalog;
     const mode = decodeMode(modeKey);
     const forms: CatalogForm[] = [];
     const records: InstructionRecord[] = [];
@@ -62,7 +61,6 @@ export class RecordWriter {
         records.push({ first: decoded, second: undefined, offset, length });
       }
     }
-    this.#runtime.compile(forms);
     return { forms, records, modeKey };
   }
 
@@ -99,7 +97,7 @@ export class RecordWriter {
       return (isFlat32(modeKey) && first?.memory ? form.segmentedNumber : undefined) ?? form.number;
     });
     for (let index = 0; index + 1 < numbers.length; index++) {
-      const pair = this.#runtime.pairHandler(forms[index], numbers[index], numbers[index + 1]);
+      const pair = this.#catalog.pairOf(numbers[index], numbers[index + 1]);
       if (pair !== undefined) numbers[index++] = pair;
     }
     return numbers;
