@@ -55,7 +55,9 @@ export class FormCatalog {
   /** Handlers of pairs, by the numbers of the two. */
   readonly #pairs = new Map<number, number>();
   readonly #firstOfPair = new Map<number, number>();
-  readonly #fused = new Map<string, CatalogForm>();
+  /** By `fusedKey`: handlers, and forms that were met. */
+  readonly #fusedNumbers = new Map<number, number>();
+  readonly #fused = new Map<number, CatalogForm>();
   /** By the numbers of their functions and handlers. */
   readonly #byNumber = new Map<number, CatalogForm>();
   /** Of all forms: they have most of their values in common. */
@@ -79,13 +81,14 @@ export class FormCatalog {
       producers.push(form);
       if (isFlagBranch(statements)) branches.set(key.condition, statements);
     }
-    for (const { name, label, statements } of producers) {
+    for (const [index, { name, label, statements }] of producers.entries()) {
+      this.#hotNumbers.set(name, PSEUDO.COUNT + index);
       for (const condition of fusableConditions(statements)) {
         const fused = fuse(statements, branches.get(condition)!, this.#interner);
+        this.#fusedNumbers.set(fusedKey(PSEUDO.COUNT + index, condition), PSEUDO.COUNT + hot.length);
         hot.push({ name: `${name}+${condition}`, label: `${label}+${condition}`, statements: fused });
       }
     }
-    for (const [index, { name }] of hot.entries()) this.#hotNumbers.set(name, PSEUDO.COUNT + index);
     const handlers: HotHandler[] = hot.map(({ statements }) => ({ forms: [statements], segmented: false }));
     const byLabel = new Map(hot.map((form, index) => [form.label, { ...form, number: PSEUDO.COUNT + index }]));
     const labelled = (label: string) => {
@@ -183,12 +186,11 @@ export class FormCatalog {
   /** The fused form of a compare and the branch that follows, if there is one. */
   fusedForm(first: CatalogForm, second: CatalogForm): CatalogForm | undefined {
     if (first.hotNumber === undefined || second.hotNumber === undefined || !first.key || !second.key) return undefined;
-    if (!isFlagBranch(second.statements)) return undefined;
-    const name = `${this.#name(first.key, 'none')}+${second.key.condition}`;
-    const known = this.#fused.get(name);
+    const key = fusedKey(first.hotNumber, second.key.condition);
+    const hotNumber = this.#fusedNumbers.get(key);
+    if (hotNumber === undefined || !isFlagBranch(second.statements)) return undefined;
+    const known = this.#fused.get(key);
     if (known) return known;
-    const hotNumber = this.#hotNumbers.get(name);
-    if (hotNumber === undefined) return undefined;
     const form: CatalogForm = {
       key: undefined,
       number: this.#next++,
@@ -202,7 +204,7 @@ export class FormCatalog {
       addressSize: 32,
       endsBlock: false,
     };
-    this.#fused.set(name, form);
+    this.#fused.set(key, form);
     return this.#enter(form);
   }
 
@@ -277,6 +279,9 @@ export class FormCatalog {
     ].join(' ');
   }
 }
+
+/** Of a compare, by the number of its handler, and the branch on a condition behind it. */
+const fusedKey = (hotNumber: number, condition: number): number => hotNumber * 16 + condition;
 
 /** Two forms that follow each other. Nobody sees the first's flags if the second sets them anew before it could leave. */
 function pairOfForms(first: readonly FormStatement[], second: readonly FormStatement[]): HotHandler['forms'] {
