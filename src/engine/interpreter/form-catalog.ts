@@ -8,7 +8,7 @@ import { ValueInterner } from '../../ir/value-interner.ts';
 import type { DecodedInstruction } from '../../isa/decoded-instruction.ts';
 import type { Encoding, InstructionRow } from '../../isa/instruction.ts';
 import { OPERAND_KINDS, type OperandKind } from '../../isa/operand-kind.ts';
-import { type FormKey, traceForm } from '../../isa/trace.ts';
+import { type Form, type FormKey, traceForm } from '../../isa/trace.ts';
 import type { FormStatement } from '../lowering/form-lowering.ts';
 import { PLACE_LOCATIONS } from '../lowering/place-locations.ts';
 import { isRestartable } from '../lowering/restartable.ts';
@@ -72,9 +72,9 @@ export class FormCatalog {
     const producers: typeof hot = [];
     const branches = new Map<number, readonly FormStatement[]>();
     for (const { row, key } of hotKeys(rows)) {
-      const { statements } = traceForm(key, this.#interner);
+      const { statements, uses } = traceForm(key, this.#interner);
       if (row.repeat || !isRestartable(statements)) continue;
-      const name = this.#name(key, 'none');
+      const name = this.#name(key, 'none', uses);
       const condition = key.encoding[0].includes('+cc') ? `|${key.condition}` : '';
       const form = { name, label: `${key.encoding.join(' ')}|${key.memory ? 'm' : 'r'}${condition}`, statements };
       hot.push(form);
@@ -242,8 +242,8 @@ export class FormCatalog {
     return this.#register(name, {
       key,
       number: this.#next++,
-      hotNumber: repeat === 'none' ? this.#hotNumbers.get(this.#name(key, 'none')) : undefined,
-      segmentedNumber: this.#segmentedNumbers.get(this.#name(key, repeat)),
+      hotNumber: this.#hotNumbers.get(name),
+      segmentedNumber: this.#segmentedNumbers.get(name),
       count: 1,
       wide: key.longMode,
       statements: form.statements,
@@ -266,7 +266,7 @@ export class FormCatalog {
     return form;
   }
 
-  #name(key: FormKey, repeat: string, uses = { addressSize: true, stackSize: true }): string {
+  #name(key: FormKey, repeat: string, uses: Form['uses']): string {
     return [
       this.#encodingNumbers.get(key.encoding),
       key.operandSize,
