@@ -4,6 +4,8 @@ import { REGION_ENTRY, REGION_EXIT } from '../blocks/region-entry.ts';
 import { noExits, type RegionFigures, type RegionOrigin } from '../profile/region-ledger.ts';
 import type { Translation } from './translation.ts';
 
+const NONE: readonly never[] = [];
+
 /** Where its code lies. */
 export interface RegionPlace {
   readonly origin: RegionOrigin;
@@ -26,6 +28,8 @@ export class LiveRegion {
   readonly address: number;
   readonly bytes: number;
   readonly #pool: Pool;
+  /** Which of the exits are accesses': all of these are looked at time and again. */
+  readonly #accesses: readonly number[];
 
   /** @param slot of its function in the table of regions */
   constructor(pool: Pool, translation: Translation, place: RegionPlace, slot: number) {
@@ -37,6 +41,7 @@ export class LiveRegion {
     const { entries, exits, pages } = translation;
     this.bytes = entries.length * REGION_ENTRY.SIZE + pages.length * 4 + exits.length * REGION_EXIT.SIZE;
     this.address = pool.allocate(this.bytes, 8);
+    this.#accesses = [...exits.keys()].filter((exit) => exits[exit].cause === 'memory');
     this.#write(place);
   }
 
@@ -53,8 +58,9 @@ export class LiveRegion {
   /** Instructions retired in it. */
   get retired(): number {
     const { u32 } = this.#pool.views;
+    const { length } = this.translation.entries;
     let retired = 0;
-    for (const selector of this.translation.entries.keys()) {
+    for (let selector = 0; selector < length; selector++) {
       const at = (this.entryAt(selector) + REGION_ENTRY.RETIRED) >>> 2;
       retired += u32[at] + u32[at + 1] * 2 ** 32;
     }
@@ -65,6 +71,19 @@ export class LiveRegion {
   get taken(): readonly number[] {
     const { u32 } = this.#pool.views;
     return this.translation.exits.map((_, index) => u32[(this.#exitAt(index) + REGION_EXIT.TAKEN) >>> 2]);
+  }
+
+  /** Offsets of instructions whose accesses have left it at least so often. */
+  missing(least: number): readonly number[] {
+    const { u32 } = this.#pool.views;
+    const first = (this.#exitAt(0) + REGION_EXIT.TAKEN) >>> 2;
+    let offsets: number[] | undefined;
+    for (const exit of this.#accesses) {
+      if (u32[first + exit * (REGION_EXIT.SIZE >>> 2)] < least) continue;
+      offsets ??= [];
+      offsets.push(this.translation.exits[exit].offset);
+    }
+    return offsets ?? NONE;
   }
 
   get entered(): number {
@@ -87,8 +106,9 @@ export class LiveRegion {
   /** Of a field of the entries. */
   #sum(field: number): number {
     const { u32 } = this.#pool.views;
+    const { length } = this.translation.entries;
     let sum = 0;
-    for (const selector of this.translation.entries.keys()) sum += u32[(this.entryAt(selector) + field) >>> 2];
+    for (let selector = 0; selector < length; selector++) sum += u32[(this.entryAt(selector) + field) >>> 2];
     return sum;
   }
 

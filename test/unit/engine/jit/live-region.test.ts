@@ -91,4 +91,12 @@ describe('a region at work', () => {
       pool.views.u32[(first + index * REGION_EXIT.SIZE + REGION_EXIT.TAKEN) >>> 2] = 7 + index;
     expect(live.taken).toEqual([7, 8, 9]);
   });
+
+  it('names accesses that have left it often, and no other exits', () => {
+    const { pool, live, word } = create();
+    const first = word(live.entryAt(0) + REGION_ENTRY.REGION) + 2 * 4;
+    expect(live.missing(1)).toEqual([]);
+    for (const index of EXITS.keys()) pool.views.u32[(first + index * REGION_EXIT.SIZE + REGION_EXIT.TAKEN) >>> 2] = 5;
+    expect([live.missing(5), live.missing(6)]).toEqual([[0x1010], []]);
+  });
 });
