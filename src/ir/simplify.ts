@@ -83,6 +83,7 @@ export class Simplifier<P, S> implements StatementMap<P, S> {
   #replaced(value: Value): Value {
     const replacement = this.#replace.leaf?.(value);
     if (replacement !== undefined) {
+      if (!isOperation(replacement) && replacement.op !== 'undefined') return replacement;
       this.#plain ??= new Simplifier<P, S>({}, this.#interner);
       return this.#plain.value(replacement);
     }

@@ -65,7 +65,7 @@ export class ByteWriter {
     return this.#bytes.slice(0, this.length);
   }
   #grow(by: number): void {
-    const grown = new Uint8Array(Math.max(this.#bytes.length * 2, this.length + by));
+    const grown = new Uint8Array(Math.max(this.#bytes.length * 4, this.length + by));
     grown.set(this.#bytes);
     this.#bytes = grown;
   }
