@@ -192,8 +192,9 @@ export class CodeWriter {
     return this.#parameters + this.#locals.length - 1;
   }
 
-  op(...names: SimpleOpcode[]): void {
-    for (const name of names) this.#out.byte(SIMPLE_OPCODES[name]);
+  op(name: SimpleOpcode, ...further: SimpleOpcode[]): void {
+    this.#out.byte(SIMPLE_OPCODES[name]);
+    for (const one of further) this.#out.byte(SIMPLE_OPCODES[one]);
   }
   i32(value: number): void {
     this.#out.byte(0x41);

@@ -198,7 +198,7 @@ export class FormCatalog {
       segmentedNumber: undefined,
       count: 2,
       wide: false,
-      statements: fuse(first.statements, second.statements, this.#interner),
+      statements: this.hotHandlers[hotNumber - PSEUDO.COUNT].forms[0],
       repeat: 'none',
       bulk: undefined,
       addressSize: 32,
