@@ -123,8 +123,8 @@ export class BoundForm {
       if ((live & (1 << index)) === 0) locations &= ~PLACE_LOCATIONS.flags[STATUS_FLAGS[index]];
     // Words that hold flags are looked at when something leaves; that is said by the flags themselves.
     if (live !== ALL_FLAGS) locations &= ~FLAG_WORDS;
-    if (lends) this.#temporaries ??= temporariesOf(this.statements);
-    const after = { locations, temporaries: lends ? this.#temporaries! : NO_TEMPORARIES };
+    const temporaries = lends ? (this.#temporaries ??= temporariesOf(this.statements)) : NO_TEMPORARIES;
+    const after = { locations, temporaries };
     const { statements, before } = findNeeded(this.statements, after, PLACE_LOCATIONS);
     let liveBefore = 0;
     for (let index = 0; index < STATUS_FLAGS.length; index++)

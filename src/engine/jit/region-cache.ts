@@ -184,7 +184,8 @@ export class RegionCache {
       }
       const [live, { block, place }] = value;
       // Another may have taken its place.
-      if (!live.owns(this.#index.region(block))) continue;
+      const isEntered = live.owns(this.#index.region(block));
+      if (!isEntered) continue;
       if (live.refused > MOST_REFUSED && live.refused > live.entered) {
         // Its pages lie elsewhere by now.
         this.#release(live);
