@@ -47,50 +47,118 @@ export class IrBuilder<P = unknown, S = unknown> {
   }
 
   // Arithmetic and logic, modulo 2^width.
-  add = (left: Operandish, right: Operandish): Value => this.#same('add', left, right);
-  sub = (left: Operandish, right: Operandish): Value => this.#same('sub', left, right);
-  mul = (left: Operandish, right: Operandish): Value => this.#same('mul', left, right);
-  mulHighUnsigned = (left: Operandish, right: Operandish): Value => this.#same('mulHighUnsigned', left, right);
-  mulHighSigned = (left: Operandish, right: Operandish): Value => this.#same('mulHighSigned', left, right);
-  udiv = (left: Operandish, right: Operandish): Value => this.#same('udiv', left, right);
-  urem = (left: Operandish, right: Operandish): Value => this.#same('urem', left, right);
-  sdiv = (left: Operandish, right: Operandish): Value => this.#same('sdiv', left, right);
-  srem = (left: Operandish, right: Operandish): Value => this.#same('srem', left, right);
-  and = (left: Operandish, right: Operandish): Value => this.#same('and', left, right);
-  or = (left: Operandish, right: Operandish): Value => this.#same('or', left, right);
-  xor = (left: Operandish, right: Operandish): Value => this.#same('xor', left, right);
-  not = (value: Value): Value => this.#make('not', value.width, [value]);
-  neg = (value: Value): Value => this.#make('neg', value.width, [value]);
+  add(left: Operandish, right: Operandish): Value {
+    return this.#same('add', left, right);
+  }
+  sub(left: Operandish, right: Operandish): Value {
+    return this.#same('sub', left, right);
+  }
+  mul(left: Operandish, right: Operandish): Value {
+    return this.#same('mul', left, right);
+  }
+  mulHighUnsigned(left: Operandish, right: Operandish): Value {
+    return this.#same('mulHighUnsigned', left, right);
+  }
+  mulHighSigned(left: Operandish, right: Operandish): Value {
+    return this.#same('mulHighSigned', left, right);
+  }
+  udiv(left: Operandish, right: Operandish): Value {
+    return this.#same('udiv', left, right);
+  }
+  urem(left: Operandish, right: Operandish): Value {
+    return this.#same('urem', left, right);
+  }
+  sdiv(left: Operandish, right: Operandish): Value {
+    return this.#same('sdiv', left, right);
+  }
+  srem(left: Operandish, right: Operandish): Value {
+    return this.#same('srem', left, right);
+  }
+  and(left: Operandish, right: Operandish): Value {
+    return this.#same('and', left, right);
+  }
+  or(left: Operandish, right: Operandish): Value {
+    return this.#same('or', left, right);
+  }
+  xor(left: Operandish, right: Operandish): Value {
+    return this.#same('xor', left, right);
+  }
+  not(value: Value): Value {
+    return this.#make('not', value.width, [value]);
+  }
+  neg(value: Value): Value {
+    return this.#make('neg', value.width, [value]);
+  }
 
   // Shifts: the count has any width; see `Operator` for its range.
-  shl = (value: Value, count: Operandish): Value => this.#shift('shl', value, count);
-  shr = (value: Value, count: Operandish): Value => this.#shift('shr', value, count);
-  sar = (value: Value, count: Operandish): Value => this.#shift('sar', value, count);
+  shl(value: Value, count: Operandish): Value {
+    return this.#shift('shl', value, count);
+  }
+  shr(value: Value, count: Operandish): Value {
+    return this.#shift('shr', value, count);
+  }
+  sar(value: Value, count: Operandish): Value {
+    return this.#shift('sar', value, count);
+  }
   /** Rotates: the count is taken modulo the width. */
-  rotl = (value: Value, count: Operandish): Value => this.#shift('rotl', value, count);
-  rotr = (value: Value, count: Operandish): Value => this.#shift('rotr', value, count);
+  rotl(value: Value, count: Operandish): Value {
+    return this.#shift('rotl', value, count);
+  }
+  rotr(value: Value, count: Operandish): Value {
+    return this.#shift('rotr', value, count);
+  }
 
   // Comparisons: width 1.
-  eq = (left: Operandish, right: Operandish): Value => this.#same('eq', left, right, 1);
-  ne = (left: Operandish, right: Operandish): Value => this.#same('ne', left, right, 1);
-  ult = (left: Operandish, right: Operandish): Value => this.#same('ult', left, right, 1);
-  ule = (left: Operandish, right: Operandish): Value => this.#same('ule', left, right, 1);
-  slt = (left: Operandish, right: Operandish): Value => this.#same('slt', left, right, 1);
-  sle = (left: Operandish, right: Operandish): Value => this.#same('sle', left, right, 1);
-  isZero = (value: Value): Value => this.#make('isZero', 1, [value]);
-  msb = (value: Value): Value => this.#make('msb', 1, [value]);
+  eq(left: Operandish, right: Operandish): Value {
+    return this.#same('eq', left, right, 1);
+  }
+  ne(left: Operandish, right: Operandish): Value {
+    return this.#same('ne', left, right, 1);
+  }
+  ult(left: Operandish, right: Operandish): Value {
+    return this.#same('ult', left, right, 1);
+  }
+  ule(left: Operandish, right: Operandish): Value {
+    return this.#same('ule', left, right, 1);
+  }
+  slt(left: Operandish, right: Operandish): Value {
+    return this.#same('slt', left, right, 1);
+  }
+  sle(left: Operandish, right: Operandish): Value {
+    return this.#same('sle', left, right, 1);
+  }
+  isZero(value: Value): Value {
+    return this.#make('isZero', 1, [value]);
+  }
+  msb(value: Value): Value {
+    return this.#make('msb', 1, [value]);
+  }
   /** 1 if the low byte has an even number of ones. */
-  parity = (value: Value): Value => this.#make('parity', 1, [value]);
-  overflow = (carries: Value): Value => this.#make('overflow', 1, [carries]);
-  bit3 = (carries: Value): Value => this.#make('bit3', 1, [carries]);
-  addCarries = (left: Value, right: Value, sum: Value): Value =>
-    this.#make('addCarries', sum.width, [left, right, sum]);
-  subBorrows = (left: Value, right: Value, difference: Value): Value =>
-    this.#make('subBorrows', difference.width, [left, right, difference]);
+  parity(value: Value): Value {
+    return this.#make('parity', 1, [value]);
+  }
+  overflow(carries: Value): Value {
+    return this.#make('overflow', 1, [carries]);
+  }
+  bit3(carries: Value): Value {
+    return this.#make('bit3', 1, [carries]);
+  }
+  addCarries(left: Value, right: Value, sum: Value): Value {
+    return this.#make('addCarries', sum.width, [left, right, sum]);
+  }
+  subBorrows(left: Value, right: Value, difference: Value): Value {
+    return this.#make('subBorrows', difference.width, [left, right, difference]);
+  }
 
-  countLeadingZeros = (value: Value): Value => this.#make('countLeadingZeros', value.width, [value]);
-  countTrailingZeros = (value: Value): Value => this.#make('countTrailingZeros', value.width, [value]);
-  popCount = (value: Value): Value => this.#make('popCount', value.width, [value]);
+  countLeadingZeros(value: Value): Value {
+    return this.#make('countLeadingZeros', value.width, [value]);
+  }
+  countTrailingZeros(value: Value): Value {
+    return this.#make('countTrailingZeros', value.width, [value]);
+  }
+  popCount(value: Value): Value {
+    return this.#make('popCount', value.width, [value]);
+  }
 
   select(condition: Value, then: Operandish, otherwise: Operandish): Value {
     if (condition.width !== 1) throw new TypeError(`select: condition of width ${condition.width}`);
@@ -99,9 +167,15 @@ export class IrBuilder<P = unknown, S = unknown> {
   }
 
   /** To `width` bits (the same width: unchanged). */
-  zeroExtend = (value: Value, width: Width): Value => this.#convert('zeroExtend', value, width);
-  signExtend = (value: Value, width: Width): Value => this.#convert('signExtend', value, width);
-  truncate = (value: Value, width: Width): Value => this.#convert('truncate', value, width);
+  zeroExtend(value: Value, width: Width): Value {
+    return this.#convert('zeroExtend', value, width);
+  }
+  signExtend(value: Value, width: Width): Value {
+    return this.#convert('signExtend', value, width);
+  }
+  truncate(value: Value, width: Width): Value {
+    return this.#convert('truncate', value, width);
+  }
 
   /** Statements under a condition of width 1. */
   when(condition: Value, then: () => void, otherwise: () => void = () => {}): void {

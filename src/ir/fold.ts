@@ -6,12 +6,18 @@ const constant = (value: bigint, width: Width): Value => ({ op: 'constant', widt
 const isConstant = (value: Value | undefined, wanted?: bigint): boolean =>
   value?.op === 'constant' && (wanted === undefined || value.value === wanted);
 
+const DIVISIONS: ReadonlySet<string> = new Set(['udiv', 'urem', 'sdiv', 'srem']);
+
+function areConstant(values: readonly Value[]): boolean {
+  for (const { op } of values) if (op !== 'constant') return false;
+  return true;
+}
+
 /** The simplest value equal to `node`. */
 export function fold(node: Operation): Value {
   const { op, width, args } = node;
   const [a, b, c] = args as [Value, Value, Value];
-  const dividesByZero = /^[us](div|rem)$/.test(op) && isConstant(b, 0n);
-  if (!dividesByZero && args.every((arg) => arg.op === 'constant')) {
+  if (areConstant(args) && !(DIVISIONS.has(op) && isConstant(b, 0n))) {
     return constant(
       evaluateOperator(
         op,

@@ -1,23 +1,28 @@
 /**
  * What of the machine's state statements read and overwrite, and which effects nobody sees. Places are known to the
- * layer above: it says which locations each stands for. A flag is a location of its own name.
+ * layer above: it says which locations each stands for. A flag is a location, too. Sets of locations are bits.
  */
 import type { Statement } from './statement.ts';
 import type { Value } from './value.ts';
 import { partsOf, resultsOf, valuesOf } from './visit.ts';
 
+/** A set of locations, as bits of a 32-bit integer. */
+export type LocationSet = number;
+
 export interface Locations<P> {
   /** All there are: what a helper, or whoever goes on after a fault or a jump, may look at. */
-  readonly all: ReadonlySet<string>;
+  readonly all: LocationSet;
+  /** By name. */
+  readonly flags: Readonly<Record<string, LocationSet>>;
   /** What a place has something of. A read reads them; a write is wanted if one of them is. */
-  of(place: P): readonly string[];
+  of(place: P): LocationSet;
   /** What a write to the place leaves nothing of. */
-  overwrittenBy(place: P): readonly string[];
+  overwrittenBy(place: P): LocationSet;
 }
 
 /** Locations and, by their numbers, temporaries whose values somebody may look at. */
 export interface Live {
-  readonly locations: ReadonlySet<string>;
+  readonly locations: LocationSet;
   readonly temporaries: ReadonlySet<number>;
 }
 
@@ -36,15 +41,16 @@ export function findNeeded<P, S>(
 ): Needed<P, S> {
   const live = new LiveSet(after);
   const needed: Statement<P, S>[] = [];
-  for (const statement of statements.toReversed()) {
+  for (let index = statements.length - 1; index >= 0; index--) {
+    const statement = statements[index];
     const kept = statement.kind === 'when' ? findInBranches(statement, live, locations) : statement;
     if (kept.kind === 'when' ? kept.then.length + kept.otherwise.length === 0 : !isNeeded(kept, live, locations)) {
       continue;
     }
-    needed.unshift(kept);
+    needed.push(kept);
     live.step(kept, locations);
   }
-  return { statements: needed, before: live };
+  return { statements: needed.reverse(), before: live };
 }
 
 /**
@@ -53,7 +59,7 @@ export function findNeeded<P, S>(
  */
 export function findNeededInSequence<P, S>(
   sequence: readonly (readonly Statement<P, S>[])[],
-  after: ReadonlySet<string>,
+  after: LocationSet,
   locations: Locations<P>,
 ): Statement<P, S>[][] {
   let live = after;
@@ -67,8 +73,7 @@ export function findNeededInSequence<P, S>(
 }
 
 class LiveSet implements Live {
-  /** Replaced, never changed: most are `Locations.all`. */
-  locations: ReadonlySet<string>;
+  locations: LocationSet;
   readonly temporaries: Set<number>;
 
   constructor({ locations, temporaries }: Live) {
@@ -78,24 +83,12 @@ class LiveSet implements Live {
 
   /** From behind a statement to before it. */
   step<P, S>(statement: Statement<P, S>, known: Locations<P>): void {
-    if (statement.kind === 'write') this.#overwrite(known.overwrittenBy(statement.place));
-    if (statement.kind === 'flags') this.#overwrite(Object.keys(statement.values));
+    if (statement.kind === 'write') this.locations &= ~known.overwrittenBy(statement.place);
+    if (statement.kind === 'flags') this.locations &= ~flagsOf(statement.values, known);
     for (const { id } of resultsOf(statement)) this.temporaries.delete(id);
     if (mayLeave(statement)) this.locations = known.all;
-    if (statement.kind === 'read') this.#look(known.of(statement.place));
+    if (statement.kind === 'read') this.locations |= known.of(statement.place);
     for (const value of valuesOf(statement)) this.#use(value);
-  }
-
-  #overwrite(names: readonly string[]): void {
-    if (!names.some((name) => this.locations.has(name))) return;
-    const rest = new Set(this.locations);
-    for (const name of names) rest.delete(name);
-    this.locations = rest;
-  }
-
-  #look(names: readonly string[]): void {
-    if (names.every((name) => this.locations.has(name))) return;
-    this.locations = new Set([...this.locations, ...names]);
   }
 
   #use(value: Value): void {
@@ -111,7 +104,7 @@ function findInBranches<P, S>(
   locations: Locations<P>,
 ): Extract<Statement<P, S>, { kind: 'when' }> {
   const [yes, no] = [statement.then, statement.otherwise].map((branch) => findNeeded(branch, live, locations));
-  live.locations = new Set([...yes.before.locations, ...no.before.locations]);
+  live.locations = yes.before.locations | no.before.locations;
   live.temporaries.clear();
   for (const branch of [yes, no]) for (const id of branch.before.temporaries) live.temporaries.add(id);
   const [then, otherwise] = [yes.statements, no.statements];
@@ -124,13 +117,19 @@ function isNeeded<P, S>(statement: Statement<P, S>, live: Live, locations: Locat
     case 'read':
       return live.temporaries.has(statement.result.id);
     case 'write':
-      return locations.of(statement.place).some((one) => live.locations.has(one));
+      return (locations.of(statement.place) & live.locations) !== 0;
     case 'flags':
-      return Object.keys(statement.values).some((flag) => live.locations.has(flag));
+      return (flagsOf(statement.values, locations) & live.locations) !== 0;
     default:
       // A load may fault.
       return true;
   }
+}
+
+function flagsOf<P>(values: Readonly<Record<string, Value>>, known: Locations<P>): LocationSet {
+  let flags = 0;
+  for (const name in values) flags |= known.flags[name];
+  return flags;
 }
 
 /** Whether control may go elsewhere, where all of the state is seen; or code that knows all of it runs. */

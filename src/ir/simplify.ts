@@ -13,10 +13,9 @@ export interface Replacements<P, S> extends Pick<StatementMap<P, S>, 'place' | '
   leaf?(value: Value): Value | undefined;
 }
 
-export class Simplifier<P, S> {
+export class Simplifier<P, S> implements StatementMap<P, S> {
   readonly #interner: ValueInterner;
-  readonly #leaf: Replacements<P, S>['leaf'];
-  readonly #map: StatementMap<P, S>;
+  readonly #replace: Replacements<P, S>;
   /** Expressions share nodes; each is rewritten once. */
   readonly #done = new Map<Value, Value>();
   /** For what takes the place of leaves, in which nothing is replaced. */
@@ -24,13 +23,19 @@ export class Simplifier<P, S> {
 
   constructor(replace: Replacements<P, S> = {}, interner = new ValueInterner()) {
     this.#interner = interner;
-    this.#leaf = replace.leaf;
-    this.#map = {
-      ...replace,
-      value: (value) => this.value(value),
-      flag: (value) => this.#flag(value),
-      branch: (branch) => this.statements(branch),
-    };
+    this.#replace = replace;
+  }
+
+  place(place: P): P {
+    return this.#replace.place ? this.#replace.place(place) : place;
+  }
+
+  segment(segment: S): S {
+    return this.#replace.segment ? this.#replace.segment(segment) : segment;
+  }
+
+  branch(statements: readonly Statement<P, S>[]): readonly Statement<P, S>[] {
+    return this.statements(statements);
   }
 
   /** The simplest equal of a value with its leaves replaced. Equal results are one node: its own, if nothing changed. */
@@ -46,7 +51,11 @@ export class Simplifier<P, S> {
   statements(statements: readonly Statement<P, S>[]): Statement<P, S>[] {
     const result: Statement<P, S>[] = [];
     for (const statement of statements) {
-      result.push(...decided(mapStatement(statement, this.#map)));
+      const mapped = mapStatement(statement, this);
+      const { kind } = mapped;
+      if (kind === 'when' || kind === 'jump' || kind === 'checkTarget' || kind === 'raise')
+        result.push(...decided(mapped));
+      else result.push(mapped);
       const last = result.at(-1);
       // Nothing comes after a fault.
       if (last?.kind === 'raise' && last.condition === undefined) break;
@@ -55,19 +64,26 @@ export class Simplifier<P, S> {
   }
 
   /** A flag's value keeps its shape, from which engines with lazy flags see what to keep: `isZero(l − r)` stays one. */
-  #flag(value: Value): Value {
+  flag(value: Value): Value {
     if (!isOperation(value)) return this.value(value);
     return this.#interner.intern(fold(this.#withSimpleArguments(value)));
   }
 
   #withSimpleArguments(value: Operation): Operation {
-    const args = value.args.map((arg) => this.value(arg));
-    return args.every((arg, index) => arg === value.args[index]) ? value : { ...value, args };
+    let args: Value[] | undefined;
+    for (let index = 0; index < value.args.length; index++) {
+      const arg = this.value(value.args[index]);
+      if (arg === value.args[index]) continue;
+      args ??= [...value.args];
+      args[index] = arg;
+    }
+    return args === undefined ? value : { ...value, args };
   }
 
   #replaced(value: Value): Value {
-    const replacement = this.#leaf?.(value);
+    const replacement = this.#replace.leaf?.(value);
     if (replacement !== undefined) {
+      if (!isOperation(replacement) && replacement.op !== 'undefined') return replacement;
       this.#plain ??= new Simplifier<P, S>({}, this.#interner);
       return this.#plain.value(replacement);
     }

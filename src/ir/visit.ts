@@ -63,7 +63,9 @@ export function forEachStatement<P, S>(
 ): void {
   for (const statement of statements) {
     visit(statement);
-    for (const branch of branchesOf(statement)) forEachStatement(branch, visit);
+    if (statement.kind !== 'when') continue;
+    forEachStatement(statement.then, visit);
+    forEachStatement(statement.otherwise, visit);
   }
 }
 
@@ -72,7 +74,11 @@ export function someStatement<P, S>(
   statements: readonly Statement<P, S>[],
   test: (statement: Statement<P, S>) => boolean,
 ): boolean {
-  return statements.some((one) => test(one) || branchesOf(one).some((branch) => someStatement(branch, test)));
+  for (const one of statements) {
+    if (test(one)) return true;
+    if (one.kind === 'when' && (someStatement(one.then, test) || someStatement(one.otherwise, test))) return true;
+  }
+  return false;
 }
 
 /** Visits each value as often as it is used; what is inside a shared one, once. */
@@ -97,43 +103,67 @@ export interface StatementMap<P, S> {
   branch?(statements: readonly Statement<P, S>[]): readonly Statement<P, S>[];
 }
 
-/** A statement with its parts replaced. The temporaries it sets stay. */
+/** A statement with its parts replaced: itself where they stay the same. The temporaries it sets stay. */
 export function mapStatement<P, S>(statement: Statement<P, S>, to: StatementMap<P, S>): Statement<P, S> {
-  const place = to.place ?? ((one: P) => one);
-  const segment = to.segment ?? ((one: S) => one);
-  const branch = to.branch ?? ((list: readonly Statement<P, S>[]) => list.map((one) => mapStatement(one, to)));
-  const condition = (one: { readonly condition?: Value }) => one.condition && { condition: to.value(one.condition) };
   switch (statement.kind) {
-    case 'read':
-      return { ...statement, place: place(statement.place) };
-    case 'write':
-      return { ...statement, place: place(statement.place), value: to.value(statement.value) };
+    case 'read': {
+      const place = placeFor(statement.place, to);
+      return place === statement.place ? statement : { ...statement, place };
+    }
+    case 'write': {
+      const place = placeFor(statement.place, to);
+      const value = to.value(statement.value);
+      return place === statement.place && value === statement.value ? statement : { kind: 'write', place, value };
+    }
     case 'load':
-      return { ...statement, segment: segment(statement.segment), offset: to.value(statement.offset) };
+      return { ...statement, segment: segmentFor(statement.segment, to), offset: to.value(statement.offset) };
     case 'store': {
       const { offset, value } = statement;
-      return { ...statement, segment: segment(statement.segment), offset: to.value(offset), value: to.value(value) };
+      const segment = segmentFor(statement.segment, to);
+      return { ...statement, segment, offset: to.value(offset), value: to.value(value) };
     }
-    case 'flags': {
-      const flag = to.flag ?? to.value;
-      const values = Object.entries(statement.values).map(([name, value]) => [name, flag(value)] as const);
-      return { ...statement, values: Object.fromEntries(values) };
-    }
+    case 'flags':
+      return { kind: 'flags', values: mapFlags(statement.values, to) };
     case 'jump':
-      return { ...statement, ...condition(statement), target: to.value(statement.target) };
+      return withCondition({ ...statement, target: to.value(statement.target) }, to);
     case 'checkTarget': {
       const { pushed } = statement;
-      const mapped = pushed && { ...pushed, segment: segment(pushed.segment), offset: to.value(pushed.offset) };
       const target = to.value(statement.target);
-      return { ...statement, ...condition(statement), ...(mapped && { pushed: mapped }), target };
+      if (pushed === undefined) return withCondition({ ...statement, target }, to);
+      const segment = segmentFor(pushed.segment, to);
+      return withCondition(
+        { ...statement, target, pushed: { ...pushed, segment, offset: to.value(pushed.offset) } },
+        to,
+      );
     }
     case 'raise':
-      return { ...statement, ...condition(statement) };
+      return withCondition(statement, to);
     case 'call':
       return { ...statement, args: statement.args.map((arg) => to.value(arg)) };
     case 'when': {
-      const [then, otherwise] = [branch(statement.then), branch(statement.otherwise)];
+      const [then, otherwise] = [branchFor(statement.then, to), branchFor(statement.otherwise, to)];
       return { ...statement, condition: to.value(statement.condition), then, otherwise };
     }
   }
+}
+
+const placeFor = <P, S>(place: P, to: StatementMap<P, S>): P => (to.place ? to.place(place) : place);
+
+const segmentFor = <P, S>(segment: S, to: StatementMap<P, S>): S => (to.segment ? to.segment(segment) : segment);
+
+const branchFor = <P, S>(branch: readonly Statement<P, S>[], to: StatementMap<P, S>): readonly Statement<P, S>[] =>
+  to.branch ? to.branch(branch) : branch.map((one) => mapStatement(one, to));
+
+function mapFlags<P, S>(values: Readonly<Record<string, Value>>, to: StatementMap<P, S>): Record<string, Value> {
+  const mapped: Record<string, Value> = {};
+  for (const name of Object.keys(values)) mapped[name] = to.flag ? to.flag(values[name]) : to.value(values[name]);
+  return mapped;
+}
+
+function withCondition<P, S, Conditional extends Statement<P, S> & { readonly condition?: Value }>(
+  statement: Conditional,
+  to: StatementMap<P, S>,
+): Conditional {
+  const { condition } = statement;
+  return condition === undefined ? statement : { ...statement, condition: to.value(condition) };
 }

@@ -65,7 +65,7 @@ export class ByteWriter {
     return this.#bytes.slice(0, this.length);
   }
   #grow(by: number): void {
-    const grown = new Uint8Array(Math.max(this.#bytes.length * 2, this.length + by));
+    const grown = new Uint8Array(Math.max(this.#bytes.length * 4, this.length + by));
     grown.set(this.#bytes);
     this.#bytes = grown;
   }
@@ -192,8 +192,9 @@ export class CodeWriter {
     return this.#parameters + this.#locals.length - 1;
   }
 
-  op(...names: SimpleOpcode[]): void {
-    for (const name of names) this.#out.byte(SIMPLE_OPCODES[name]);
+  op(name: SimpleOpcode, ...further: SimpleOpcode[]): void {
+    this.#out.byte(SIMPLE_OPCODES[name]);
+    for (const one of further) this.#out.byte(SIMPLE_OPCODES[one]);
   }
   i32(value: number): void {
     this.#out.byte(0x41);

@@ -50,14 +50,14 @@ export const GROUND_MUTATIONS: readonly Mutation[] = [
     fault: 'liveness: a load, a jump or a helper sees nothing',
     file: 'src/ir/liveness.ts',
     original: 'if (mayLeave(statement)) this.locations = known.all;',
-    planted: 'if (!mayLeave(statement)) this.locations = new Set(this.locations);',
+    planted: 'if (!mayLeave(statement)) this.locations |= 0;',
     tests: [unit('ir/liveness')],
   },
   {
     fault: 'liveness: what only one of two branches looks at is dead before both',
     file: 'src/ir/liveness.ts',
-    original: 'new Set([...yes.before.locations, ...no.before.locations])',
-    planted: 'new Set(yes.before.locations)',
+    original: 'yes.before.locations | no.before.locations',
+    planted: 'yes.before.locations',
     tests: [unit('ir/liveness')],
   },
   {

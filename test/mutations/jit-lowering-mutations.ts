@@ -241,8 +241,8 @@ export const JIT_LOWERING_MUTATIONS: readonly Mutation[] = [
   {
     fault: 'the budget is checked for the shortest way',
     file: REGION,
-    original: 'Math.max(0, ...behind)',
-    planted: 'Math.min(0, ...behind)',
+    original: 'behind = Math.max(behind, from(next))',
+    planted: 'behind = Math.min(behind, from(next))',
     tests: UNIT,
   },
   {

@@ -11,8 +11,8 @@ export const JIT_MUTATIONS: readonly Mutation[] = [
   {
     fault: 'flags that nobody looks at are needed',
     file: jit('bound-form'),
-    original: 'for (const flag of dead) locations.delete(flag);',
-    planted: '',
+    original: 'locations &= ~PLACE_LOCATIONS.flags[STATUS_FLAGS[index]];',
+    planted: 'locations |= 0;',
     tests: [unit('bound-form')],
   },
   {
@@ -25,8 +25,8 @@ export const JIT_MUTATIONS: readonly Mutation[] = [
   {
     fault: 'values that a later instruction is lent are left out',
     file: jit('bound-form'),
-    original: 'temporaries: lends ? this.#temporaries : new Set<number>()',
-    planted: 'temporaries: new Set<number>()',
+    original: 'const temporaries = lends ? (this.#temporaries ??= temporariesOf(this.statements)) : NO_TEMPORARIES;',
+    planted: 'const temporaries = NO_TEMPORARIES;',
     tests: [unit('bound-form')],
   },
   {
@@ -39,8 +39,8 @@ export const JIT_MUTATIONS: readonly Mutation[] = [
   {
     fault: 'no flag is live before an instruction',
     file: jit('bound-form'),
-    original: 'if (before.locations.has(flag)) liveBefore |= 1 << index;',
-    planted: 'if (before.locations.has(flag)) liveBefore |= 0;',
+    original: 'liveBefore |= 1 << index;',
+    planted: 'liveBefore |= 0;',
     tests: [unit('bound-form')],
   },
   {
@@ -81,15 +81,15 @@ export const JIT_MUTATIONS: readonly Mutation[] = [
   {
     fault: 'what may fault is taken for what does nothing else',
     file: jit('bound-form'),
-    original: "one.kind === 'raise' && one.condition === undefined",
-    planted: "one.kind === 'raise'",
+    original: 'if (one.condition === undefined) traits.onlyFaults = true;',
+    planted: 'traits.onlyFaults = true;',
     tests: [unit('bound-form')],
   },
   {
     fault: 'registers that are written are not known to be',
     file: jit('bound-form'),
-    original: "this.registersWritten = registersOf(statements, 'write');",
-    planted: "this.registersWritten = registersOf(statements, 'read');",
+    original: 'this.registersWritten = traits.written;',
+    planted: 'this.registersWritten = traits.read;',
     tests: [unit('region-lowering')],
   },
   {
@@ -339,8 +339,8 @@ export const JIT_MUTATIONS: readonly Mutation[] = [
   {
     fault: 'accesses that always miss go on missing',
     file: jit('region-cache'),
-    original: 'if (taken >= MISSES && ',
-    planted: 'if (taken < 0 && ',
+    original: 'live.missing(MISSES)',
+    planted: 'live.missing(Number.POSITIVE_INFINITY)',
     tests: [unit('region-cache')],
   },
   {

@@ -74,7 +74,7 @@ export class BlockCache {
       const form = runtime.catalog.formOf(instruction, mode);
       return form.endsBlock || form.repeat !== 'none';
     });
-    this.#writer = new RecordWriter(pool, runtime);
+    this.#writer = new RecordWriter(pool, runtime.catalog);
     this.table = new BlockTable(pool);
     this.index = new BlockIndex(pool);
     this.#scratch = pool.allocate((MAX_INSTRUCTIONS + 2) * RECORD_SIZE, 64);
@@ -150,21 +150,23 @@ export class BlockCache {
     const { instructions } = this.#decoder.decode(Math.floor(key / 16), key % 16, within, MAX_INSTRUCTIONS)!;
     const { forms } = this.#writer.prepare(instructions, key % 16, { fuse: false });
     const { u8 } = this.#pool.views;
-    return instructions.map((instruction, number) => {
-      const isFused = u8[this.recordAt(block, instruction.offset) + RECORD.count] > 1;
-      return { ...instruction, form: forms[number], isFused };
+    return instructions.map(({ decoded, offset, length }, number) => {
+      const isFused = u8[this.recordAt(block, offset) + RECORD.count] > 1;
+      return { decoded, offset, length, form: forms[number], isFused };
     });
   }
 
   /** Host address of the record that holds a block's instruction at an offset in its page. */
   recordAt(block: number, offset: number): number {
     const { u16 } = this.#pool.views;
-    let record = block;
-    for (let left = this.index.records(block); left > 1; left--) {
-      if (u16[(record + RECORD_SIZE + RECORD.pageOffset) >>> 1] > offset) break;
-      record += RECORD_SIZE;
+    let first = 0;
+    let end = this.index.records(block);
+    while (end - first > 1) {
+      const middle = (first + end) >>> 1;
+      if (u16[(block + middle * RECORD_SIZE + RECORD.pageOffset) >>> 1] > offset) end = middle;
+      else first = middle;
     }
-    return record;
+    return block + first * RECORD_SIZE;
   }
 
   /** One instruction of a block, by its page offset. The block's own page, whatever the tables say by now: it is running. */

@@ -1,6 +1,6 @@
 /**
  * What the interpreter compiles, without a memory to work on: the loop (one module per code width), the memory
- * functions, and the cold functions, which are compiled when a block first needs them. Whoever runs the same code gets
+ * functions, and the cold functions, each of which is compiled when it is first called. Whoever runs the same code gets
  * the same modules, so that a second guest costs no compilation. It knows no pool and no guest: runtimes make instances.
  */
 import { HELPERS } from '../../cpu/helpers.ts';
@@ -11,6 +11,7 @@ import { ModuleBuilder } from '../../wasm/module-builder.ts';
 import { buildEmittedHelpers, createEmittedCallWriter, needsEmittedModule } from '../lowering/emitted-helpers.ts';
 import { buildHandlerEntryModule } from '../lowering/system/handler-entry-module.ts';
 import { COLD_PARAMETERS, helpersOf, lowerCold } from './cold-lowering.ts';
+import { buildFirstCall } from './first-call.ts';
 import { type CatalogForm, FormCatalog } from './form-catalog.ts';
 import { type AnyHelper, createHelperCall, type HelperCall } from './helper-call.ts';
 import { buildRunModule } from './loop/run-module.ts';
@@ -45,6 +46,7 @@ export class CodeLibrary {
   readonly chainsRegions: boolean;
   readonly #loops = new Map<boolean, WebAssembly.Module>();
   readonly #memoryFunctions = new Map<boolean, WebAssembly.Module>();
+  #firstCall: WebAssembly.Module | undefined;
   readonly #emittedHelpers = new Map<boolean, WebAssembly.Module>();
   #handlerEntry: WebAssembly.Module | undefined;
   readonly #coldModules = new Map<string, WebAssembly.Module>();
@@ -71,6 +73,12 @@ export class CodeLibrary {
         }),
       ),
     );
+  }
+
+  /** See `buildFirstCall`. */
+  firstCall(): WebAssembly.Module {
+    this.#firstCall ??= new WebAssembly.Module(buildFirstCall({ maximumPages: MAXIMUM_PAGES }));
+    return this.#firstCall;
   }
 
   /** Imports `memory`, `slow`, `slowSegment`; exports an access function for each kind and width. */

@@ -2,12 +2,13 @@
  * All forms that guests have used, by number. A form is a row's encoding specialised to sizes, to register or memory,
  * to a repeat prefix and a condition. Forms are traced when they are first met.
  */
+import { InternalError } from '../../base/errors.ts';
 import { findNeededInSequence } from '../../ir/liveness.ts';
 import { ValueInterner } from '../../ir/value-interner.ts';
 import type { DecodedInstruction } from '../../isa/decoded-instruction.ts';
 import type { Encoding, InstructionRow } from '../../isa/instruction.ts';
 import { OPERAND_KINDS, type OperandKind } from '../../isa/operand-kind.ts';
-import { type FormKey, traceForm } from '../../isa/trace.ts';
+import { type Form, type FormKey, traceForm } from '../../isa/trace.ts';
 import type { FormStatement } from '../lowering/form-lowering.ts';
 import { PLACE_LOCATIONS } from '../lowering/place-locations.ts';
 import { isRestartable } from '../lowering/restartable.ts';
@@ -54,8 +55,11 @@ export class FormCatalog {
   /** Handlers of pairs, by the numbers of the two. */
   readonly #pairs = new Map<number, number>();
   readonly #firstOfPair = new Map<number, number>();
-  readonly #fused = new Map<string, CatalogForm>();
-  readonly #forms: CatalogForm[] = [];
+  /** By `fusedKey`: handlers, and forms that were met. */
+  readonly #fusedNumbers = new Map<number, number>();
+  readonly #fused = new Map<number, CatalogForm>();
+  /** By the numbers of their functions and handlers. */
+  readonly #byNumber = new Map<number, CatalogForm>();
   /** Of all forms: they have most of their values in common. */
   readonly #interner = new ValueInterner();
   #next: number;
@@ -68,22 +72,23 @@ export class FormCatalog {
     const producers: typeof hot = [];
     const branches = new Map<number, readonly FormStatement[]>();
     for (const { row, key } of hotKeys(rows)) {
-      const { statements } = traceForm(key, this.#interner);
+      const { statements, uses } = traceForm(key, this.#interner);
       if (row.repeat || !isRestartable(statements)) continue;
-      const name = this.#name(key, 'none');
+      const name = this.#name(key, 'none', uses);
       const condition = key.encoding[0].includes('+cc') ? `|${key.condition}` : '';
       const form = { name, label: `${key.encoding.join(' ')}|${key.memory ? 'm' : 'r'}${condition}`, statements };
       hot.push(form);
       producers.push(form);
       if (isFlagBranch(statements)) branches.set(key.condition, statements);
     }
-    for (const { name, label, statements } of producers) {
+    for (const [index, { name, label, statements }] of producers.entries()) {
+      this.#hotNumbers.set(name, PSEUDO.COUNT + index);
       for (const condition of fusableConditions(statements)) {
         const fused = fuse(statements, branches.get(condition)!, this.#interner);
+        this.#fusedNumbers.set(fusedKey(PSEUDO.COUNT + index, condition), PSEUDO.COUNT + hot.length);
         hot.push({ name: `${name}+${condition}`, label: `${label}+${condition}`, statements: fused });
       }
     }
-    for (const [index, { name }] of hot.entries()) this.#hotNumbers.set(name, PSEUDO.COUNT + index);
     const handlers: HotHandler[] = hot.map(({ statements }) => ({ forms: [statements], segmented: false }));
     const byLabel = new Map(hot.map((form, index) => [form.label, { ...form, number: PSEUDO.COUNT + index }]));
     const labelled = (label: string) => {
@@ -121,6 +126,13 @@ export class FormCatalog {
   /** The handler of the first alone where `number` is that of a pair, else the same number. */
   firstOf(number: number): number {
     return this.#firstOfPair.get(number) ?? number;
+  }
+
+  /** The form whose function or handler has a number; of a pair's handler, the first of the two. @throws InternalError if there is none */
+  numbered(number: number): CatalogForm {
+    const form = this.#byNumber.get(this.firstOf(number));
+    if (form === undefined) throw new InternalError(`no form has the handler ${number}`);
+    return form;
   }
 
   /** Different values in the statements of all forms so far. */
@@ -174,12 +186,11 @@ export class FormCatalog {
   /** The fused form of a compare and the branch that follows, if there is one. */
   fusedForm(first: CatalogForm, second: CatalogForm): CatalogForm | undefined {
     if (first.hotNumber === undefined || second.hotNumber === undefined || !first.key || !second.key) return undefined;
-    if (!isFlagBranch(second.statements)) return undefined;
-    const name = `${this.#name(first.key, 'none')}+${second.key.condition}`;
-    const known = this.#fused.get(name);
+    const key = fusedKey(first.hotNumber, second.key.condition);
+    const hotNumber = this.#fusedNumbers.get(key);
+    if (hotNumber === undefined || !isFlagBranch(second.statements)) return undefined;
+    const known = this.#fused.get(key);
     if (known) return known;
-    const hotNumber = this.#hotNumbers.get(name);
-    if (hotNumber === undefined) return undefined;
     const form: CatalogForm = {
       key: undefined,
       number: this.#next++,
@@ -187,15 +198,14 @@ export class FormCatalog {
       segmentedNumber: undefined,
       count: 2,
       wide: false,
-      statements: fuse(first.statements, second.statements, this.#interner),
+      statements: this.hotHandlers[hotNumber - PSEUDO.COUNT].forms[0],
       repeat: 'none',
       bulk: undefined,
       addressSize: 32,
       endsBlock: false,
     };
-    this.#fused.set(name, form);
-    this.#forms.push(form);
-    return form;
+    this.#fused.set(key, form);
+    return this.#enter(form);
   }
 
   /** A form that is no instruction of the table: it only raises a fault. */
@@ -232,8 +242,8 @@ export class FormCatalog {
     return this.#register(name, {
       key,
       number: this.#next++,
-      hotNumber: repeat === 'none' ? this.#hotNumbers.get(this.#name(key, 'none')) : undefined,
-      segmentedNumber: this.#segmentedNumbers.get(this.#name(key, repeat)),
+      hotNumber: this.#hotNumbers.get(name),
+      segmentedNumber: this.#segmentedNumbers.get(name),
       count: 1,
       wide: key.longMode,
       statements: form.statements,
@@ -246,11 +256,17 @@ export class FormCatalog {
 
   #register(name: string, form: CatalogForm): CatalogForm {
     this.#byKey.set(name, form);
-    this.#forms.push(form);
+    return this.#enter(form);
+  }
+
+  #enter(form: CatalogForm): CatalogForm {
+    for (const number of [form.number, form.hotNumber, form.segmentedNumber]) {
+      if (number !== undefined) this.#byNumber.set(number, form);
+    }
     return form;
   }
 
-  #name(key: FormKey, repeat: string, uses = { addressSize: true, stackSize: true }): string {
+  #name(key: FormKey, repeat: string, uses: Form['uses']): string {
     return [
       this.#encodingNumbers.get(key.encoding),
       key.operandSize,
@@ -263,6 +279,9 @@ export class FormCatalog {
     ].join(' ');
   }
 }
+
+/** Of a compare, by the number of its handler, and the branch on a condition behind it. */
+const fusedKey = (hotNumber: number, condition: number): number => hotNumber * 16 + condition;
 
 /** Two forms that follow each other. Nobody sees the first's flags if the second sets them anew before it could leave. */
 function pairOfForms(first: readonly FormStatement[], second: readonly FormStatement[]): HotHandler['forms'] {

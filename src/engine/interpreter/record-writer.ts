@@ -2,13 +2,13 @@
 import { MODE } from '../../cpu/mode-key.ts';
 import { GPR_SLOT, SEGMENT_STRIDE, STATE, ZERO_SLOT } from '../../cpu/state-layout.ts';
 import type { DecodedInstruction } from '../../isa/decoded-instruction.ts';
+import type { Encoding } from '../../isa/instruction.ts';
 import { OPERAND_KINDS, type OperandKind } from '../../isa/operand-kind.ts';
 import { GPR, SEGMENT } from '../../isa/semantics.ts';
 import type { Pool } from '../../memory/pool.ts';
 import { type BlockInstruction, decodeMode } from '../blocks/block-decoder.ts';
-import type { CatalogForm } from './form-catalog.ts';
+import type { CatalogForm, FormCatalog } from './form-catalog.ts';
 import { RECORD, RECORD_SIZE } from './record-layout.ts';
-import type { InterpreterRuntime } from './runtime.ts';
 
 interface InstructionRecord {
   /** Undefined: a record that only faults. */
@@ -19,6 +19,14 @@ interface InstructionRecord {
   readonly length: number;
 }
 
+/** Which of an encoding's registers are bytes. */
+interface ByteRegisters {
+  readonly reg: boolean;
+  readonly rm: boolean;
+}
+
+const NO_BYTES: ByteRegisters = { reg: false, rm: false };
+
 /** What the records of a block say, in order. */
 export interface BlockRecords {
   readonly forms: readonly CatalogForm[];
@@ -28,20 +36,21 @@ export interface BlockRecords {
 
 export class RecordWriter {
   readonly #pool: Pool;
-  readonly #runtime: InterpreterRuntime;
+  readonly #catalog: FormCatalog;
+  readonly #bytes = new Map<Encoding, ByteRegisters>();
 
-  constructor(pool: Pool, runtime: InterpreterRuntime) {
+  constructor(pool: Pool, catalog: FormCatalog) {
     this.#pool = pool;
-    this.#runtime = runtime;
+    this.#catalog = catalog;
   }
 
-  /** Finds the forms, and puts their functions into the table. `fuse`: a compare and the branch behind it become one. */
+  /** Finds the forms. `fuse`: a compare and the branch behind it become one. */
   prepare(
     instructions: readonly BlockInstruction[],
     modeKey: number,
     { fuse }: { readonly fuse: boolean },
   ): BlockRecords {
-    const { catalog } = this.#runtime;
+    const catalog = this.#catalog;
     const mode = decodeMode(modeKey);
     const forms: CatalogForm[] = [];
     const records: InstructionRecord[] = [];
@@ -62,7 +71,6 @@ export class RecordWriter {
         records.push({ first: decoded, second: undefined, offset, length });
       }
     }
-    this.#runtime.compile(forms);
     return { forms, records, modeKey };
   }
 
@@ -99,24 +107,30 @@ export class RecordWriter {
       return (isFlat32(modeKey) && first?.memory ? form.segmentedNumber : undefined) ?? form.number;
     });
     for (let index = 0; index + 1 < numbers.length; index++) {
-      const pair = this.#runtime.pairHandler(forms[index], numbers[index], numbers[index + 1]);
+      const pair = this.#catalog.pairOf(numbers[index], numbers[index + 1]);
       if (pair !== undefined) numbers[index++] = pair;
     }
     return numbers;
   }
 
+  #byteRegisters(encoding: Encoding): ByteRegisters {
+    let known = this.#bytes.get(encoding);
+    if (known === undefined) {
+      const kinds = encoding.slice(1).map((name) => OPERAND_KINDS[name as keyof typeof OPERAND_KINDS] as OperandKind);
+      const sources = new Set(kinds.filter(({ width }) => width === 8).map(({ source }) => source));
+      known = { reg: sources.has('reg'), rm: sources.has('rm') || sources.has('rmReg') || sources.has('opcode') };
+      this.#bytes.set(encoding, known);
+    }
+    return known;
+  }
+
   #fields(address: number, instruction: DecodedInstruction, branch: DecodedInstruction | undefined): void {
     const { u8, u16, u32 } = this.#pool.views;
-    const { reg, rm, memory, encoding, row, rex } = instruction;
-    const kinds = encoding.slice(1).map((name) => OPERAND_KINDS[name as keyof typeof OPERAND_KINDS] as OperandKind);
-    const slot = (number: number, sources: readonly string[]) => {
-      const high =
-        !rex && number >= 4 && number < 8 && kinds.some(({ source, width }) => width === 8 && sources.includes(source));
-      return high ? (number - 4) * GPR_SLOT + 1 : number * GPR_SLOT;
-    };
-    u8[address + RECORD.reg] = slot(reg, ['reg']);
+    const { reg, rm, memory, row, rex } = instruction;
+    const bytes = rex ? NO_BYTES : this.#byteRegisters(instruction.encoding);
+    u8[address + RECORD.reg] = registerAt(reg, bytes.reg);
     u8[address + RECORD.regNumber] = reg;
-    u8[address + RECORD.rm] = slot(rm, ['rm', 'rmReg', 'opcode']);
+    u8[address + RECORD.rm] = registerAt(rm, bytes.rm);
     u8[address + RECORD.rmNumber] = rm;
     u8[address + RECORD.base] = ZERO_SLOT;
     u8[address + RECORD.index] = ZERO_SLOT;
@@ -140,6 +154,10 @@ export class RecordWriter {
     if (branch) u32[(address + RECORD.branch) >>> 2] = Number(branch.immediates[0] & 0xffff_ffffn);
   }
 }
+
+/** State offset of a general register; of AH, CH, DH, BH where bytes have the numbers 4 to 7. */
+const registerAt = (number: number, isByte: boolean): number =>
+  isByte && number >= 4 && number < 8 ? (number - 4) * GPR_SLOT + 1 : number * GPR_SLOT;
 
 function isFlat32(modeKey: number): boolean {
   const flat = MODE.FLAT | MODE.CODE32 | MODE.STACK32;

@@ -32,7 +32,8 @@ export class InterpreterRuntime {
   active!: EmittedCodeHost;
   readonly #pool: Pool;
   readonly #library: CodeLibrary;
-  #table = new WebAssembly.Table({ element: 'anyfunc', initial: TABLE_SIZE, maximum: TABLE_SIZE });
+  /** Functions of records, by handler number. */
+  #table: WebAssembly.Table;
   /** Functions of translated regions. */
   regions = new RegionTable();
   readonly boundForms = new BoundForms();
@@ -40,12 +41,12 @@ export class InterpreterRuntime {
   #memoryFunctions: { narrow?: WebAssembly.Exports; wide?: WebAssembly.Exports } = {};
   #emittedHelpers: { narrow?: WebAssembly.Exports; wide?: WebAssembly.Exports } = {};
   #handlerEntry: HandlerEntryFunctions | undefined;
-  /** Forms whose functions are in the table. */
-  readonly #compiled = new Set<CatalogForm>();
+  readonly #functions = new Map<CatalogForm, CallableFunction>();
 
   constructor(pool: Pool, library: CodeLibrary) {
     this.#pool = pool;
     this.#library = library;
+    this.#table = this.#createTable();
   }
 
   get catalog(): FormCatalog {
@@ -91,23 +92,6 @@ export class InterpreterRuntime {
     this.#accessFunctions(false);
   }
 
-  /** Puts the functions of these forms into the table. */
-  compile(forms: readonly CatalogForm[]): void {
-    const missing = forms.filter((form) => !this.#compiled.has(form));
-    if (missing.length === 0) return;
-    for (const wide of [false, true]) {
-      const ofWidth = [...new Set(missing.filter((form) => form.wide === wide))];
-      if (ofWidth.length > 0) this.#link(ofWidth, wide);
-    }
-  }
-
-  /** The handler for two records in a row, if there is one; where it can't go on, the function of the first does. */
-  pairHandler(form: CatalogForm, first: number, second: number): number | undefined {
-    const pair = this.catalog.pairOf(first, second);
-    if (pair !== undefined && this.#table.get(pair) === null) this.#table.set(pair, this.#table.get(form.number));
-    return pair;
-  }
-
   /** Lets go of the pool's memory, which all code at work in it holds. */
   dispose(): void {
     this.#table = new WebAssembly.Table({ element: 'anyfunc', initial: 0 });
@@ -116,7 +100,7 @@ export class InterpreterRuntime {
     this.#memoryFunctions = {};
     this.#emittedHelpers = {};
     this.#handlerEntry = undefined;
-    this.#compiled.clear();
+    this.#functions.clear();
   }
 
   #createHandlerEntry(): HandlerEntryFunctions {
@@ -159,24 +143,36 @@ export class InterpreterRuntime {
     return this.#emittedHelpers[width];
   }
 
-  #link(forms: readonly CatalogForm[], wide: boolean): void {
+  /** What no record has called yet is provided when it is. */
+  #createTable(): WebAssembly.Table {
+    const table = new WebAssembly.Table({ element: 'anyfunc', initial: 0, maximum: TABLE_SIZE });
+    const provide = (number: number) => table.set(number, this.#functionOf(this.catalog.numbered(number)));
+    const { exports } = new WebAssembly.Instance(this.#library.firstCall(), {
+      host: { memory: this.#pool.memory, table, provide },
+    });
+    table.grow(TABLE_SIZE, exports.firstCall);
+    return table;
+  }
+
+  #functionOf(form: CatalogForm): CallableFunction {
+    let known = this.#functions.get(form);
+    if (known === undefined) this.#functions.set(form, (known = this.#link(form)));
+    return known;
+  }
+
+  #link(form: CatalogForm): CallableFunction {
     const library = this.#library;
-    const { exports } = new WebAssembly.Instance(library.coldFunctions(forms, { wide }), {
+    const { wide } = form;
+    const { exports } = new WebAssembly.Instance(library.coldFunctions([form], { wide }), {
       host: {
         memory: this.#pool.memory,
         ...this.#accessFunctions(wide),
-        ...(library.needsEmittedHelpers(forms) && this.#emittedFunctions(wide)),
+        ...(library.needsEmittedHelpers([form]) && this.#emittedFunctions(wide)),
         helper: (_state: number, number: number) => (this.active.callHelper(library.helperCalls[number]) ? 1 : 0),
         raise: (_state: number, vector: number, errorCode: number, cause: number) =>
           this.active.raise(vector, errorCode, library.causes[cause]),
       },
     });
-    forms.forEach((form, index) => {
-      const compiled = exports[`form${index}`];
-      this.#table.set(form.number, compiled);
-      if (form.hotNumber !== undefined) this.#table.set(form.hotNumber, compiled);
-      if (form.segmentedNumber !== undefined) this.#table.set(form.segmentedNumber, compiled);
-      this.#compiled.add(form);
-    });
+    return exports.form0 as CallableFunction;
   }
 }

@@ -57,6 +57,9 @@ interface BlockForm {
   readonly giver: number | undefined;
 }
 
+const NONE: readonly never[] = [];
+const NO_USES: ReadonlyMap<Value, number> = new Map();
+
 /** Segments that are flat wherever regions run. */
 const FLAT: ReadonlySet<SegmentRef> = new Set([SEGMENT.ES, SEGMENT.SS, SEGMENT.DS]);
 
@@ -137,11 +140,12 @@ export class BlockLowering extends FormLowering {
     }
     let live = ALL_FLAGS;
     const result: BlockForm[] = [];
-    for (const [index, { form, giver }] of [...forms.entries()].reverse()) {
+    for (let index = forms.length - 1; index >= 0; index--) {
+      const { form, giver } = forms[index];
       if (this.#block.instructions[index].way === 'called') {
         // The interpreter finds everything in the state block.
         live = ALL_FLAGS;
-        result.push({ statements: [], uses: new Map(), giver });
+        result.push({ statements: NONE, uses: NO_USES, giver });
         continue;
       }
       const { statements, uses, liveBefore } = form.needed(live, { lends: lenders.has(index) });

@@ -12,7 +12,7 @@ import type { Place, SegmentRef } from '../../isa/operand.ts';
 import { STATUS_FLAGS } from '../../isa/semantics.ts';
 import { partialHelper } from '../lowering/emitted-helpers.ts';
 import type { FormStatement } from '../lowering/form-lowering.ts';
-import { PLACE_LOCATIONS } from '../lowering/place-locations.ts';
+import { FLAG_WORDS, PLACE_LOCATIONS } from '../lowering/place-locations.ts';
 import { isRestartable } from '../lowering/restartable.ts';
 import { countUses } from '../lowering/value-lowering.ts';
 import { findX87Effect, type X87Effect } from './x87/x87-effect.ts';
@@ -38,6 +38,9 @@ export interface NeededForm {
   readonly uses: ReadonlyMap<Value, number>;
   readonly liveBefore: FlagSet;
 }
+
+const NO_FLAGS: ReadonlyMap<string, Value> = new Map();
+const NO_TEMPORARIES: ReadonlySet<number> = new Set();
 
 /** Instructions for which it is kept what comes of their flags; then all are forgotten. */
 const MOST_GIVERS = 32;
@@ -67,19 +70,17 @@ export class BoundForm {
 
   private constructor(statements: readonly FormStatement[]) {
     this.statements = statements;
-    this.registersWritten = registersOf(statements, 'write');
-    this.registers = this.registersWritten | registersOf(statements, 'read');
+    const traits = traitsOf(statements);
+    this.registersWritten = traits.written;
+    this.registers = traits.written | traits.read;
+    this.onlyFaults = traits.onlyFaults;
+    this.keepsCarry = traits.keepsCarry;
+    this.changesFlags = traits.changesFlags;
+    this.#readsFlags = traits.readsFlags;
     this.transfer = transferOf(statements);
     this.isRestartable = isRestartable(statements, partialHelper);
-    this.x87 = this.isRestartable ? findX87Effect(statements) : undefined;
-    this.onlyFaults = someStatement(statements, (one) => one.kind === 'raise' && one.condition === undefined);
-    this.gives = flagsGiven(statements);
-    this.keepsCarry = someStatement(
-      statements,
-      (one) => one.kind === 'flags' && one.values.OF?.op === 'overflow' && one.values.CF === undefined,
-    );
-    this.changesFlags = someStatement(statements, mayChangeFlags);
-    this.#readsFlags = someStatement(statements, (one) => one.kind === 'read' && one.place.space === 'flag');
+    this.x87 = this.isRestartable && traits.calls ? findX87Effect(statements) : undefined;
+    this.gives = traits.changesFlags ? flagsGiven(statements) : NO_FLAGS;
   }
 
   static bind(form: readonly FormStatement[], instruction: DecodedInstruction): BoundForm {
@@ -117,20 +118,22 @@ export class BoundForm {
   }
 
   #findNeeded(live: FlagSet, lends: boolean): NeededForm {
-    const dead = STATUS_FLAGS.filter((_, index) => (live & (1 << index)) === 0);
-    const locations = new Set(PLACE_LOCATIONS.all);
-    for (const flag of dead) locations.delete(flag);
+    let locations = PLACE_LOCATIONS.all;
+    for (let index = 0; index < STATUS_FLAGS.length; index++)
+      if ((live & (1 << index)) === 0) locations &= ~PLACE_LOCATIONS.flags[STATUS_FLAGS[index]];
     // Words that hold flags are looked at when something leaves; that is said by the flags themselves.
-    if (dead.length > 0) for (const word of ['flagResult', 'flagCarries']) locations.delete(word);
-    this.#temporaries ??= temporariesOf(this.statements);
-    const after = { locations, temporaries: lends ? this.#temporaries : new Set<number>() };
+    if (live !== ALL_FLAGS) locations &= ~FLAG_WORDS;
+    const temporaries = lends ? (this.#temporaries ??= temporariesOf(this.statements)) : NO_TEMPORARIES;
+    const after = { locations, temporaries };
     const { statements, before } = findNeeded(this.statements, after, PLACE_LOCATIONS);
     let liveBefore = 0;
-    for (const [index, flag] of STATUS_FLAGS.entries()) if (before.locations.has(flag)) liveBefore |= 1 << index;
+    for (let index = 0; index < STATUS_FLAGS.length; index++)
+      if ((before.locations & PLACE_LOCATIONS.flags[STATUS_FLAGS[index]]) !== 0) liveBefore |= 1 << index;
     return { statements, uses: countUses(statements), liveBefore };
   }
 
   #substitute(giver: BoundForm): BoundForm {
+    if (giver.gives.size === 0) return this;
     const values = new Map<number, Value>();
     const kept = this.statements.filter((one) => {
       const value = one.kind === 'read' && one.place.space === 'flag' ? giver.gives.get(one.place.flag) : undefined;
@@ -148,13 +151,40 @@ export class BoundForm {
   }
 }
 
-/** General registers that statements read, or write, as bits. */
-function registersOf(statements: readonly FormStatement[], kind: 'read' | 'write'): number {
-  let registers = 0;
+/** What statements do, in branches or not. */
+function traitsOf(statements: readonly FormStatement[]) {
+  // General registers read and written, as bits.
+  const traits = {
+    read: 0,
+    written: 0,
+    onlyFaults: false,
+    keepsCarry: false,
+    changesFlags: false,
+    readsFlags: false,
+    calls: false,
+  };
   forEachStatement(statements, (one) => {
-    if (one.kind === kind && one.place.space === 'gpr') registers |= 1 << one.place.register;
+    if (mayChangeFlags(one)) traits.changesFlags = true;
+    switch (one.kind) {
+      case 'read':
+        if (one.place.space === 'gpr') traits.read |= 1 << one.place.register;
+        if (one.place.space === 'flag') traits.readsFlags = true;
+        break;
+      case 'write':
+        if (one.place.space === 'gpr') traits.written |= 1 << one.place.register;
+        break;
+      case 'flags':
+        if (one.values.OF?.op === 'overflow' && one.values.CF === undefined) traits.keepsCarry = true;
+        break;
+      case 'raise':
+        if (one.condition === undefined) traits.onlyFaults = true;
+        break;
+      case 'call':
+        traits.calls = true;
+        break;
+    }
   });
-  return registers;
+  return traits;
 }
 
 /** Helpers whose code is part of the form either do all of their work, as the first result says, or decline before. */

@@ -11,6 +11,9 @@ import {
 import { noExits, type RegionFigures, type RegionOrigin } from '../profile/region-ledger.ts';
 import type { Translation } from './translation.ts';
 
+const NO_STRAYS: LiveRegion['strays'] = [];
+const NONE: readonly never[] = [];
+
 /** Where its code lies. */
 export interface RegionPlace {
   readonly origin: RegionOrigin;
@@ -33,6 +36,8 @@ export class LiveRegion {
   readonly address: number;
   readonly bytes: number;
   readonly #pool: Pool;
+  /** Which of the exits are accesses': all of these are looked at time and again. */
+  readonly #accesses: readonly number[];
 
   /** @param slot of its function in the table of regions */
   constructor(pool: Pool, translation: Translation, place: RegionPlace, slot: number) {
@@ -45,6 +50,7 @@ export class LiveRegion {
     const known = placeOfJump(pages.length, jumps.length) + exits.length * REGION_EXIT.SIZE;
     this.bytes = entries.length * REGION_ENTRY.SIZE + known;
     this.address = pool.allocate(this.bytes, 8);
+    this.#accesses = [...exits.keys()].filter((exit) => exits[exit].cause === 'memory');
     this.#write(place);
   }
 
@@ -67,8 +73,9 @@ export class LiveRegion {
   /** Instructions retired in it. */
   get retired(): number {
     const { u32 } = this.#pool.views;
+    const { length } = this.translation.entries;
     let retired = 0;
-    for (const selector of this.translation.entries.keys()) {
+    for (let selector = 0; selector < length; selector++) {
       const at = (this.entryAt(selector) + REGION_ENTRY.RETIRED) >>> 2;
       retired += u32[at] + u32[at + 1] * 2 ** 32;
     }
@@ -81,15 +88,36 @@ export class LiveRegion {
     return this.translation.exits.map((_, index) => u32[(this.exitAt(index) + REGION_EXIT.TAKEN) >>> 2]);
   }
 
-  /** By computed jump: how often it has left the region, and offsets to which it did, as far as they are remembered. */
+  get #hasStrayed(): boolean {
+    const { u32 } = this.#pool.views;
+    const { length } = this.translation.jumps;
+    for (let jump = 0; jump < length; jump++) if (u32[(this.#jumpAt(jump) + REGION_JUMP.TAKEN) >>> 2] > 0) return true;
+    return false;
+  }
+
+  /** By computed jump: how often it has left the region, and offsets to which it did, as far as they are remembered; empty if none has. */
   get strays(): readonly { readonly taken: number; readonly targets: readonly number[] }[] {
     const { u32 } = this.#pool.views;
+    if (!this.#hasStrayed) return NO_STRAYS;
     return this.translation.jumps.map((_, jump) => {
       const at = this.#jumpAt(jump);
       const targets = u32.subarray((at + REGION_JUMP.TARGETS) >>> 2, (at + REGION_JUMP.SIZE) >>> 2);
       const found = [...targets].filter((target) => target !== NO_TARGET).map((target) => target | 0);
       return { taken: u32[(at + REGION_JUMP.TAKEN) >>> 2], targets: found };
     });
+  }
+
+  /** Offsets of instructions whose accesses have left it at least so often. */
+  missing(least: number): readonly number[] {
+    const { u32 } = this.#pool.views;
+    const first = (this.exitAt(0) + REGION_EXIT.TAKEN) >>> 2;
+    let offsets: number[] | undefined;
+    for (const exit of this.#accesses) {
+      if (u32[first + exit * (REGION_EXIT.SIZE >>> 2)] < least) continue;
+      offsets ??= [];
+      offsets.push(this.translation.exits[exit].offset);
+    }
+    return offsets ?? NONE;
   }
 
   get entered(): number {
@@ -112,8 +140,9 @@ export class LiveRegion {
   /** Of a field of the entries. */
   #sum(field: number): number {
     const { u32 } = this.#pool.views;
+    const { length } = this.translation.entries;
     let sum = 0;
-    for (const selector of this.translation.entries.keys()) sum += u32[(this.entryAt(selector) + field) >>> 2];
+    for (let selector = 0; selector < length; selector++) sum += u32[(this.entryAt(selector) + field) >>> 2];
     return sum;
   }
 

@@ -191,13 +191,14 @@ export class RegionCache {
       }
       const [live, { block, place }] = value;
       // Another may have taken its place.
-      if (this.#entered(block) !== live) continue;
+      const isEntered = live.owns(this.#index.region(block));
+      if (!isEntered) continue;
       if (live.refused > MOST_REFUSED && live.refused > live.entered) {
         // Its pages lie elsewhere by now.
         this.#release(live);
         continue;
       }
-      const missing = missingOften(live);
+      const missing = live.missing(MISSES);
       const strays = this.#learnStrays(live, block, place);
       const isWorthMore = place.size === 'first' && live.retired >= this.#options.worth;
       const isToBeWidened = place.size === 'full' && strays && place.widened < MOST_WIDENED;
@@ -484,15 +485,6 @@ export class RegionCache {
     // It may be running, and have called what dropped it.
     this.#released.push(live);
   }
-}
-
-/** Offsets of instructions whose accesses have left a region often. */
-function missingOften(live: LiveRegion): number[] {
-  const { exits } = live.translation;
-  const often: number[] = [];
-  for (const [index, taken] of live.taken.entries())
-    if (taken >= MISSES && exits[index].cause === 'memory') often.push(exits[index].offset);
-  return often;
 }
 
 function addTo<Key, Value>(map: Map<Key, Set<Value>>, key: Key, value: Value): void {

@@ -71,9 +71,15 @@ export class RegionLocals {
     this.#code = code;
     this.#callsInterpreter = options.callsInterpreter;
     const local = () => code.newLocal(I32);
-    this.#written = forms.reduce((registers, form) => registers | form.registersWritten, 0);
-    this.#writesFlags = forms.some((form) => form.changesFlags);
-    const used = forms.reduce((registers, form) => registers | form.registers, 0);
+    let [used, written, writesFlags, keepsCarry] = [0, 0, false, false];
+    for (const form of forms) {
+      used |= form.registers;
+      written |= form.registersWritten;
+      writesFlags ||= form.changesFlags;
+      keepsCarry ||= form.keepsCarry;
+    }
+    this.#written = written;
+    this.#writesFlags = writesFlags;
     this.base = local();
     this.budget = local();
     this.reserve = local();
@@ -91,7 +97,7 @@ export class RegionLocals {
     this.tag = local();
     const triple = (): CarryLocals => ({ left: local(), right: local(), sum: local() });
     const carries = triple();
-    const carry = forms.some(({ keepsCarry }) => keepsCarry) ? triple() : carries;
+    const carry = keepsCarry ? triple() : carries;
     this.flags = { result: local(), carries, carry, deltas: local() };
     this.registers = Array.from({ length: 8 }, (_, number) => (used & (1 << number) ? local() : undefined));
   }

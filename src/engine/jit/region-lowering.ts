@@ -20,6 +20,7 @@ import { PAGE_SHIFT, pushFetchEntry } from '../lowering/fetch-entry.ts';
 import { LocalPool } from '../lowering/value-lowering.ts';
 import type { NumberFunctions } from '../lowering/x87/number-functions.ts';
 import { BlockLowering } from './block-lowering.ts';
+import type { BoundForm } from './bound-form.ts';
 import { writeDispatch } from './dispatch-lowering.ts';
 import { type Region, successorsOf } from './region.ts';
 import { type RegionExit, RegionExits } from './region-exits.ts';
@@ -49,18 +50,23 @@ export function lowerRegion(found: Region, { chained, numberFunctions }: RegionL
   const { region, plan } = planX87(found);
   const { blocks } = region;
   const code = new CodeWriter(REGION_PARAMETERS.length);
-  const instructions = blocks.flatMap((block) => block.instructions);
-  const emitted = instructions.filter(({ way }) => way === 'emitted');
-  const callsInterpreter = emitted.length < instructions.length;
-  const forms = emitted.map(({ form }) => form);
+  const forms: BoundForm[] = [];
+  let callsInterpreter = false;
+  for (const { instructions } of blocks) {
+    for (const { way, form } of instructions) {
+      if (way === 'emitted') forms.push(form);
+      else callsInterpreter = true;
+    }
+  }
   const locals = new RegionLocals(code, forms, { callsInterpreter });
   const entries = region.entries.map(({ block }) => block);
   if (plan) locals.x87 = new RegionX87(code, { around: locals, plan, entries, functions: numberFunctions });
   const jumpAt = (jump: number): number => placeOfJump(region.pages.length, jump);
   const exits = new RegionExits(jumpAt(region.jumps.length));
+  const successors = blocks.map(successorsOf);
   const graph: FlowGraph = {
     count: blocks.length,
-    successors: (node) => successorsOf(blocks[node]),
+    successors: (node) => successors[node],
     entries,
   };
   const isWithin = (offset: number) => {
@@ -385,14 +391,13 @@ function findNeeds(region: Region, graph: FlowGraph): readonly number[] {
   for (const block of reached) for (const next of graph.successors(block)) reached.add(next);
   const repeats = [...reached].filter((block) => region.blocks[block].followsRepeat);
   const checked = new Set([...findLoopHeaders(graph), ...graph.entries, ...repeats]);
-  const longest = new Map<number, number>();
+  const longest: number[] = [];
   const from = (block: number): number => {
-    const known = longest.get(block);
-    if (known !== undefined) return known;
-    const behind = graph.successors(block).map((next) => (checked.has(next) ? 0 : from(next)));
-    const length = region.blocks[block].instructions.length + Math.max(0, ...behind);
-    longest.set(block, length);
-    return length;
+    if (longest[block] !== undefined) return longest[block];
+    let behind = 0;
+    for (const next of graph.successors(block)) if (!checked.has(next)) behind = Math.max(behind, from(next));
+    longest[block] = region.blocks[block].instructions.length + behind;
+    return longest[block];
   };
   return region.blocks.map((_, block) => (checked.has(block) ? from(block) : 0));
 }

@@ -99,15 +99,26 @@ export interface Region {
 
 /** Blocks of the region that follow a block; the one that should stand behind it comes first. */
 export function successorsOf({ end }: RegionBlock): readonly number[] {
-  const targets: readonly (Target | undefined)[] =
-    end.kind === 'falls' || end.kind === 'jumps'
-      ? [end.to]
-      : end.kind === 'branches'
-        ? [end.next, end.taken]
-        : end.kind === 'computed'
-          ? [...end.candidates, end.dispatch, end.next]
-          : end.kind === 'dispatches'
-            ? end.candidates
-            : [];
-  return [...new Set(targets.map((target) => target?.block).filter((block) => block !== undefined))];
+  const successors: number[] = [];
+  const add = (target: Target | undefined) => {
+    if (target?.block !== undefined && !successors.includes(target.block)) successors.push(target.block);
+  };
+  switch (end.kind) {
+    case 'falls':
+    case 'jumps':
+      add(end.to);
+      break;
+    case 'branches':
+      add(end.next);
+      add(end.taken);
+      break;
+    case 'computed':
+      end.candidates.forEach(add);
+      add(end.dispatch);
+      add(end.next);
+      break;
+    case 'dispatches':
+      end.candidates.forEach(add);
+  }
+  return successors;
 }

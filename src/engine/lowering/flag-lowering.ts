@@ -112,9 +112,12 @@ export abstract class FlagLowering extends ValueLowering {
   }
 
   /** Sets the flags given; the others keep their values. */
-  protected writeFlags(given: Readonly<Record<string, Value>>): void {
-    const { DF, ...values } = given;
-    if (DF) this.#writeDirectionFlag(DF);
+  protected writeFlags(values: Readonly<Record<string, Value>>): void {
+    if (values.DF) {
+      const { DF, ...others } = values;
+      this.#writeDirectionFlag(DF);
+      return this.writeFlags(others);
+    }
     const { code } = this;
     const touched = (names: readonly string[]) => names.some((name) => name in values);
     if (Object.keys(values).length === 0) return;

@@ -48,9 +48,12 @@ export function countUses(statements: readonly Statement[]): ReadonlyMap<Value, 
       counts.set(value, uses + 1);
       if (uses > 0) return;
     }
-    for (const part of partsOf(value)) {
+    const parts = partsOf(value);
+    if (parts.length === 0) return;
+    const isMultiple = MULTIPLE_USE_OF_ARGUMENTS.has(value.op);
+    for (const part of parts) {
       visit(part);
-      if (MULTIPLE_USE_OF_ARGUMENTS.has(value.op)) visit(part);
+      if (isMultiple) visit(part);
     }
   };
   forEachStatement(statements, (statement) => {

@@ -128,7 +128,7 @@ const bsf = instruction({
   encodings: [['0F BC /r', 'rv', 'rmv']],
   flags: { writes: ['OF', 'SF', 'ZF', 'AF', 'PF', 'CF'] },
   execute({ dst, src }, b) {
-    bitScan(b, dst, src, b.countTrailingZeros);
+    bitScan(b, dst, src, (value) => b.countTrailingZeros(value));
   },
 });
 

@@ -38,8 +38,9 @@ function multiplyWide(b: Builder, left: Value, right: Value, signed: boolean): [
   if (width === 64) {
     return [b.mul(left, right), signed ? b.mulHighSigned(left, right) : b.mulHighUnsigned(left, right)];
   }
-  const extend = signed ? b.signExtend : b.zeroExtend;
-  const product = b.mul(extend(left, doubleOf(width)), extend(right, doubleOf(width)));
+  const extend = (value: Value) =>
+    signed ? b.signExtend(value, doubleOf(width)) : b.zeroExtend(value, doubleOf(width));
+  const product = b.mul(extend(left), extend(right));
   return [b.truncate(product, width), b.truncate(b.shr(product, width), width)];
 }
 

@@ -1,5 +1,5 @@
-import { describe, expect, it } from 'vitest';
-import { createCodeSpace, createSharedCode } from '../../../src/engine/code-space.ts';
+import { describe, expect, it, vi } from 'vitest';
+import { createSharedCode } from '../../../src/engine/code-space.ts';
 import { CodeLibrary, TABLE_SIZE } from '../../../src/engine/interpreter/code-library.ts';
 import { MOST_NODES } from '../../../src/ir/value-interner.ts';
 import type { DecodedInstruction } from '../../../src/isa/decoded-instruction.ts';
@@ -76,12 +76,34 @@ describe('code library', () => {
     for (const machine of machines) machine.dispose();
   });
 
-  it('gives the same module for the same forms, and links it with each memory', () => {
+  it('gives the same module for the same forms', () => {
+    const { library } = createSharedCode();
+    const form = library.catalog.faultForm(6, 'no such instruction', { wide: false });
+    const module = library.coldFunctions([form], { wide: false });
+    expect(library.coldFunctions([form], { wide: false })).toBe(module);
+  });
+
+  it('compiles the functions of what was executed, once each, and links them with each memory', () => {
     const code = createSharedCode();
-    const form = code.library.catalog.faultForm(6, 'no such instruction', { wide: false });
-    const module = code.library.coldFunctions([form], { wide: false });
-    expect(code.library.coldFunctions([form], { wide: false })).toBe(module);
-    for (const pool of [Pool.create(), Pool.create()]) createCodeSpace(pool, code).runtime.compile([form]);
+    const compiled = vi.spyOn(code.library, 'coldFunctions');
+    for (const start of [1, 2]) {
+      // mov al, start; test al, al; jnz over; cpuid; over: inc ax; inc ax; hlt
+      const bytes = Uint8Array.of(0xb0, start, 0x84, 0xc0, 0x75, 0x02, 0x0f, 0xa2, 0x40, 0x40, 0xf4);
+      const machine = new Pc({
+        name: 'machine',
+        memoryBytes: 2 ** 20,
+        cpu: 'i686',
+        engine: 'interpreter',
+        boot: { pieces: [{ address: 0x7c00, bytes }], entry: { mode: 'real', ip: 0x7c00 } },
+        powerOnTime: 0,
+        code,
+      });
+      machine.run({ instructions: 6 });
+      expect(machine.processor.state.reg32(0)).toBe(start + 2);
+      expect(compiled.mock.calls.map(([[{ key }]]) => key?.row.mnemonic)).toEqual(['mov', 'test', 'jcc', 'inc', 'hlt']);
+      compiled.mockClear();
+      machine.dispose();
+    }
   });
 
   it('compiles and links every x87 form, of all sizes: emitted code included', () => {

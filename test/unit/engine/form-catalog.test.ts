@@ -35,6 +35,26 @@ describe('form catalog', () => {
     expect(flagsOf(add, '8B /r rv rmv|r')).toBe(1); // mov: sets none
   });
 
+  it('knows the handler of a form that was first met in 16-bit code', () => {
+    const decoder = createDecoder(INSTRUCTIONS);
+    const fresh = new FormCatalog(INSTRUCTIONS);
+    const formOf = (mode: 16 | 32, bytes: readonly number[]) =>
+      fresh.formOf(decoder.decode(Uint8Array.from(bytes), 0, mode) as DecodedInstruction, {
+        stackSize: mode,
+        longMode: false,
+      });
+    const add = formOf(16, [0x66, 0x01, 0xd8]);
+    expect(add.hotNumber).toBeDefined();
+    expect(formOf(32, [0x01, 0xd8])).toBe(add);
+    // These depend on the size of addresses, and of the stack.
+    expect([formOf(16, [0x66, 0x01, 0x07]).hotNumber, formOf(16, [0x66, 0x50]).hotNumber]).toEqual([
+      undefined,
+      undefined,
+    ]);
+    expect(formOf(32, [0x01, 0x07]).hotNumber).toBeDefined();
+    expect(formOf(32, [0x50]).hotNumber).toBeDefined();
+  });
+
   it('keeps the loop within the size that V8 optimises in a fraction of a second', () => {
     const handlers = catalog.hotHandlers.length;
     expect(handlers).toBeGreaterThan(600);

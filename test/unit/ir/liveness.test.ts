@@ -77,14 +77,14 @@ describe('what nobody sees', () => {
     return { kind: 'when', condition, then, otherwise };
   };
   const bit: Value = { op: 'input', width: 1, name: 'bit' };
-  const locations = new Set(['register 0']);
+  const locations = PLACE_LOCATIONS.of(gpr(0));
   const find = (statements: FormStatement[]) =>
     findNeeded(statements, { locations, temporaries: new Set() }, PLACE_LOCATIONS);
 
   it('is a read that is not used, and what was computed for a write that is not seen', () => {
     const statements = [read(0, 1), read(1, 2), write(3, temporary(1)), write(0, temporary(0))];
     expect(find(statements).statements).toEqual([read(0, 1), write(0, temporary(0))]);
-    expect([...find(statements).before.locations]).toEqual(['register 1']);
+    expect(find(statements).before.locations).toBe(PLACE_LOCATIONS.of(gpr(1)));
   });
 
   it('is a write that another one replaces, but not one of which a part is left', () => {

@@ -107,7 +107,7 @@ describe('a region at work', () => {
 
   it('remembers where its computed jumps have left it to', () => {
     const { pool, live, word } = create();
-    expect(live.strays).toEqual(Array(2).fill({ taken: 0, targets: [] }));
+    expect(live.strays).toEqual([]);
     const jumps = word(live.entryAt(0) + REGION_ENTRY.REGION) + placeOfJump(2, 0);
     const second = jumps + REGION_JUMP.SIZE;
     pool.views.u32[(second + REGION_JUMP.TAKEN) >>> 2] = 9;
@@ -118,5 +118,13 @@ describe('a region at work', () => {
       { taken: 9, targets: [-5, 0x123] },
     ]);
     expect(live.taken).toEqual([0, 0, 0]);
+  });
+
+  it('names accesses that have left it often, and no other exits', () => {
+    const { pool, live } = create();
+    const first = live.exitAt(0);
+    expect(live.missing(1)).toEqual([]);
+    for (const index of EXITS.keys()) pool.views.u32[(first + index * REGION_EXIT.SIZE + REGION_EXIT.TAKEN) >>> 2] = 5;
+    expect([live.missing(5), live.missing(6)]).toEqual([[0x1010], []]);
   });
 });
