@@ -96,6 +96,8 @@ export class Pc implements Machine {
   readonly processor: Processor;
   readonly keyboard: Ps2Keyboard;
   readonly vga: VgaText;
+  /** PCI bus 0. */
+  readonly pci: PciBus;
   readonly serial: OutputChannel;
   readonly debugConsole: OutputChannel;
   readonly #image: ImageLoader;
@@ -161,6 +163,7 @@ export class Pc implements Machine {
     const debugExit = new DebugExit({ exit: (status) => this.#ask({ reason: 'debug-exit', status }) });
     const writeDebug = (byte: number) => this.debugConsole.put(byte);
     const pci = new PciBus({ ports, memory: this.memory });
+    this.pci = pci;
     const hostBridge = new I440fx({
       routeSegment: (segment, route) => this.memory.routeRam(...SHADOW_SEGMENTS[segment], route),
       routeSmram: (route) => this.memory.routeRam(...MEMORY.VGA_WINDOW, route),
