@@ -66,7 +66,15 @@ export class DisposedEngine implements Engine {
 }
 
 /** What things cost that a guest can make an engine do out of the ordinary, in units of `DispatchedCpu.spend`. */
-export const COST = { MEMORY_CALL: 2, HELPER: 4, REFERENCE_INSTRUCTION: 40, BLOCK: 60, CODE_WRITTEN: 60 } as const;
+export const COST = {
+  MEMORY_CALL: 2,
+  HELPER: 4,
+  REFERENCE_INSTRUCTION: 40,
+  BLOCK: 60,
+  CODE_WRITTEN: 60,
+  /** RAM was switched on or off. */
+  ROUTED: 40,
+} as const;
 
 /** The CPU as engines need it. */
 export interface DispatchedCpu extends Cpu {

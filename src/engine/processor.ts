@@ -32,7 +32,7 @@ import type { Pool } from '../memory/pool.ts';
 import { JUMP_CACHE_SIZE, JumpCache } from './blocks/jump-cache.ts';
 import { type BreakpointHit, BreakpointSet } from './breakpoints.ts';
 import type { CodeSpace } from './code-space.ts';
-import { DisposedEngine, type Engine } from './engine.ts';
+import { COST, DisposedEngine, type Engine } from './engine.ts';
 import type { EngineName } from './engine-name.ts';
 import { Interpreter } from './interpreter/interpreter.ts';
 import { DEFAULT_TRANSLATION, EAGER_TRANSLATION, type TranslationOptions } from './jit/translation-options.ts';
@@ -190,6 +190,10 @@ export class Processor implements Cpu {
     this.state = createCpuState(pool, pool.allocate(STATE_BLOCK_SIZE, 64));
     this.jumpCache = new JumpCache(this.state);
     this.mmu = new TlbMmu(this, (half) => this.jumpCache.forget(half));
+    this.memory.onRouted = () => {
+      this.mmu.flush('all');
+      this.spend(COST.ROUTED);
+    };
     this.engine =
       options.engine === 'reference'
         ? new ReferenceEngine(this, options.code.decoder)

@@ -176,6 +176,11 @@ export class Guest<M extends Machine = Machine> {
     this.#reset('host');
   }
 
+  pressPowerButton(): void {
+    this.machine.pressPowerButton();
+    this.#wakeUp();
+  }
+
   stop(): void {
     this.#finish({ reason: 'stopped', by: 'stop' });
   }
@@ -287,7 +292,8 @@ export class Guest<M extends Machine = Machine> {
         return this.#onTripleFault === 'reset' ? this.#reset('triple-fault', cause) : this.#finish({ reason, cause });
       }
       case 'halted':
-        return this.#finish({ reason: 'halted' });
+      case 'power-off':
+        return this.#finish({ reason: exit.reason });
       case 'debug-exit':
         return this.#finish({ reason: 'debug-exit', status: exit.status });
       case 'error':

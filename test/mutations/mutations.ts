@@ -13,6 +13,7 @@ import { JIT_LOWERING_MUTATIONS } from './jit-lowering-mutations.ts';
 import { JIT_MUTATIONS } from './jit-mutations.ts';
 import { JUMP_MUTATIONS } from './jump-mutations.ts';
 import { LOCKSTEP_MUTATIONS } from './lockstep-mutations.ts';
+import { PCI_MUTATIONS } from './pci-mutations.ts';
 import { SYSTEM_PATH_MUTATIONS } from './system-path-mutations.ts';
 import { TIME_MUTATIONS } from './time-mutations.ts';
 import { WALK_MUTATIONS } from './walk-mutations.ts';
@@ -614,5 +615,6 @@ export const MUTATIONS: readonly Mutation[] = [
 
   ...BENCH_MUTATIONS,
 
+  ...PCI_MUTATIONS,
   ...TIME_MUTATIONS,
 ];
