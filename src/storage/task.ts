@@ -46,12 +46,12 @@ export class TaskQueue {
   run<Result>(start: () => Task<Result>): Awaitable<Result> {
     const result = this.#last ? this.#last.then(() => runTask(start())) : runTask(start());
     if (!isPromise(result)) return result;
-    const ended = result.then(ignore, ignore).then(() => {
+    // Before whoever waits for the result goes on.
+    const clear = (): void => {
       if (this.#last === ended) this.#last = undefined;
-    });
+    };
+    const ended: Promise<void> = result.then(clear, clear);
     this.#last = ended;
     return result;
   }
 }
-
-const ignore = (): void => {};

@@ -34,8 +34,6 @@ export interface FileStoreOptions {
  */
 export class FileStore implements ByteStore {
   readonly path: string;
-  /** Same for all paths that lead to the file. */
-  readonly identity: string;
   readonly write?: (offset: number, bytes: Uint8Array) => void;
   #size: number;
   readonly #file: number;
@@ -46,10 +44,8 @@ export class FileStore implements ByteStore {
   #failure: StorageError | undefined;
 
   private constructor(path: string, file: number, options: { writable: boolean; unlock: () => void }) {
-    const { dev, ino, size } = fstatSync(file, { bigint: true });
     this.path = path;
-    this.identity = `${dev}:${ino}`;
-    this.#size = Number(size);
+    this.#size = fstatSync(file).size;
     this.#file = file;
     this.#unlock = options.unlock;
     if (options.writable) this.write = (offset, bytes) => this.#write(offset, bytes);
