@@ -8,6 +8,9 @@ import { RawImage } from './raw-image.ts';
 import { sniff } from './sniff-image.ts';
 import { StorageError } from './storage-error.ts';
 import { type Awaitable, runTask, type Task, wait } from './task.ts';
+import { openVdi } from './vdi-image.ts';
+import { openVhd } from './vhd-image.ts';
+import { openVmdk } from './vmdk-image.ts';
 
 /** A file, found but not opened. */
 export interface ImageFile {
@@ -34,6 +37,8 @@ export interface OpenImageOptions {
   /** Default: read only. Backing files are always. */
   readonly writable?: boolean;
 }
+
+const OPENERS = { vmdk: openVmdk, vdi: openVdi, vhd: openVhd } as const;
 
 /** As QEMU names them in images. */
 const FORMAT_NAMES: Readonly<Record<string, ImageFormat>> = {
@@ -75,7 +80,8 @@ function* openChain(
         return yield* named(file, Qcow2Image.open(image, { backing, writable: options.writable ?? false }));
       }
       default:
-        throw new UserError(`${file.name}: images of the format ${format} are not supported`);
+        if (options.writable) throw new UserError(`${file.name}: images of the format ${format} can only be read`);
+        return yield* named(file, OPENERS[format](bytes));
     }
   } catch (error) {
     yield* wait(backing?.close());

@@ -9,7 +9,7 @@ export interface DiskModel {
 }
 
 export const createModel = (bytes: Uint8Array): DiskModel => ({
-  bytes: bytes.slice(),
+  bytes: new Uint8Array(bytes),
   counts: { reads: 0, writes: 0, overlapping: 0 },
 });
 
@@ -34,7 +34,9 @@ export async function exercise(
     } else {
       const wanted = model.bytes.slice(offset, offset + length);
       const compare = (found: Uint8Array) => {
-        if (Buffer.compare(found, wanted) !== 0) expect(found).toEqual(wanted);
+        if (Buffer.compare(found, wanted) === 0) return;
+        const at = wanted.findIndex((byte, index) => byte !== found[index]);
+        throw new Error(`read of ${length} bytes at ${offset}: byte ${at} is ${found[at]}, not ${wanted[at]}`);
       };
       const found = store.read(offset, length);
       answer = found instanceof Promise ? found.then(compare) : compare(found);

@@ -60,7 +60,10 @@ class Checker {
     this.#refer('the header', 0, this.#file.clusterBytes);
     const refcounts = yield* Refcounts.open(this.#file);
     this.#refer('the refcount table', refcountTableOffset, refcountTableClusters * this.#file.clusterBytes);
-    for (const offset of refcounts.blockOffsets()) this.#refer('a refcount block', offset, this.#file.clusterBytes);
+    for (const offset of refcounts.blockOffsets()) {
+      if (offset % this.#file.clusterBytes !== 0) this.#corrupted(`a refcount block at ${offset}`);
+      else this.#refer('a refcount block', offset, this.#file.clusterBytes);
+    }
     yield* this.#tables({ offset: l1Offset, entries: l1Entries, refcounts: undefined });
     yield* this.#snapshots();
     yield* this.#compare(refcounts);

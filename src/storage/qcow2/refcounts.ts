@@ -61,10 +61,10 @@ export class Refcounts {
     return getRefcount(block.view, this.#order, cluster % this.#perBlock);
   }
 
-  /** Of all that there are. @throws StorageError */
+  /** Entries of the table that are not 0, as they are. */
   *blockOffsets(): Generator<number> {
     for (let index = 0; index < this.#tableEntries; index++) {
-      const offset = this.#blockOffset(index);
+      const offset = this.#tableEntry(index);
       if (offset !== 0) yield offset;
     }
   }
@@ -123,10 +123,14 @@ export class Refcounts {
 
   #blockOffset(index: number): number {
     if (index >= this.#tableEntries) return 0;
-    const offset = this.#table.getUint32(index * 8) * 2 ** 32 + this.#table.getUint32(index * 8 + 4);
+    const offset = this.#tableEntry(index);
     if (offset % this.#file.clusterBytes !== 0 || !Number.isSafeInteger(offset))
       throw damaged(`a refcount block at ${offset}`);
     return offset;
+  }
+
+  #tableEntry(index: number): number {
+    return this.#table.getUint32(index * 8) * 2 ** 32 + this.#table.getUint32(index * 8 + 4);
   }
 
   #firstFree({ view }: Table, from: number): number {
