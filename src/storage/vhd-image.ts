@@ -23,9 +23,7 @@ export function* openVhd(store: ByteStore): Task<BlockStore> {
   if (type !== DISK_TYPE.FIXED && type !== DISK_TYPE.DYNAMIC) throw damaged(`disk type ${type}`);
   if (type === DISK_TYPE.FIXED) {
     if (size > store.size - FOOTER.bytes) throw damaged('the file is smaller than the disk: is it truncated?');
-    const locate = function* (block: number): Task<number> {
-      return block * FIXED_BLOCK;
-    };
+    const locate = (block: number): Task<number> => wait(block * FIXED_BLOCK);
     return new BlockImage({ format: 'vhd', store, size, blockBytes: FIXED_BLOCK, locate });
   }
   return yield* openDynamic(store, size, read64(footer, FOOTER.dataOffset));
