@@ -75,12 +75,18 @@ export class MemoryOverlay implements BlockStore {
     }
   }
 
-  flush(): void {}
+  flush(): Awaitable<void> {
+    return this.#queue.run(() => wait(undefined));
+  }
 
   close(): Awaitable<void> {
+    return this.#queue.run(() => this.#close());
+  }
+
+  *#close(): Task<void> {
     this.#slots.clear();
     this.#slabs.length = 0;
-    return this.#base.close();
+    yield* wait(this.#base.close());
   }
 
   #piece(index: number): Uint8Array | undefined {

@@ -32,7 +32,7 @@ export interface ImageFolder {
 }
 
 export interface OpenImageOptions {
-  /** Default: what its content says. A raw image whose content the guest chooses should be named so. */
+  /** Default: what its content says; then a raw image cannot be made to look like another format by writing. */
   readonly format?: ImageFormat | undefined;
   /** Default: read only. Backing files are always. */
   readonly writable?: boolean;
@@ -73,7 +73,7 @@ function* openChain(
     const format = options.format ?? (yield* named(file, sniff(bytes))).format;
     switch (format) {
       case 'raw':
-        return new RawImage(bytes, { readOnly: !options.writable });
+        return new RawImage(bytes, { readOnly: !options.writable, probed: options.format === undefined });
       case 'qcow2': {
         const image = yield* named(file, openQcow2(bytes));
         if (image.header.backing) backing = yield* openBacking(folder, image.header.backing, [...above, file]);
@@ -84,8 +84,11 @@ function* openChain(
         return yield* named(file, OPENERS[format](bytes));
     }
   } catch (error) {
-    yield* wait(backing?.close());
-    yield* wait(bytes.close());
+    try {
+      yield* wait(backing?.close());
+    } finally {
+      yield* wait(bytes.close());
+    }
     throw error;
   }
 }

@@ -30,27 +30,29 @@ export const FLOPPY_KIB = [160, 180, 320, 360, 720, 1200, 1440, 2880] as const;
 
 const LOOKED_AT = 0x9000;
 const MULTIBOOT = { MAGIC: 0x1bad_b002, SEARCHED: 8192 } as const;
-const VHD_FOOTER = 512;
 
 /** @throws StorageError if it cannot be read */
 export const sniffImage = (store: ByteStore): Awaitable<ImageIdentity> => runTask(sniff(store));
 
 export function* sniff(store: ByteStore): Task<ImageIdentity> {
   const head = yield* wait(store.read(0, Math.min(LOOKED_AT, store.size)));
-  const kind = kindOf(head, store.size);
-  if (kind === 'qcow2' || kind === 'vmdk' || kind === 'vdi' || kind === 'vhd') return { kind, format: kind };
-  // A fixed VHD is a raw image with a footer; any other content may stand at its beginning.
-  if (store.size > VHD_FOOTER && has(yield* wait(store.read(store.size - VHD_FOOTER, VHD_FOOTER)), 0, 'conectix'))
-    return { kind: 'vhd', format: 'vhd' };
-  return { kind, format: 'raw' };
+  const tail = store.size > SECTOR_BYTES ? yield* wait(store.read(store.size - SECTOR_BYTES, SECTOR_BYTES)) : head;
+  const format = formatOf(head, tail);
+  return { kind: format === 'raw' ? kindOf(head, store.size) : format, format };
 }
 
-function kindOf(head: Uint8Array, size: number): ImageKind {
-  if (size === 0) return 'empty';
+/** @param head the first sector, at least @param tail the last 512 bytes */
+export function formatOf(head: Uint8Array, tail: Uint8Array): ImageFormat {
   if (has(head, 0, 'QFI\xfb')) return 'qcow2';
   if (has(head, 0, 'KDMV') || has(head, 0, '# Disk DescriptorFile')) return 'vmdk';
   if (has(head, 0x40, '\x7f\x10\xda\xbe')) return 'vdi';
-  if (has(head, 0, 'conectix')) return 'vhd';
+  // A fixed VHD is a raw image with a footer; any other content may stand at its beginning.
+  return has(head, 0, 'conectix') || has(tail, 0, 'conectix') ? 'vhd' : 'raw';
+}
+
+/** Of a raw image. */
+function kindOf(head: Uint8Array, size: number): ImageKind {
+  if (size === 0) return 'empty';
   if (has(head, 0x8001, 'CD001')) return 'iso';
   const bootable = has(head, 0x1fe, '\x55\xaa');
   if (bootable && has(head, 0x202, 'HdrS')) return 'bzimage';

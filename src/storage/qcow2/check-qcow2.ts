@@ -24,6 +24,10 @@ const MOST_PROBLEMS = 10;
 /** As many counts as fit into 64 MiB: a file of 2 TiB, in clusters of 64 KiB. */
 const MOST_CLUSTERS = 2 ** 25;
 const MOST_COUNT = 0xffff;
+/** With so many the rest is no matter: in a hostile image there may be any number. */
+const MOST_CORRUPTIONS = 1000;
+/** Bytes of second-level tables: those of a disk of 1 TiB in clusters of 64 KiB, and of a hundred snapshots of it. */
+const MOST_TABLE_BYTES = 2 ** 34;
 /** Of a snapshot's entry in the snapshot table, without names and extra data. */
 const SNAPSHOT_BYTES = 40;
 
@@ -45,6 +49,7 @@ class Checker {
   #corruptions = 0;
   #leaks = 0;
   #allocated = 0;
+  #tableBytes = 0;
 
   constructor(file: Qcow2File) {
     this.#file = file;
@@ -55,7 +60,22 @@ class Checker {
   }
 
   *check(): Task<Qcow2Check> {
-    const { l1Offset, l1Entries, refcountTableOffset, refcountTableClusters, corrupt, size } = this.#header;
+    try {
+      yield* this.#checkAll();
+    } catch (error) {
+      if (!(error instanceof Hopeless)) throw error;
+    }
+    return {
+      corruptions: this.#corruptions,
+      leaks: this.#leaks,
+      problems: this.#problems,
+      allocated: this.#allocated,
+      clusters: Math.ceil(this.#header.size / this.#file.clusterBytes),
+    };
+  }
+
+  *#checkAll(): Task<void> {
+    const { l1Offset, l1Entries, refcountTableOffset, refcountTableClusters, corrupt } = this.#header;
     if (corrupt) this.#corrupted('it is marked as corrupt');
     this.#refer('the header', 0, this.#file.clusterBytes);
     const refcounts = yield* Refcounts.open(this.#file);
@@ -68,13 +88,6 @@ class Checker {
     yield* this.#snapshots();
     yield* this.#compare(refcounts);
     yield* this.#tables({ offset: l1Offset, entries: l1Entries, refcounts });
-    return {
-      corruptions: this.#corruptions,
-      leaks: this.#leaks,
-      problems: this.#problems,
-      allocated: this.#allocated,
-      clusters: Math.ceil(size / this.#file.clusterBytes),
-    };
   }
 
   /** @param refcounts if given, entries are compared with them, and not counted */
@@ -90,11 +103,18 @@ class Checker {
     const bytes = yield* this.#read(offset, entries * 8);
     if (!bytes) return;
     const first = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    // One that is referred to twice is counted twice, but need not be read again.
+    const seen = new Set<number>();
     for (let at = 0; at < entries * 8; at += 8) {
       const host = this.#offsetOf(first.getUint32(at), first.getUint32(at + 4));
       if (!host) continue;
       if (refcounts) yield* this.#compareCopied(refcounts, 'a second-level table', host, first.getUint32(at));
       else this.#refer('a second-level table', host, this.#file.clusterBytes);
+      if (seen.has(host)) continue;
+      seen.add(host);
+      this.#tableBytes += this.#file.clusterBytes;
+      if (this.#tableBytes > MOST_TABLE_BYTES)
+        throw new StorageError('unsupported', 'its tables are too many to be checked here');
       const second = yield* this.#read(host, this.#file.clusterBytes);
       if (second) yield* this.#secondLevel(second, refcounts, { count: !refcounts && !snapshot });
     }
@@ -200,9 +220,13 @@ class Checker {
   #corrupted(line: string): void {
     this.#corruptions++;
     this.#note(line);
+    if (this.#corruptions >= MOST_CORRUPTIONS) throw new Hopeless();
   }
 
   #note(line: string): void {
     if (this.#problems.length < MOST_PROBLEMS) this.#problems.push(line);
   }
 }
+
+/** Ends the check. */
+class Hopeless extends Error {}

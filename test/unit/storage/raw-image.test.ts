@@ -69,4 +69,18 @@ describe('a raw image', () => {
     expect(() => new RawImage(failing).close()).toThrow('broken');
     expect(closed).toBe(true);
   });
+
+  it('told by its content, cannot be made to look like another format', () => {
+    const image = new RawImage(new BytesStore(counting(4096)), { probed: true });
+    const refused = 'the raw image would be taken for qcow2: name its format to write that';
+    image.write(0, Uint8Array.of(0x51, 0x46));
+    expect(() => image.write(2, Uint8Array.of(0x49, 0xfb))).toThrow(refused);
+    expect(() => image.write(0, Uint8Array.of(0x51, 0x46, 0x49, 0xfb))).toThrow(refused);
+    expect(() => image.write(3000, new TextEncoder().encode(`${' '.repeat(584)}conectix`))).toThrow('taken for vhd');
+    image.write(512, Uint8Array.of(0x51, 0x46, 0x49, 0xfb));
+    image.write(0, Uint8Array.of(0x51, 0x46, 0x49, 0xfa));
+    expect(image.read(0, 4)).toEqual(Uint8Array.of(0x51, 0x46, 0x49, 0xfa));
+    const named = new RawImage(new BytesStore(counting(4096)));
+    named.write(0, Uint8Array.of(0x51, 0x46, 0x49, 0xfb));
+  });
 });
