@@ -3,6 +3,7 @@ import type { BlockStore } from '../../src/storage/block-store.ts';
 import { BytesStore } from '../../src/storage/bytes-store.ts';
 import { openImage } from '../../src/storage/open-image.ts';
 import { checkQcow2, type Qcow2Check } from '../../src/storage/qcow2/check-qcow2.ts';
+import { compressedQcow2 } from './compressed-qcow2.ts';
 import { CrashLog } from './crash-log.ts';
 import { emptyQcow2, GROWABLE, memoryImages } from './memory-images.ts';
 import { snapshotQcow2 } from './qcow2-snapshot.ts';
@@ -69,6 +70,13 @@ export const CRASH_IMAGES: [string, () => BytesStore][] = [
   ['small clusters, whose refcount table grows', () => emptyQcow2({ size: SIZE, clusterBits: 9, refcountOrder: 6 })],
   ['clusters of 4 KiB', () => emptyQcow2({ size: SIZE, clusterBits: 12 })],
   ['clusters of 64 KiB', () => emptyQcow2({ size: SIZE })],
+  [
+    'compressed clusters, several in each of the file',
+    () => {
+      const disk = Uint8Array.from({ length: SIZE }, (_, at) => 1 + (Math.floor(at / SECTOR) % 255));
+      return new BytesStore(compressedQcow2(disk, 'zlib').bytes, GROWABLE);
+    },
+  ],
   [
     'a snapshot, which shares all clusters',
     () => {
