@@ -51,14 +51,25 @@ export function assertUnlocked(path: string, name: string, own?: string): void {
   const folder = dirname(path);
   const prefix = prefixOf(path);
   const here = ownHolder().place;
-  for (const entry of readdirSync(folder)) {
+  for (const entry of listFolder(folder, { needed: own !== undefined })) {
     const file = join(folder, entry);
     if (!entry.startsWith(prefix) || file === own) continue;
     const [, pid, start, place] = /^(\d+)-(\d+)-([0-9a-z]+)$/.exec(entry.slice(prefix.length)) ?? [];
     if (place === undefined) continue;
     const holder: Holder = { pid: Number(pid), start, place };
-    if (place === here && !isAlive(holder)) rmSync(file, { force: true });
-    else throw inUse(name, holder, file);
+    if (place !== here || isAlive(holder)) throw inUse(name, holder, file);
+    // Who may only read leaves it there.
+    attempt(() => rmSync(file, { force: true }));
+  }
+}
+
+/** Who only reads may do so where he cannot see the folder. */
+function listFolder(folder: string, { needed }: { readonly needed: boolean }): string[] {
+  try {
+    return readdirSync(folder);
+  } catch (error) {
+    if (needed || (error as NodeJS.ErrnoException).code !== 'EACCES') throw error;
+    return [];
   }
 }
 
@@ -112,10 +123,12 @@ const commandOf = (pid: number): string =>
     .trim()
     .slice(0, 60);
 
-function quietly(read: () => string): string {
+const quietly = (read: () => string): string => attempt(read) ?? '';
+
+function attempt<Result>(action: () => Result): Result | undefined {
   try {
-    return read();
+    return action();
   } catch {
-    return '';
+    return undefined;
   }
 }

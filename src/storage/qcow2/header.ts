@@ -117,7 +117,8 @@ function parseFeatures(view: DataView) {
   if (low & INCOMPATIBLE.DATA_FILE) throw unsupported('an external data file');
   if (low & INCOMPATIBLE.EXTENDED_L2) throw unsupported('extended second-level entries (subclusters)');
   const known = INCOMPATIBLE.DIRTY | INCOMPATIBLE.CORRUPT | INCOMPATIBLE.COMPRESSION;
-  if (high !== 0 || (low & ~known) !== 0) throw unsupported(`incompatible feature bits ${hex(high)}:${hex(low)}`);
+  if (high !== 0 || (low & ~known) !== 0)
+    throw unsupported(`the set of incompatible features ${hex(high)}:${hex(low)}`);
   const headerLength = view.getUint32(FIELD.headerLength);
   if (headerLength < LEAST_V3 || headerLength % 8 !== 0) throw damaged(`a header of ${headerLength} bytes`);
   const type = headerLength > LEAST_V3 && view.byteLength > LEAST_V3 ? view.getUint8(FIELD.compressionType) : 0;

@@ -1,6 +1,15 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -114,6 +123,32 @@ describe('the lock of an image', () => {
     writeFileSync(join(folder, old), '');
     FileStore.open(path, { writable: true }).close();
     expect(readdirSync(folder)).not.toContain(old);
+  });
+
+  it('is no matter to who may read the file, but neither see nor change its folder', () => {
+    writeFileSync(join(folder, '.disk.img.lock-1-7-elsewhere'), '');
+    const root = process.getuid!() === 0;
+    chmodSync(folder, 0o111);
+    if (root) process.seteuid!(65_534);
+    try {
+      FileStore.open(path).close();
+    } finally {
+      if (root) process.seteuid!(0);
+      chmodSync(folder, 0o755);
+    }
+  });
+
+  it('that cannot be made is said, and the file not opened', () => {
+    const root = process.getuid!() === 0;
+    chmodSync(path, 0o666);
+    chmodSync(folder, 0o555);
+    if (root) process.seteuid!(65_534);
+    try {
+      expect(() => FileStore.open(path, { writable: true })).toThrow(`cannot lock ${path}: permission denied`);
+    } finally {
+      if (root) process.seteuid!(0);
+      chmodSync(folder, 0o755);
+    }
   });
 
   it('of another machine is respected, and the line says what to remove', () => {

@@ -60,7 +60,10 @@ describe('opening an image', () => {
     ['image: damaged qcow2 image: no qcow2 header', { image: new BytesStore(new Uint8Array(5)) }, { format: 'qcow2' }],
     ['image: qcow2: qcow version 1 is not supported', { image: patched({ [FIELD.version]: 1 }) }],
     ['image: qcow2: encryption is not supported', { image: patched({ [FIELD.cryptMethod]: 2 }) }],
-    ['image: qcow2: incompatible feature bits 00000000:00000020 is not supported', { image: patched({ 76: 32 }) }],
+    [
+      'image: qcow2: the set of incompatible features 00000000:00000020 is not supported',
+      { image: patched({ 76: 32 }) },
+    ],
     ['image: qcow2: an external data file is not supported', { image: patched({ 76: 4 }) }],
     ['image: damaged qcow2 image: clusters of 2^8 bytes', { image: patched({ [FIELD.clusterBits]: 8 }) }],
     ['image: damaged qcow2 image: clusters of 2^22 bytes', { image: patched({ [FIELD.clusterBits]: 22 }) }],
