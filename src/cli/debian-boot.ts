@@ -3,11 +3,11 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { UserError } from '../base/errors.ts';
+import { fileProblem, isFileError } from '../host/node/file-problem.ts';
 import type { GuestBoot } from '../index.ts';
 import { assembleDemo } from './demo.ts';
 import { CacheError } from './fetch/cache-folder.ts';
 import { type FetchOptions, type LoadedSystem, loadSystem, type SystemName } from './fetch/debian.ts';
-import { fileProblem, isFileError } from './files.ts';
 import { createProgress } from './progress.ts';
 
 export interface DebianBootOptions {

@@ -15,6 +15,7 @@ import {
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { UserError } from '../base/errors.ts';
+import { fileProblem, isFileError, kindOf } from '../host/node/file-problem.ts';
 import { SIGNALS } from './signals.ts';
 
 const MIB = 2 ** 20;
@@ -31,37 +32,6 @@ export interface FileLimit {
 }
 
 const DEFAULT_LIMIT: FileLimit = { bytes: 64 * MIB, because: 'no such file may be larger' };
-
-const REASONS: Readonly<Record<string, string>> = {
-  EACCES: 'permission denied',
-  EBUSY: 'it is in use',
-  EDQUOT: 'your disk quota is used up',
-  EEXIST: 'a file is in its place',
-  EFBIG: 'it would become too large',
-  EIO: 'input/output error',
-  EISDIR: 'it is a directory',
-  ELOOP: 'too many symbolic links',
-  EMFILE: 'too many open files',
-  ENAMETOOLONG: 'the name is too long',
-  ENOENT: 'no such file',
-  ENOSPC: 'no space left on the device',
-  ENOTDIR: 'part of its path is not a folder',
-  ENXIO: 'no such device',
-  EPERM: 'operation not permitted',
-  EROFS: 'the file system is read-only',
-  // Node's own.
-  ERR_INVALID_ARG_VALUE: 'no file can have this name',
-};
-
-/** Why a call to the file system failed, in a few words. */
-export function fileProblem(error: unknown): string {
-  const { code = '', message } = error as NodeJS.ErrnoException;
-  return REASONS[code] ?? message.replaceAll(/\s*\n\s*/g, ' ');
-}
-
-/** Whether an error came from the file system, not from our own code. */
-export const isFileError = (error: unknown): boolean =>
-  error instanceof Error && /^(E[A-Z0-9]+|ERR_INVALID_ARG_VALUE)$/.test((error as NodeJS.ErrnoException).code ?? '');
 
 /**
  * Reads a regular file. What has no end, or would have to be waited for, is refused before anything is read; `-` is
@@ -97,12 +67,6 @@ class Refusal extends Error {}
 
 function refuseOtherKinds(stats: Stats): void {
   if (!stats.isFile()) throw new Refusal(`it is ${kindOf(stats)}; give a regular file`);
-}
-
-function kindOf(stats: Stats): string {
-  if (stats.isDirectory()) return 'a directory';
-  if (stats.isFIFO()) return 'a FIFO (named pipe)';
-  return stats.isSocket() ? 'a socket' : 'a device';
 }
 
 function readToTheEnd(file: number, stats: Stats, limit: FileLimit): Uint8Array {

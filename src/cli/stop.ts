@@ -1,6 +1,6 @@
 /** What ends the command from outside before its work is done: a signal, or an output that takes no more. */
 import { UserError } from '../base/errors.ts';
-import { fileProblem } from './files.ts';
+import { fileProblem } from '../host/node/file-problem.ts';
 import { SIGNALS, type StopSignal } from './signals.ts';
 
 /** The status that a process which a signal has ended has in a shell: 128 + number. */

@@ -17,12 +17,12 @@ import {
 import { createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
-import { vetro } from '../../src/cli/vetro.ts';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { CPU_MODEL_NAMES } from '../../src/cpu/cpu-model.ts';
 import { ENGINES } from '../../src/engine/processor.ts';
 import { createBzImage } from '../support/bz-image.ts';
-import { buildVetro, type Result, type Vetro } from '../support/run-vetro.ts';
+import { expectOneLine, runHere } from '../support/run-here.ts';
+import { buildVetro, type Vetro } from '../support/run-vetro.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'vetro-bad-input-'));
 const file = (name: string) => join(folder, name);
@@ -72,36 +72,6 @@ afterAll(() => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-/** Runs a command line in this process. Nothing may start a guest: the signal that would stop it comes at once. */
-async function runHere(words: readonly string[], environment: Readonly<Record<string, string>> = {}): Promise<Result> {
-  const output = { stdout: '', stderr: '' };
-  const before = Object.keys(environment).map((name) => [name, process.env[name]] as const);
-  const spies = (['stdout', 'stderr'] as const).map((name) =>
-    vi.spyOn(process[name], 'write').mockImplementation(((text: unknown, ...rest: unknown[]) => {
-      output[name] += text;
-      for (const done of rest) if (typeof done === 'function') done();
-      return true;
-    }) as typeof process.stdout.write),
-  );
-  Object.assign(process.env, environment);
-  try {
-    return { status: await vetro(words, AbortSignal.timeout(20_000)), ...output };
-  } finally {
-    for (const spy of spies) spy.mockRestore();
-    for (const [name, value] of before) {
-      if (value === undefined) delete process.env[name];
-      else process.env[name] = value;
-    }
-  }
-}
-
-function expectOneLine({ status, stdout, stderr }: Result, message: RegExp): void {
-  expect(stderr).toMatch(/^vetro: [^\n]*\n$/);
-  expect(stderr.slice('vetro: '.length, -1)).toMatch(message);
-  expect(stderr).not.toMatch(/internal error|E[A-Z]{4,}:|\bat .*:\d+:\d+/);
-  expect({ status, stdout }).toEqual({ status: 2, stdout: '' });
-}
-
 /** `@/` stands for the folder of files. A word with spaces is given as an array. */
 type Row = readonly [what: string, line: string | readonly string[], message: RegExp];
 
@@ -112,7 +82,7 @@ const wordsOf = (line: Row[1]): string[] =>
 
 // biome-ignore format: one case a line
 const COMMANDS: readonly Row[] = [
-  ['no command', '', /^a command is needed: run, fetch, asm, disasm, difftest or completion; see vetro --help$/],
+  ['no command', '', /^a command is needed: run, fetch, asm, disasm, difftest, image or completion; see vetro --help$/],
   ['an unknown command', 'fly', /^unknown command fly; see vetro --help$/],
   ['a command with a slip', 'rnu', /^unknown command rnu, did you mean run\?/],
   ['another', 'disams x', /^unknown command disams, did you mean disasm\?/],

@@ -33,11 +33,16 @@ const ask = async (...words: string[]): Promise<string[]> => {
 describe('vetro --complete', () => {
   // biome-ignore format: one case a line
   const cases: [words: string[], answer: readonly string[]][] = [
-    [[''], ['run', 'fetch', 'asm', 'disasm', 'difftest', 'completion']],
+    [[''], ['run', 'fetch', 'asm', 'disasm', 'difftest', 'image', 'completion']],
     [['di'], ['disasm', 'difftest']],
     [['--v'], ['--version']],
     [['fly', ''], []],
     [['run', ''], FILES],
+    [['image', ''], ['info', 'create', 'convert', 'check']],
+    [['image', 'convert', ''], FILES],
+    [['image', 'convert', 'boot.img', ''], FILES],
+    [['image', 'create', 'x', '--backing', ''], FILES],
+    [['image', 'create', 'x', '--format', ''], ['raw', 'qcow2']],
     [['run', 'bo'], FILES],
     [['run', 'boot.img', ''], []],
     [['run', '--memory', '64', ''], FILES],
@@ -75,7 +80,7 @@ describe('vetro --complete', () => {
     [['difftest', 'lockstep', '--eng'], ['--engines']],
     [['difftest', 'lockstep', '--kernel', ''], FILES],
     [['completion', 'z'], ['zsh']],
-    [[], ['run', 'fetch', 'asm', 'disasm', 'difftest', 'completion']],
+    [[], ['run', 'fetch', 'asm', 'disasm', 'difftest', 'image', 'completion']],
   ];
   it.concurrent.each(cases)('%j', async (words, answer) => {
     expect(await ask(...words)).toEqual(answer);

@@ -7,7 +7,7 @@ import { mkdir, readdir, readFile, rename, rm, stat, statfs, writeFile } from 'n
 import { homedir, userInfo } from 'node:os';
 import { dirname, join } from 'node:path';
 import { UserError } from '../../base/errors.ts';
-import { fileProblem, isFileError } from '../files.ts';
+import { fileProblem, isFileError } from '../../host/node/file-problem.ts';
 
 /** In the form that `sha256sum --check` reads. */
 const CHECKSUMS = 'SHA256SUMS';
