@@ -323,6 +323,7 @@ export class Pc implements Machine {
     if (reason === 'shutdown') return { reason: 'triple-fault', cause: this.processor.shutdownCause, executed };
     if (request !== undefined) return { ...request, executed };
     if (reason === 'breakpoint') return { reason, hit: hit!, executed };
+    if (reason === 'waiting') return { reason, answer: this.clock.waitsFor!, executed };
     if (reason !== 'halted') return { reason, executed };
     return { reason: this.processor.interruptsEnabled ? 'idle' : 'halted', executed };
   }
