@@ -17,7 +17,7 @@ const PAGES: readonly { readonly code: number; data(state: { locked: boolean }):
   {
     code: 0x2a, // capabilities and mechanical status
     data: ({ locked }) => [
-      ...[0x3b, 0x00], // reads CD-R, CD-RW, method 2, DVD-ROM, DVD-R
+      ...[0x1f, 0x00], // reads CD-R, CD-RW, method 2, DVD-ROM, DVD-R
       ...[0x70, 0x00, 0x29 | (locked ? 0x02 : 0), 0x00], // mode 2, sessions; tray loader, eject, lock
       ...[...bigEndian(SPEED, 2), ...bigEndian(2, 2), ...bigEndian(BUFFER_KIB, 2), ...bigEndian(SPEED, 2)],
       ...[0, 0, 0, 0],
