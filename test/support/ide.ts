@@ -18,6 +18,7 @@ export const STATUS = { BSY: 0x80, DRDY: 0x40, DF: 0x20, DSC: 0x10, DRQ: 0x08, E
 export class TestMemory {
   readonly bytes: Uint8Array;
   strayed = 0;
+  accesses = 0;
 
   constructor(size = 0x10_0000) {
     this.bytes = new Uint8Array(size);
@@ -28,12 +29,14 @@ export class TestMemory {
   }
 
   read(address: number, length: number): Uint8Array {
+    this.accesses++;
     const copy = new Uint8Array(length).fill(0xff);
     copy.set(this.bytes.subarray(address, address + length));
     return copy;
   }
 
   write(address: number, bytes: Uint8Array): void {
+    this.accesses++;
     if (this.answers(address, bytes.length)) this.bytes.set(bytes, address);
     else this.strayed++;
   }

@@ -95,6 +95,11 @@ export class AtapiCdrom extends IdeDrive {
     return true;
   }
 
+  /** In the tray, open or closed. */
+  get hasDisc(): boolean {
+    return this.#medium !== undefined;
+  }
+
   protected get medium(): Medium | undefined {
     return this.#medium;
   }
@@ -104,6 +109,8 @@ export class AtapiCdrom extends IdeDrive {
     this.#forget();
     if (kind === 'soft') return;
     Object.assign(state, {
+      byDma: false,
+      limit: 0,
       transferMode: DEFAULT_TRANSFER_MODE,
       sense: SENSE.NONE,
       attentions: [SENSE.RESET_OCCURRED],

@@ -27,8 +27,8 @@ export interface BusMasterWiring {
   readonly memory: DmaMemory;
   /** The function may become bus master: its PCI command register says so. */
   readonly isEnabled: () => boolean;
-  /** Data can be moved now. */
-  readonly started: () => void;
+  /** It may be that data can be moved now. */
+  readonly canMove: () => void;
 }
 
 export class BusMaster implements Device, DmaHost, PortDevice {
@@ -102,10 +102,12 @@ export class BusMaster implements Device, DmaHost, PortDevice {
     const starts = (value & ~state.command & COMMAND.START) !== 0;
     state.command = value & (COMMAND.START | COMMAND.TO_MEMORY);
     if ((value & COMMAND.START) === 0) state.status &= ~STATUS.ACTIVE;
-    if (!starts) return;
-    state.status |= STATUS.ACTIVE;
-    Object.assign(state, { entry: state.table, left: 0, last: false });
-    this.#wiring.started();
+    if (starts) {
+      state.status |= STATUS.ACTIVE;
+      Object.assign(state, { entry: state.table, left: 0, last: false });
+    }
+    // Also where only the direction has changed.
+    if (state.status & STATUS.ACTIVE) this.#wiring.canMove();
   }
 
   /** @returns how many of `length` bytes the table had room for */

@@ -262,16 +262,10 @@ export abstract class IdeDrive implements Device {
   }
 
   #end(status: number, interrupt: boolean): void {
-    const { state } = this;
-    state.activity = 'idle';
-    state.status = status;
-    this.#rest();
-    if (interrupt) this.#setInterrupt(true);
-  }
-
-  #rest(): void {
-    this.state.due = undefined;
+    this.state.activity = 'idle';
+    this.state.status = status;
     this.setBuffer(NOTHING);
+    if (interrupt) this.#setInterrupt(true);
   }
 
   #setInterrupt(pending: boolean): void {
@@ -355,6 +349,7 @@ export abstract class IdeDrive implements Device {
     this.#alarm = undefined;
     const failed = !this.#takeAnswer();
     state.request = undefined;
+    state.due = undefined;
     if (state.activity === 'resetting') this.#endReset();
     else this.arrived({ failed });
   }

@@ -154,7 +154,7 @@ export class Piix3Ide implements PciFunction, Device {
       name: `${name}-bus-master`,
       memory: this.#wiring.memory,
       isEnabled: () => (this.config.command & COMMAND.BUS_MASTER) !== 0,
-      started: () => ide.moveByDma(),
+      canMove: () => ide.moveByDma(),
     });
     const intrq: IrqLine = { set: (level) => this.#setIntrq(number, level) };
     const ide = new IdeChannel({ name, drives: this.#wiring.channels[number].drives, intrq, dma: busMaster });
