@@ -278,7 +278,8 @@ export class Software {
   /** A whole command by DMA, up to its interrupt. @returns both statuses */
   dma(table: number, way: 'to-memory' | 'from-memory', opcode: number, registers: CommandRegisters) {
     this.startDma(table, way, () => this.command(opcode, registers));
-    this.settle();
+    // It ends, or else waits for ever.
+    for (let step = 0; step < 2000 && this.altStatus & (STATUS.BSY | STATUS.DRQ); step++) this.#clock.advance(1000);
     const master = this.masterStatus;
     this.masterCommand = 0;
     return { master, status: this.status };

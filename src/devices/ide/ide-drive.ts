@@ -39,7 +39,7 @@ export interface DriveState {
   interrupt: boolean;
   command: number;
   activity: Activity;
-  /** Guest time (ns) at which the work or the reset ends; undefined while SRST is held, and when idle. */
+  /** Guest time (ns) at which the work or the reset ends, or DMA goes on; undefined while others have to act first. */
   due: number | undefined;
   /** The reset ends with an interrupt. */
   announces: boolean;
@@ -58,7 +58,7 @@ export interface IdeDriveOptions {
 }
 
 /** Guest times in ns. No drive was ever so fast; no driver minds. */
-export const TIME = { RESET: 200_000, COMMAND: 2_000, ACCESS: 25_000, PER_BYTE: 4 } as const;
+export const TIME = { RESET: 200_000, COMMAND: 2_000, DMA_REQUEST: 500, ACCESS: 25_000, PER_BYTE: 4 } as const;
 /** Bytes that are asked of the medium at once, at most. */
 export const CHUNK = 128 * 1024;
 /** Size of the register files. */
@@ -164,14 +164,15 @@ export abstract class IdeDrive implements Device {
     this.#move(size);
   }
 
-  /** The bus master may be able to move data now. */
+  /**
+   * The bus master may be able to move data now. That takes place between instructions: none finds that its code is
+   * another one since it began.
+   */
   moveByDma(): void {
     const { state } = this;
-    const { dma } = this.#bus;
-    if (dma === undefined || (state.activity !== 'dma-in' && state.activity !== 'dma-out')) return;
-    const block = state.buffer.subarray(state.position, state.end);
-    state.position += state.activity === 'dma-in' ? dma.toMemory(block) : dma.fromMemory(block);
-    if (state.position === state.end) this.#blockMoved();
+    if (!this.#waitsForDma || state.due !== undefined) return;
+    state.due = this.#clock.now + TIME.DMA_REQUEST;
+    this.#await();
   }
 
   /** SRST in the device control register. */
@@ -280,6 +281,20 @@ export abstract class IdeDrive implements Device {
     if (state.position === state.end) this.#blockMoved();
   }
 
+  get #waitsForDma(): boolean {
+    return this.state.activity === 'dma-in' || this.state.activity === 'dma-out';
+  }
+
+  /** As much as the bus master can. */
+  #moveNow(): void {
+    const { state } = this;
+    const { dma } = this.#bus;
+    if (dma === undefined) return;
+    const block = state.buffer.subarray(state.position, state.end);
+    state.position += state.activity === 'dma-in' ? dma.toMemory(block) : dma.fromMemory(block);
+    if (state.position === state.end) this.#blockMoved();
+  }
+
   #blockMoved(): void {
     this.state.status = READY;
     this.moved();
@@ -351,6 +366,7 @@ export abstract class IdeDrive implements Device {
     state.request = undefined;
     state.due = undefined;
     if (state.activity === 'resetting') this.#endReset();
+    else if (this.#waitsForDma) this.#moveNow();
     else this.arrived({ failed });
   }
 

@@ -102,6 +102,7 @@ export class Piix3Ide implements PciFunction, Device {
   readonly config: ConfigSpace;
   readonly #wiring: Piix3IdeWiring;
   readonly #channels: readonly [Channel, Channel];
+  #mayMaster = false;
 
   constructor(wiring: Piix3IdeWiring) {
     this.#wiring = wiring;
@@ -145,6 +146,7 @@ export class Piix3Ide implements PciFunction, Device {
   }
 
   resume(): void {
+    this.#mayMaster = this.#isMaster;
     this.config.resume();
   }
 
@@ -153,7 +155,7 @@ export class Piix3Ide implements PciFunction, Device {
     const busMaster: BusMaster = new BusMaster({
       name: `${name}-bus-master`,
       memory: this.#wiring.memory,
-      isEnabled: () => (this.config.command & COMMAND.BUS_MASTER) !== 0,
+      isEnabled: () => this.#isMaster,
       canMove: () => ide.moveByDma(),
     });
     const intrq: IrqLine = { set: (level) => this.#setIntrq(number, level) };
@@ -166,6 +168,10 @@ export class Piix3Ide implements PciFunction, Device {
       },
     };
     return { ide, busMaster, nativeControl };
+  }
+
+  get #isMaster(): boolean {
+    return (this.config.command & COMMAND.BUS_MASTER) !== 0;
   }
 
   #busMasterAt(offset: number): BusMaster {
@@ -198,6 +204,8 @@ export class Piix3Ide implements PciFunction, Device {
 
   #follow(): void {
     this.#driveInterrupts();
-    for (const { ide } of this.#channels) ide.moveByDma();
+    const couldBefore = this.#mayMaster;
+    this.#mayMaster = this.#isMaster;
+    if (this.#mayMaster && !couldBefore) for (const { ide } of this.#channels) ide.moveByDma();
   }
 }

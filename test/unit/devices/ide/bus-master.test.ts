@@ -95,6 +95,7 @@ describe('READ DMA', () => {
       expect(primary.altStatus).toBe(READY | STATUS.DRQ);
       expect(inMemory(0x2000, 512)).toEqual(sectors(5, 1));
     });
+    clock.advance(1000);
     expect(primary.status).toBe(READY);
     expect(inMemory(0x2000, 512)).toEqual(sectors(6, 1));
   });
@@ -107,12 +108,13 @@ describe('READ DMA', () => {
   });
 
   it('without leave to be bus master nothing moves, until there is leave', () => {
-    const { primary, memory, config } = createDisk();
+    const { primary, memory, config, clock } = createDisk();
     memory.putTable(TABLE, [[0x2000, 512]]);
     config.write(4, 1, 2);
     primary.startDma(TABLE, 'to-memory', () => primary.command(0xc8, { count: 1 }));
     expect(primary.settle()).toBe(READY | STATUS.DRQ);
     config.write(4, 5, 2);
+    clock.advance(1000);
     expect(primary.status).toBe(READY);
   });
 
