@@ -23,11 +23,16 @@ import type { PortDevice, PortRange } from '../../bus/port-bus.ts';
 import { BUS_MASTER_PORTS, BusMaster } from '../ide/bus-master.ts';
 import { IdeChannel, type IdeChannelOptions } from '../ide/ide-channel.ts';
 
-const REGISTER = { PROGRAMMING_INTERFACE: 0x09, IDETIM: 0x40, SIDETIM: 0x44 } as const;
-/** Of IDETIM: the channel's ports are decoded. */
-const IDETIM_DECODE = 0x8000;
-const BASE_ADDRESS = 0x10;
+const REGISTER = { PROGRAMMING_INTERFACE: 0x09, BASE_ADDRESS: 0x10, SIDETIM: 0x44 } as const;
 const BUS_MASTER_BAR = 4;
+/** What firmware has to set for software that does not. */
+export const PIIX3_IDE = {
+  /** Of each channel. */
+  IDETIM: [0x40, 0x42],
+  /** In IDETIM: the channel's ports are decoded. */
+  DECODE_ENABLE: 0x8000,
+  BUS_MASTER_BASE: REGISTER.BASE_ADDRESS + 4 * BUS_MASTER_BAR,
+} as const;
 /** Of the programming interface, for channel 0; those of channel 1 are two bits above. */
 const NATIVE = { IS: 0x01, CAN_BE: 0x02 } as const;
 const BUS_MASTER_CAPABLE = 0x80;
@@ -66,7 +71,7 @@ const declaration = (modes: 'compatibility' | 'switchable', busMasters: PortDevi
     { offset: REGISTER.PROGRAMMING_INTERFACE, size: 1, reset: interfaceBits, writable: NATIVE.IS * 0b101 },
     ...CHANNELS.flatMap((channel) =>
       [NATIVE_PORTS.COMMAND, NATIVE_PORTS.CONTROL].map((ports, index) => ({
-        ...{ offset: BASE_ADDRESS + 4 * (2 * channel + index), size: 4 as const },
+        ...{ offset: REGISTER.BASE_ADDRESS + 4 * (2 * channel + index), size: 4 as const },
         ...{ reset: 1, writable: 0x1_0000 - ports },
       })),
     ),
@@ -82,7 +87,7 @@ const declaration = (modes: 'compatibility' | 'switchable', busMasters: PortDevi
     registers: [
       { offset: 0x0d, size: 1, reset: 0, writable: 0xf0 }, // MLT
       ...CHANNELS.map((channel) => ({
-        ...{ offset: REGISTER.IDETIM + 2 * channel, size: 2 as const },
+        ...{ offset: PIIX3_IDE.IDETIM[channel], size: 2 as const },
         ...{ reset: 0, writable: 0xf3ff },
       })),
       { offset: REGISTER.SIDETIM, size: 1, reset: 0, writable: 0xff },
@@ -128,11 +133,11 @@ export class Piix3Ide implements PciFunction, Device {
       const window = (first: number, length: number, device: PortDevice) =>
         ({ space: 'io', first, length, device }) as const;
       if (!this.#isNative(number)) {
-        if ((this.config.read(REGISTER.IDETIM + 2 * number, 2) & IDETIM_DECODE) === 0) return [];
+        if ((this.config.read(PIIX3_IDE.IDETIM[number], 2) & PIIX3_IDE.DECODE_ENABLE) === 0) return [];
         const { command, control } = this.#wiring.channels[number];
         return [window(...command, ide.commandBlock), window(...control, ide.controlBlock)];
       }
-      const base = (index: number) => this.config.read(BASE_ADDRESS + 4 * (2 * number + index), 2) & 0xfffc;
+      const base = (index: number) => this.config.read(REGISTER.BASE_ADDRESS + 4 * (2 * number + index), 2) & 0xfffc;
       return [
         window(base(0), NATIVE_PORTS.COMMAND, ide.commandBlock),
         window(base(1), NATIVE_PORTS.CONTROL, nativeControl),
