@@ -10,6 +10,9 @@ import { type Device, resetDevices } from '../bus/device.ts';
 import { PortBus } from '../bus/port-bus.ts';
 import { CoprocessorError } from '../devices/coprocessor-error.ts';
 import { bochsConsole, DebugExit, PostCode, seabiosConsole } from '../devices/debug-ports.ts';
+import { DmaPair } from '../devices/dma-pair.ts';
+import { Fdc82077 } from '../devices/floppy/fdc82077.ts';
+import type { FloppyDrives } from '../devices/floppy/floppy-drive.ts';
 import { I8042 } from '../devices/i8042.ts';
 import { PicPair } from '../devices/pic8259.ts';
 import { Pit8254 } from '../devices/pit8254.ts';
@@ -32,13 +35,15 @@ import { GuestMemory } from '../memory/guest-memory.ts';
 import { Pool } from '../memory/pool.ts';
 import type { BootImage, EntryState } from './boot.ts';
 import { enterBootImage } from './entry.ts';
+import { cascadeDma, describeFloppies } from './floppy-setup.ts';
+import { guestDma } from './guest-dma.ts';
 import { ImageLoader } from './image-loader.ts';
 import { ImageStore } from './image-store.ts';
 import type { Machine, MachineExit, RunLimits } from './machine.ts';
 import type { Registers } from './machine-view.ts';
 import { OrLine } from './or-line.ts';
 import { OutputChannel } from './output-channel.ts';
-import { ISA_IRQ, MEMORY, PORTS } from './pc-map.ts';
+import { ISA_DRQ, ISA_IRQ, MEMORY, PORTS } from './pc-map.ts';
 import { checkAddress, checkLength, probeBytes, probeLinear } from './probe-memory.ts';
 import { readRegisters } from './read-registers.ts';
 import { hashState } from './state-hash.ts';
@@ -71,6 +76,10 @@ export interface PcOptions {
   readonly instructionTime?: number | undefined;
   /** What it shares with other machines; default: all is its own. */
   readonly code?: SharedCode | undefined;
+  /** Drives A and B, empty or with a disk in them. Default: none. */
+  readonly floppies?: FloppyDrives | undefined;
+  /** One line when the host fails to read or write a disk; what the guest makes of the error is its business. */
+  readonly onHostError?: ((line: string) => void) | undefined;
 }
 
 /** Why a run is cut short from inside. */
@@ -88,6 +97,8 @@ export class Pc implements Machine {
   readonly processor: Processor;
   readonly keyboard: Ps2Keyboard;
   readonly vga: VgaText;
+  /** Disks can be inserted and ejected between runs. */
+  readonly floppy: Fdc82077;
   readonly serial: OutputChannel;
   readonly debugConsole: OutputChannel;
   readonly #image: ImageLoader;
@@ -99,10 +110,11 @@ export class Pc implements Machine {
   readonly #rtc: Rtc146818;
   readonly #uart: Uart16550;
   readonly #port92: Port92;
+  readonly #dma: DmaPair;
   #request: Request | undefined;
   onTimeCorrection: ((correction: TimeCorrection) => void) | undefined;
 
-  /** Powered on, booted, ready to run. @throws UserError for an unknown CPU model or a memory size that cannot be. */
+  /** Powered on, booted, ready to run. @throws UserError for an unknown CPU model, a memory size that cannot be, or a disk that no drive takes. */
   constructor(options: PcOptions) {
     const { clock } = this;
     this.name = options.name;
@@ -147,10 +159,19 @@ export class Pc implements Machine {
     const port61 = new Port61({ clock, timer: pit });
     const port92 = new Port92({ a20: a20.input(0), init: reset });
     const coprocessorError = new CoprocessorError({ irq: pic.line(ISA_IRQ.COPROCESSOR) });
+    const dma = new DmaPair({ memory: guestDma(this.memory) });
+    const floppy = new Fdc82077({
+      clock,
+      irq: pic.line(ISA_IRQ.FLOPPY),
+      dma: dma.channel(ISA_DRQ.FLOPPY),
+      drives: options.floppies ?? [],
+      onHostError: options.onHostError,
+    });
     const postCode = new PostCode();
     const debugExit = new DebugExit({ exit: (status) => this.#ask({ reason: 'debug-exit', status }) });
     const writeDebug = (byte: number) => this.debugConsole.put(byte);
 
+    ports.attach(PORTS.DMA1, dma.lower);
     ports.attach(PORTS.PIC1, pic.primary);
     ports.attach(PORTS.PIC2, pic.secondary);
     ports.attach(PORTS.ELCR, pic.elcr);
@@ -160,11 +181,15 @@ export class Pc implements Machine {
     ports.attach(PORTS.PS2_STATUS, i8042, PORTS.PS2_STATUS[0] - PORTS.PS2_DATA[0]);
     ports.attach(PORTS.CMOS, rtc);
     ports.attach(PORTS.POST, postCode);
+    ports.attach(PORTS.DMA_PAGES, dma.pages, PORTS.DMA_PAGES[0] - PORTS.POST[0]);
+    ports.attach(PORTS.DMA2, dma.upperPorts);
     ports.attach(PORTS.SYSTEM_CONTROL_A, port92);
     ports.attach(PORTS.DEBUG_CONSOLE, bochsConsole(writeDebug));
     ports.attach(PORTS.COPROCESSOR_ERROR, coprocessorError);
     ports.attach(PORTS.DEBUG_EXIT, debugExit);
     ports.attach(PORTS.VGA, vga);
+    ports.attach(PORTS.FLOPPY, floppy);
+    ports.attach(PORTS.FLOPPY_DIR, floppy, PORTS.FLOPPY_DIR[0] - PORTS.FLOPPY[0]);
     ports.attach(PORTS.COM1, uart);
     ports.attach(PORTS.BIOS_DEBUG, seabiosConsole(writeDebug));
     // The adapter claims the whole window; in text mode it answers in the last quarter.
@@ -181,11 +206,13 @@ export class Pc implements Machine {
     this.#rtc = rtc;
     this.#uart = uart;
     this.#port92 = port92;
+    this.#dma = dma;
     this.keyboard = keyboard;
     this.vga = vga;
+    this.floppy = floppy;
     this.#devices = [
       ...[pic.primary, pic.secondary, pit, rtc, uart, i8042, keyboard, vga],
-      ...[port61, port92, coprocessorError, postCode],
+      ...[port61, port92, coprocessorError, postCode, dma.lower, dma.upper, dma.pages, floppy],
     ];
     this.#bootUp();
   }
@@ -302,9 +329,11 @@ export class Pc implements Machine {
   }
 
   #bootUp(): void {
-    // Firmware would have opened A20 and counted the memory before it started anything.
+    // Firmware would have opened A20, counted memory and drives, and let DMA through before it started anything.
     this.#port92.writePort(0, FAST_A20);
     writeMemorySize(this.#rtc, this.memory.size);
+    describeFloppies(this.#rtc, this.floppy.drives);
+    cascadeDma(this.#dma);
     this.#image.load();
     enterBootImage(this.processor, this.#entry);
   }

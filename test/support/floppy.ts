@@ -16,6 +16,10 @@ export class BenchMemory implements DmaMemory {
     this.bytes = new Uint8Array(size);
   }
 
+  answers(address: number, length: number): boolean {
+    return address + length <= this.bytes.length;
+  }
+
   read(address: number, length: number): Uint8Array {
     const result = new Uint8Array(length).fill(0xff);
     result.set(this.bytes.subarray(address, address + length));

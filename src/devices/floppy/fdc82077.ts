@@ -20,7 +20,7 @@ import type { Medium } from '../../bus/medium.ts';
 import type { PortDevice } from '../../bus/port-bus.ts';
 import { COMMAND, commandLength, commandOf, MODIFIER } from './command-set.ts';
 import { COMMAND_TIME, CONFIGURE, controllerState, DSR, powerOnState } from './controller-state.ts';
-import { FloppyDrive, type FloppyDriveOptions } from './floppy-drive.ts';
+import { FloppyDrive, type FloppyDrives } from './floppy-drive.ts';
 import type { Rate } from './floppy-format.ts';
 import { HeadPositioner } from './head-positioner.ts';
 import { ST0, ST3 } from './status-bits.ts';
@@ -46,8 +46,7 @@ export interface Fdc82077Options {
   readonly clock: VirtualClock;
   readonly irq: IrqLine;
   readonly dma: DmaChannel;
-  /** A and B. */
-  readonly drives: readonly FloppyDriveOptions[];
+  readonly drives: FloppyDrives;
   /** One line, once for each disk put in: the host failed to read or write it. */
   readonly onHostError?: ((line: string) => void) | undefined;
 }

@@ -24,6 +24,12 @@ export interface FloppyDriveOptions {
   readonly medium?: Medium | undefined;
 }
 
+/** Drive A, and drive B. */
+export type FloppyDrives =
+  | readonly []
+  | readonly [FloppyDriveOptions]
+  | readonly [FloppyDriveOptions, FloppyDriveOptions];
+
 /** What of a drive a snapshot holds. The medium is the user's. */
 export const driveState = () => ({
   /** Of the head; cylinders of the drive, not of the disk. */
