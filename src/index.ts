@@ -154,6 +154,11 @@ export interface Guest {
    * @throws StateError if it runs, has stopped, is disposed, or is held because nobody reads its output
    */
   step(): void;
+  /**
+   * The power button, pressed for a moment: an operating system with ACPI hears of it and usually powers off.
+   * @throws StateError once disposed
+   */
+  pressPowerButton(): void;
   /** The reset button. A stopped guest is then ready to `run()` again. @throws StateError once disposed */
   reset(): void;
   /** Pulls the plug: it exits with reason `stopped`. It can still be looked at. Nothing happens if it has stopped. */

@@ -9,3 +9,12 @@ export interface MmioDevice {
   readMemory(offset: number, size: MmioSize): number;
   writeMemory(offset: number, value: number, size: MmioSize): void;
 }
+
+/** A space in which devices claim ranges while the machine runs. */
+export interface MmioSpace {
+  /**
+   * Until the function returned is called, `device` answers where nothing is for good: RAM, ROM, a device that does not
+   * move. Of several, the one with the lowest `order` does.
+   */
+  mapMmio(range: readonly [first: number, length: number], device: MmioDevice, order: number): () => void;
+}

@@ -18,6 +18,7 @@ export const EXIT = {
 export function exitStatusOf(exit: GuestExit): number {
   switch (exit.reason) {
     case 'halted':
+    case 'power-off':
     case 'stopped':
       return EXIT.OK;
     case 'triple-fault':

@@ -7,7 +7,7 @@ export function lastWords(guest: Guest, exit: GuestExit, silent: boolean): strin
   return [...reasonOf(guest, exit), ...(silent && SELF_ENDED.includes(exit.reason) ? screenOf(guest) : [])];
 }
 
-const SELF_ENDED: readonly GuestExit['reason'][] = ['halted', 'triple-fault', 'debug-exit'];
+const SELF_ENDED: readonly GuestExit['reason'][] = ['halted', 'power-off', 'triple-fault', 'debug-exit'];
 
 function reasonOf({ name }: Guest, exit: GuestExit): string[] {
   switch (exit.reason) {

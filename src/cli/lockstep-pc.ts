@@ -81,6 +81,8 @@ function describeExit(exit: MachineExit): string {
       return `debug exit, ${exit.status}`;
     case 'error':
       return exit.error.message;
+    case 'power-off':
+      return 'powered off';
     case 'idle':
       return 'halted until something is typed';
     default:

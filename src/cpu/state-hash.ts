@@ -53,13 +53,16 @@ export function hashState(cpu: Cpu, retired: number): string {
   const { zeroFrame } = pool.frames;
   addRegisters(hash, cpu, retired);
   const { u32 } = pool.views;
-  for (let page = 0; page < memory.size / PAGE_SIZE; page++) {
-    const frame = memory.frameForRead(page);
-    if (frame === 0 || frame === zeroFrame) continue;
+  const addFrame = (page: number, frame: number): void => {
+    if (frame === 0 || frame === zeroFrame) return;
     // To the guest, a page of zeros is a page that was never written.
-    if (u32.subarray(frame >>> 2, (frame + PAGE_SIZE) >>> 2).every((word) => word === 0)) continue;
+    if (u32.subarray(frame >>> 2, (frame + PAGE_SIZE) >>> 2).every((word) => word === 0)) return;
     hash.add(page);
     for (let at = frame >>> 2; at < (frame + PAGE_SIZE) >>> 2; at++) hash.add(u32[at]);
+  };
+  for (let page = 0; page < memory.size / PAGE_SIZE; page++) {
+    addFrame(page, memory.frameForRead(page));
+    addFrame(~page, memory.hiddenFrame(page));
   }
   return hash.digest();
 }

@@ -59,6 +59,7 @@ export class TlbMmu implements Mmu {
       cpu.pool.views.u32.fill(INVALID, start >>> 2, (start + bytes) >>> 2);
     }
     cpu.memory.onFrameMoved = () => this.#dropZeroFrame();
+    cpu.memory.onRouted = () => this.flush('all');
   }
 
   /** Gives the tables back. */

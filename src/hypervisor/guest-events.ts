@@ -4,7 +4,9 @@ import type { BreakpointHit } from '../machine/machine.ts';
 
 /** Why a guest no longer runs. */
 export type GuestExit =
-  /** It halted with interrupts disabled: powered off, or for good. */
+  /** It switched its power off. */
+  | { readonly reason: 'power-off' }
+  /** It halted with interrupts disabled: for good. */
   | { readonly reason: 'halted' }
   /** Somebody stopped it: `stop()`, `dispose()`, or the guest itself asked for a reset, with `onReset: 'stop'`. */
   | { readonly reason: 'stopped'; readonly by: 'stop' | 'dispose' | 'guest' }

@@ -185,6 +185,11 @@ export class Guest<M extends Machine = Machine> {
     this.#reset('host');
   }
 
+  pressPowerButton(): void {
+    this.machine.pressPowerButton();
+    this.#wakeUp();
+  }
+
   stop(): void {
     this.#finish({ reason: 'stopped', by: 'stop' });
   }
@@ -299,7 +304,8 @@ export class Guest<M extends Machine = Machine> {
       case 'waiting':
         return this.#waitFor(exit.answer);
       case 'halted':
-        return this.#finish({ reason: 'halted' });
+      case 'power-off':
+        return this.#finish({ reason: exit.reason });
       case 'debug-exit':
         return this.#finish({ reason: 'debug-exit', status: exit.status });
       case 'error':

@@ -31,6 +31,7 @@ export type MachineExit = { /** Instructions retired in this run. */ readonly ex
       readonly cause: string;
     }
   | /** The guest asserted its reset line. */ { readonly reason: 'reset' }
+  | /** The guest has switched its power off. */ { readonly reason: 'power-off' }
   | /** The guest wrote `status` to the debug-exit port. */ { readonly reason: 'debug-exit'; readonly status: number }
   | /** A breakpoint was met. */ { readonly reason: 'breakpoint'; readonly hit: BreakpointHit }
   | /** A bug of ours; the machine cannot go on. */ { readonly reason: 'error'; readonly error: InternalError }
@@ -88,6 +89,8 @@ export interface Machine extends MachineView {
   onTimeCorrection: ((correction: TimeCorrection) => void) | undefined;
   /** Runs the guest. Never throws. */
   run(limits: RunLimits): MachineExit;
+  /** The power button, pressed for a moment: the guest is told, and may power off. */
+  pressPowerButton(): void;
   /** The reset button: chips and processor as after power-on, then booted again. */
   reset(): void;
   /** Gives all memory back. The machine must not be used afterwards. */

@@ -1,4 +1,5 @@
 /** Where everything sits in a PC: physical memory, I/O ports and interrupt lines. The only page with these numbers. */
+import type { PciPlace } from '../bus/pci/pci-bus.ts';
 import type { PortRange } from '../bus/port-bus.ts';
 
 const KIB = 1024;
@@ -14,9 +15,20 @@ export const MEMORY = {
   VGA_WINDOW: [0xa_0000, 128 * KIB],
   /** Text modes 0–3: 4000h cells of character and attribute. */
   VGA_TEXT: [0xb_8000, 32 * KIB],
+  /** Where adapters have their ROMs, and RAM that can take the place of these. */
+  ADAPTER_ROMS: [0xc_0000, 192 * KIB],
   BIOS: [0xf_0000, 64 * KIB],
   EXTENDED: [MIB, 0],
 } as const satisfies Record<string, readonly [first: number, length: number]>;
+
+const SHADOW_STEP = 16 * KIB;
+/** Segments whose RAM the host bridge switches on and off, in the order of its registers. */
+export const SHADOW_SEGMENTS: readonly (readonly [first: number, length: number])[] = [
+  MEMORY.BIOS,
+  ...Array.from({ length: MEMORY.ADAPTER_ROMS[1] / SHADOW_STEP }, (_, index) => {
+    return [MEMORY.ADAPTER_ROMS[0] + index * SHADOW_STEP, SHADOW_STEP] as const;
+  }),
+];
 
 /** RAM a guest can have. The upper bound keeps clear of the 32-bit hole for PCI devices, APICs and flash. */
 export const MINIMUM_MEMORY = 1 * MIB;
@@ -32,6 +44,7 @@ export const PORTS = {
   POST: [0x80, 1],
   SYSTEM_CONTROL_A: [0x92, 1],
   PIC2: [0xa0, 2],
+  SMI_COMMAND: [0xb2, 2],
   DEBUG_CONSOLE: [0xe9, 1],
   COPROCESSOR_ERROR: [0xf0, 1],
   DEBUG_EXIT: [0xf4, 1],
@@ -39,9 +52,26 @@ export const PORTS = {
   COM1: [0x3f8, 8],
   BIOS_DEBUG: [0x402, 1],
   ELCR: [0x4d0, 2],
+  PCI_CONFIG: [0xcf8, 8],
+  GENERAL_PURPOSE_EVENTS: [0xafe0, 4],
 } as const satisfies Record<string, PortRange>;
 
 export const ISA_IRQ = { PIT: 0, KEYBOARD: 1, CASCADE: 2, COM1: 4, RTC: 8, MOUSE: 12, COPROCESSOR: 13 } as const;
+/** Interrupts of ACPI: a level, on a line that devices may share. */
+export const SYSTEM_CONTROL_IRQ = 9;
+
+/** What sits on PCI bus 0. */
+export const PCI = {
+  HOST_BRIDGE: { device: 0, function: 0 },
+  ISA_BRIDGE: { device: 1, function: 0 },
+  POWER_MANAGEMENT: { device: 1, function: 3 },
+} as const satisfies Record<string, PciPlace>;
+
+/**
+ * The PIRQ, 0–3, that interrupt pin 0–3 (A–D) of a device is wired to: neighbours differ, so that devices, which mostly
+ * use pin A alone, share as little as can be.
+ */
+export const pirqOf = (device: number, pin: number): number => (pin + device + 3) & 3;
 
 /** What `int 15h, ax=e820h` would report. */
 export type MemoryKind = 'usable' | 'reserved';

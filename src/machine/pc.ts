@@ -7,10 +7,15 @@ import { InternalError } from '../base/errors.ts';
 import type { TimeCorrection } from '../base/guest-time.ts';
 import { VirtualClock } from '../base/virtual-clock.ts';
 import { type Device, resetDevices } from '../bus/device.ts';
+import { PciBus } from '../bus/pci/pci-bus.ts';
 import { PortBus } from '../bus/port-bus.ts';
 import { CoprocessorError } from '../devices/coprocessor-error.ts';
 import { bochsConsole, DebugExit, PostCode, seabiosConsole } from '../devices/debug-ports.ts';
 import { I8042 } from '../devices/i8042.ts';
+import { ConfigMechanism } from '../devices/pci/config-mechanism.ts';
+import { I440fx } from '../devices/pci/i440fx.ts';
+import { Piix3 } from '../devices/pci/piix3.ts';
+import { Piix4Power } from '../devices/pci/piix4-power.ts';
 import { PicPair } from '../devices/pic8259.ts';
 import { Pit8254 } from '../devices/pit8254.ts';
 import { Port61 } from '../devices/port61.ts';
@@ -30,6 +35,7 @@ import type { EngineName } from '../engine/engine-name.ts';
 import { Processor, type RunResult } from '../engine/processor.ts';
 import { GuestMemory } from '../memory/guest-memory.ts';
 import { Pool } from '../memory/pool.ts';
+import { type FirmwareChips, leaveAsFirmware } from './after-firmware.ts';
 import type { BootImage, EntryState } from './boot.ts';
 import { enterBootImage } from './entry.ts';
 import { ImageLoader } from './image-loader.ts';
@@ -38,7 +44,7 @@ import type { Machine, MachineExit, RunLimits } from './machine.ts';
 import type { Registers } from './machine-view.ts';
 import { OrLine } from './or-line.ts';
 import { OutputChannel } from './output-channel.ts';
-import { ISA_IRQ, MEMORY, PORTS } from './pc-map.ts';
+import { ISA_IRQ, MEMORY, PCI, PORTS, SHADOW_SEGMENTS, SYSTEM_CONTROL_IRQ } from './pc-map.ts';
 import { checkAddress, checkLength, probeBytes, probeLinear } from './probe-memory.ts';
 import { readRegisters } from './read-registers.ts';
 import { hashState } from './state-hash.ts';
@@ -74,12 +80,14 @@ export interface PcOptions {
 }
 
 /** Why a run is cut short from inside. */
-type Request = { reason: 'reset' } | { reason: 'output' } | { reason: 'debug-exit'; status: number };
+type Request =
+  | { reason: 'reset' }
+  | { reason: 'power-off' }
+  | { reason: 'output' }
+  | { reason: 'debug-exit'; status: number };
 
-/** Port 92h, bit 1: firmware leaves A20 open. */
-const FAST_A20 = 0x02;
-/** CMOS: memory above 1 MiB in KiB (at most 63 MiB), and above 16 MiB in units of 64 KiB, low byte first. */
-const CMOS = { BASE_LOW: 0x15, EXTENDED_LOW: 0x17, EXTENDED_LOW_TOO: 0x30, ABOVE_16M_LOW: 0x34 } as const;
+/** Who may drive an interrupt line: a device on the ISA bus, PCI devices, power management. */
+const IRQ_SOURCE = { ISA: 0, PCI: 1, POWER: 2 } as const;
 
 export class Pc implements Machine {
   readonly name: string;
@@ -88,6 +96,8 @@ export class Pc implements Machine {
   readonly processor: Processor;
   readonly keyboard: Ps2Keyboard;
   readonly vga: VgaText;
+  /** PCI bus 0. */
+  readonly pci: PciBus;
   readonly serial: OutputChannel;
   readonly debugConsole: OutputChannel;
   readonly #image: ImageLoader;
@@ -96,9 +106,9 @@ export class Pc implements Machine {
   readonly #entry: EntryState;
   readonly #devices: readonly Device[];
   readonly #pic: PicPair;
-  readonly #rtc: Rtc146818;
   readonly #uart: Uart16550;
-  readonly #port92: Port92;
+  readonly #power: Piix4Power;
+  readonly #firmwareChips: FirmwareChips;
   #request: Request | undefined;
   onTimeCorrection: ((correction: TimeCorrection) => void) | undefined;
 
@@ -127,29 +137,44 @@ export class Pc implements Machine {
     });
 
     const pic = new PicPair({ intr: this.processor.intr });
-    const pit = new Pit8254({ clock, out0: pic.line(ISA_IRQ.PIT) });
+    const irqs = Array.from({ length: 16 }, (_, irq) => new OrLine(pic.line(irq), 3));
+    const isaIrq = (irq: number) => irqs[irq].input(IRQ_SOURCE.ISA);
+    const pit = new Pit8254({ clock, out0: isaIrq(ISA_IRQ.PIT) });
     const startTime = options.powerOnTime / 1000;
-    const rtc = new Rtc146818({ clock, irq: pic.line(ISA_IRQ.RTC), startTime });
+    const rtc = new Rtc146818({ clock, irq: isaIrq(ISA_IRQ.RTC), startTime });
     const backend = { transmit: (byte: number) => this.serial.put(byte) };
-    const uart = new Uart16550({ name: 'com1', clock, irq: pic.line(ISA_IRQ.COM1), backend });
+    const uart = new Uart16550({ name: 'com1', clock, irq: isaIrq(ISA_IRQ.COM1), backend });
     const a20 = new OrLine(this.processor.a20, 2);
     const reset = () => this.#ask({ reason: 'reset' });
     const keyboard = new Ps2Keyboard();
     const i8042 = new I8042({
       clock,
       keyboard,
-      keyboardIrq: pic.line(ISA_IRQ.KEYBOARD),
-      auxIrq: pic.line(ISA_IRQ.MOUSE),
+      keyboardIrq: isaIrq(ISA_IRQ.KEYBOARD),
+      auxIrq: isaIrq(ISA_IRQ.MOUSE),
       a20: a20.input(1),
       reset,
     });
     const vga = new VgaText({ clock });
     const port61 = new Port61({ clock, timer: pit });
     const port92 = new Port92({ a20: a20.input(0), init: reset });
-    const coprocessorError = new CoprocessorError({ irq: pic.line(ISA_IRQ.COPROCESSOR) });
+    const coprocessorError = new CoprocessorError({ irq: isaIrq(ISA_IRQ.COPROCESSOR) });
     const postCode = new PostCode();
     const debugExit = new DebugExit({ exit: (status) => this.#ask({ reason: 'debug-exit', status }) });
     const writeDebug = (byte: number) => this.debugConsole.put(byte);
+    const pci = new PciBus({ ports, memory: this.memory });
+    this.pci = pci;
+    const hostBridge = new I440fx({
+      routeSegment: (segment, route) => this.memory.routeRam(...SHADOW_SEGMENTS[segment], route),
+      routeSmram: (route) => this.memory.routeRam(...MEMORY.VGA_WINDOW, route),
+    });
+    const isaBridge = new Piix3({ irq: (irq) => irqs[irq].input(IRQ_SOURCE.PCI), reset });
+    const power = new Piix4Power({
+      clock,
+      sci: irqs[SYSTEM_CONTROL_IRQ].input(IRQ_SOURCE.POWER),
+      powerOff: () => this.#ask({ reason: 'power-off' }),
+    });
+    const configMechanism = new ConfigMechanism({ bus: pci, behind: isaBridge.resetControl });
 
     ports.attach(PORTS.PIC1, pic.primary);
     ports.attach(PORTS.PIC2, pic.secondary);
@@ -167,8 +192,13 @@ export class Pc implements Machine {
     ports.attach(PORTS.VGA, vga);
     ports.attach(PORTS.COM1, uart);
     ports.attach(PORTS.BIOS_DEBUG, seabiosConsole(writeDebug));
-    // The adapter claims the whole window; in text mode it answers in the last quarter.
-    this.memory.addHole(...MEMORY.VGA_WINDOW);
+    ports.attach(PORTS.PCI_CONFIG, configMechanism);
+    ports.attach(PORTS.SMI_COMMAND, power.smiCommand);
+    ports.attach(PORTS.GENERAL_PURPOSE_EVENTS, power.generalPurposeEvents);
+    pci.attach(PCI.HOST_BRIDGE, hostBridge);
+    pci.attach(PCI.ISA_BRIDGE, isaBridge);
+    pci.attach(PCI.POWER_MANAGEMENT, power);
+    // In text mode the adapter answers in the last quarter of its window.
     this.memory.addMmio(...MEMORY.VGA_TEXT, vga);
 
     const full = () => this.#ask({ reason: 'output' });
@@ -178,14 +208,15 @@ export class Pc implements Machine {
     });
     this.debugConsole = new OutputChannel({ full });
     this.#pic = pic;
-    this.#rtc = rtc;
     this.#uart = uart;
-    this.#port92 = port92;
+    this.#power = power;
+    this.#firmwareChips = { port92, rtc, pci };
     this.keyboard = keyboard;
     this.vga = vga;
     this.#devices = [
       ...[pic.primary, pic.secondary, pit, rtc, uart, i8042, keyboard, vga],
       ...[port61, port92, coprocessorError, postCode],
+      ...[configMechanism, hostBridge, isaBridge, power],
     ];
     this.#bootUp();
   }
@@ -251,6 +282,10 @@ export class Pc implements Machine {
     this.#bootUp();
   }
 
+  pressPowerButton(): void {
+    this.#power.pressPowerButton();
+  }
+
   stateHash(): string {
     return hashState([this.processor.stateHash(), ...this.surroundings()]);
   }
@@ -302,9 +337,7 @@ export class Pc implements Machine {
   }
 
   #bootUp(): void {
-    // Firmware would have opened A20 and counted the memory before it started anything.
-    this.#port92.writePort(0, FAST_A20);
-    writeMemorySize(this.#rtc, this.memory.size);
+    leaveAsFirmware(this.#firmwareChips, this.memory.size);
     this.#image.load();
     enterBootImage(this.processor, this.#entry);
   }
@@ -327,16 +360,4 @@ export class Pc implements Machine {
     if (reason !== 'halted') return { reason, executed };
     return { reason: this.processor.interruptsEnabled ? 'idle' : 'halted', executed };
   }
-}
-
-function writeMemorySize(rtc: Rtc146818, bytes: number): void {
-  const writeWord = (register: number, value: number): void => {
-    rtc.writeCmos(register, value & 0xff);
-    rtc.writeCmos(register + 1, value >>> 8);
-  };
-  const extended = Math.min(bytes / 1024 - 1024, 0xfc00);
-  writeWord(CMOS.BASE_LOW, MEMORY.CONVENTIONAL[1] / 1024 + 1);
-  writeWord(CMOS.EXTENDED_LOW, extended);
-  writeWord(CMOS.EXTENDED_LOW_TOO, extended);
-  writeWord(CMOS.ABOVE_16M_LOW, Math.max(0, bytes / 65536 - 256));
 }

@@ -4,45 +4,56 @@
  * RAM is overcommitted: a page that was never written has no frame and reads as zero. The map is off the hot path: the
  * MMU asks `frameForRead` and `frameForWrite` when it fills a TLB entry, and keeps the answer; emitted code that does
  * this looks into the page map itself, and marks there what it makes writable as dirty. What makes an answer wrong later
- * is reported: `onFrameMoved` (a page leaves the shared zero frame). What withholds the right to write is
- * chosen by the caller: after `watchWrites` and `clearDirty` it drops its writable translations itself.
+ * is reported: `onFrameMoved` (a page leaves the shared zero frame), `onRouted` (RAM comes or goes while the guest runs).
+ * What withholds the right to write is chosen by the caller: after `watchWrites` and `clearDirty` it drops its writable
+ * translations itself.
+ *
+ * RAM comes before all else. Behind it are ROM, then devices; where the RAM of a page is switched off for reads or for
+ * writes (`routeRam`), they are met. What has no frame gets no translation, so that devices may come and go freely.
  */
 import { PAGE_SIZE } from '../base/address.ts';
 import { UserError } from '../base/errors.ts';
+import { type MmioDevice, MmioMap } from './mmio-map.ts';
 import { PAGE_MAP } from './page-map.ts';
 import type { Pool } from './pool.ts';
+
+export type { MmioDevice } from './mmio-map.ts';
 
 /** Width of physical addresses in bits (MAXPHYADDR of the Pentium Pro). Nothing answers above. */
 export const PHYSICAL_ADDRESS_BITS = 36;
 /** RAM ends here: above, a PC has its PCI devices, interrupt controllers and firmware. */
 export const RAM_LIMIT = 0xe000_0000;
 
-/** Memory-mapped registers, as memory sees them: offsets from the device's first byte, widths in bytes. */
-export interface MmioDevice {
-  readonly name: string;
-  readMemory(offset: number, size: 1 | 2 | 4 | 8): number;
-  writeMemory(offset: number, value: number, size: 1 | 2 | 4 | 8): void;
+/** Where accesses to RAM go: to it, or past it to the bus, where ROM and devices are. */
+export interface RamRoute {
+  readonly reads: 'ram' | 'bus';
+  readonly writes: 'ram' | 'bus';
 }
 
-interface MmioRange {
-  readonly first: number;
-  readonly length: number;
-  readonly device: MmioDevice;
+/** A page of RAM that does not answer all accesses, and its own frame, 0 if it has none. */
+interface HiddenRam extends RamRoute {
+  readonly frame: number;
 }
 
 const { DIRTY, WATCHED, ABSENT, SEEN_AS_ZERO } = PAGE_MAP;
 
 const PAGE_MASK = PAGE_SIZE - 1;
 const pageOf = (address: number): number => (address / PAGE_SIZE) | 0;
+const NO_RAM: RamRoute = { reads: 'bus', writes: 'bus' };
 const ALL_ONES = { 1: 0xff, 2: 0xffff, 4: 0xffff_ffff } as const;
 
 export class GuestMemory {
   /** Bytes of RAM, holes included. */
   readonly size: number;
-  /** Called before bytes of a watched page change: by `write` or `copyIn`, not by who holds a frame. */
+  /**
+   * Called before bytes of a watched page change: by `write` or `copyIn`, not by who holds a frame; and before other
+   * memory takes the place of any page.
+   */
   onWatchedWrite: (page: number, offset: number, length: number) => void = () => {};
   /** Called when a page for which `frameForRead` gave the zero frame gets a frame of its own. */
   onFrameMoved: (page: number) => void = () => {};
+  /** Called when RAM has been switched on or off somewhere: all that `frameForRead` and `frameForWrite` gave may be wrong. */
+  onRouted: () => void = () => {};
 
   readonly #pool: Pool;
   /** Host address of the page map (`page-map.ts`), and its entries. */
@@ -52,8 +63,9 @@ export class GuestMemory {
   readonly #zeroFrame: number;
   /** ROM frames by page. */
   readonly #rom = new Map<number, number>();
-  /** Sorted by address; ranges do not overlap. */
-  readonly #mmio: MmioRange[] = [];
+  readonly #mmio = new MmioMap();
+  /** Pages whose entry in the map says that no RAM answers, though there is some. */
+  readonly #hidden = new Map<number, HiddenRam>();
   #framesInUse = 0;
 
   /**
@@ -90,12 +102,12 @@ export class GuestMemory {
       this.#setAttributes(page, SEEN_AS_ZERO);
       return this.#zeroFrame;
     }
-    return this.#rom.get(page) ?? 0;
+    return this.#frameBehind(page);
   }
 
   /**
    * Host address of the page's own frame, to be written freely: the page counts as dirty from now on. 0 if every write
-   * must be seen (ROM, memory-mapped, nothing, or watched).
+   * must be seen (ROM, memory-mapped, nothing, watched, or RAM that answers writes alone).
    * @throws InternalError when the pool is full
    */
   frameForWrite(page: number): number {
@@ -127,9 +139,9 @@ export class GuestMemory {
       return;
     }
     const page = pageOf(address);
-    if (!this.#isRam(page)) return this.#writeDevice(address, value, size);
-    if (this.#has(page, WATCHED)) this.onWatchedWrite(page, offset, size);
-    const at = this.#ownFrame(page) + offset;
+    const frame = this.#frameToWrite(page, offset, size);
+    if (frame === 0) return this.#writeDevice(address, value, size);
+    const at = frame + offset;
     const { u8, u16, u32 } = this.#pool.views;
     if (size === 1) u8[at] = value;
     else if (size === 2 && (at & 1) === 0) u16[at >>> 1] = value;
@@ -155,11 +167,8 @@ export class GuestMemory {
       const page = pageOf(address + done);
       const offset = (address + done) & PAGE_MASK;
       const length = Math.min(PAGE_SIZE - offset, bytes.length - done);
-      if (this.#isRam(page)) {
-        if (this.#has(page, WATCHED)) this.onWatchedWrite(page, offset, length);
-        const frame = this.#ownFrame(page);
-        this.#pool.views.u8.set(bytes.subarray(done, done + length), frame + offset);
-      }
+      const frame = this.#frameToWrite(page, offset, length);
+      if (frame !== 0) this.#pool.views.u8.set(bytes.subarray(done, done + length), frame + offset);
       done += length;
     }
   }
@@ -171,7 +180,7 @@ export class GuestMemory {
       const page = pageOf(address + done);
       const offset = (address + done) & PAGE_MASK;
       const count = Math.min(PAGE_SIZE - offset, length - done);
-      const frame = this.#isRam(page) ? this.#frame(page) || this.#zeroFrame : (this.#rom.get(page) ?? 0);
+      const frame = this.#isRam(page) ? this.#frame(page) || this.#zeroFrame : this.#frameBehind(page);
       if (frame !== 0) bytes.set(this.#pool.views.u8.subarray(frame + offset, frame + offset + count), done);
       done += count;
     }
@@ -204,17 +213,27 @@ export class GuestMemory {
    */
   addMmio(first: number, length: number, device: MmioDevice): void {
     this.#refuseOverlap(device.name, first, length);
-    const index = this.#mmio.findIndex((range) => range.first > first);
-    this.#mmio.splice(index < 0 ? this.#mmio.length : index, 0, { first, length, device });
+    this.#mmio.add({ first, length, device });
     for (let page = pageOf(first); page <= pageOf(first + length - 1); page++) this.#removeRam(page);
   }
 
-  /**
-   * Takes RAM away from a page-aligned range: accesses there go to a bus on which nobody answers but what `addMmio`
-   * puts there. Before the guest runs, or followed by a flush of all translations.
-   */
-  addHole(first: number, length: number): void {
-    for (let page = pageOf(first); page <= pageOf(first + length - 1); page++) this.#removeRam(page);
+  /** As `MmioSpace` of the bus has it. At any time: what it may hide has no translation. */
+  mapMmio([first, length]: readonly [number, number], device: MmioDevice, order: number): () => void {
+    return this.#mmio.map({ first, length, device, order });
+  }
+
+  /** Switches the RAM of a page-aligned range on or off, at any time. What is in it stays. Beyond RAM it does nothing. */
+  routeRam(first: number, length: number, route: RamRoute): void {
+    let changed = false;
+    const end = Math.min(pageOf(first + length - 1) + 1, this.#pages);
+    for (let page = pageOf(first); page < end; page++) changed = this.#routePage(page, route) || changed;
+    if (changed) this.onRouted();
+  }
+
+  /** The frame of RAM that answers no reads at present; 0 if there is none. */
+  hiddenFrame(page: number): number {
+    const hidden = this.#hidden.get(page);
+    return hidden?.reads === 'bus' ? hidden.frame : 0;
   }
 
   /** Every change of this page must be reported first: it holds decoded code. The caller drops writable translations. */
@@ -247,13 +266,14 @@ export class GuestMemory {
     for (let page = 0; page < this.#pages; page++) this.#releaseFrame(page);
     for (const frame of this.#rom.values()) this.#pool.frames.free(frame);
     this.#rom.clear();
-    this.#mmio.length = 0;
+    this.#mmio.clear();
     this.#framesInUse = 0;
     this.#pool.release(this.#map, this.#pages << PAGE_MAP.ENTRY_SHIFT);
     this.#pages = 0;
     // Who keeps the object shall not keep what hangs on it.
     this.onWatchedWrite = () => {};
     this.onFrameMoved = () => {};
+    this.onRouted = () => {};
   }
 
   #isRam(page: number): boolean {
@@ -294,6 +314,43 @@ export class GuestMemory {
     return frame;
   }
 
+  /** What answers reads of a page that is not simply RAM; 0: a device, or nothing. */
+  #frameBehind(page: number): number {
+    const hidden = this.#hidden.get(page);
+    if (hidden?.reads === 'ram') return hidden.frame || this.#zeroFrame;
+    return this.#rom.get(page) ?? 0;
+  }
+
+  /** The frame that takes a write to these bytes of a page, after who watches them has been told; 0: it goes to the bus. */
+  #frameToWrite(page: number, offset: number, length: number): number {
+    if (this.#isRam(page)) {
+      if (this.#has(page, WATCHED)) this.onWatchedWrite(page, offset, length);
+      return this.#ownFrame(page);
+    }
+    const hidden = this.#hidden.get(page);
+    if (hidden?.writes !== 'ram') return 0;
+    // Nobody can have seen what is in it.
+    const frame = hidden.frame || this.#allocateFrame();
+    if (hidden.frame === 0) this.#hidden.set(page, { ...hidden, frame });
+    this.#setAttributes(page, DIRTY);
+    return frame;
+  }
+
+  /** @returns whether that changed anything */
+  #routePage(page: number, { reads, writes }: RamRoute): boolean {
+    const before = this.#isRam(page) ? { reads: 'ram', writes: 'ram' } : (this.#hidden.get(page) ?? NO_RAM);
+    if (before.reads === reads && before.writes === writes) return false;
+    // Also where only writes change: who watched the page would not hear of them later.
+    this.onWatchedWrite(page, 0, PAGE_SIZE);
+    const frame = this.#hidden.get(page)?.frame ?? this.#frame(page);
+    const dirty = this.#has(page, DIRTY) ? DIRTY : 0;
+    const isPlain = reads === 'ram' && writes === 'ram';
+    if (isPlain) this.#hidden.delete(page);
+    else this.#hidden.set(page, { reads, writes, frame });
+    this.#pool.views.u32[this.#entry(page)] = (isPlain ? frame : ABSENT) | dirty;
+    return true;
+  }
+
   #allocateFrame(): number {
     const frame = this.#pool.frames.allocate();
     this.#framesInUse++;
@@ -301,7 +358,8 @@ export class GuestMemory {
   }
 
   #releaseFrame(page: number): void {
-    const frame = this.#frame(page);
+    const frame = this.#hidden.get(page)?.frame ?? this.#frame(page);
+    this.#hidden.delete(page);
     if (frame === 0) return;
     this.#pool.frames.free(frame);
     this.#clearAttributes(page, PAGE_MAP.FRAME);
@@ -320,22 +378,9 @@ export class GuestMemory {
     return value >>> 0;
   }
 
-  #findMmio(address: number): MmioRange | undefined {
-    let low = 0;
-    let high = this.#mmio.length;
-    while (low < high) {
-      const middle = (low + high) >>> 1;
-      const range = this.#mmio[middle];
-      if (address < range.first) high = middle;
-      else if (address >= range.first + range.length) low = middle + 1;
-      else return range;
-    }
-    return undefined;
-  }
-
   /** Within one page that no frame backs. An access that leaves a device's range is split into bytes. */
   #readDevice(address: number, size: 1 | 2 | 4): number {
-    const range = this.#findMmio(address);
+    const range = this.#mmio.find(address);
     if (range !== undefined && address + size <= range.first + range.length) {
       return (range.device.readMemory(address - range.first, size) & ALL_ONES[size]) >>> 0;
     }
@@ -343,7 +388,7 @@ export class GuestMemory {
   }
 
   #writeDevice(address: number, value: number, size: 1 | 2 | 4): void {
-    const range = this.#findMmio(address);
+    const range = this.#mmio.find(address);
     if (range !== undefined && address + size <= range.first + range.length) {
       range.device.writeMemory(address - range.first, (value & ALL_ONES[size]) >>> 0, size);
     } else if (size !== 1) {
@@ -356,7 +401,7 @@ export class GuestMemory {
     if (!(length > 0) || first < 0 || last >= 2 ** PHYSICAL_ADDRESS_BITS) {
       throw new UserError(`${name} at ${hex(first)}–${hex(last)}: outside the physical address space`);
     }
-    const range = this.#mmio.find((other) => first < other.first + other.length && other.first <= last);
+    const range = this.#mmio.overlapping(first, last);
     if (range !== undefined)
       throw new UserError(`${name} at ${hex(first)}–${hex(last)}: ${range.device.name} is there`);
     for (const page of this.#rom.keys()) {

@@ -248,6 +248,15 @@ describe('a guest that leads nowhere', () => {
     expect({ status, stdout }).toEqual({ status: 0, stdout: '' });
   });
 
+  it('powers off: status 0', async () => {
+    const config = (address: number, value: number) =>
+      `mov dx, 0xcf8\nmov eax, ${address}\nout dx, eax\nmov dx, 0xcfc\nmov eax, ${value}\nout dx, eax\n`;
+    const source = `${config(0x8000_0b40, 0xb000)}${config(0x8000_0b80, 1)}mov dx, 0xb004\nmov ax, 0x2000\nout dx, ax\njmp $`;
+    const { status, stdout, stderr } = await vetro.run([...image('power-off', source), '--serial', 'none']);
+    expect({ status, stdout }).toEqual({ status: 0, stdout: '' });
+    expect(stderr).toBe('vetro: guest has ended and said nothing on its serial port; its screen is empty, too\n');
+  });
+
   it('U15: … an empty screen', async () => {
     const { status, stderr } = await vetro.run([...image('halt', 'cli\nhlt'), '--serial', 'none']);
     expect(stderr).toBe('vetro: guest has ended and said nothing on its serial port; its screen is empty, too\n');

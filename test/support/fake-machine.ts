@@ -116,6 +116,11 @@ export class FakeMachine implements Machine {
     this.onWork?.({ instructions: 0, resets: 1 });
   }
 
+  powerButton = 0;
+  pressPowerButton(): void {
+    this.powerButton++;
+  }
+
   readonly memorySize = 0;
   readonly memoryInUse = 0;
   registers(): never {

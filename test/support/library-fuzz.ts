@@ -38,7 +38,7 @@ export interface FuzzReport {
 }
 
 export const METHODS = [
-  ...['run', 'runTo', 'pause', 'reset', 'stop', 'step', 'dispose', 'setWeight', 'on', 'look'],
+  ...['run', 'runTo', 'pause', 'reset', 'stop', 'step', 'pressPowerButton', 'dispose', 'setWeight', 'on', 'look'],
   ...['write', 'listen', 'hold', 'discard', 'waitFor', 'iterate', 'press', 'type', 'createGuest'],
 ] as const;
 export const STATES = ['created', 'running', 'paused', 'stopped', 'disposed'] as const;
@@ -51,7 +51,7 @@ const DEEPEST = 3;
 const EVENTS = ['exit', 'idle', 'reset', 'warning'] as const;
 const ABORTED = { name: 'the reason' };
 const PLANTED = 'planted by a listener';
-const KINDS = ['halted', 'idle', 'reset', 'triple-fault', 'debug-exit', 'error'] as const;
+const KINDS = ['halted', 'power-off', 'idle', 'reset', 'triple-fault', 'debug-exit', 'error'] as const;
 
 /** Things that arguments are not. */
 const ODD: readonly unknown[] = [
@@ -150,7 +150,7 @@ export async function fuzzLibrary(options: { seed: number; sequences: number; re
 
 const OUTCOMES = [
   ...['UserError', 'StateError', 'TimeoutError', 'aborted', 'listener error'],
-  ...['run halted', 'run stopped', 'run error', 'run triple-fault', 'run debug-exit'],
+  ...['run halted', 'run power-off', 'run stopped', 'run error', 'run triple-fault', 'run debug-exit'],
   ...['runTo reached', 'runTo paused', 'runTo stopped', 'runTo idle'],
   ...['waitFor resolved', 'iterate chunk', 'iterate done'],
 ];
@@ -365,6 +365,8 @@ class Fuzzer {
       case 'on':
         guest.on(this.#oddOr(() => random.pick(EVENTS)) as 'exit', this.#listener(subject) as () => void);
         return undefined;
+      case 'pressPowerButton':
+        return void guest.pressPowerButton();
       case 'look':
         return void [guest.machine.stateHash(), guest.machine.peek(this.#oddOr(() => 0x7c00) as number, 4)];
       case 'write':

@@ -281,7 +281,7 @@ function createSide(): Side {
   memory.frameForRead(0);
   for (const page of [...WRITTEN_TABLES, ...DATA.filter((_, index) => index % 3 !== 2)]) memory.frameForWrite(page);
   for (let page = 0x400; page < 0x800; page++) if ((page & 7) !== 5) memory.frameForWrite(page);
-  memory.addHole(HOLE * PAGE_SIZE, PAGE_SIZE);
+  memory.routeRam(HOLE * PAGE_SIZE, PAGE_SIZE, { reads: 'bus', writes: 'bus' });
   memory.addRom(ROM * PAGE_SIZE, Uint8Array.of(1, 2, 3));
   memory.addMmio(DEVICE * PAGE_SIZE, PAGE_SIZE, { name: 'device', readMemory: () => 0, writeMemory: () => {} });
   // Behind the page map lies what looks like an entry of it.

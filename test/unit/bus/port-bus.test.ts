@@ -77,6 +77,43 @@ describe('port bus', () => {
     ]);
   });
 
+  it('what is not aligned is split, even for a device that takes its width: it may end behind it', () => {
+    const bus = new PortBus();
+    const { device, accesses } = recorder('wide', [1, 2, 4]);
+    bus.attach([0xcf8, 4], device);
+    expect(bus.read(0xcfa, 4)).toBe(0xffff_1312);
+    bus.write(0xcf9, 0x1122, 2);
+    expect(accesses).toEqual([
+      ['r', 2, 1],
+      ['r', 3, 1],
+      ['w', 1, 0x22, 1],
+      ['w', 2, 0x11, 1],
+    ]);
+  });
+
+  it('a range that is mapped answers until it is unmapped, behind what is attached', () => {
+    const bus = new PortBus();
+    const [fixed, mapped] = [recorder('fixed'), recorder('mapped', [4])];
+    bus.attach([0xc104, 4], fixed.device);
+    const unmap = bus.map([0xc100, 16], mapped.device, 0);
+    expect([bus.read(0xc100, 1), bus.read(0xc105, 1), bus.read(0xc108, 1)]).toEqual([0x10, 0x11, 0x18]);
+    bus.write(0xc10c, 0x1234_5678, 4);
+    expect(mapped.accesses.at(-1)).toEqual(['w', 12, 0x1234_5678, 4]);
+    unmap();
+    unmap();
+    expect([bus.read(0xc100, 1), bus.read(0xc105, 1)]).toEqual([0xff, 0x11]);
+  });
+
+  it('of ranges that are mapped over each other, the lowest in order answers', () => {
+    const bus = new PortBus();
+    const [first, second] = [recorder('first'), recorder('second')];
+    bus.map([0xc104, 4], second.device, 2);
+    const unmap = bus.map([0xc100, 8], first.device, 1);
+    expect(bus.read(0xc104, 1)).toBe(0x14);
+    unmap();
+    expect(bus.read(0xc104, 1)).toBe(0x10);
+  });
+
   it('the space wraps around at 64 Ki ports', () => {
     const bus = new PortBus();
     const { device } = recorder('first');

@@ -4,6 +4,10 @@ import { VirtualClock } from '../../../src/base/virtual-clock.ts';
 import { type Device, resetDevices } from '../../../src/bus/device.ts';
 import { CoprocessorError } from '../../../src/devices/coprocessor-error.ts';
 import { I8042 } from '../../../src/devices/i8042.ts';
+import { ConfigMechanism } from '../../../src/devices/pci/config-mechanism.ts';
+import { I440fx } from '../../../src/devices/pci/i440fx.ts';
+import { Piix3 } from '../../../src/devices/pci/piix3.ts';
+import { Piix4Power } from '../../../src/devices/pci/piix4-power.ts';
 import { PicPair } from '../../../src/devices/pic8259.ts';
 import { Pit8254 } from '../../../src/devices/pit8254.ts';
 import { Port61 } from '../../../src/devices/port61.ts';
@@ -14,6 +18,7 @@ import { Uart16550 } from '../../../src/devices/uart16550.ts';
 import { Random } from '../../../src/difftest/random.ts';
 import { OrLine } from '../../../src/machine/or-line.ts';
 import { RecordingLine } from '../../support/devices.ts';
+import { createPciBus } from '../../support/pci.ts';
 
 /** The chips of a PC that have wires between them, wired as there, and powered on at time 0. */
 function createBoard() {
@@ -31,7 +36,16 @@ function createBoard() {
   const port61 = new Port61({ clock, timer: pit });
   const port92 = new Port92({ a20: gate.input(0), init: () => {} });
   const coprocessor = new CoprocessorError({ irq: pic.line(13) });
-  const chips = { pit, rtc, uart, keyboard, i8042, port61, port92, coprocessor };
+  const { bus } = createPciBus();
+  const shared = new OrLine(pic.line(9), 2);
+  const hostBridge = new I440fx({ routeSegment: () => {}, routeSmram: () => {} });
+  const isaBridge = new Piix3({ irq: (irq) => (irq === 9 ? shared.input(0) : new RecordingLine()), reset: () => {} });
+  const power = new Piix4Power({ clock, sci: shared.input(1), powerOff: () => {} });
+  const config = new ConfigMechanism({ bus, behind: isaBridge.resetControl });
+  bus.attach({ device: 0, function: 0 }, hostBridge);
+  bus.attach({ device: 1, function: 0 }, isaBridge);
+  bus.attach({ device: 1, function: 3 }, power);
+  const chips = { pit, rtc, uart, keyboard, i8042, port61, port92, coprocessor, hostBridge, isaBridge, power, config };
   const devices: Device[] = [pic.primary, pic.secondary, ...Object.values(chips)];
   /** Everything that can be told from outside, and when the board will next move by itself. */
   const look = () => ({
@@ -123,6 +137,20 @@ const DEEDS: Record<string, (board: Board) => void> = {
     uart.writePort(3, 0x43);
     uart.writePort(4, 0x1f);
     uart.writePort(0, 0x77);
+  },
+  'PCI is set up, and power management asks for IRQ 9'({ config, power }) {
+    for (const [address, value] of [
+      [0x8000_0058, 0x3333_3010],
+      [0x8000_0860, 0x0b0b_0a09],
+      [0x8000_0b40, 0x0000_b000],
+    ] as const) {
+      config.writePort(0, address, 4);
+      config.writePort(4, value, 4);
+    }
+    config.writePort(1, 0x02, 1);
+    power.smiCommand.writePort(0, 0xf1, 1);
+    power.state.enable = 0x101;
+    power.pressPowerButton();
   },
   'the coprocessor asks for IRQ 13'({ coprocessor }) {
     coprocessor.setFerr(1);

@@ -16,6 +16,7 @@ import {
   createVgaText,
   RecordingLine,
 } from '../../support/devices.ts';
+import { PCI_BENCHES, type PciBench, randomAccesses } from '../../support/pci-accesses.ts';
 
 interface Bench {
   devices: readonly (Device & Partial<PortDevice>)[];
@@ -266,6 +267,17 @@ const CASES: Record<string, Case> = {
     },
   },
 };
+
+/** PCI chips are written and read at random, before and after, by the same random numbers. */
+const pciCase = (create: () => PciBench): Case => ({
+  create,
+  prepare(bench) {
+    randomAccesses(bench as PciBench, { seed: 1, count: 2000 });
+    (bench as PciBench).calm?.();
+  },
+  play: (bench) => randomAccesses(bench as PciBench, { seed: 2, count: 2000 }),
+});
+for (const [name, create] of Object.entries(PCI_BENCHES)) CASES[name] = pciCase(create);
 
 /** Levels now and all edges from now on. */
 function watch(lines: readonly RecordingLine[]) {

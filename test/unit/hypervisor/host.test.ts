@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { StateError } from '../../../src/base/errors.ts';
 import type { GuestSettings } from '../../../src/hypervisor/guest-options.ts';
 import { Host } from '../../../src/hypervisor/host.ts';
 import { FakeMachine } from '../../support/fake-machine.ts';
@@ -110,6 +111,22 @@ describe('the life of a guest', () => {
       { reason: 'triple-fault', cause: '#GP(0): scripted' },
     ]);
     expect([resetting.resets, stopping.resets]).toEqual([1, 0]);
+  });
+
+  it('ends when it powers off; the power button wakes it from its sleep', async () => {
+    const machine = new FakeMachine([
+      { at: 100, event: 'idle' },
+      { at: 300, event: 'power-off' },
+    ]);
+    const { guests } = createHost([machine]);
+    const ended = guests[0].run();
+    await settle();
+    expect([machine.instructions, machine.powerButton]).toEqual([100, 0]);
+    guests[0].pressPowerButton();
+    expect(await ended).toEqual({ reason: 'power-off' });
+    expect(machine.powerButton).toBe(1);
+    guests[0].dispose();
+    expect(() => guests[0].pressPowerButton()).toThrow(StateError);
   });
 
   it('sleeps when only input can wake it, and wakes on input', async () => {

@@ -70,6 +70,23 @@ const DEEDS: Record<string, (pc: Pc) => void> = {
     out(pc, 0x3fc, 0x1f);
     out(pc, 0x3f8, 0x77);
   },
+  'PCI set up otherwise, the power button pressed'(pc) {
+    const { ports } = pc.processor;
+    for (const [address, value] of [
+      [0x8000_0058, 0x0031_2010],
+      [0x8000_0070, 0x000a_1020],
+      [0x8000_0860, 0x0b0b_0a09],
+      [0x8000_0b40, 0x0000_b000],
+      [0x8000_0b80, 0x0000_0001],
+    ] as const) {
+      ports.write(0xcf8, address, 4);
+      ports.write(0xcfc, value, 4);
+    }
+    ports.write(0xb002, 0x0101, 2);
+    out(pc, 0xb2, 0xf1);
+    out(pc, 0xcf9, 2);
+    pc.pressPowerButton();
+  },
   'an x87 error'(pc) {
     pc.processor.x87Error!(1);
   },

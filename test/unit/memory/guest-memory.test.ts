@@ -71,7 +71,7 @@ describe('RAM', () => {
 
   it('C13: is not where there is a hole; a device may answer in a part of it', () => {
     const { memory } = createMemory();
-    memory.addHole(0xa0000, 0x20000);
+    memory.routeRam(0xa0000, 0x20000, { reads: 'bus', writes: 'bus' });
     const written: number[] = [];
     memory.addMmio(0xb8000, 0x8000, {
       name: 'screen',
@@ -171,7 +171,7 @@ describe('overcommitment', () => {
     const pool = Pool.create();
     const { memory } = createMemory(2 * MIB, pool);
     memory.copyIn(0, new Uint8Array(0x20000).fill(1));
-    memory.addHole(0xa0000, 0x20000);
+    memory.routeRam(0xa0000, 0x20000, { reads: 'bus', writes: 'bus' });
     const { address, pages } = memory.pageMap;
     expect(pages).toBe(512);
     memory.dispose();

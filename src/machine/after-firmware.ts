@@ -1,0 +1,39 @@
+/** What firmware has done to the chips before it starts a boot image, for guests that are booted without one. */
+import { configAddress, type PciBus } from '../bus/pci/pci-bus.ts';
+import { I440FX_REGISTER } from '../devices/pci/i440fx.ts';
+import type { Port92 } from '../devices/port92.ts';
+import type { Rtc146818 } from '../devices/rtc146818.ts';
+import { MEMORY, PCI } from './pc-map.ts';
+
+/** Port 92h, bit 1: firmware leaves A20 open. */
+const FAST_A20 = 0x02;
+/** CMOS: memory above 1 MiB in KiB (at most 63 MiB), and above 16 MiB in units of 64 KiB, low byte first. */
+const CMOS = { BASE_LOW: 0x15, EXTENDED_LOW: 0x17, EXTENDED_LOW_TOO: 0x30, ABOVE_16M_LOW: 0x34 } as const;
+/** Reads and writes of all segments go to RAM; the lower half of the first register is reserved. */
+const ALL_SHADOWED = [0x30, 0x33, 0x33, 0x33, 0x33, 0x33, 0x33] as const;
+
+export interface FirmwareChips {
+  readonly port92: Port92;
+  readonly rtc: Rtc146818;
+  readonly pci: PciBus;
+}
+
+/** `memoryBytes`: RAM of the guest. */
+export function leaveAsFirmware({ port92, rtc, pci }: FirmwareChips, memoryBytes: number): void {
+  port92.writePort(0, FAST_A20);
+  writeMemorySize(rtc, memoryBytes);
+  for (const [index, value] of ALL_SHADOWED.entries())
+    pci.write(configAddress(PCI.HOST_BRIDGE, I440FX_REGISTER.PAM0 + index), value, 1);
+}
+
+function writeMemorySize(rtc: Rtc146818, bytes: number): void {
+  const writeWord = (register: number, value: number): void => {
+    rtc.writeCmos(register, value & 0xff);
+    rtc.writeCmos(register + 1, value >>> 8);
+  };
+  const extended = Math.min(bytes / 1024 - 1024, 0xfc00);
+  writeWord(CMOS.BASE_LOW, MEMORY.CONVENTIONAL[1] / 1024 + 1);
+  writeWord(CMOS.EXTENDED_LOW, extended);
+  writeWord(CMOS.EXTENDED_LOW_TOO, extended);
+  writeWord(CMOS.ABOVE_16M_LOW, Math.max(0, bytes / 65536 - 256));
+}
