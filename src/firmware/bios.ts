@@ -9,11 +9,12 @@
  */
 import type { Device } from '../bus/device.ts';
 import type { PortDevice } from '../bus/port-bus.ts';
+import { powerOnState } from './bios-state.ts';
 import type { Board } from './board.ts';
 import { bootServices } from './boot.ts';
 import { type CallFrame, readFrame } from './call-frame.ts';
 import { powerOnServices } from './post.ts';
-import type { Call, Memo, Next, Services } from './service.ts';
+import type { Call, Next, Services } from './service.ts';
 import { Transfers } from './transfers.ts';
 import { videoServices } from './video.ts';
 
@@ -22,14 +23,6 @@ const PORT = { CALL: 0, GO_ON: 4 } as const;
 const NEXT = { RETURN: 0, SPIN: 0xff01, HALT: 0xff02 } as const;
 /** Calls that wait at the same time: interrupts within services. A guest that never comes back to them loses the oldest. */
 const MOST_CALLS = 16;
-
-const powerOnState = () => ({
-  /** Calls that wait, by the address of their frame. */
-  calls: [] as { place: number; memo: Memo | undefined }[],
-  /** What INT 19h tries next, and what has come of the drives before; `goesOn`: INT 18h has asked it to. */
-  boot: { next: 0, tried: [] as string[], goesOn: false },
-});
-export type BiosState = ReturnType<typeof powerOnState>;
 
 export class Bios implements PortDevice, Device {
   readonly name = 'bios';

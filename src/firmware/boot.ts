@@ -2,7 +2,7 @@
  * INT 19h and INT 18h: the first sector of a medium is read to 0000:7C00 and started, drive after drive, until one has
  * something that starts. BIOS Boot Specification 1.01: what cannot go on calls INT 18h, and the next drive gets its turn.
  */
-import type { BiosState } from './bios.ts';
+import type { BiosState } from './bios-state.ts';
 import type { Board, DriveKind } from './board.ts';
 import { type CallFrame, FLAG } from './call-frame.ts';
 import { ROM_SEGMENT } from './rom.ts';
