@@ -29,6 +29,7 @@ disk:   jmp enter_disk
 
 ; The firmware puts the tables of the first two fixed disks here.
 times 0xe401 - $ db 0xff
+disk_tables:
         times 32 db 0
 
 %include "bios/service.asm"

@@ -13,9 +13,10 @@ import { powerOnState } from './bios-state.ts';
 import type { Board } from './board.ts';
 import { bootServices } from './boot.ts';
 import { type CallFrame, readFrame } from './call-frame.ts';
+import { diskServices } from './disk/disk-services.ts';
+import { Transfers } from './disk/transfers.ts';
 import { powerOnServices } from './post.ts';
 import type { Call, Next, Services } from './service.ts';
-import { Transfers } from './transfers.ts';
 import { videoServices } from './video.ts';
 
 /** Offsets from the first port; see service.asm. A doubleword is written: SS:SP. */
@@ -40,6 +41,7 @@ export class Bios implements PortDevice, Device {
     this.#services = {
       ...powerOnServices(board),
       ...videoServices(board),
+      ...diskServices(board, state, this.#transfers),
       ...bootServices(board, state, this.#transfers),
     };
   }

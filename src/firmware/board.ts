@@ -10,6 +10,13 @@ export interface Drive {
   readonly medium: Medium | undefined;
   /** How often what is in it has been changed: the change line of a diskette drive. */
   readonly changes?: number;
+  /** Of one on an ATA channel of a PCI controller: where it is. */
+  readonly ata?: {
+    readonly pciDevice: number;
+    readonly pciFunction: number;
+    readonly channel: number;
+    readonly device: number;
+  };
 }
 
 export type Drives = Readonly<Record<DriveKind, readonly Drive[]>>;

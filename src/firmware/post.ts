@@ -7,7 +7,9 @@
 import { BDA, BiosData } from './bios-data.ts';
 import { type Board, readCmos, writeCmos } from './board.ts';
 import { setUpChips } from './chips.ts';
-import { floppyType } from './geometry.ts';
+import { floppyType, SECTOR_SIZE, translatedGeometry } from './disk/geometry.ts';
+import { ROM_SEGMENT } from './rom.ts';
+import { ROM_LABELS } from './rom-image.ts';
 import { SERVICE, type Services } from './service.ts';
 import { shadowRom } from './shadow.ts';
 import { TextScreen } from './text-screen.ts';
@@ -20,6 +22,7 @@ const EBDA_KIB = 1;
 const DATA_AREA_SIZE = 0x108;
 const KEYBOARD_BUFFER = { START: 0x1e, END: 0x3e } as const;
 const MODE = 3;
+const DISK_TABLE = { SIZE: 16, VECTORS: [0x41, 0x46] } as const;
 
 const CMOS = {
   SHUTDOWN: 0x0f,
@@ -45,7 +48,7 @@ export function powerOnServices(board: Board): Services {
   return {
     [SERVICE.POWER_ON]: () => {
       setUpChips(board);
-      shadowRom(board);
+      shadowRom(board, () => describeDisks(board));
       setUpDataAreas(board);
       rememberInCmos(board);
       const screen = new TextScreen(board);
@@ -67,6 +70,10 @@ function equipmentOf({ drives }: Board): number {
 function setUpDataAreas(board: Board): void {
   const { physical, drives } = board;
   physical.copyIn(0, interruptTable());
+  for (const [index, vector] of DISK_TABLE.VECTORS.entries()) {
+    const offset = index < drives.disk.length ? ROM_LABELS.disk_tables + index * DISK_TABLE.SIZE : ROM_LABELS.ignore;
+    physical.write(4 * vector, ROM_SEGMENT * 0x1_0000 + offset, 4);
+  }
   physical.copyIn(0x400, new Uint8Array(DATA_AREA_SIZE));
   const bda = new BiosData(physical);
   bda.setWord(BDA.SERIAL_PORTS, COM1);
@@ -87,6 +94,21 @@ function setUpDataAreas(board: Board): void {
   const ebda = EBDA_SEGMENT * 16;
   physical.copyIn(ebda, new Uint8Array(EBDA_KIB * KIB));
   physical.write(ebda, EBDA_KIB, 1);
+}
+
+/** INT 41h and 46h: tables of the first two fixed disks, in the ROM's place for them. */
+function describeDisks({ physical, drives }: Board): void {
+  for (const [index, { medium }] of drives.disk.slice(0, 2).entries()) {
+    const { cylinders, heads, sectors } = translatedGeometry(Math.floor((medium?.size ?? 0) / SECTOR_SIZE));
+    const table = new DataView(new ArrayBuffer(DISK_TABLE.SIZE));
+    table.setUint16(0, cylinders, true);
+    table.setUint8(2, heads);
+    table.setUint16(5, 0xffff, true); // no precompensation
+    table.setUint8(8, heads > 8 ? 0xc8 : 0xc0);
+    table.setUint16(12, cylinders, true);
+    table.setUint8(14, sectors);
+    physical.copyIn(ROM_SEGMENT * 16 + ROM_LABELS.disk_tables + index * DISK_TABLE.SIZE, new Uint8Array(table.buffer));
+  }
 }
 
 /** What systems read there without asking the BIOS. */

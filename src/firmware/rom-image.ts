@@ -34,6 +34,7 @@ export const ROM_LABELS = {
   power_on: 0xe05b,
   nmi: 0xe2c3,
   disk: 0xe3fe,
+  disk_tables: 0xe401,
   start: 0xe421,
   enter_boot_strap: 0xe434,
   enter_no_boot: 0xe445,

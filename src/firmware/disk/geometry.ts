@@ -1,5 +1,5 @@
 /** Cylinders, heads and sectors: of diskettes by their size, of disks as translating BIOSes have them. */
-import type { Drive } from './board.ts';
+import type { Drive } from '../board.ts';
 
 export interface Geometry {
   readonly cylinders: number;

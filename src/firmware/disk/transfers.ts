@@ -5,10 +5,10 @@
  * What is asked for is in the call's memo, as plain data. What the host was asked is not: after a snapshot has been
  * restored it is asked again.
  */
-import { Pending } from '../base/pending.ts';
-import type { Alarm } from '../base/virtual-clock.ts';
-import type { Board, DriveKind } from './board.ts';
-import type { Call, Memo } from './service.ts';
+import { Pending } from '../../base/pending.ts';
+import type { Alarm } from '../../base/virtual-clock.ts';
+import type { Board, DriveKind } from '../board.ts';
+import type { Call, Memo } from '../service.ts';
 
 /** Guest time of a transfer: what it takes to begin, in ns, and for each byte. A disk of about 2000. */
 const BEGIN_TIME = 100_000;
@@ -20,8 +20,11 @@ export interface TransferRequest {
   /** Bytes, within the medium. */
   readonly offset: number;
   readonly length: number;
-  /** Linear address of what is to be written; undefined: it is read. */
+  /** Address of what is to be written: linear, or physical if `flat`. */
   readonly source?: number;
+  readonly flat?: boolean;
+  /** Of every byte that is to be written. Without it and `source`, it is a read. */
+  readonly filler?: number;
 }
 
 /** Bytes that were read, none after a write; undefined: the host has failed. */
@@ -44,12 +47,12 @@ export class Transfers {
 
   /** Begins; the call keeps `more` in its memo, too, and is to be asked again. */
   begin(call: Call, request: TransferRequest, more: Memo = {}): 'spin' {
-    const { kind, index, offset, length, source } = request;
+    const { length, ...rest } = request;
     const due = this.#board.clock.now + BEGIN_TIME + length * BYTE_TIME;
-    const memo: Memo = { ...more, kind, index, offset, length, due };
-    call.memo = source === undefined ? memo : { ...memo, source };
+    const memo: Memo = { ...more, ...(rest as Memo), length, due };
+    call.memo = memo;
     this.forget(call.place);
-    this.#start(call, call.memo);
+    this.#start(call, memo);
     return 'spin';
   }
 
@@ -79,10 +82,10 @@ export class Transfers {
   }
 
   #start(call: Call, memo: Memo): void {
-    const { clock, drives, memory } = this.#board;
+    const { clock, drives } = this.#board;
     const medium = drives[memo.kind as DriveKind][memo.index as number]?.medium;
     const { offset, length, due } = memo as { offset: number; length: number; due: number };
-    const bytes = memo.source === undefined ? undefined : memory.copyOut(memo.source as number, length);
+    const bytes = this.#toBeWritten(memo, length);
     const answer = new Pending<Uint8Array | undefined>(() => {
       if (medium === undefined) throw new TypeError('the drive is empty');
       if (bytes === undefined) return medium.read(offset, length);
@@ -95,5 +98,11 @@ export class Transfers {
       alarm: clock.setAlarm(due, () => (running.ended = true), { after: answer }),
     };
     this.#running.set(call.place, running);
+  }
+
+  #toBeWritten({ source, filler, flat }: Memo, length: number): Uint8Array | undefined {
+    if (filler !== undefined) return new Uint8Array(length).fill(filler as number);
+    if (source === undefined) return undefined;
+    return (flat ? this.#board.physical : this.#board.memory).copyOut(source as number, length);
   }
 }
