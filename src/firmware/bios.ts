@@ -13,10 +13,15 @@ import { powerOnState } from './bios-state.ts';
 import type { Board } from './board.ts';
 import { bootServices } from './boot.ts';
 import { type CallFrame, readFrame } from './call-frame.ts';
+import { clockServices } from './clock.ts';
 import { diskServices } from './disk/disk-services.ts';
 import { Transfers } from './disk/transfers.ts';
+import { keyboardInterrupt } from './keyboard/keyboard-interrupt.ts';
+import { keyboardServices } from './keyboard/keyboard-services.ts';
 import { powerOnServices } from './post.ts';
+import { serialServices } from './serial.ts';
 import type { Call, Next, Services } from './service.ts';
+import { systemServices } from './system.ts';
 import { videoServices } from './video.ts';
 
 /** Offsets from the first port; see service.asm. A doubleword is written: SS:SP. */
@@ -41,6 +46,11 @@ export class Bios implements PortDevice, Device {
     this.#services = {
       ...powerOnServices(board),
       ...videoServices(board),
+      ...systemServices(board),
+      ...clockServices(board),
+      ...keyboardInterrupt(board),
+      ...keyboardServices(board),
+      ...serialServices(board),
       ...diskServices(board, state, this.#transfers),
       ...bootServices(board, state, this.#transfers),
     };
