@@ -4,7 +4,9 @@ import type { Memo } from './service.ts';
 
 export const powerOnState = () => ({
   /** Calls that wait, by the address of their frame, the oldest first. */
-  calls: [] as { place: number; memo: Memo | undefined }[],
+  calls: [] as WaitingCall[],
+  /** Questions asked again and again with nothing done between: how many, and when the last was answered. */
+  polls: { count: 0, answeredAt: 0 },
   /** What INT 19h tries next, and what has come of the drives before; `goesOn`: INT 18h has asked it to. */
   boot: { next: 0, tried: [] as string[], goesOn: false },
   /** What was started from a CD: El Torito, section 4.0. `geometry` null: no drive is emulated. */
@@ -14,6 +16,13 @@ export const powerOnState = () => ({
   /** Of each CD drive: how often programs have locked it. */
   locks: [] as number[],
 });
+
+export interface WaitingCall {
+  readonly place: number;
+  readonly memo: Memo | undefined;
+  /** Guest time (ns) at which it goes on without an interrupt; null: it does not. */
+  readonly wakeAt: number | null;
+}
 
 export interface Emulation {
   /** Number of the drive that programs are given. */

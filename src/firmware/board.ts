@@ -36,6 +36,8 @@ export interface Board {
   /** RAM, in bytes from address 0. */
   readonly ramBytes: number;
   readonly drives: Drives;
+  /** The processor, if it sleeps in the BIOS, goes on. */
+  readonly wake: () => void;
   /** Kinds of drives, the first to be tried first. */
   readonly bootOrder: readonly DriveKind[];
   /** Nothing could be booted: a line for each drive that was tried. */

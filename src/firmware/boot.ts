@@ -11,7 +11,7 @@ import type { Transfers } from './disk/transfers.ts';
 import { CD_SECTOR_SIZE, FIRST_DRIVE } from './disk/units.ts';
 import { ROM_SEGMENT } from './rom.ts';
 import { ROM_LABELS } from './rom-image.ts';
-import { type Call, type Memo, type Next, SERVICE, type Service, type Services } from './service.ts';
+import { type Call, type Memo, type Next, SERVICE, type Service, type Services, sleep } from './service.ts';
 import { TextScreen } from './text-screen.ts';
 
 const BOOT_ADDRESS = 0x7c00;
@@ -103,7 +103,7 @@ export function bootServices(board: Board, state: BiosState, transfers: Transfer
       return tryNext(call);
     }
     const result = transfers.result(call);
-    if (result === undefined) return 'spin';
+    if (result === undefined) return sleep(memo);
     const kind = memo.kind as DriveKind;
     const { bytes } = result;
     if (bytes === undefined) return refuse(call, kind, 'it cannot be read');

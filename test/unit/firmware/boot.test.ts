@@ -118,7 +118,7 @@ describe('while the host looks for the data', () => {
     medium.fails = true;
     const { pc, tried } = createBiosMachine({ floppy: medium, order: ['floppy'] });
     pc.run({ instructions: 1_000_000, time: 1000 * MILLISECOND });
-    expect(tried).toEqual([['Floppy: its first sector cannot be read']]);
+    expect(tried).toEqual([['Floppy: it cannot be read']]);
   });
 });
 
