@@ -30,9 +30,25 @@ const command = {
   ],
 };
 
-/** Runs in Node and in browsers: with `neutral`, an import of a part of Node is an error. */
+/**
+ * Parts of Node are got when they are used, not imported: bundlers for browsers need know nothing of them. An import by
+ * any other way than `node:` is an error.
+ * @type {import('esbuild').Plugin}
+ */
+const nodeWhereThereIsOne = {
+  name: 'node where there is one',
+  setup(build) {
+    build.onResolve({ filter: /^node:/ }, ({ path }) => ({ path, namespace: 'node' }));
+    build.onLoad({ filter: /.*/, namespace: 'node' }, ({ path }) => ({
+      contents: `module.exports = globalThis.process?.getBuiltinModule?.('${path}') ?? {};`,
+    }));
+  },
+};
+
+/** Runs in Node and in browsers. */
 const library = (format, extension) => ({
   ...common,
+  plugins: [nodeWhereThereIsOne],
   entryPoints: { index: 'src/index.ts' },
   platform: 'neutral',
   format,

@@ -10,7 +10,7 @@
  * host.dispose();
  * ```
  *
- * No terminal, no files, no global state; nothing happens by itself.
+ * No terminal, no global state; nothing happens by itself. Files are those alone that you name as images of disks.
  *
  * Errors: a `UserError` names the argument that cannot be; a `StateError` says that the guest's state does not allow
  * the call (it runs already, has stopped, is disposed); `waitFor` also rejects with a `TimeoutError`, and whatever takes
@@ -20,6 +20,7 @@
  */
 import type { AbortSignalLike } from './base/abort.ts';
 import { checkOptions } from './base/argument-check.ts';
+import { createImageOpener } from './host/image-opener.ts';
 import { createPlatform } from './host/platform.ts';
 import type {
   GuestEvents,
@@ -30,6 +31,7 @@ import type {
 } from './hypervisor/guest-events.ts';
 import type { ClockMode, GuestOptions, RunOptions, WaitOptions } from './hypervisor/guest-options.ts';
 import { Host as Hypervisor } from './hypervisor/host.ts';
+import type { CdromOptions, FloppyOptions, ImageSource } from './hypervisor/media-options.ts';
 import type { Platform } from './hypervisor/platform.ts';
 import type { TextMatch } from './hypervisor/text-search.ts';
 import type { Breakpoints } from './machine/machine.ts';
@@ -37,7 +39,8 @@ import type { MachineView } from './machine/machine-view.ts';
 
 export { InternalError, StateError, TimeoutError, UserError } from './base/errors.ts';
 export type { ResetCause } from './hypervisor/guest-events.ts';
-export type { GuestBoot } from './hypervisor/guest-options.ts';
+export type { BootDrive, GuestBoot } from './hypervisor/guest-options.ts';
+export type { BlobLike, DiskOptions, ImageFormatName, UrlLike, WriteMode } from './hypervisor/media-options.ts';
 export type {
   Breakpoint,
   BreakpointHit,
@@ -49,11 +52,14 @@ export type { Registers, SegmentRegister } from './machine/machine-view.ts';
 export type {
   AbortSignalLike,
   Breakpoints,
+  CdromOptions,
   ClockMode,
+  FloppyOptions,
   GuestEvents,
   GuestExit,
   GuestOptions,
   GuestState,
+  ImageSource,
   ListenerErrorSource,
   MachineView,
   Platform,
@@ -80,12 +86,13 @@ export interface Host {
   /** The guests that are not disposed, oldest first. */
   readonly guests: readonly Guest[];
   /**
-   * Creates a PC, ready to `run()`. Rejected, it leaves nothing.
-   * @throws UserError for an option that cannot be met: an unusable kernel, no room in memory, an unknown CPU
+   * Creates a PC, ready to `run()`. Rejected, it leaves nothing: no image is open, no file was made.
+   * @throws UserError for an option that cannot be met: an unusable kernel, no room in memory, an unknown CPU, an
+   *   image that cannot be opened or is in use
    * @throws StateError once the host is disposed
    */
   createGuest(options: GuestOptions): Promise<Guest>;
-  /** Stops and disposes all guests; there will be no others. Again: nothing happens. */
+  /** Stops and disposes all guests; there will be no others. Again: nothing happens. For their images see `Guest.dispose`. */
   dispose(): void;
   [Symbol.dispose](): void;
   [Symbol.asyncDispose](): Promise<void>;
@@ -96,7 +103,7 @@ export const Host = {
   async create(options?: HostOptions): Promise<Host> {
     checkOptions('host options', options, ['platform', 'sliceMilliseconds', 'onListenerError']);
     const platform = options?.platform === undefined ? createPlatform() : options.platform;
-    return new Hypervisor({ ...options, platform });
+    return new Hypervisor({ ...options, platform, openImage: createImageOpener() });
   },
 };
 
@@ -120,6 +127,10 @@ export interface Guest {
   /** What the guest writes to the debug ports E9h and 402h. It takes no input: `write` throws a StateError. */
   readonly debugConsole: GuestStream;
   readonly keyboard: Keyboard;
+  /** The CD-ROM drive, if there is one. */
+  readonly cdrom: RemovableDrive | undefined;
+  /** Floppy drives A and B, as far as there are any. */
+  readonly floppies: readonly RemovableDrive[];
   /**
    * Where it is to stop: paused, with an event `breakpoint`; `run()` goes on. The guest can't tell that there are any.
    * One on an instruction costs next to nothing; accesses to the pages of watched data take a longer way.
@@ -163,12 +174,34 @@ export interface Guest {
   reset(): void;
   /** Pulls the plug: it exits with reason `stopped`. It can still be looked at. Nothing happens if it has stopped. */
   stop(): void;
-  /** Stops it and gives its memory back. Nothing happens if it is disposed. */
+  /**
+   * Stops it and gives its memory back. Nothing happens if it is disposed. Images in its drives are flushed and closed,
+   * which may take a while; `await using`, or awaiting `guest[Symbol.asyncDispose]()`, waits for that.
+   */
   dispose(): void;
   /** @throws UserError for a weight that is none; StateError once disposed */
   setWeight(weight: number): void;
   [Symbol.dispose](): void;
   [Symbol.asyncDispose](): Promise<void>;
+}
+
+/** A drive whose medium can be exchanged while the guest runs: it hears of it as it would on a PC. */
+export interface RemovableDrive {
+  /** Something is in it. */
+  readonly loaded: boolean;
+  /**
+   * Opens an image and puts it in, in place of what is there, whether the guest has locked that or not. Resolves when
+   * the old one is closed.
+   * @throws UserError for what cannot be opened, or does not go in: then what was there stays; StateError once the guest
+   *   is disposed (both as rejections)
+   */
+  insert(image: ImageSource | CdromOptions | FloppyOptions): Promise<void>;
+  /**
+   * Takes out what is in it. A guest may have locked its CD-ROM drive: then it is asked for the disc, and the answer is
+   * false, but for `force`.
+   * @throws StateError once the guest is disposed
+   */
+  eject(options?: { readonly force?: boolean | undefined }): boolean;
 }
 
 /**

@@ -26,6 +26,8 @@ export function exitStatusOf(exit: GuestExit): number {
       return EXIT.TRIPLE_FAULT;
     case 'debug-exit':
       return exit.status & 0xff;
+    case 'nothing-to-boot':
+      return EXIT.USER_ERROR;
     case 'error':
       return EXIT.INTERNAL_ERROR;
   }

@@ -4,6 +4,7 @@ import { UserError } from '../base/errors.ts';
 import { FileStore } from '../host/node/file-store.ts';
 import { imageFiles } from '../host/node/image-files.ts';
 import type { BlockStore, ByteStore, ImageFormat } from '../storage/block-store.ts';
+import { contentOf } from '../storage/content-of.ts';
 import { type ImageFolder, openImage } from '../storage/open-image.ts';
 import { checkQcow2 } from '../storage/qcow2/check-qcow2.ts';
 import { createQcow2 } from '../storage/qcow2/create-qcow2.ts';
@@ -60,13 +61,6 @@ export async function showImage(path: string, { from }: FromOptions): Promise<st
     await image.close();
   }
 }
-
-/** The guest's view of a disk, as bytes. */
-const contentOf = (image: BlockStore): ByteStore => ({
-  size: image.size,
-  read: (offset, length) => image.read(offset, length),
-  close: () => {},
-});
 
 export interface CreateImageOptions {
   readonly size?: string | undefined;

@@ -15,6 +15,8 @@ function reasonOf({ name }: Guest, exit: GuestExit): string[] {
       return [`${name}: triple fault (${exit.cause})`];
     case 'debug-exit':
       return [`${name}: it wrote ${(exit.status - 1) / 2} to its debug-exit port`];
+    case 'nothing-to-boot':
+      return [`${name}: there is nothing to boot from: ${exit.tried.join('; ')}`];
     case 'error':
       return [`${name}: error: ${exit.error.message}`];
     default:

@@ -26,7 +26,7 @@ export class LockstepPc implements LockstepMachine {
 
   /** @throws UserError for options that cannot be met */
   constructor({ code, ...options }: LockstepPcOptions) {
-    this.#pc = createPc('guest', checkGuestOptions(options), code);
+    this.#pc = createPc('guest', checkGuestOptions(options), { code });
     this.#pc.serial.onOutput = (bytes) => this.#output.push(bytes);
   }
 

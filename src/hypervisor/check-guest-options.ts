@@ -11,10 +11,16 @@ import {
 import { UserError } from '../base/errors.ts';
 import { DEFAULT_INSTRUCTION_TIME, ENGINES } from '../machine/machine.ts';
 import { MAXIMUM_MEMORY, MINIMUM_MEMORY } from '../machine/pc-map.ts';
-import type { ClockMode, GuestBoot, GuestOptions } from './guest-options.ts';
+import { type CheckedMedia, checkMedia } from './check-media-options.ts';
+import type { BootDrive, ClockMode, GuestBoot, GuestOptions } from './guest-options.ts';
+import type { MediaOptions } from './media-options.ts';
 
 /** All decided but the name, which is the host's to give. */
-export type CheckedGuestOptions = Required<Omit<GuestOptions, 'name'>> & { readonly name: string | undefined };
+export type CheckedGuestOptions = Required<Omit<GuestOptions, 'name' | 'boot' | keyof MediaOptions>> & {
+  readonly name: string | undefined;
+  readonly boot: GuestBoot;
+  readonly media: CheckedMedia;
+};
 
 const MIB = 2 ** 20;
 const WEIGHT = { least: 0.001, most: 1_000_000 };
@@ -25,9 +31,11 @@ const DEFAULT_POWER_ON = Date.UTC(2000, 0, 1);
 const LONGEST_NAME = 100;
 const OPTIONS = [
   ...(['boot', 'name', 'memory', 'cpu', 'engine', 'powerOnTime', 'instructionTime'] as const),
-  ...(['weight', 'clock', 'onTripleFault', 'onReset'] as const),
+  ...(['weight', 'clock', 'onTripleFault', 'onReset', 'onNothingToBoot'] as const),
+  ...(['disks', 'cdrom', 'floppy', 'floppies'] as const),
 ];
-const BOOT_OPTIONS = ['kernel', 'initrd', 'commandLine', 'image'] as const;
+const BOOT_OPTIONS = ['kernel', 'initrd', 'commandLine', 'image', 'order'] as const;
+const BOOT_DRIVES = ['floppy', 'disk', 'cdrom'] as const;
 
 /** @throws UserError that names the option */
 export function checkGuestOptions(options: unknown): CheckedGuestOptions {
@@ -35,8 +43,14 @@ export function checkGuestOptions(options: unknown): CheckedGuestOptions {
   const ifGiven = <Value>(value: unknown, otherwise: Value, check: (value: unknown) => Value): Value =>
     value === undefined ? otherwise : check(value);
   const resetOrStop = (name: string) => (value: unknown) => checkChoice(name, value, ['reset', 'stop']);
+  const { disks, cdrom, floppy, floppies } = given;
+  const media = checkMedia({ disks, cdrom, floppy, floppies });
+  const hasDrives = media.disks.length + media.floppies.length > 0 || media.cdrom !== undefined;
+  if (given.boot !== undefined && 'order' in Object(given.boot) && !hasDrives)
+    throw new UserError('boot.order needs drives: give disks, cdrom or floppies');
   return {
-    boot: checkBoot(given.boot),
+    media,
+    boot: given.boot === undefined && hasDrives ? { order: BOOT_DRIVES } : checkBoot(given.boot),
     name: ifGiven(given.name, undefined, checkName),
     memory: ifGiven(given.memory, 256, (value) => checkWholeNumber('memory', value, MEMORY)),
     cpu: ifGiven(given.cpu, 'i686', (value) => checkString('cpu', value)),
@@ -51,6 +65,9 @@ export function checkGuestOptions(options: unknown): CheckedGuestOptions {
     clock: ifGiven<ClockMode>(given.clock, 'virtual', (value) => checkChoice('clock', value, ['virtual', 'host'])),
     onTripleFault: ifGiven(given.onTripleFault, 'reset', resetOrStop('onTripleFault')),
     onReset: ifGiven(given.onReset, 'reset', resetOrStop('onReset')),
+    onNothingToBoot: ifGiven<'wait' | 'stop'>(given.onNothingToBoot, 'wait', (value) =>
+      checkChoice('onNothingToBoot', value, ['wait', 'stop']),
+    ),
   };
 }
 
@@ -65,7 +82,9 @@ function checkName(value: unknown): string {
 
 function checkBoot(value: unknown): GuestBoot {
   if (value === undefined) throw new UserError('boot is missing: give { kernel, initrd, commandLine } or { image }');
-  const { kernel, initrd, commandLine, image } = checkOptions('boot', value, BOOT_OPTIONS);
+  const { order, ...others } = checkOptions('boot', value, BOOT_OPTIONS);
+  const { kernel, initrd, commandLine, image } = others;
+  if (order !== undefined) return { order: checkOrder(order, others) };
   if ((kernel === undefined) === (image === undefined)) {
     throw new UserError(
       `boot needs either a kernel or an image, ${kernel === undefined ? 'and has none' : 'not both'}`,
@@ -82,6 +101,15 @@ function checkBoot(value: unknown): GuestBoot {
     initrd: initrd === undefined ? undefined : checkContent('boot.initrd', initrd),
     commandLine: commandLine === undefined ? '' : checkCommandLine(commandLine),
   };
+}
+
+/** @param others options of `boot` that say something else */
+function checkOrder(value: unknown, others: Readonly<Record<string, unknown>>): readonly BootDrive[] {
+  const other = Object.keys(others).find((name) => others[name] !== undefined);
+  if (other !== undefined) throw new UserError(`boot.order and boot.${other} exclude each other: give one of them`);
+  if (!Array.isArray(value) || value.length === 0)
+    throw new UserError(`boot.order must be an array of ${BOOT_DRIVES.join(', ')}, not ${shown(value)}`);
+  return Array.from(value, (drive, index) => checkChoice(`boot.order[${index}]`, drive, BOOT_DRIVES));
 }
 
 function checkContent(what: string, value: unknown): Uint8Array {

@@ -1,25 +1,32 @@
-/** From checked options to a machine: boot image, PC. */
+/** From checked options to a machine: boot image, drives, PC. */
 import { UserError } from '../base/errors.ts';
-import type { BootImage } from '../machine/boot.ts';
+import type { BiosBoot, BootImage } from '../machine/boot.ts';
 import type { ImageStore } from '../machine/image-store.ts';
 import { linuxBoot } from '../machine/linux-boot.ts';
-import { Pc, type SharedCode } from '../machine/pc.ts';
+import { Pc, type PcOptions, type SharedCode } from '../machine/pc.ts';
 import { MEMORY } from '../machine/pc-map.ts';
 import type { CheckedGuestOptions } from './check-guest-options.ts';
 import type { Guest } from './guest.ts';
-import type { GuestBoot } from './guest-options.ts';
+import type { GuestMedia } from './guest-media.ts';
+import type { BootDrive, GuestBoot } from './guest-options.ts';
 
 export type PcGuest = Guest<Pc>;
 
 const MIB = 2 ** 20;
 
+export interface PcParts {
+  readonly code?: SharedCode | undefined;
+  readonly media?: GuestMedia | undefined;
+}
+
 /** @throws UserError for options that cannot be met */
-export function createPc(name: string, options: CheckedGuestOptions, code?: SharedCode): Pc {
+export function createPc(name: string, options: CheckedGuestOptions, { code, media }: PcParts = {}): Pc {
   const memoryBytes = options.memory * MIB;
   const { cpu, engine, powerOnTime, instructionTime } = options;
-  const boot = bootImage(options.boot, memoryBytes, cpu, code?.images);
+  const boot = bootOf(options.boot, { memoryBytes, cpu, images: code?.images, media });
+  const drives = media && drivesOf(name, media);
   try {
-    return new Pc({ name, memoryBytes, cpu, engine, boot, powerOnTime, instructionTime, code });
+    return new Pc({ name, memoryBytes, cpu, engine, boot, powerOnTime, instructionTime, code, ...drives });
   } catch (error) {
     // What WebAssembly.Memory and typed arrays throw when the process has no more room.
     if (error instanceof RangeError) throw new UserError(`no room for ${name}: ${error.message}; dispose other guests`);
@@ -27,7 +34,42 @@ export function createPc(name: string, options: CheckedGuestOptions, code?: Shar
   }
 }
 
-function bootImage(boot: GuestBoot, memoryBytes: number, cpu: string, images: ImageStore | undefined): BootImage {
+function drivesOf(name: string, media: GuestMedia): Partial<PcOptions> {
+  const { disks, cdrom } = media;
+  const [a, b] = media.floppies;
+  return {
+    disks,
+    cdrom: cdrom && (cdrom.medium ?? 'empty'),
+    floppies: a === undefined ? [] : b === undefined ? [a] : [a, b],
+    onHostError: (line) => media.note(`${name}: ${line}; the guest is told of an error of the drive`),
+  };
+}
+
+interface BootParts {
+  readonly memoryBytes: number;
+  readonly cpu: string;
+  readonly images: ImageStore | undefined;
+  readonly media: GuestMedia | undefined;
+}
+
+/** As the firmware calls them. */
+const BOOT_KINDS: Readonly<Record<BootDrive, 'floppy' | 'disk' | 'cd'>> = {
+  floppy: 'floppy',
+  disk: 'disk',
+  cdrom: 'cd',
+};
+
+function bootOf(boot: GuestBoot, { memoryBytes, cpu, images, media }: BootParts): BootImage | BiosBoot {
+  if ('order' in boot) {
+    const { disks = [], cdrom, floppies = [] } = media ?? {};
+    return {
+      bios: {
+        drives: { disk: disks.map((medium) => ({ medium })), cd: cdrom ? [cdrom] : [], floppy: floppies },
+        order: boot.order.map((kind) => BOOT_KINDS[kind]),
+        onNothingToBoot: (tried) => media?.nothingToBoot(tried),
+      },
+    };
+  }
   if ('kernel' in boot) {
     const { kernel, initrd, commandLine = '' } = boot;
     return linuxBoot({ kernel, initrd, commandLine, memoryBytes, cpu, images });

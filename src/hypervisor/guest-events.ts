@@ -14,6 +14,8 @@ export type GuestExit =
   | { readonly reason: 'triple-fault'; readonly cause: string }
   /** It wrote `status` to the debug-exit port. */
   | { readonly reason: 'debug-exit'; readonly status: number }
+  /** No drive holds anything to boot, with `onNothingToBoot: 'stop'`. `tried`: a line for each drive. */
+  | { readonly reason: 'nothing-to-boot'; readonly tried: readonly string[] }
   /** A bug of ours. Other guests are not affected. */
   | { readonly reason: 'error'; readonly error: InternalError };
 

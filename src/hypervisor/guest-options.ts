@@ -1,6 +1,8 @@
 /** What can be asked of a guest. `check-guest-options.ts` sees that nothing else is. */
 import type { AbortSignalLike } from '../base/abort.ts';
 import type { EngineName } from '../machine/machine.ts';
+import type { GuestMedia } from './guest-media.ts';
+import type { MediaOptions } from './media-options.ts';
 
 /**
  * `virtual`: guest time depends on instructions alone; idle time is skipped. Bit-exact.
@@ -21,9 +23,15 @@ export interface GuestSettings {
   readonly onTripleFault?: 'reset' | 'stop' | undefined;
   /** What a reset asked for by the guest itself does. Default `reset`. */
   readonly onReset?: 'reset' | 'stop' | undefined;
+  /** Default `wait`. */
+  readonly onNothingToBoot?: 'wait' | 'stop' | undefined;
+  /** What is in its drives. The guest closes it. */
+  readonly media?: GuestMedia | undefined;
 }
 
-/** What a guest starts from: a Linux kernel, or bytes. They are copied: change yours as you like. */
+export type BootDrive = 'floppy' | 'disk' | 'cdrom';
+
+/** What a guest starts from: a Linux kernel, or bytes (both are copied: change yours as you like); or, by the BIOS, a drive. */
 export type GuestBoot =
   | {
       /** A bzImage, boot protocol 2.06 or newer. */
@@ -35,10 +43,15 @@ export type GuestBoot =
   | {
       /** Loaded at 0000:7C00 and started there in real-address mode, as a boot sector is; at most up to 9FC00h. */
       readonly image: Uint8Array;
+    }
+  | {
+      /** Kinds of drives, of each the first; the first that holds something to boot is booted. */
+      readonly order: readonly BootDrive[];
     };
 
-export interface GuestOptions {
-  readonly boot: GuestBoot;
+export interface GuestOptions extends MediaOptions {
+  /** Default, if there are drives: `{ order: ['floppy', 'disk', 'cdrom'] }`. */
+  readonly boot?: GuestBoot | undefined;
   /** Shown in messages: up to 100 characters on one line. Default: "guest 1", "guest 2", … */
   readonly name?: string | undefined;
   /** RAM in MiB, a whole number from 1 to 3072. Default 256. What is not touched costs nothing. */
@@ -62,6 +75,8 @@ export interface GuestOptions {
   readonly onTripleFault?: 'reset' | 'stop' | undefined;
   /** What a reset asked for by the guest itself does. Default `reset`. */
   readonly onReset?: 'reset' | 'stop' | undefined;
+  /** What is done when no drive holds anything to boot. `wait`: as a PC does; an event `warning` tells. Default `wait`. */
+  readonly onNothingToBoot?: 'wait' | 'stop' | undefined;
 }
 
 export interface RunOptions {

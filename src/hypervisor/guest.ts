@@ -15,8 +15,10 @@ import type {
   RunToResult,
 } from './guest-events.ts';
 import { GuestKeyboard } from './guest-keyboard.ts';
+import type { GuestMedia } from './guest-media.ts';
 import type { ClockMode, GuestSettings, RunOptions } from './guest-options.ts';
 import { GuestStream, OUTPUT_BOUND } from './guest-stream.ts';
+import { type RemovableDrive, removableDrives } from './removable-drive.ts';
 
 const EVENTS: readonly (keyof GuestEvents)[] = ['exit', 'idle', 'breakpoint', 'reset', 'warning'];
 
@@ -28,6 +30,8 @@ export interface GuestKeeper {
   /** The guest has reset itself, or crashed and was reset. */
   resetItself(guest: Guest): void;
   setWeight(guest: Guest, weight: number): void;
+  /** Its images are being closed until `closed` resolves. */
+  closing(closed: Promise<void>): void;
   /** A wall-clock timer. @returns what cancels it */
   delay(ms: number, action: () => void): () => void;
   /** A listener of `source` threw. */
@@ -46,10 +50,14 @@ export class Guest<M extends Machine = Machine> {
   readonly serial: GuestStream;
   readonly debugConsole: GuestStream;
   readonly keyboard: GuestKeyboard;
+  readonly cdrom: RemovableDrive | undefined;
+  readonly floppies: readonly RemovableDrive[];
   readonly #keeper: GuestKeeper;
   readonly #events: EventSource<GuestEvents>;
   readonly #onTripleFault: 'reset' | 'stop';
   readonly #onReset: 'reset' | 'stop';
+  readonly #onNothingToBoot: 'wait' | 'stop';
+  readonly #media: GuestMedia | undefined;
   /** Given up when it is disposed: who still holds the guest does not hold its memory. */
   #machine: M | undefined;
   #lastInstructions = 0;
@@ -76,6 +84,8 @@ export class Guest<M extends Machine = Machine> {
     this.#machine = machine;
     this.#onTripleFault = settings.onTripleFault ?? 'reset';
     this.#onReset = settings.onReset ?? 'reset';
+    this.#onNothingToBoot = settings.onNothingToBoot ?? 'wait';
+    this.#media = settings.media;
     this.#keeper = keeper;
     const listenerFailed = (error: unknown, event: string) => keeper.listenerFailed(error, { guest: this.name, event });
     this.#events = new EventSource({ names: EVENTS, onListenerError: listenerFailed });
@@ -96,6 +106,9 @@ export class Guest<M extends Machine = Machine> {
     this.serial = createStream('serial');
     this.debugConsole = createStream('debugConsole');
     this.keyboard = new GuestKeyboard(machine.keyboard, { assertUsable, onInput });
+    const drives = settings.media && removableDrives(machine, settings.media, { owner: this, assertUsable });
+    this.cdrom = drives?.cdrom;
+    this.floppies = drives?.floppies ?? [];
   }
 
   /** The machine itself. Look at it freely; change it only while the guest is paused. @throws StateError once disposed */
@@ -142,6 +155,7 @@ export class Guest<M extends Machine = Machine> {
 
   async run(options?: RunOptions): Promise<GuestExit> {
     const signal = checkRunOptions('run', options);
+    this.#tellOfMedia();
     this.#assertMayRun();
     throwIfAborted(signal);
     const ended = settledOrAborted<GuestExit>(
@@ -159,6 +173,7 @@ export class Guest<M extends Machine = Machine> {
   async runTo(instructions: number, options?: RunOptions): Promise<RunToResult> {
     checkWholeNumber('runTo: instructions', instructions, { least: 0, most: Number.MAX_SAFE_INTEGER });
     const signal = checkRunOptions('runTo', options);
+    this.#tellOfMedia();
     this.#assertMayRun();
     throwIfAborted(signal);
     if (this.instructions >= instructions) return 'reached';
@@ -208,6 +223,7 @@ export class Guest<M extends Machine = Machine> {
     this.#exit ??= exit;
     this.#keeper.remove(this as Guest);
     machine.dispose();
+    if (this.#media) this.#keeper.closing(this.#media.close(this));
     if (!stopped) this.#announce(exit);
     else this.#closeStreams();
   }
@@ -218,6 +234,7 @@ export class Guest<M extends Machine = Machine> {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.dispose();
+    await this.#media?.close(this);
   }
 
   setWeight(weight: number): void {
@@ -262,6 +279,7 @@ export class Guest<M extends Machine = Machine> {
     if (!mayStay && exit.reason === 'breakpoint' && exit.executed === 0) exit = this.#machine!.run(limits);
     this.#inMachine = false;
     this.#warnOfSlowness();
+    this.#tellOfMedia();
     // A listener of its output may have reset, stopped or disposed it meanwhile.
     if (this.#epoch === epoch) this.#handle(exit);
     return exit.executed;
@@ -273,6 +291,14 @@ export class Guest<M extends Machine = Machine> {
     if (slowness === undefined || this.#warnedOfSlowness) return;
     this.#warnedOfSlowness = true;
     this.warn(slowness);
+  }
+
+  #tellOfMedia(): void {
+    for (const line of this.#media?.takeLines() ?? []) this.warn(line);
+    const tried = this.#media?.takeTried();
+    if (tried === undefined) return;
+    if (this.#onNothingToBoot === 'stop') this.#finish({ reason: 'nothing-to-boot', tried });
+    else this.warn(`${this.name} has nothing to boot from: ${tried.join('; ')}`);
   }
 
   /** Called by the host: a slice took `milliseconds` of its time. */
@@ -356,6 +382,7 @@ export class Guest<M extends Machine = Machine> {
     this.#epoch++;
     this.#exit = exit;
     this.#setState('stopped');
+    this.#media?.flush(this);
     this.#announce(exit);
   }
 

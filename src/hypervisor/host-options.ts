@@ -2,6 +2,7 @@
 import { checkFunction, checkNumber, checkOptions, shown } from '../base/argument-check.ts';
 import { UserError } from '../base/errors.ts';
 import type { ListenerErrorSource } from './guest-events.ts';
+import type { ImageOpener } from './image-opener.ts';
 import type { Platform } from './platform.ts';
 
 export interface HostOptions {
@@ -13,21 +14,24 @@ export interface HostOptions {
    * Default: a line with the stack on `console.error`.
    */
   readonly onListenerError?: ((error: unknown, source: ListenerErrorSource) => void) | undefined;
+  /** Opens what is put into drives. Default: no guest has any. */
+  readonly openImage?: ImageOpener | undefined;
 }
 
 const SLICE = { least: 0.1, most: 1000, unit: 'ms' };
-const NAMES = ['platform', 'sliceMilliseconds', 'onListenerError'] as const;
+const NAMES = ['platform', 'sliceMilliseconds', 'onListenerError', 'openImage'] as const;
 const PLATFORM_NEEDS = ['now', 'yield', 'delay'] as const;
 const PLATFORM_MAY_HAVE = ['compile', 'compileRegions'] as const;
 
 /** @throws UserError that names the option */
 export function checkHostOptions(options: unknown): HostOptions {
-  const { platform, sliceMilliseconds, onListenerError } = checkOptions('host options', options, NAMES);
+  const { platform, sliceMilliseconds, onListenerError, openImage } = checkOptions('host options', options, NAMES);
   return {
     platform: checkPlatform(platform),
     sliceMilliseconds:
       sliceMilliseconds === undefined ? undefined : checkNumber('sliceMilliseconds', sliceMilliseconds, SLICE),
     onListenerError: onListenerError === undefined ? undefined : checkFunction('onListenerError', onListenerError),
+    openImage: openImage === undefined ? undefined : checkFunction('openImage', openImage),
   };
 }
 

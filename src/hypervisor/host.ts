@@ -5,14 +5,17 @@
  * Shares are processor time: each slice is charged with what it took by the platform's clock, resets, device work and
  * listeners included, so that a dear guest pays for itself. Which guest runs when shows in no guest's state.
  */
-import { StateError } from '../base/errors.ts';
+import { StateError, UserError } from '../base/errors.ts';
 import type { Machine } from '../machine/machine.ts';
 import { createSharedCode, type SharedCode } from '../machine/pc.ts';
 import { checkGuestOptions } from './check-guest-options.ts';
+import type { CheckedMedia } from './check-media-options.ts';
 import { createPc, type PcGuest } from './create-guest.ts';
 import { Guest, type GuestKeeper } from './guest.ts';
+import { GuestMedia } from './guest-media.ts';
 import type { GuestOptions, GuestSettings } from './guest-options.ts';
 import { checkHostOptions, type HostOptions, reportListenerError } from './host-options.ts';
+import type { ImageOpener } from './image-opener.ts';
 import type { Platform } from './platform.ts';
 import { ResetLimiter } from './reset-limiter.ts';
 import { StrideScheduler } from './stride-scheduler.ts';
@@ -35,6 +38,9 @@ export class Host {
   readonly #platform: Platform;
   readonly #sliceMilliseconds: number;
   readonly #onListenerError: HostOptions['onListenerError'];
+  readonly #openImage: ImageOpener | undefined;
+  /** Images of guests that are disposed: they may still be locked. */
+  readonly #closing = new Set<Promise<void>>();
   readonly #residents = new Map<Guest, Resident>();
   readonly #scheduler = new StrideScheduler<Guest>();
   #loopRuns = false;
@@ -46,10 +52,11 @@ export class Host {
 
   /** @throws UserError that names the option */
   constructor(options: HostOptions) {
-    const { platform, sliceMilliseconds, onListenerError } = checkHostOptions(options);
+    const { platform, sliceMilliseconds, onListenerError, openImage } = checkHostOptions(options);
     this.#platform = platform;
     this.#sliceMilliseconds = sliceMilliseconds ?? 2;
     this.#onListenerError = onListenerError;
+    this.#openImage = openImage;
   }
 
   /** The guests that are not disposed, oldest first. */
@@ -64,13 +71,29 @@ export class Host {
   async createGuest(options: GuestOptions): Promise<PcGuest> {
     if (this.#disposed) throw new StateError('the host is disposed');
     const checked = checkGuestOptions(options);
-    const name = checked.name ?? `guest ${this.#created + 1}`;
-    const machine = createPc(name, checked, this.#sharedCode());
-    if (checked.name === undefined) this.#created++;
-    const guest = this.adopt(machine, { ...checked, name });
+    const { disks, cdrom, floppies } = checked.media;
+    const hasDrives = disks.length + floppies.length > 0 || cdrom !== undefined;
+    const media = hasDrives ? await this.#openMedia(checked.media) : undefined;
+    let guest: PcGuest;
+    try {
+      if (this.#disposed) throw new StateError('the host was disposed while it created a guest');
+      const name = checked.name ?? `guest ${this.#created + 1}`;
+      const machine = createPc(name, checked, { code: this.#sharedCode(), media });
+      if (checked.name === undefined) this.#created++;
+      guest = this.adopt(machine, { ...checked, name, media });
+    } catch (error) {
+      await media?.abandon();
+      throw error;
+    }
     await undefined;
-    if (guest.state === 'disposed') throw new StateError(`${name} was disposed while it was being created`);
+    if (guest.state === 'disposed') throw new StateError(`${guest.name} was disposed while it was being created`);
     return guest;
+  }
+
+  async #openMedia(checked: CheckedMedia): Promise<GuestMedia> {
+    if (this.#openImage === undefined) throw new UserError('this host opens no images');
+    await Promise.all(this.#closing);
+    return await GuestMedia.open(checked, this.#openImage);
   }
 
   #sharedCode(): SharedCode {
@@ -109,6 +132,7 @@ export class Host {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.dispose();
+    await Promise.all(this.#closing);
   }
 
   readonly #keeper: GuestKeeper = {
@@ -136,6 +160,10 @@ export class Host {
       this.#residents.get(guest)?.cancelWakeUp?.();
       this.#residents.delete(guest);
       this.#scheduler.remove(guest);
+    },
+    closing: (closed) => {
+      this.#closing.add(closed);
+      void closed.then(() => this.#closing.delete(closed));
     },
     setWeight: (guest, weight) => this.#scheduler.setWeight(guest, weight),
     delay: (ms, action) => this.#platform.delay(ms, action),

@@ -2,6 +2,7 @@
 import type { InternalError } from '../base/errors.ts';
 import type { TimeCorrection } from '../base/guest-time.ts';
 import type { Pending } from '../base/pending.ts';
+import type { Medium } from '../bus/medium.ts';
 import type { BreakpointHit, Breakpoints } from '../engine/breakpoints.ts';
 import type { MachineView } from './machine-view.ts';
 
@@ -67,8 +68,24 @@ export interface KeyInput {
   readonly hasData: boolean;
 }
 
+/** A CD-ROM drive, between runs. */
+export interface DiscDrive {
+  insert(medium: Medium): void;
+  /** @returns false if the guest has locked it, and not by force */
+  eject(options?: { readonly force?: boolean }): boolean;
+}
+
+/** Floppy drives A (0) and B (1), between runs. */
+export interface FloppyController {
+  /** @throws UserError if the disk does not go into the drive */
+  insert(drive: number, medium: Medium): void;
+  eject(drive: number): void;
+}
+
 export interface Machine extends MachineView {
   readonly keyboard: KeyInput;
+  readonly cdrom?: DiscDrive | undefined;
+  readonly floppy?: FloppyController | undefined;
   readonly serial: ByteChannel;
   /** Ports E9h and 402h; nothing can be sent. */
   readonly debugConsole: ByteChannel;

@@ -25,8 +25,8 @@ export interface ImageIdentity {
   readonly format: ImageFormat;
 }
 
-/** Sizes of floppy disks, in KiB: 5¼ and 3½ inches. */
-export const FLOPPY_KIB = [160, 180, 320, 360, 720, 1200, 1440, 2880] as const;
+/** Sizes of floppy disks, in KiB: 5¼ and 3½ inches; 1680 is Microsoft's distribution format. */
+export const FLOPPY_KIB = [160, 180, 320, 360, 720, 1200, 1440, 1680, 2880] as const;
 
 const LOOKED_AT = 0x9000;
 const MULTIBOOT = { MAGIC: 0x1bad_b002, SEARCHED: 8192 } as const;

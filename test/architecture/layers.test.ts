@@ -18,7 +18,7 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
   devices: ['base', 'bus', 'memory'],
   firmware: ['base', 'bus'],
   machine: ['base', 'bus', 'memory', 'cpu', 'engine', 'devices', 'firmware'],
-  hypervisor: ['base', 'memory', 'machine'],
+  hypervisor: ['base', 'bus', 'memory', 'machine'],
   debug: ['base', 'isa', 'memory', 'cpu', 'engine', 'machine'],
   difftest: ['base', 'isa', 'memory', 'cpu', 'engine'],
   host: ['base', 'storage'],

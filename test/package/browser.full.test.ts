@@ -1,6 +1,6 @@
 /** The packed library in a browser: bundled by esbuild as a user would, run in a page and in a worker. */
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { build, type Metafile } from 'esbuild';
@@ -23,9 +23,11 @@ let site: Awaited<ReturnType<typeof serve>> | undefined;
 beforeAll(async () => {
   const installed = join(folder, 'node_modules/vetro');
   mkdirSync(installed, { recursive: true });
-  // The library depends on no package: to unpack it is to install it.
+  // To unpack it is to install it, but for the packages that unpack compressed images.
   const { status } = spawnSync('tar', ['-xzf', packVetro(folder), '-C', installed, '--strip-components=1']);
   expect(status).toBe(0);
+  for (const name of ['fflate', 'fzstd'])
+    cpSync(join('node_modules', name), join(folder, 'node_modules', name), { recursive: true });
   writeFileSync(join(folder, 'demo.img'), assembleDemo());
   writeFileSync(join(folder, 'main.ts'), readFileSync(join(import.meta.dirname, 'projects/browser.ts')));
   const { outputFiles, metafile } = await build({

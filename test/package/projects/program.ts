@@ -138,7 +138,7 @@ export async function mistakes(host: Host, guest: Guest): Promise<void> {
   // @ts-expect-error: there is no such clock
   await host.createGuest({ boot: { image: new Uint8Array(1) }, clock: 'sundial' });
   // @ts-expect-error: a guest boots from something
-  await host.createGuest({});
+  await host.createGuest({ boot: {} });
   // @ts-expect-error: no such event
   guest.on('explosion', () => {});
   // @ts-expect-error: read only

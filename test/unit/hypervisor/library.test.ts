@@ -53,7 +53,7 @@ describe('createGuest refuses, and leaves nothing', () => {
     [{ boot: { image: detached } }, 'boot.image: its buffer is detached (it was transferred to somebody else)'],
     [{ boot: { image: SPIN, commandLine: 'x' } }, 'boot.commandLine goes with a kernel, not with an image'],
     [{ boot: { image: SPIN, initrd: SPIN } }, 'boot.initrd goes with a kernel, not with an image'],
-    [{ boot: { imgae: SPIN } }, 'boot: there is no option "imgae"; there is kernel, initrd, commandLine, image'],
+    [{ boot: { imgae: SPIN } }, 'boot: there is no option "imgae"; there is kernel, initrd, commandLine, image, order'],
     [{ boot: { kernel: SPIN } }, 'the kernel is not a Linux bzImage'],
     [{ boot: { kernel: new Uint8Array() } }, 'the kernel is not a Linux bzImage'],
     [{ boot: { kernel: detached } }, 'boot.kernel: its buffer is detached (it was transferred to somebody else)'],

@@ -1,0 +1,175 @@
+/**
+ * Images for a guest's drives, wherever they are.
+ * @see `hypervisor/image-opener.ts`, whose interface this implements.
+ */
+import { UserError } from '../base/errors.ts';
+import type { BlockStore, ByteStore, ImageFormat } from '../storage/block-store.ts';
+import { BytesStore } from '../storage/bytes-store.ts';
+import { contentOf } from '../storage/content-of.ts';
+import { MemoryOverlay } from '../storage/memory-overlay.ts';
+import { type ImageFolder, openImage } from '../storage/open-image.ts';
+import { sniffImage } from '../storage/sniff-image.ts';
+import { StorageError } from '../storage/storage-error.ts';
+import { type BlobLike, blobStore } from './blob-store.ts';
+import { assertDriveTakes } from './drive-content.ts';
+import { type Fetch, openHttpStore } from './http-store.ts';
+import { imageFiles } from './node/image-files.ts';
+import { openOverlayFile } from './node/overlay-file.ts';
+
+export interface ImageRequest {
+  readonly option: string;
+  readonly drive: 'disk' | 'cdrom' | 'floppy';
+  readonly image: string | { readonly href: string } | BlobLike | Uint8Array;
+  readonly format: ImageFormat | undefined;
+  readonly write: 'discard' | 'through' | 'never' | { readonly overlay: string };
+}
+
+export interface OpenImage extends Pick<BlockStore, 'size' | 'readOnly' | 'read' | 'write' | 'flush'> {
+  readonly name: string;
+  close(): void | Promise<void>;
+  abandon(): void | Promise<void>;
+}
+
+/** Where an image is found, and under what name. */
+interface Place {
+  readonly folder: ImageFolder;
+  readonly name: string;
+  readonly kind: 'file' | 'server' | 'blob' | 'bytes';
+}
+
+/** A store, and what removes the file that was made for it. */
+interface Opened {
+  readonly store: BlockStore;
+  readonly remove?: (() => void) | undefined;
+}
+
+export const createImageOpener =
+  () =>
+  async (request: ImageRequest): Promise<OpenImage> => {
+    const { drive } = request;
+    const place = placeOf(request);
+    const { store, remove } = await clearly(() => openStore(request, place));
+    const open = new OpenStore(place.name, store, remove);
+    try {
+      await clearly(async () => {
+        const identity = await sniffImage(contentOf(store));
+        await assertDriveTakes(drive, { name: place.name, store, identity, asked: request.format });
+      });
+      return open;
+    } catch (error) {
+      await open.abandon();
+      throw error;
+    }
+  };
+
+async function openStore(
+  { option, drive, write, format }: ImageRequest,
+  { folder, name, kind }: Place,
+): Promise<Opened> {
+  if (typeof write === 'object') {
+    if (kind !== 'file') throw new UserError(`${option}: only over a file there can be an overlay in a file`);
+    return await openOverlayFile({ folder, image: name, format, overlay: write.overlay });
+  }
+  if (write === 'through' && (kind === 'server' || kind === 'blob'))
+    throw new UserError(`${option}: ${name} cannot be written; discard what the guest writes (write: 'discard')`);
+  const store = await openImage(folder, name, { format, writable: write === 'through' });
+  // A drive without a word on writing reads what nobody writes.
+  return { store: write === 'discard' && drive !== 'cdrom' ? new MemoryOverlay(store) : store };
+}
+
+class OpenStore implements OpenImage {
+  readonly name: string;
+  readonly #store: BlockStore;
+  readonly #remove: (() => void) | undefined;
+  #closed: Promise<void> | undefined;
+
+  constructor(name: string, store: BlockStore, remove: (() => void) | undefined) {
+    this.name = name;
+    this.#store = store;
+    this.#remove = remove;
+  }
+
+  get size(): number {
+    return this.#store.size;
+  }
+
+  get readOnly(): boolean {
+    return this.#store.readOnly;
+  }
+
+  read(offset: number, length: number): Uint8Array | Promise<Uint8Array> {
+    return this.#store.read(offset, length);
+  }
+
+  write(offset: number, bytes: Uint8Array): void | Promise<void> {
+    return this.#store.write(offset, bytes);
+  }
+
+  flush(): void | Promise<void> {
+    return this.#store.flush();
+  }
+
+  close(): Promise<void> {
+    this.#closed ??= (async () => await this.#store.close())();
+    return this.#closed;
+  }
+
+  async abandon(): Promise<void> {
+    await this.close().catch(() => {});
+    this.#remove?.();
+  }
+}
+
+/** What is wrong with an image is the user's to know. */
+async function clearly<Result>(action: () => Promise<Result>): Promise<Result> {
+  try {
+    return await action();
+  } catch (error) {
+    throw error instanceof StorageError ? new UserError(error.message) : error;
+  }
+}
+
+function placeOf({ image, option }: ImageRequest): Place {
+  if (typeof image === 'string') return /^https?:/i.test(image) ? onServer(image) : inFiles(image, option);
+  if ('href' in image) return /^https?:/i.test(image.href) ? onServer(image.href) : inFiles(image, option);
+  if (image instanceof Uint8Array || ArrayBuffer.isView(image))
+    return { folder: only(option, () => new BytesStore(image as Uint8Array)), name: option, kind: 'bytes' };
+  const { name } = image as { readonly name?: unknown };
+  const called = typeof name === 'string' && name !== '' ? name : option;
+  return { folder: only(called, () => blobStore(image)), name: called, kind: 'blob' };
+}
+
+function inFiles(image: string | { readonly href: string }, option: string): Place {
+  const { process } = globalThis as { process?: { getBuiltinModule?: unknown } };
+  if (typeof process?.getBuiltinModule !== 'function')
+    throw new UserError(`${option}: there are no files here; give a URL (http, https), a Blob or a Uint8Array`);
+  return { folder: imageFiles(), name: typeof image === 'string' ? image : pathOf(image.href, option), kind: 'file' };
+}
+
+function pathOf(href: string, option: string): string {
+  const { protocol, pathname } = new URL(href);
+  if (protocol !== 'file:') throw new UserError(`${option}: URLs can be http, https and file, not ${protocol}`);
+  return decodeURIComponent(pathname);
+}
+
+/** Relative names of backing files begin where the image is. */
+function onServer(url: string): Place {
+  const fetch = globalThis.fetch as unknown as Fetch;
+  const folder: ImageFolder = {
+    find(name, from) {
+      const found = from ? new URL(name, from.name).href : name;
+      return { name: found, identity: found };
+    },
+    open: ({ name }) => openHttpStore(name, { fetch }),
+  };
+  return { folder, name: url, kind: 'server' };
+}
+
+/** A folder with one image. */
+const only = (name: string, open: () => ByteStore): ImageFolder => ({
+  find(wanted, from) {
+    if (from) throw new UserError(`cannot open ${wanted}: there are no files beside ${name}`);
+    return { name, identity: name };
+  },
+  open,
+});

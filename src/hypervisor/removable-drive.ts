@@ -1,0 +1,100 @@
+/** A drive of a guest whose medium can be exchanged while it runs: between two slices. */
+import { checkOptions, shown } from '../base/argument-check.ts';
+import { UserError } from '../base/errors.ts';
+import type { Machine } from '../machine/machine.ts';
+import { checkDrive } from './check-media-options.ts';
+import { attempt, discardLine, type GuestMedia, type MediaOwner, type OpenDrive } from './guest-media.ts';
+import type { ImageOpener, OpenImage } from './image-opener.ts';
+import type { CdromOptions, FloppyOptions, ImageSource } from './media-options.ts';
+
+export interface RemovableDriveParts {
+  readonly kind: 'cdrom' | 'floppy';
+  /** What is in it, for all who look. */
+  readonly drive: OpenDrive;
+  readonly opener: ImageOpener;
+  readonly owner: MediaOwner;
+  /** @throws StateError */
+  readonly assertUsable: () => void;
+  /** Into the machine's drive. @throws UserError if it does not go in */
+  readonly insert: (medium: OpenImage) => void;
+  /** Out of it. @returns false if the guest has locked it in */
+  readonly eject: (options: { readonly force: boolean }) => boolean;
+}
+
+/** Those of a machine. */
+export function removableDrives(
+  machine: Machine,
+  { cdrom, floppies, opener }: GuestMedia,
+  common: Pick<RemovableDriveParts, 'owner' | 'assertUsable'>,
+): { cdrom: RemovableDrive | undefined; floppies: readonly RemovableDrive[] } {
+  const { cdrom: discDrive, floppy: controller } = machine;
+  return {
+    cdrom:
+      cdrom &&
+      new RemovableDrive({
+        ...{ ...common, opener, kind: 'cdrom', drive: cdrom },
+        insert: (medium) => discDrive!.insert(medium),
+        eject: (options) => discDrive!.eject(options),
+      }),
+    floppies: floppies.map(
+      (drive, index) =>
+        new RemovableDrive({
+          ...{ ...common, opener, kind: 'floppy', drive },
+          insert: (medium) => controller!.insert(index, medium),
+          eject() {
+            controller!.eject(index);
+            return true;
+          },
+        }),
+    ),
+  };
+}
+
+export class RemovableDrive {
+  readonly #parts: RemovableDriveParts;
+
+  constructor(parts: RemovableDriveParts) {
+    this.#parts = parts;
+  }
+
+  get loaded(): boolean {
+    return this.#parts.drive.medium !== undefined;
+  }
+
+  async insert(image: ImageSource | CdromOptions | FloppyOptions): Promise<void> {
+    const { kind, drive, opener, owner, assertUsable } = this.#parts;
+    assertUsable();
+    const { image: request } = checkDrive(kind, 'insert: image', image);
+    if (request === undefined) throw new UserError('insert: image is missing: eject() empties the drive');
+    const medium = await opener(request);
+    const old = drive.medium;
+    try {
+      assertUsable();
+      this.#parts.insert(medium);
+    } catch (error) {
+      await medium.abandon();
+      throw error;
+    }
+    this.#exchange(medium);
+    if (request.write === 'discard') owner.warn(discardLine([medium.name]));
+    await attempt(owner, () => old?.close());
+  }
+
+  eject(options?: { readonly force?: boolean | undefined }): boolean {
+    const { drive, owner, assertUsable, eject } = this.#parts;
+    const { force = false } = checkOptions('eject: options', options, ['force']);
+    if (typeof force !== 'boolean') throw new UserError(`eject: force must be true or false, not ${shown(force)}`);
+    assertUsable();
+    const old = drive.medium;
+    if (!eject({ force })) return false;
+    this.#exchange(undefined);
+    void attempt(owner, () => old?.close());
+    return true;
+  }
+
+  #exchange(medium: OpenImage | undefined): void {
+    const { drive } = this.#parts;
+    drive.medium = medium;
+    drive.changes++;
+  }
+}
