@@ -15,7 +15,8 @@ export const bootOptions = <Given>(args: Argv<Given>) =>
   args
     .positional('file', {
       type: 'string',
-      describe: 'a bzImage, or a boot sector or flat image (as vetro asm makes), loaded and started at 0000:7C00',
+      describe:
+        'a bzImage, an image of a CD, floppy or disk, or a flat image (as vetro asm makes), started at 0000:7C00',
     })
     .option('kernel', { type: 'string', describe: 'path of a bzImage', requiresArg: true })
     .option('initrd', {

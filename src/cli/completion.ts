@@ -15,7 +15,20 @@ const FILES = ':files';
 
 const COMMON: Readonly<Record<string, Options>> = { help: { type: 'boolean' }, version: { type: 'boolean' } };
 /** Options and positionals that are paths, and those with values that the declarations do not list. */
-const PATHS = ['file', 'source', 'kernel', 'initrd', 'output', 'profile', 'symbols', 'target', 'backing'];
+const PATHS = [
+  'file',
+  'source',
+  'kernel',
+  'initrd',
+  'output',
+  'profile',
+  'symbols',
+  'target',
+  'backing',
+  'disk',
+  'cdrom',
+  'floppy',
+];
 const VALUES: Readonly<Record<string, readonly string[]>> = {
   cpu: CPU_MODEL_NAMES,
   serial: ['stdio', 'pty', 'file:', 'none'],

@@ -1,7 +1,7 @@
-/** What `vetro run` boots: a file, a kernel, the demo, or Debian. */
+/** What `vetro run` boots: a file, a kernel, the demo, or Debian; a file may be an image for a drive. */
 import { UserError } from '../base/errors.ts';
 import type { GuestBoot } from '../index.ts';
-import { bootFile, memoryLimit, readKernelFile } from './boot-file.ts';
+import { bootFile, type DriveBoot, memoryLimit, readKernelFile } from './boot-file.ts';
 import { bootDebian } from './debian-boot.ts';
 import { assembleDemo } from './demo.ts';
 import { DEFAULT_SYSTEM } from './fetch-command.ts';
@@ -12,7 +12,7 @@ import type { BootArguments } from './run-arguments.ts';
 export type BootRequest = BootArguments & { readonly serial?: string };
 
 /** @throws UserError for unusable files; the reason of `stop` if it is aborted */
-export async function findBoot(options: BootRequest, stop: AbortSignal): Promise<GuestBoot> {
+export async function findBoot(options: BootRequest, stop: AbortSignal): Promise<GuestBoot | DriveBoot> {
   const { demo, file, kernel, initrd, append, memory } = options;
   if (demo) return { image: assembleDemo() };
   const limit = memoryLimit(memory);

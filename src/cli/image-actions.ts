@@ -9,7 +9,7 @@ import { type ImageFolder, openImage } from '../storage/open-image.ts';
 import { checkQcow2 } from '../storage/qcow2/check-qcow2.ts';
 import { createQcow2 } from '../storage/qcow2/create-qcow2.ts';
 import { Qcow2Image } from '../storage/qcow2/qcow2-image.ts';
-import { type ImageKind, sniffImage } from '../storage/sniff-image.ts';
+import { sniffImage } from '../storage/sniff-image.ts';
 import { StorageError } from '../storage/storage-error.ts';
 import { parseByteSize, showByteSize } from './byte-size.ts';
 import { createProgress } from './progress.ts';
@@ -21,29 +21,13 @@ interface FromOptions {
   readonly from?: ImageFormat | undefined;
 }
 
-const KINDS: Readonly<Record<ImageKind, string>> = {
-  empty: 'nothing',
-  qcow2: 'a disk image (qcow2)',
-  vmdk: 'a disk image (VMDK)',
-  vdi: 'a disk image (VDI)',
-  vhd: 'a disk image (VHD)',
-  iso: 'a CD (ISO 9660)',
-  floppy: 'a floppy disk, by its size',
-  disk: 'a disk with partitions',
-  bzimage: 'a Linux kernel (bzImage)',
-  multiboot: 'a kernel (Multiboot)',
-  elf: 'an ELF file',
-  gzip: 'something compressed with gzip: unpack it first (gunzip)',
-  raw: 'nothing that is known here',
-};
-
 /** @returns lines @throws UserError, StorageError */
 export async function showImage(path: string, { from }: FromOptions): Promise<string> {
   const files = imageFiles({ shareWithWriter: true });
   const image = await openImage(files, path, { format: from });
   try {
     const header = image instanceof Qcow2Image ? image.header : undefined;
-    const { kind } = await sniffImage(contentOf(image));
+    const { what } = await sniffImage(contentOf(image));
     const rows: [string, string | undefined][] = [
       ['image', path],
       ['format', header ? `qcow2, version ${header.version}` : image.format],
@@ -53,7 +37,7 @@ export async function showImage(path: string, { from }: FromOptions): Promise<st
       ['snapshots', header && header.snapshots > 0 ? String(header.snapshots) : undefined],
       ['backing', header?.backing && `${header.backing.name} (${header.backing.format ?? 'format by content'})`],
       ['state', header?.corrupt ? 'marked as corrupt' : header?.dirty ? 'refcounts not up to date' : undefined],
-      ['holds', KINDS[kind]],
+      ['holds', what],
     ];
     const shown = rows.filter(([, value]) => value !== undefined);
     return shown.map(([name, value]) => `${name.padEnd(10)}${value}`).join('\n');

@@ -1,6 +1,7 @@
 /** The options of `vetro run`, and those that other commands share with it, as the parser gives them. */
 import type { EngineName } from '../engine/processor.ts';
 import type { SystemName } from './fetch/debian.ts';
+import type { MediaArguments } from './media-options.ts';
 
 /** What is booted, and on what machine. */
 export interface BootArguments {
@@ -14,7 +15,7 @@ export interface BootArguments {
   cpu: string;
 }
 
-export interface RunArguments extends BootArguments {
+export interface RunArguments extends BootArguments, MediaArguments {
   engine: EngineName;
   clock?: 'virtual' | 'host';
   'instruction-time': number;

@@ -8,6 +8,7 @@ import { INSTRUCTION_TIME } from '../hypervisor/check-guest-options.ts';
 import { bootOptions, checkBootOptions } from './boot-options.ts';
 import { checkNumber, refuseEmpty } from './check-options.ts';
 import type { CommandContext } from './command-context.ts';
+import { MEDIA_EPILOGUE, mediaOptions, parseBootOrder, parseMedia } from './media-options.ts';
 import type { RunArguments } from './run-arguments.ts';
 import { runGuests } from './run-guests.ts';
 import { parseSerial } from './serial.ts';
@@ -34,9 +35,9 @@ A serial line cannot tell the guest that the terminal was resized: Ctrl-A s type
 
 export const runCommand = (context: CommandContext): CommandModule<object, RunArguments> => ({
   command: 'run [file]',
-  describe: 'Boot a Linux kernel, a flat image, the demo, or by default Debian (fetched once)',
+  describe: 'Boot a kernel, a CD, floppy or disk, a flat image, the demo, or by default Debian (fetched once)',
   builder: (args) =>
-    bootOptions(args)
+    mediaOptions(bootOptions(args))
       .option('engine', {
         choices: ENGINES,
         default: ENGINES[0],
@@ -89,7 +90,7 @@ export const runCommand = (context: CommandContext): CommandModule<object, RunAr
       .example('$0 run', 'boot Debian to a shell')
       .example('$0 run bzImage --initrd initrd.img', 'boot your own kernel')
       .example('$0 asm boot.asm -o boot.img && vetro run boot.img', 'boot your own program')
-      .epilogue(`${KEYS}\n\n${EXIT_STATUSES}`),
+      .epilogue(`${MEDIA_EPILOGUE}\n\n${KEYS}\n\n${EXIT_STATUSES}`),
   handler: async (options) => {
     context.status = await runGuests(checked(options), context.stop);
   },
@@ -97,8 +98,9 @@ export const runCommand = (context: CommandContext): CommandModule<object, RunAr
 
 /** @throws UserError for what yargs lets through: numbers out of range, empty words, options that exclude each other */
 function checked<Options extends RunArguments>(options: Options): Options {
-  refuseEmpty(options, ['serial', 'profile']);
+  refuseEmpty(options, ['serial', 'profile', 'cdrom', 'boot']);
   checkBootOptions(options);
+  checkMedia(options);
   const { count, weight, 'instruction-time': instructionTime } = options;
   parseSerial(options.serial);
   checkNumber('--instruction-time', instructionTime, { ...INSTRUCTION_TIME, unit: ' of ns' });
@@ -114,6 +116,14 @@ function checked<Options extends RunArguments>(options: Options): Options {
     );
   }
   return options;
+}
+
+function checkMedia(options: RunArguments): void {
+  parseMedia(options);
+  if (parseBootOrder(options.boot) === undefined) return;
+  const { kernel, demo, system, initrd, append } = options;
+  const other = Object.entries({ kernel, demo: demo || undefined, system, initrd, append }).find(([, value]) => value);
+  if (other) throw new UserError(`--boot starts from drives, and --${other[0]} does not: give one of them`);
 }
 
 function checkProfile({ profile, 'profile-interval': interval, symbols }: RunArguments): void {

@@ -1,11 +1,12 @@
 /** What `vetro run` does: finds what to boot, creates the guests, connects their serial ports, waits for their end. */
 import type { UserError } from '../base/errors.ts';
+import { createImageOpener } from '../host/image-opener.ts';
 import { createPlatform } from '../host/platform.ts';
 import type { PcGuest as Guest } from '../hypervisor/create-guest.ts';
 import { Host } from '../hypervisor/host.ts';
 import { Console } from './console.ts';
 import { EXIT, exitStatusOf } from './exit-status.ts';
-import { findBoot } from './find-boot.ts';
+import { findGuest } from './find-guest.ts';
 import { lastWords } from './last-words.ts';
 import { openMonitor } from './monitor.ts';
 import { Monitor } from './monitor-commands.ts';
@@ -17,10 +18,10 @@ import { connectSerial, parseSerial } from './serial.ts';
 
 /** @returns the exit status. @throws UserError; the reason of `stop` if it is aborted */
 export async function runGuests(options: RunArguments, stop: AbortSignal): Promise<number> {
-  const boot = await findBoot(options, stop);
+  const { boot, media, inputs, taken } = await findGuest(options, stop);
   const platform = createPlatform();
-  const profile = createProfile(options, platform.now);
-  const host = new Host({ platform });
+  const profile = createProfile(options, inputs, platform.now);
+  const host = new Host({ platform, openImage: createImageOpener() });
   const guests: Guest[] = [];
   try {
     for (let index = 0; index < options.count; index++) {
@@ -28,6 +29,7 @@ export async function runGuests(options: RunArguments, stop: AbortSignal): Promi
         await host.createGuest({
           name: options.count === 1 ? 'guest' : `vm${index + 1}`,
           boot,
+          ...media,
           memory: options.memory,
           cpu: options.cpu,
           engine: options.engine,
@@ -37,30 +39,29 @@ export async function runGuests(options: RunArguments, stop: AbortSignal): Promi
           weight: options.weight[index] ?? options.weight.at(-1) ?? 1,
           onTripleFault: options['no-reboot'] ? 'stop' : 'reset',
           onReset: options['no-reboot'] ? 'stop' : 'reset',
+          onNothingToBoot: 'stop',
         }),
       );
     }
+    if (taken !== undefined) process.stderr.write(`vetro: ${taken}\n`);
     for (const guest of guests) profile?.watch(guest);
     try {
-      return await runToTheEnd(guests, { ...options, hint: 'kernel' in boot ? KERNEL_HINT : '' }, stop);
+      return await runToTheEnd(guests, { ...options, inputs, hint: 'kernel' in boot ? KERNEL_HINT : '' }, stop);
     } finally {
       profile?.finish();
     }
   } finally {
-    host.dispose();
+    // What was written is brought to where it is kept, whatever else happens.
+    await host[Symbol.asyncDispose]();
   }
 }
 
 /** @throws UserError */
-function createProfile(options: RunArguments, now: () => number): ProfileOutput | undefined {
+function createProfile(options: RunArguments, inputs: readonly string[], now: () => number): ProfileOutput | undefined {
   const { profile: path, 'profile-interval': interval, symbols } = options;
   if (path === undefined) return undefined;
-  return new ProfileOutput({ path, interval, symbols, inputs: inputsOf(options), now });
+  return new ProfileOutput({ path, interval, symbols, inputs, now });
 }
-
-/** Paths of what is booted. */
-const inputsOf = ({ file, kernel, initrd }: RunArguments): readonly string[] =>
-  [file, kernel, initrd].filter((path) => path !== undefined);
 
 /** For a kernel that comes to nothing before it has said a word. */
 const KERNEL_HINT =
@@ -68,6 +69,8 @@ const KERNEL_HINT =
 
 interface SessionOptions extends RunArguments {
   readonly hint: string;
+  /** Paths of what is booted, and of images. */
+  readonly inputs: readonly string[];
 }
 
 async function runToTheEnd(guests: readonly Guest[], options: SessionOptions, stop: AbortSignal): Promise<number> {
@@ -87,7 +90,7 @@ async function runToTheEnd(guests: readonly Guest[], options: SessionOptions, st
   const connection = await connectSerial({
     guests,
     serial: parseSerial(options.serial),
-    inputs: inputsOf(options),
+    inputs: options.inputs,
     onFailure,
   });
   // Nobody reads it here.

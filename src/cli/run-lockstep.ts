@@ -1,4 +1,5 @@
 /** What `vetro difftest lockstep` does: the same guest on two engines, and a report. */
+import { UserError } from '../base/errors.ts';
 import { Lockstep, type LockstepOutcome } from '../difftest/lockstep/lockstep.ts';
 import { PromptTypist } from '../difftest/lockstep/prompt-typist.ts';
 import type { EngineName } from '../engine/processor.ts';
@@ -27,6 +28,7 @@ const PROMPT = '~ # ';
 export async function runLockstep(options: LockstepArguments, stop: AbortSignal): Promise<number> {
   const { engines, instructions, interval, memory, cpu, prompt, type } = options;
   const boot = await findBoot(options, stop);
+  if ('drive' in boot) throw new UserError(`${boot.path} is ${boot.what}: here, only kernels and flat images boot`);
   const platform = createPlatform();
   // As the guests of a host do, the machines share compiled code, and those of closer looks find it ready.
   const code = createSharedCode({ compileLoop: (bytes) => platform.compile(Uint8Array.from(bytes)) });

@@ -1,6 +1,6 @@
 /** Whether a drive can do anything with what is to be put into it. */
 import { UserError } from '../base/errors.ts';
-import type { BlockStore, ImageFormat } from '../storage/block-store.ts';
+import { type BlockStore, type ImageFormat, SECTOR_BYTES } from '../storage/block-store.ts';
 import { FLOPPY_KIB, type ImageIdentity, type ImageKind } from '../storage/sniff-image.ts';
 
 export interface DriveContent {
@@ -8,16 +8,23 @@ export interface DriveContent {
   readonly name: string;
   readonly store: BlockStore;
   readonly identity: ImageIdentity;
+  /** Of the file, as far as that is known. */
+  readonly bytes: number;
   /** The format that the user has named: then only what cannot be is refused. */
   readonly asked: ImageFormat | undefined;
 }
 
 /** What is no disk, whatever drive it is for. */
 const NO_DISK: Partial<Record<ImageKind, string>> = {
-  bzimage: 'is a Linux kernel, not a disk: boot it as a kernel',
-  elf: 'is an ELF file, not a disk',
-  multiboot: 'is a kernel (Multiboot), not a disk: boot it as a kernel',
-  gzip: 'is compressed with gzip: unpack it first (gunzip)',
+  bzimage: 'boot it as a kernel',
+  multiboot: 'boot it as a kernel',
+  elf: 'give a disk image',
+  initrd: 'it goes with a kernel',
+  compressed: 'unpack it first',
+  archive: 'unpack it first',
+  program: 'give a disk image',
+  document: 'give a disk image',
+  text: 'give a disk image',
 };
 
 const BLOCK = 2048;
@@ -26,9 +33,10 @@ const VOLUME_SPACE_SIZE = 16 * BLOCK + 80;
 
 /** @throws UserError that names it */
 export async function assertDriveTakes(drive: 'disk' | 'cdrom' | 'floppy', content: DriveContent): Promise<void> {
-  const { name, store, identity, asked } = content;
-  const refusal = asked === undefined ? NO_DISK[identity.kind] : undefined;
-  if (refusal !== undefined) throw new UserError(`${name} ${refusal}`);
+  const { name, store, identity, asked, bytes } = content;
+  // A guest may write to its disk what it likes; but disks have whole sectors.
+  const advice = asked === undefined && bytes % SECTOR_BYTES !== 0 ? NO_DISK[identity.kind] : undefined;
+  if (advice !== undefined) throw new UserError(`${name} is no disk: it is ${identity.what}; ${advice}`);
   if (drive === 'floppy') {
     if (identity.kind === 'iso') throw new UserError(`${name} is a CD (ISO 9660), not a floppy disk`);
     if (!FLOPPY_KIB.some((kib) => kib * 1024 === store.size))
@@ -42,9 +50,11 @@ export async function assertDriveTakes(drive: 'disk' | 'cdrom' | 'floppy', conte
 }
 
 async function assertWholeCd(name: string, store: BlockStore): Promise<void> {
-  if (store.size < VOLUME_SPACE_SIZE + 4) return;
-  const bytes = await store.read(VOLUME_SPACE_SIZE, 4);
-  const size = new DataView(bytes.buffer, bytes.byteOffset).getUint32(0, true) * BLOCK;
-  if (size > store.size)
+  if (store.size < VOLUME_SPACE_SIZE + 8) return;
+  const bytes = await store.read(VOLUME_SPACE_SIZE, 8);
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const size = view.getUint32(0, true) * BLOCK;
+  // Recorded in both orders of bytes.
+  if (size > store.size && view.getUint32(4) * BLOCK === size)
     throw new UserError(`${name} is cut off: it has ${store.size} bytes of the ${size} that the CD has`);
 }

@@ -46,21 +46,30 @@ interface Opened {
 export const createImageOpener =
   () =>
   async (request: ImageRequest): Promise<OpenImage> => {
-    const { drive } = request;
-    const place = placeOf(request);
-    const { store, remove } = await clearly(() => openStore(request, place));
-    const open = new OpenStore(place.name, store, remove);
-    try {
-      await clearly(async () => {
-        const identity = await sniffImage(contentOf(store));
-        await assertDriveTakes(drive, { name: place.name, store, identity, asked: request.format });
-      });
-      return open;
-    } catch (error) {
-      await open.abandon();
-      throw error;
-    }
+    // What is under an overlay is looked at before that is made.
+    if (typeof request.write === 'object') await (await openOne({ ...request, write: 'never' })).close();
+    return await openOne(request);
   };
+
+async function openOne(request: ImageRequest): Promise<OpenImage> {
+  const place = placeOf(request);
+  const { folder, sizes } = measuring(place.folder);
+  const { name } = place;
+  const { store, remove } = await clearly(() => openStore(request, { ...place, folder }));
+  const open = new OpenStore(name, store, remove);
+  const bytes = store.format === 'raw' ? sizes[0] : store.size;
+  try {
+    await clearly(async () => {
+      // A last sector that is not whole is padded: what is told by content is the file's.
+      const identity = await sniffImage({ ...contentOf(store), size: bytes });
+      await assertDriveTakes(request.drive, { name, store, bytes, identity, asked: request.format });
+    });
+    return open;
+  } catch (error) {
+    await open.abandon();
+    throw error;
+  }
+}
 
 async function openStore(
   { option, drive, write, format }: ImageRequest,
@@ -163,6 +172,17 @@ function onServer(url: string): Place {
     open: ({ name }) => openHttpStore(name, { fetch }),
   };
   return { folder, name: url, kind: 'server' };
+}
+
+/** Notes how many bytes those have that are opened. */
+function measuring(folder: ImageFolder): { folder: ImageFolder; sizes: number[] } {
+  const sizes: number[] = [];
+  const open: ImageFolder['open'] = async (file, options) => {
+    const store = await folder.open(file, options);
+    sizes.push(store.size);
+    return store;
+  };
+  return { folder: { ...folder, open }, sizes };
 }
 
 /** A folder with one image. */

@@ -53,7 +53,7 @@ describe('vetro image', () => {
       'disk      10 GiB',
       'file      256 KiB',
       'clusters  64 KiB',
-      'holds     nothing that is known here',
+      'holds     nothing but zeros',
       '',
     ]);
     expect(await run('check @/new.qcow2')).toBe('new.qcow2: no fault was found; 0 of 163840 clusters are used\n');

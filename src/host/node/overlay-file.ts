@@ -57,9 +57,9 @@ async function createOverlay({ folder, image, overlay, format }: OverlayFileOpti
 
 /** As the overlay calls it: both can be moved together if the image is in the overlay's folder, or below. */
 function nameFrom(overlay: string, image: string): string {
-  if (isAbsolute(image)) return image;
   const path = relative(dirname(resolve(overlay)), resolve(image));
-  return path.startsWith('..') ? resolve(image) : path;
+  // On Windows, what is on another drive has no relative path.
+  return path.startsWith('..') || isAbsolute(path) ? resolve(image) : path;
 }
 
 async function assertOverlayOf({ folder, image, overlay }: OverlayFileOptions): Promise<void> {

@@ -155,7 +155,11 @@ describe('what the guest writes', () => {
 
 describe('an image', () => {
   it('can be a Blob, a URL of a file, bytes', async () => {
-    for (const image of [new Blob([new Uint8Array(pattern(SIZE))]), new URL(`file://${file('d.img')}`), pattern(SIZE)]) {
+    for (const image of [
+      new Blob([new Uint8Array(pattern(SIZE))]),
+      new URL(`file://${file('d.img')}`),
+      pattern(SIZE),
+    ]) {
       const { guest } = await runWith({ disks: [image] });
       expect(guest.machine.peek(0x6000, 1)[0]).toBe(before + 1);
     }

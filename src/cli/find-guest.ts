@@ -1,0 +1,62 @@
+/** What `vetro run` boots, and what is in the guest's drives. */
+import { UserError } from '../base/errors.ts';
+import type { BootDrive, GuestBoot } from '../index.ts';
+import type { DriveBoot } from './boot-file.ts';
+import { findBoot } from './find-boot.ts';
+import { filesOf, type MediaOptions, parseBootOrder, parseMedia } from './media-options.ts';
+import type { RunArguments } from './run-arguments.ts';
+
+export interface FoundGuest {
+  readonly boot: GuestBoot;
+  readonly media: MediaOptions;
+  /** Paths of what is read. */
+  readonly inputs: readonly string[];
+  /** What FILE was taken for, in one line, where that is not plain. */
+  readonly taken?: string;
+}
+
+const DRIVES: readonly BootDrive[] = ['floppy', 'disk', 'cdrom'];
+const IN_WORDS: Readonly<Record<BootDrive, string>> = {
+  floppy: 'from floppy drive A',
+  disk: 'from the first hard disk',
+  cdrom: 'from the CD-ROM drive',
+};
+
+/** @throws UserError; the reason of `stop` if it is aborted */
+export async function findGuest(options: RunArguments, stop: AbortSignal): Promise<FoundGuest> {
+  const media = parseMedia(options);
+  const order = parseBootOrder(options.boot);
+  const { file, kernel, initrd } = options;
+  const paths = [file, kernel, initrd].filter((path) => path !== undefined);
+  const inputs = [...paths, ...filesOf(media)];
+  if (order !== undefined && file === undefined) {
+    if (media.disks.length + media.floppies.length === 0 && media.cdrom === undefined)
+      throw new UserError('--boot needs drives: give --disk, --cdrom or --floppy');
+    return { boot: { order }, media, inputs };
+  }
+  const found = await findBoot(options, stop);
+  if (!('drive' in found)) {
+    if (order !== undefined) throw new UserError(`--boot starts from drives, and ${file} is none: give one of them`);
+    return { boot: found, media, inputs };
+  }
+  const { drive, path, what } = found;
+  const boot = order ?? [drive, ...DRIVES.filter((other) => other !== drive)];
+  const withFile = inserted(media, found);
+  const taken = `${path} is ${what}; booting ${IN_WORDS[boot[0]]}`;
+  return { boot: { order: boot }, media: withFile, inputs, taken };
+}
+
+/** FILE is the first of its kind. @throws UserError */
+function inserted(media: MediaOptions, { drive, path }: DriveBoot): MediaOptions {
+  const image = { image: path };
+  switch (drive) {
+    case 'disk':
+      return { ...media, disks: [image, ...media.disks] };
+    case 'floppy':
+      if (media.floppies.length > 1) throw new UserError(`${path} is a floppy, and --floppy fills both drives`);
+      return { ...media, floppies: [image, ...media.floppies] };
+    case 'cdrom':
+      if (media.cdrom !== undefined) throw new UserError(`${path} is a CD, and --cdrom another: there is one drive`);
+      return { ...media, cdrom: image };
+  }
+}
