@@ -34,14 +34,12 @@ export interface ScriptedLinux {
   readonly commandLine?: string;
 }
 
-export function scriptedLinux({
-  kernel,
+/** The initial RAM disk: with the modules in it, and the script as /init. */
+export function scriptedInitrd({
   initrd,
   modules,
   script,
-  memory = 128,
-  commandLine = '',
-}: ScriptedLinux): BootImage {
+}: Pick<ScriptedLinux, 'initrd' | 'modules' | 'script'>): Uint8Array {
   // A later archive replaces files of an earlier one.
   const more = writeCpio([
     { type: 'folder', path: 'modules' },
@@ -51,9 +49,13 @@ export function scriptedLinux({
   const all = new Uint8Array(initrd.length + more.length);
   all.set(initrd);
   all.set(more, initrd.length);
+  return all;
+}
+
+export function scriptedLinux({ kernel, memory = 128, commandLine = '', ...parts }: ScriptedLinux): BootImage {
   return linuxBoot({
     kernel,
-    initrd: all,
+    initrd: scriptedInitrd(parts),
     commandLine: `console=ttyS0 cryptomgr.notests ${commandLine}`,
     memoryBytes: memory * MIB,
     cpu: 'i686',
