@@ -339,7 +339,7 @@ export class RegionCache {
 
   /** Takes the place of a smaller one. */
   #putToWork({ region, lowered, pageAt, block, place }: FoundRegion, compiled: CallableFunction): void {
-    const translation = this.#keep(region, lowered, compiled, { pageAt, size: place.size });
+    const translation = this.#keep(region, lowered, compiled, { pageAt, place });
     const before = this.#entered(block);
     if (before) {
       this.#kept.delete(before.translation);
@@ -371,7 +371,7 @@ export class RegionCache {
     region: Region,
     { exits }: NamedRegion,
     compiled: CallableFunction,
-    { pageAt, size }: { readonly pageAt: PageAt; readonly size: Wanted['size'] },
+    { pageAt, place: { size, calls } }: { readonly pageAt: PageAt; readonly place: Wanted },
   ): Translation {
     const { pages, traces, entries, blocks, jumps } = region;
     const translation: Translation = {
@@ -379,6 +379,7 @@ export class RegionCache {
       size,
       exits,
       jumps,
+      calls,
       pages: pages.map(({ offset }) => offset),
       entries: entries.map(({ trace }) => trace),
       instructions: blocks.reduce((sum, { instructions }) => sum + instructions.length, 0),
@@ -405,7 +406,8 @@ export class RegionCache {
         const now = this.#bytes(trace, pageAt);
         return now !== undefined && trace.bytes.every((byte, index) => byte === now[index]);
       });
-      const wanted: Wanted = { ...place, size: translation.size, calls: NONE, widened: 0 };
+      const { size, calls } = translation;
+      const wanted: Wanted = { ...place, size, calls, widened: 0 };
       if (!isSame || !this.#link(translation, block, { place: wanted, pageAt })) continue;
       if (this.profiler) this.profiler.compilation.reused++;
       return true;
@@ -475,7 +477,9 @@ export class RegionCache {
       const block = blocks[trace];
       // Another region may begin there by now.
       if (!live.owns(this.#index.region(block))) continue;
-      const heat = this.#index.isStale(block) ? COOL : this.#options.threshold;
+      const page = Math.floor(this.#index.address(block) / PAGE_SIZE);
+      const threshold = this.#cooling.threshold(page, this.#options.threshold);
+      const heat = this.#index.isStale(block) ? COOL : threshold;
       this.#index.setRegion(block, { region: 0, heat });
     }
     this.#watched.delete(live);

@@ -31,6 +31,7 @@ const translation: Translation = {
     { offset: 0x1010, known: [0x20] },
   ],
   exits: EXITS,
+  calls: new Set(),
 };
 const PLACE = {
   pages: [77, 99],
