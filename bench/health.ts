@@ -1,7 +1,7 @@
 /**
  * Long-run health: one guest works for a long time, round after round of the bench's programs, each from a fresh copy in
- * new pages of memory. What must stay flat: instructions per second of processor time, regions at work,
- * and resident memory but for what the guest has touched of its own.
+ * new pages of memory. What must stay flat: instructions per second of processor time, regions at work, and resident
+ * memory but for what the guest has touched of its own.
  *
  *   npm run health -- [minutes, 60 if it is not said]
  */
