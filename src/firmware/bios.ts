@@ -68,7 +68,7 @@ export class Bios implements PortDevice, Device {
     if (size !== 4 || (offset !== PORT.CALL && offset !== PORT.GO_ON)) return;
     const place = (value >>> 16) * 16 + (value & 0xffff);
     const frame = readFrame(this.#board.memory, place);
-    const waiting = offset === PORT.GO_ON ? this.state.calls.find((call) => call.place === place) : undefined;
+    const waiting = offset === PORT.GO_ON ? this.#waiting(place, frame.service) : undefined;
     const call: Call = { frame, place, memo: waiting?.memo };
     if (waiting === undefined) this.#transfers.forget(place);
     const next = this.#serve(call, { isNew: waiting === undefined });
@@ -90,6 +90,11 @@ export class Bios implements PortDevice, Device {
     }
   }
 
+  /** A frame is the guest's: what it says that waits need not be what does. */
+  #waiting(place: number, service: number): WaitingCall | undefined {
+    return this.state.calls.find((call) => call.place === place && call.service === service);
+  }
+
   #serve(call: Call, { isNew }: { isNew: boolean }): Next {
     const { clock } = this.#board;
     const { polls } = this.state;
@@ -107,14 +112,14 @@ export class Bios implements PortDevice, Device {
   }
 
   /** Keeps what a call that goes on will need. */
-  #keep({ place, memo }: Call, next: Next): void {
+  #keep({ frame, place, memo }: Call, next: Next): void {
     const { calls } = this.state;
     this.#forget(place);
     const before = calls.findIndex((call) => call.place === place);
     if (before >= 0) calls.splice(before, 1);
     if (next === undefined) return this.#transfers.forget(place);
     const sleeps = typeof next === 'object' && 'sleepUntil' in next;
-    const call: WaitingCall = { place, memo, wakeAt: sleeps ? next.sleepUntil : null };
+    const call: WaitingCall = { place, service: frame.service, memo, wakeAt: sleeps ? next.sleepUntil : null };
     calls.push(call);
     this.#setAlarm(call);
     if (calls.length <= MOST_CALLS) return;

@@ -27,6 +27,7 @@ export function installBios(options: BiosBoot['bios'] & { processor: Processor; 
     },
     drives,
     bootOrder: order,
+    menuWait: options.menuWait ?? 0,
     onNothingToBoot: (tried) => options.onNothingToBoot?.(tried),
   });
   const rom = romImage();

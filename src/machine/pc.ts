@@ -33,6 +33,7 @@ import {
 } from '../engine/code-space.ts';
 import type { EngineName } from '../engine/engine-name.ts';
 import { Processor, type RunResult } from '../engine/processor.ts';
+import type { Bios } from '../firmware/bios.ts';
 import { GuestMemory } from '../memory/guest-memory.ts';
 import { Pool } from '../memory/pool.ts';
 import { type FirmwareChips, leaveAsFirmware } from './after-firmware.ts';
@@ -97,6 +98,8 @@ export class Pc implements Machine {
   readonly processor: Processor;
   readonly keyboard: Ps2Keyboard;
   readonly vga: VgaText;
+  /** Undefined in a machine that is booted without. */
+  readonly bios: Bios | undefined;
   /** PCI bus 0. */
   readonly pci: PciBus;
   readonly serial: OutputChannel;
@@ -215,11 +218,12 @@ export class Pc implements Machine {
     this.#firmwareChips = { port92, rtc, pci };
     this.keyboard = keyboard;
     this.vga = vga;
+    this.bios = 'bios' in boot ? installBios({ processor: this.processor, ports, ...boot.bios }) : undefined;
     this.#devices = [
       ...[pic.primary, pic.secondary, pit, rtc, uart, i8042, keyboard, vga],
       ...[port61, port92, coprocessorError, postCode],
       ...[configMechanism, hostBridge, isaBridge, power],
-      ...('bios' in boot ? [installBios({ processor: this.processor, ports, ...boot.bios })] : []),
+      ...(this.bios ? [this.bios] : []),
     ];
     this.#bootUp();
   }
