@@ -38,10 +38,12 @@ import {
 } from '../engine/code-space.ts';
 import type { EngineName } from '../engine/engine-name.ts';
 import { Processor, type RunResult } from '../engine/processor.ts';
+import type { Bios } from '../firmware/bios.ts';
 import { GuestMemory } from '../memory/guest-memory.ts';
 import { Pool } from '../memory/pool.ts';
 import { type FirmwareChips, leaveAsFirmware } from './after-firmware.ts';
-import type { BootImage, EntryState } from './boot.ts';
+import { installBios } from './bios.ts';
+import type { BiosBoot, BootImage, EntryState } from './boot.ts';
 import { enterBootImage } from './entry.ts';
 import { guestDma } from './guest-dma.ts';
 import { createIdeDrives, type IdeMedia } from './ide-drives.ts';
@@ -77,7 +79,7 @@ export interface PcOptions extends IdeMedia {
   readonly cpu: string;
   readonly engine: EngineName;
   /** What it starts from, again after every reset. */
-  readonly boot: BootImage;
+  readonly boot: BootImage | BiosBoot;
   /** What the real-time clock shows at power-on, in ms since 1970 (UTC). */
   readonly powerOnTime: number;
   /** Guest time that an instruction takes, in ns, until it is corrected. Default: the processor's. */
@@ -109,16 +111,18 @@ export class Pc implements Machine {
   readonly vga: VgaText;
   /** The CD-ROM drive, if there is one: discs are put in and taken out there. */
   readonly cdrom: AtapiCdrom | undefined;
+  /** Undefined in a machine that is booted without. */
+  readonly bios: Bios | undefined;
   /** PCI bus 0. */
   readonly pci: PciBus;
   /** Disks can be inserted and ejected between runs. */
   readonly floppy: Fdc82077;
   readonly serial: OutputChannel;
   readonly debugConsole: OutputChannel;
-  readonly #image: ImageLoader;
+  readonly #image: ImageLoader | undefined;
   /** Undefined once it is disposed. */
   #code: CodeSpace | undefined;
-  readonly #entry: EntryState;
+  readonly #entry: EntryState | undefined;
   readonly #devices: readonly Device[];
   readonly #pic: PicPair;
   readonly #uart: Uart16550;
@@ -131,13 +135,14 @@ export class Pc implements Machine {
   constructor(options: PcOptions) {
     const { clock } = this;
     this.name = options.name;
-    this.#entry = options.boot.entry;
+    const { boot } = options;
+    this.#entry = 'entry' in boot ? boot.entry : undefined;
 
     const pool = Pool.create();
     this.#code = createCodeSpace(pool, options.code);
     const ports = new PortBus();
     this.memory = new GuestMemory(pool, { size: options.memoryBytes });
-    this.#image = new ImageLoader(this.memory, options.boot, options.code?.images);
+    this.#image = 'pieces' in boot ? new ImageLoader(this.memory, boot, options.code?.images) : undefined;
     this.processor = new Processor({
       name: options.name,
       code: this.#code,
@@ -263,11 +268,13 @@ export class Pc implements Machine {
     this.keyboard = keyboard;
     this.vga = vga;
     this.floppy = floppy;
+    this.bios = 'bios' in boot ? installBios({ processor: this.processor, ports, ...boot.bios }) : undefined;
     this.#devices = [
       ...[pic.primary, pic.secondary, pit, rtc, uart, i8042, keyboard, vga],
       ...[port61, port92, coprocessorError, postCode, dma.lower, dma.upper, dma.pages, floppy],
       ...[configMechanism, hostBridge, isaBridge, power, ide],
       ...[...ide.parts, ...drives.cables.flat().filter((drive) => drive !== undefined)],
+      ...(this.bios ? [this.bios] : []),
     ];
     this.#bootUp();
   }
@@ -381,13 +388,15 @@ export class Pc implements Machine {
     if (this.#code === undefined) return;
     this.processor.dispose();
     this.memory.dispose();
-    this.#image.dispose();
+    this.#image?.dispose();
     this.#code.runtime.dispose();
     this.#code = undefined;
     this.processor.pool.dispose();
   }
 
   #bootUp(): void {
+    // The BIOS starts where the processor does.
+    if (this.#image === undefined || this.#entry === undefined) return;
     leaveAsFirmware(this.#firmwareChips, this.memory.size);
     this.#image.load();
     enterBootImage(this.processor, this.#entry);
