@@ -67,8 +67,9 @@ interface FoundRegion {
 /** Physical page at an offset from a base that is a page's start; −1: not known. */
 type PageAt = (offset: number) => number;
 
-/** Regions that are looked at at a time. */
+/** Regions that are looked at at a time, and those of them that may be made anew: a slice must not wait for more. */
 const LOOKS = 64;
+const MOST_ANEW = 8;
 
 /** Instructions retired in a region that make up for what it has cost. */
 const OF_USE = 100_000;
@@ -190,7 +191,7 @@ export class RegionCache {
     this.#takeBack();
     if (this.refusal !== undefined) return;
     this.#round ??= this.#watched.entries();
-    for (let looks = 0; looks < LOOKS; looks++) {
+    for (let looks = 0, anew = 0; looks < LOOKS && anew < MOST_ANEW; looks++) {
       const { value, done } = this.#round.next();
       if (done) {
         this.#round = undefined;
@@ -212,6 +213,7 @@ export class RegionCache {
       if (!isWorthMore && !isToBeWidened && missing.every((offset) => place.calls.has(offset))) continue;
       const widened = place.widened + (isToBeWidened ? 1 : 0);
       this.#waiting.set(block, { ...place, size: 'full', calls: new Set([...place.calls, ...missing]), widened });
+      anew++;
     }
     if ([...this.#waiting.values()].some(({ size }) => size === 'full')) this.#flush();
   }
