@@ -4,8 +4,11 @@
  *
  * `now` may be read at any moment, also in the middle of a run: the CPU installs a `source` that knows how many
  * instructions have retired. Alarms fire only from `fireDue`, which the dispatcher calls between runs, in order of
- * time and, at equal times, in order of setting.
+ * time and, at equal times, in order of setting. One that waits for the host's answer (`Pending`) holds up all behind it:
+ * until the answer is there, guest time must not pass.
  */
+import type { Pending } from './pending.ts';
+
 export interface Alarm {
   readonly at: number;
   cancel(): void;
@@ -14,7 +17,7 @@ export interface Alarm {
 export class VirtualClock {
   #source: () => number = () => this.#idle;
   #idle = 0;
-  #alarms: { at: number; sequence: number; fire: () => void }[] = [];
+  #alarms: { at: number; sequence: number; fire: () => void; after: Pending<unknown> | undefined }[] = [];
   #sequence = 0;
   /** Called when an alarm is set that comes before all others: who runs up to the next one has to look again. */
   onEarlierAlarm: () => void = () => {};
@@ -29,9 +32,9 @@ export class VirtualClock {
     this.#source = source;
   }
 
-  /** Calls `fire` once, at guest time `at` (ns) or at the first chance after it. */
-  setAlarm(at: number, fire: () => void): Alarm {
-    const entry = { at, sequence: this.#sequence++, fire };
+  /** Calls `fire` once, at guest time `at` (ns) or at the first chance after it. `after`: what must be there by then. */
+  setAlarm(at: number, fire: () => void, { after }: { readonly after?: Pending<unknown> } = {}): Alarm {
+    const entry = { at, sequence: this.#sequence++, fire, after };
     let index = this.#alarms.length;
     while (index > 0 && this.#alarms[index - 1].at > at) index--;
     this.#alarms.splice(index, 0, entry);
@@ -50,15 +53,23 @@ export class VirtualClock {
     return this.#alarms[0]?.at ?? Number.POSITIVE_INFINITY;
   }
 
-  /** Fires all alarms due at `now`, including those that firing sets. */
-  fireDue(): void {
-    while (this.#alarms.length > 0 && this.#alarms[0].at <= this.now) this.#alarms.shift()!.fire();
+  /** What guest time stands still for: the answer that the first alarm needs, which is due. */
+  get waitsFor(): Pending<unknown> | undefined {
+    const first = this.#alarms[0];
+    return first?.after && !first.after.settled && first.at <= this.now ? first.after : undefined;
   }
 
-  /** Without a source (device tests): moves time to `at`, firing each alarm at its own moment. */
+  /** Fires all alarms due at `now`, including those that firing sets; up to one that has to wait. */
+  fireDue(): void {
+    while (this.#alarms.length > 0 && this.#alarms[0].at <= this.now && this.waitsFor === undefined)
+      this.#alarms.shift()!.fire();
+  }
+
+  /** Without a source (device tests): moves time to `at`, firing each alarm at its own moment; no further than to one that has to wait. */
   advanceTo(at: number): void {
     while (this.nextAlarm <= at) {
       this.#idle = Math.max(this.#idle, this.nextAlarm);
+      if (this.waitsFor) return;
       this.#alarms.shift()!.fire();
     }
     this.#idle = Math.max(this.#idle, at);

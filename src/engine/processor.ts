@@ -75,9 +75,10 @@ export interface RunResult {
   readonly executed: number;
   /**
    * 'budget': all were retired, or `stop` was called, or the run was overdue. 'time': HLT, and the next alarm is beyond
-   * the limit. 'halted': HLT, and nothing inside can wake it. 'shutdown': triple fault. 'breakpoint': see `hit`.
+   * the limit. 'halted': HLT, and nothing inside can wake it. 'waiting': for the host, see `VirtualClock.waitsFor`.
+   * 'shutdown': triple fault. 'breakpoint': see `hit`.
    */
-  readonly reason: 'budget' | 'time' | 'halted' | 'shutdown' | 'breakpoint' | 'error';
+  readonly reason: 'budget' | 'time' | 'halted' | 'waiting' | 'shutdown' | 'breakpoint' | 'error';
   readonly hit?: BreakpointHit | undefined;
   readonly error?: InternalError;
 }
@@ -391,6 +392,7 @@ export class Processor implements Cpu {
       clock.fireDue();
       state.attention = 0;
       if (this.#stopRequested) return 'budget';
+      if (clock.waitsFor) return 'waiting';
       if (this.breakpoints.hit) return 'breakpoint';
       if (this.#retired >= end) return !this.#eventWaits() && this.#meetsInstructionHere() ? 'breakpoint' : 'budget';
       if (this.#isOverdue(overdue)) return 'budget';

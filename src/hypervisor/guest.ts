@@ -3,6 +3,7 @@ import { type AbortSignalLike, checkSignal, settledOrAborted, throwIfAborted } f
 import { checkOptions, checkWholeNumber } from '../base/argument-check.ts';
 import { StateError } from '../base/errors.ts';
 import { EventSource } from '../base/event-source.ts';
+import type { Pending } from '../base/pending.ts';
 import type { Breakpoints, Machine, MachineExit, RunLimits } from '../machine/machine.ts';
 import { checkWeight } from './check-guest-options.ts';
 import type {
@@ -55,6 +56,8 @@ export class Guest<M extends Machine = Machine> {
   #state: GuestState = 'created';
   /** Waits in HLT for input. */
   #idle = false;
+  /** Its time stands still until the host has answered. */
+  #waitsFor: Pending<unknown> | undefined;
   #target: Target | undefined;
   /** Of those that called `run` and wait for the end. */
   readonly #ends = new Set<(exit: GuestExit) => void>();
@@ -123,7 +126,13 @@ export class Guest<M extends Machine = Machine> {
 
   /** Whether a slice would get it any further. */
   get runnable(): boolean {
-    return this.#state === 'running' && !this.#idle && !this.serial.full && !this.debugConsole.full;
+    return (
+      this.#state === 'running' &&
+      !this.#idle &&
+      this.#waitsFor === undefined &&
+      !this.serial.full &&
+      !this.debugConsole.full
+    );
   }
 
   on<Name extends keyof GuestEvents>(name: Name, listener: (...args: GuestEvents[Name]) => void): () => void {
@@ -226,6 +235,7 @@ export class Guest<M extends Machine = Machine> {
     for (const [name, { full }] of Object.entries({ serial: this.serial, debugConsole: this.debugConsole })) {
       if (full) throw new StateError(heldBecause(this.name, name));
     }
+    if (this.#waitsFor) throw new StateError(`${this.name} waits for its disk: step it when the host has answered`);
     this.#runMachine({ instructions: 1 }, { mayStay: false });
   }
 
@@ -291,6 +301,8 @@ export class Guest<M extends Machine = Machine> {
         const { reason, cause } = exit;
         return this.#onTripleFault === 'reset' ? this.#reset('triple-fault', cause) : this.#finish({ reason, cause });
       }
+      case 'waiting':
+        return this.#waitFor(exit.answer);
       case 'halted':
       case 'power-off':
         return this.#finish({ reason: exit.reason });
@@ -301,10 +313,22 @@ export class Guest<M extends Machine = Machine> {
     }
   }
 
+  #waitFor(answer: Pending<unknown>): void {
+    this.#waitsFor = answer;
+    this.#keeper.update(this as Guest);
+    answer.whenSettled(() => {
+      // It may have been reset meanwhile, and wait for something else.
+      if (this.#waitsFor !== answer) return;
+      this.#waitsFor = undefined;
+      this.#keeper.update(this as Guest);
+    });
+  }
+
   #reset(cause: ResetCause, explanation?: string): void {
     this.#assertUsable();
     this.#epoch++;
     this.#machine!.reset();
+    this.#waitsFor = undefined;
     this.keyboard.clear();
     this.#warnedOf.clear();
     this.#idle = false;

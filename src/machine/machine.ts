@@ -1,6 +1,7 @@
 /** A machine as the hypervisor sees it: something that runs for a while and says why it came back. */
 import type { InternalError } from '../base/errors.ts';
 import type { TimeCorrection } from '../base/guest-time.ts';
+import type { Pending } from '../base/pending.ts';
 import type { BreakpointHit, Breakpoints } from '../engine/breakpoints.ts';
 import type { MachineView } from './machine-view.ts';
 
@@ -19,6 +20,10 @@ export type MachineExit = { /** Instructions retired in this run. */ readonly ex
   | /** Halted, and the next alarm lies beyond the limit given. */ { readonly reason: 'time' }
   | /** An output channel is full: its listener has been called, the run can go on. */ { readonly reason: 'output' }
   | /** Halted, no alarm set: only input can wake it. */ { readonly reason: 'idle' }
+  | /** Guest time stands still until the host has answered: another run before that gets no further. */ {
+      readonly reason: 'waiting';
+      readonly answer: Pending<unknown>;
+    }
   | /** Halted with interrupts disabled: for good. */ { readonly reason: 'halted' }
   | /** A triple fault: the processor has shut down. */ {
       readonly reason: 'triple-fault';

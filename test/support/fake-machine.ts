@@ -1,5 +1,6 @@
 /** A machine without a processor: it retires what it is given, one instruction per nanosecond, and does as scripted. */
 import { GuestTime, slopeOf, type TimeCorrection } from '../../src/base/guest-time.ts';
+import { Pending } from '../../src/base/pending.ts';
 import { BreakpointSet } from '../../src/engine/breakpoints.ts';
 import type { ByteChannel, KeyInput, Machine, MachineExit, RunLimits } from '../../src/machine/machine.ts';
 
@@ -51,6 +52,8 @@ export class FakeMachine implements Machine {
   disposed = false;
   /** What happens after how many instructions. */
   readonly #script: { at: number; event: Event }[];
+  /** What 'waiting' waits for. */
+  answer = new Pending<unknown>(() => undefined);
   /** Output written at every run. */
   output = '';
   /** Called for every run and reset: lets the wall clock of a test move on. */
@@ -103,7 +106,7 @@ export class FakeMachine implements Machine {
     if (this.output) this.serial.onOutput?.(new TextEncoder().encode(this.output));
     if (executed === untilEvent) {
       this.#script.shift();
-      return exitOf(next!.event, executed);
+      return exitOf(next!.event, executed, this.answer);
     }
     return { reason: 'budget', executed };
   }
@@ -143,7 +146,7 @@ export class FakeMachine implements Machine {
   }
 }
 
-function exitOf(reason: Event, executed: number): MachineExit {
+function exitOf(reason: Event, executed: number, answer: Pending<unknown>): MachineExit {
   switch (reason) {
     case 'debug-exit':
       return { reason, executed, status: 42 };
@@ -151,6 +154,8 @@ function exitOf(reason: Event, executed: number): MachineExit {
       return { reason, executed, error: Object.assign(new Error('planted'), { name: 'InternalError' as const }) };
     case 'triple-fault':
       return { reason, executed, cause: '#GP(0): scripted' };
+    case 'waiting':
+      return { reason, executed, answer };
     default:
       return { reason, executed };
   }

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { Pending } from '../../../src/base/pending.ts';
 import { VirtualClock } from '../../../src/base/virtual-clock.ts';
 
 describe('the virtual clock', () => {
@@ -46,5 +47,53 @@ describe('the virtual clock', () => {
     clock.advance(100);
     expect(clock.nextAlarm).toBe(Number.POSITIVE_INFINITY);
     expect(clock.now).toBe(100);
+  });
+
+  describe('and an alarm that needs an answer', () => {
+    const later = () => {
+      let answer: (value: number) => void = () => {};
+      const pending = new Pending(() => new Promise<number>((resolve) => (answer = resolve)));
+      return {
+        pending,
+        answer: async (value: number) => {
+          answer(value);
+          await pending;
+          await Promise.resolve();
+        },
+      };
+    };
+
+    it('fires it when both are there, and nothing behind it before', async () => {
+      const clock = new VirtualClock();
+      let now = 0;
+      clock.setSource(() => now);
+      const { pending, answer } = later();
+      const fired: string[] = [];
+      clock.setAlarm(5, () => fired.push('before'));
+      clock.setAlarm(10, () => fired.push(`answer ${pending.value}`), { after: pending });
+      clock.setAlarm(10, () => fired.push('behind'));
+      now = 9;
+      clock.fireDue();
+      expect([fired, clock.waitsFor]).toEqual([['before'], undefined]);
+      now = 10;
+      clock.fireDue();
+      expect(fired).toEqual(['before']);
+      expect(clock.waitsFor).toBe(pending);
+      await answer(7);
+      expect(clock.waitsFor).toBeUndefined();
+      clock.fireDue();
+      expect(fired).toEqual(['before', 'answer 7', 'behind']);
+    });
+
+    it('does not wait for what was cancelled', () => {
+      const clock = new VirtualClock();
+      const { pending } = later();
+      const alarm = clock.setAlarm(10, () => {}, { after: pending });
+      clock.advanceTo(20);
+      expect([clock.now, clock.waitsFor]).toEqual([10, pending]);
+      alarm.cancel();
+      clock.advanceTo(20);
+      expect([clock.now, clock.waitsFor]).toEqual([20, undefined]);
+    });
   });
 });

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { StateError, UserError } from '../../../src/base/errors.ts';
+import { Pending } from '../../../src/base/pending.ts';
 import type { GuestSettings } from '../../../src/hypervisor/guest-options.ts';
 import { Host } from '../../../src/hypervisor/host.ts';
 import { FakeMachine } from '../../support/fake-machine.ts';
@@ -364,5 +365,57 @@ describe('listeners', () => {
       throw new Error('planted');
     });
     expect(await guest.run()).toEqual({ reason: 'halted' });
+  });
+});
+
+describe('a guest whose time stands still until the host has answered', () => {
+  const waiting = (script: ConstructorParameters<typeof FakeMachine>[0] = []) => {
+    const created = createGuest([{ at: 100, event: 'waiting' }, ...script]);
+    let answer: () => void = () => {};
+    created.machine.answer = new Pending<unknown>(() => new Promise<void>((resolve) => (answer = resolve)));
+    return { ...created, answer: () => answer() };
+  };
+
+  it('gets no slices meanwhile, and goes on by itself', async () => {
+    const { guest, answer } = waiting([{ at: 300, event: 'halted' }]);
+    const end = guest.run();
+    await settle();
+    expect([guest.instructions, guest.state, guest.runnable]).toEqual([100, 'running', false]);
+    answer();
+    expect(await end).toEqual({ reason: 'halted' });
+    expect(guest.instructions).toBe(300);
+  });
+
+  it('leaves the host to others', async () => {
+    const { guest, host } = waiting();
+    const other = host.adopt(new FakeMachine([{ at: 1000, event: 'halted' }]), { name: 'other' });
+    void guest.run();
+    expect(await other.run()).toEqual({ reason: 'halted' });
+    expect(guest.instructions).toBe(100);
+  });
+
+  it('is not stepped, but may be reset: then it does not wait any longer', async () => {
+    const { guest, answer } = waiting([{ at: 300, event: 'halted' }]);
+    const end = guest.run();
+    await settle();
+    guest.pause();
+    expect(() => guest.step()).toThrow(StateError);
+    guest.reset();
+    answer();
+    guest.step();
+    expect(guest.instructions).toBe(101);
+    void guest.run();
+    expect(await end).toEqual({ reason: 'halted' });
+  });
+
+  it('may be disposed', async () => {
+    const { guest, answer } = waiting();
+    const end = guest.run();
+    await settle();
+    guest.dispose();
+    answer();
+    expect(await end).toMatchObject({ reason: 'stopped' });
+    await settle();
+    expect(guest.state).toBe('disposed');
   });
 });

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { Pending } from '../../../src/base/pending.ts';
 import { assemble } from '../../../src/isa/assemble.ts';
 import type { BootImage } from '../../../src/machine/boot.ts';
 import { OrLine } from '../../../src/machine/or-line.ts';
@@ -266,5 +267,32 @@ describe('the map', () => {
     line.input(0).set(0);
     line.input(1).set(0);
     expect(levels).toEqual([1, 1, 1, 0]);
+  });
+});
+
+describe.each(ENGINES)('time that has to wait, on the %s', (engine) => {
+  it.each(['running', 'halted'] as const)('stands still, to the instruction, while %s', async (how) => {
+    const run = async (delayed: boolean) => {
+      // With interrupts enabled: a halt may end.
+      const { pc } = createPc(how === 'running' ? 'again: inc cx\njmp again' : 'sti\nagain: hlt\njmp again', engine);
+      let come: () => void = () => {};
+      const answer = new Pending<void>(() => (delayed ? new Promise((resolve) => (come = resolve)) : undefined));
+      const fired: number[][] = [];
+      pc.clock.setAlarm(50_000, () => fired.push([pc.time, pc.instructions]), { after: answer });
+      let exit = pc.run({ instructions: 100_000 });
+      if (delayed) {
+        expect(exit).toMatchObject({ reason: 'waiting', answer });
+        const { executed } = exit;
+        expect(pc.run({ instructions: 100_000 })).toMatchObject({ reason: 'waiting', executed: 0 });
+        expect(fired).toEqual([]);
+        come();
+        await Promise.resolve();
+        exit = pc.run({ instructions: 100_000 - executed });
+      }
+      return { fired, exit: exit.reason, hash: pc.stateHash() };
+    };
+    const there = await run(false);
+    expect(there.fired).toHaveLength(1);
+    expect(await run(true)).toEqual(there);
   });
 });
