@@ -1,9 +1,21 @@
-/** What a guest starts from: bytes in memory and the state of the processor, as a boot loader would leave them. */
+/** What a guest starts from: bytes in memory and the state of the processor, as a boot loader would leave them; or the BIOS. */
+import type { DriveKind, Drives } from '../firmware/board.ts';
 
 export interface BootImage {
   /** What is written to memory, in order. */
   readonly pieces: readonly { readonly address: number; readonly bytes: Uint8Array }[];
   readonly entry: EntryState;
+}
+
+/** Started by the BIOS, from what is in its drives. */
+export interface BiosBoot {
+  readonly bios: {
+    readonly drives: Drives;
+    /** Default: floppy, disk, CD. */
+    readonly order?: readonly DriveKind[] | undefined;
+    /** Nothing could be booted: a line for each drive that was tried. */
+    readonly onNothingToBoot?: ((tried: readonly string[]) => void) | undefined;
+  };
 }
 
 export type EntryState =

@@ -19,6 +19,8 @@ export const MEMORY = {
   ADAPTER_ROMS: [0xc_0000, 192 * KIB],
   BIOS: [0xf_0000, 64 * KIB],
   EXTENDED: [MIB, 0],
+  /** The BIOS again, where the processor starts. */
+  RESET_ROM: [0xffff_0000, 64 * KIB],
 } as const satisfies Record<string, readonly [first: number, length: number]>;
 
 const SHADOW_STEP = 16 * KIB;
@@ -56,6 +58,8 @@ export const PORTS = {
   COM1: [0x3f8, 8],
   BIOS_DEBUG: [0x402, 1],
   ELCR: [0x4d0, 2],
+  /** Ours: where the BIOS's ROM calls what it does (`roms/bios/service.asm`). */
+  FIRMWARE: [0xce0, 8],
   PCI_CONFIG: [0xcf8, 8],
   GENERAL_PURPOSE_EVENTS: [0xafe0, 4],
 } as const satisfies Record<string, PortRange>;

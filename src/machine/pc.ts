@@ -38,7 +38,8 @@ import { Processor, type RunResult } from '../engine/processor.ts';
 import { GuestMemory } from '../memory/guest-memory.ts';
 import { Pool } from '../memory/pool.ts';
 import { type FirmwareChips, leaveAsFirmware } from './after-firmware.ts';
-import type { BootImage, EntryState } from './boot.ts';
+import { installBios } from './bios.ts';
+import type { BiosBoot, BootImage, EntryState } from './boot.ts';
 import { enterBootImage } from './entry.ts';
 import { createIdeDrives, type IdeMedia } from './ide-drives.ts';
 import { ImageLoader } from './image-loader.ts';
@@ -73,7 +74,7 @@ export interface PcOptions extends IdeMedia {
   readonly cpu: string;
   readonly engine: EngineName;
   /** What it starts from, again after every reset. */
-  readonly boot: BootImage;
+  readonly boot: BootImage | BiosBoot;
   /** What the real-time clock shows at power-on, in ms since 1970 (UTC). */
   readonly powerOnTime: number;
   /** Guest time that an instruction takes, in ns, until it is corrected. Default: the processor's. */
@@ -105,10 +106,10 @@ export class Pc implements Machine {
   readonly pci: PciBus;
   readonly serial: OutputChannel;
   readonly debugConsole: OutputChannel;
-  readonly #image: ImageLoader;
+  readonly #image: ImageLoader | undefined;
   /** Undefined once it is disposed. */
   #code: CodeSpace | undefined;
-  readonly #entry: EntryState;
+  readonly #entry: EntryState | undefined;
   readonly #devices: readonly Device[];
   readonly #pic: PicPair;
   readonly #uart: Uart16550;
@@ -121,13 +122,14 @@ export class Pc implements Machine {
   constructor(options: PcOptions) {
     const { clock } = this;
     this.name = options.name;
-    this.#entry = options.boot.entry;
+    const { boot } = options;
+    this.#entry = 'entry' in boot ? boot.entry : undefined;
 
     const pool = Pool.create();
     this.#code = createCodeSpace(pool, options.code);
     const ports = new PortBus();
     this.memory = new GuestMemory(pool, { size: options.memoryBytes });
-    this.#image = new ImageLoader(this.memory, options.boot, options.code?.images);
+    this.#image = 'pieces' in boot ? new ImageLoader(this.memory, boot, options.code?.images) : undefined;
     this.processor = new Processor({
       name: options.name,
       code: this.#code,
@@ -247,6 +249,7 @@ export class Pc implements Machine {
       ...[port61, port92, coprocessorError, postCode],
       ...[configMechanism, hostBridge, isaBridge, power, ide],
       ...[...ide.parts, ...drives.cables.flat().filter((drive) => drive !== undefined)],
+      ...('bios' in boot ? [installBios({ processor: this.processor, ports, ...boot.bios })] : []),
     ];
     this.#bootUp();
   }
@@ -360,13 +363,15 @@ export class Pc implements Machine {
     if (this.#code === undefined) return;
     this.processor.dispose();
     this.memory.dispose();
-    this.#image.dispose();
+    this.#image?.dispose();
     this.#code.runtime.dispose();
     this.#code = undefined;
     this.processor.pool.dispose();
   }
 
   #bootUp(): void {
+    // The BIOS starts where the processor does.
+    if (this.#image === undefined || this.#entry === undefined) return;
     leaveAsFirmware(this.#firmwareChips, this.memory.size);
     this.#image.load();
     enterBootImage(this.processor, this.#entry);

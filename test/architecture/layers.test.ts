@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { findImports, ROOT, readSources, type SourceFile, stripCommentsAndStrings } from './source-tree.ts';
 
 /** Folder of src → folders it may import from, besides itself. Nothing else is allowed. See src/ARCHITECTURE.md. */
-const BELOW_CLI = ['base', 'wasm', 'ir', 'isa', 'memory', 'bus', 'cpu', 'engine', 'devices', 'storage'];
+const BELOW_CLI = ['base', 'wasm', 'ir', 'isa', 'memory', 'bus', 'cpu', 'engine', 'devices', 'storage', 'firmware'];
 const LAYERS: Readonly<Record<string, readonly string[]>> = {
   base: [],
   wasm: ['base'],
@@ -16,7 +16,8 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
   cpu: ['base', 'isa', 'memory'],
   engine: ['base', 'wasm', 'ir', 'isa', 'memory', 'cpu'],
   devices: ['base', 'bus', 'memory'],
-  machine: ['base', 'bus', 'memory', 'cpu', 'engine', 'devices'],
+  firmware: ['base', 'bus'],
+  machine: ['base', 'bus', 'memory', 'cpu', 'engine', 'devices', 'firmware'],
   hypervisor: ['base', 'memory', 'machine'],
   debug: ['base', 'isa', 'memory', 'cpu', 'engine', 'machine'],
   difftest: ['base', 'isa', 'memory', 'cpu', 'engine'],

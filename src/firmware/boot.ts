@@ -1,0 +1,150 @@
+/**
+ * INT 19h and INT 18h: the first sector of a medium is read to 0000:7C00 and started, drive after drive, until one has
+ * something that starts. BIOS Boot Specification 1.01: what cannot go on calls INT 18h, and the next drive gets its turn.
+ */
+import { BDA, BiosData } from './bios-data.ts';
+import type { BiosState } from './bios-state.ts';
+import type { Board, DriveKind } from './board.ts';
+import { type CallFrame, FLAG } from './call-frame.ts';
+import { BOOT_RECORD_SECTOR, catalogBlock, emulatedGeometry, initialEntry, MEDIA } from './disk/el-torito.ts';
+import type { Transfers } from './disk/transfers.ts';
+import { CD_SECTOR_SIZE, FIRST_DRIVE } from './disk/units.ts';
+import { ROM_SEGMENT } from './rom.ts';
+import { ROM_LABELS } from './rom-image.ts';
+import { type Call, type Memo, type Next, SERVICE, type Service, type Services } from './service.ts';
+import { TextScreen } from './text-screen.ts';
+
+const BOOT_ADDRESS = 0x7c00;
+const SECTOR = 512;
+const SIGNATURE = 0xaa55;
+const NAMES: Readonly<Record<DriveKind, string>> = { floppy: 'Floppy', disk: 'Hard disk', cd: 'CD' };
+/** What is loaded ends below the extended BIOS data area. */
+const END_OF_MEMORY = 0x9_fc00;
+
+export function bootServices(board: Board, state: BiosState, transfers: Transfers): Services {
+  const { boot } = state;
+  const screen = new TextScreen(board);
+  // The first drive of each kind, as PCs do.
+  const candidates = board.bootOrder;
+
+  const refuse = (call: Call, kind: DriveKind, reason: string): Next => {
+    boot.tried.push(`${NAMES[kind]}: ${reason}`);
+    screen.print(`${reason}\r\n`);
+    return tryNext(call);
+  };
+
+  function tryNext(call: Call): Next {
+    const kind = candidates[boot.next];
+    if (kind === undefined) return giveUp(call);
+    boot.next++;
+    screen.print(`${NAMES[kind]}: `);
+    const medium = board.drives[kind][0]?.medium;
+    if (board.drives[kind].length === 0) return refuse(call, kind, 'there is none');
+    if (medium === undefined) return refuse(call, kind, 'the drive is empty');
+    if (medium.size < SECTOR) return refuse(call, kind, 'it holds no whole sector');
+    return kind === 'cd'
+      ? readCd(call, BOOT_RECORD_SECTOR, CD_SECTOR_SIZE, { step: 'record' })
+      : transfers.begin(call, { kind, index: 0, offset: 0, length: SECTOR });
+  }
+
+  function giveUp(call: Call): Next {
+    screen.print('\r\nNothing to boot from.\r\n');
+    board.onNothingToBoot(boot.tried);
+    call.memo = { ended: true };
+    return 'halt';
+  }
+
+  function readCd(call: Call, block: number, length: number, more: Memo): Next {
+    const offset = block * CD_SECTOR_SIZE;
+    const size = board.drives.cd[0]?.medium?.size ?? 0;
+    if (offset + length > size) return refuse(call, 'cd', 'what it names lies beyond its end');
+    return transfers.begin(call, { kind: 'cd', index: 0, offset, length }, more);
+  }
+
+  /** Boot record, catalogue, image: "El Torito", section 2. */
+  function continueWithCd(call: Call, memo: Memo, bytes: Uint8Array): Next {
+    if (memo.step === 'record') {
+      const catalog = catalogBlock(bytes);
+      if (catalog === undefined) return refuse(call, 'cd', 'it is not one to boot from');
+      return readCd(call, catalog, CD_SECTOR_SIZE, { step: 'catalog', catalog });
+    }
+    if (memo.step === 'catalog') {
+      const entry = initialEntry(bytes);
+      if (entry === undefined) return refuse(call, 'cd', 'its catalogue has nothing to boot');
+      const room = END_OF_MEMORY - entry.loadSegment * 16;
+      if (entry.count * SECTOR > room) return refuse(call, 'cd', 'what it boots is too large');
+      return readCd(call, entry.lba, entry.count * SECTOR, { step: 'image', catalog: memo.catalog, ...entry });
+    }
+    const { media, loadSegment, lba, count, catalog } = memo as Record<string, number>;
+    const drive = media === MEDIA.NONE ? FIRST_DRIVE.cd : media === MEDIA.HARD_DISK ? FIRST_DRIVE.disk : 0;
+    const geometry = emulatedGeometry(media, bytes);
+    state.emulation = { drive, media, cd: 0, lba, catalog, loadSegment, count, geometry };
+    noteEmulatedDrive(board, drive);
+    board.physical.copyIn(loadSegment * 16, bytes);
+    return begin(call, { segment: loadSegment & 0xf000, offset: (loadSegment & 0x0fff) << 4, drive });
+  }
+
+  function begin(call: Call, to: Entry): undefined {
+    screen.print('booting\r\n');
+    enter(call.frame, to);
+    return undefined;
+  }
+
+  const start: Service = (call) => {
+    const { memo } = call;
+    if (memo?.ended) return 'halt';
+    if (memo === undefined) {
+      state.emulation = null;
+      if (!boot.goesOn) {
+        boot.next = 0;
+        boot.tried = [];
+      }
+      boot.goesOn = false;
+      return tryNext(call);
+    }
+    const result = transfers.result(call);
+    if (result === undefined) return 'spin';
+    const kind = memo.kind as DriveKind;
+    const { bytes } = result;
+    if (bytes === undefined) return refuse(call, kind, 'it cannot be read');
+    if (kind === 'cd') return continueWithCd(call, memo, bytes);
+    if (signatureOf(bytes) !== SIGNATURE) return refuse(call, kind, 'its first sector is not one to boot from');
+    board.physical.copyIn(BOOT_ADDRESS, bytes);
+    return begin(call, { segment: 0, offset: BOOT_ADDRESS, drive: FIRST_DRIVE[kind] });
+  };
+
+  const goOn: Service = ({ frame }) => {
+    boot.goesOn = true;
+    frame.cs = ROM_SEGMENT;
+    frame.ip = ROM_LABELS.enter_boot_strap;
+    return undefined;
+  };
+  return { [SERVICE.NO_BOOT]: goOn, [SERVICE.BOOT_STRAP]: start };
+}
+
+interface Entry {
+  readonly segment: number;
+  readonly offset: number;
+  readonly drive: number;
+}
+
+/** An emulated drive is counted where programs look without asking INT 13h. */
+function noteEmulatedDrive({ physical, drives }: Board, drive: number): void {
+  const bda = new BiosData(physical);
+  if (drive === FIRST_DRIVE.disk) bda.setByte(BDA.DISKS, drives.disk.length + 1);
+  if (drive !== FIRST_DRIVE.floppy) return;
+  const floppies = Math.min(drives.floppy.length + 1, 4);
+  bda.setWord(BDA.EQUIPMENT, (bda.word(BDA.EQUIPMENT) & ~0xc1) | 1 | ((floppies - 1) << 6));
+}
+
+const signatureOf = (sector: Uint8Array): number => sector[SECTOR - 2] | (sector[SECTOR - 1] << 8);
+
+/** What the service "returns" to. */
+function enter(frame: CallFrame, to: Entry): void {
+  for (const register of ['ebx', 'ecx', 'esi', 'edi', 'ebp', 'ds', 'es'] as const) frame[register] = 0;
+  frame.eax = SIGNATURE;
+  frame.edx = to.drive;
+  frame.cs = to.segment;
+  frame.ip = to.offset;
+  frame.flags = FLAG.INTERRUPT;
+}

@@ -1,0 +1,108 @@
+/**
+ * Reading and writing media for calls that wait. A transfer ends at a guest time that depends on its length alone; where
+ * the host needs longer, guest time stands still there.
+ *
+ * What is asked for is in the call's memo, as plain data. What the host was asked is not: after a snapshot has been
+ * restored it is asked again.
+ */
+import { Pending } from '../../base/pending.ts';
+import type { Alarm } from '../../base/virtual-clock.ts';
+import type { Board, DriveKind } from '../board.ts';
+import type { Call, Memo } from '../service.ts';
+
+/** Guest time of a transfer: what it takes to begin, in ns, and for each byte. A disk of about 2000. */
+const BEGIN_TIME = 100_000;
+const BYTE_TIME = 10;
+
+export interface TransferRequest {
+  readonly kind: DriveKind;
+  readonly index: number;
+  /** Bytes, within the medium. */
+  readonly offset: number;
+  readonly length: number;
+  /** Address of what is to be written: linear, or physical if `flat`. */
+  readonly source?: number;
+  readonly flat?: boolean;
+  /** Of every byte that is to be written. Without it and `source`, it is a read. */
+  readonly filler?: number;
+}
+
+/** Bytes that were read, none after a write; undefined: the host has failed. */
+export type TransferResult = { readonly bytes: Uint8Array | undefined };
+
+interface Running {
+  readonly answer: Pending<Uint8Array | undefined>;
+  readonly alarm: Alarm;
+  ended: boolean;
+}
+
+export class Transfers {
+  readonly #board: Board;
+  /** By the place of the call. */
+  readonly #running = new Map<number, Running>();
+
+  constructor(board: Board) {
+    this.#board = board;
+  }
+
+  /** Begins; the call keeps `more` in its memo, too, and is to be asked again. */
+  begin(call: Call, request: TransferRequest, more: Memo = {}): 'spin' {
+    const { length, ...rest } = request;
+    const due = this.#board.clock.now + BEGIN_TIME + length * BYTE_TIME;
+    const memo: Memo = { ...more, ...(rest as Memo), length, due };
+    call.memo = memo;
+    this.forget(call.place);
+    this.#start(call, memo);
+    return 'spin';
+  }
+
+  /** What has come of it; undefined while it goes on. */
+  result(call: Call): TransferResult | undefined {
+    const running = this.#running.get(call.place);
+    if (running === undefined) {
+      this.#start(call, call.memo!);
+      return undefined;
+    }
+    if (!running.ended) return undefined;
+    this.#running.delete(call.place);
+    try {
+      return { bytes: running.answer.value ?? new Uint8Array() };
+    } catch {
+      return { bytes: undefined };
+    }
+  }
+
+  forget(place: number): void {
+    this.#running.get(place)?.alarm.cancel();
+    this.#running.delete(place);
+  }
+
+  forgetAll(): void {
+    for (const place of [...this.#running.keys()]) this.forget(place);
+  }
+
+  #start(call: Call, memo: Memo): void {
+    const { clock, drives } = this.#board;
+    const medium = drives[memo.kind as DriveKind][memo.index as number]?.medium;
+    const { offset, length, due } = memo as { offset: number; length: number; due: number };
+    const bytes = this.#toBeWritten(memo, length);
+    const answer = new Pending<Uint8Array | undefined>(() => {
+      if (medium === undefined) throw new TypeError('the drive is empty');
+      if (bytes === undefined) return medium.read(offset, length);
+      const written = medium.write(offset, bytes);
+      return written instanceof Promise ? written.then(() => undefined) : undefined;
+    });
+    const running: Running = {
+      answer,
+      ended: false,
+      alarm: clock.setAlarm(due, () => (running.ended = true), { after: answer }),
+    };
+    this.#running.set(call.place, running);
+  }
+
+  #toBeWritten({ source, filler, flat }: Memo, length: number): Uint8Array | undefined {
+    if (filler !== undefined) return new Uint8Array(length).fill(filler as number);
+    if (source === undefined) return undefined;
+    return (flat ? this.#board.physical : this.#board.memory).copyOut(source as number, length);
+  }
+}

@@ -1,0 +1,31 @@
+/** Our BIOS in a PC: its ROM, its port, and the board as it sees it. */
+import type { PortBus } from '../bus/port-bus.ts';
+import type { Processor } from '../engine/processor.ts';
+import { Bios } from '../firmware/bios.ts';
+import { romImage } from '../firmware/rom.ts';
+import type { BiosBoot } from './boot.ts';
+import { BusMemory, CallerMemory } from './firmware-memory.ts';
+import { MEMORY, PORTS } from './pc-map.ts';
+
+const USUAL_ORDER = ['floppy', 'disk', 'cd'] as const;
+
+export function installBios(options: BiosBoot['bios'] & { processor: Processor; ports: PortBus }): Bios {
+  const { processor, ports, drives, order = USUAL_ORDER } = options;
+  const { memory, clock } = processor;
+  const physical = new BusMemory(memory);
+  const bios = new Bios({
+    clock,
+    ports,
+    physical,
+    memory: new CallerMemory(processor, physical),
+    ramBytes: memory.size,
+    drives,
+    bootOrder: order,
+    onNothingToBoot: (tried) => options.onNothingToBoot?.(tried),
+  });
+  const rom = romImage();
+  memory.addRom(MEMORY.BIOS[0], rom);
+  memory.addRom(MEMORY.RESET_ROM[0], rom);
+  ports.attach(PORTS.FIRMWARE, bios);
+  return bios;
+}

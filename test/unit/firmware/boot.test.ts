@@ -1,0 +1,146 @@
+/** From reset to the boot sector. */
+import { describe, expect, it } from 'vitest';
+import { BDA } from '../../../src/firmware/bios-data.ts';
+import { bootImage, createBiosMachine, FLOPPY_SIZE, runProgram, TestMedium } from '../../support/bios-machine.ts';
+
+const ENGINES = ['interpreter', 'jit', 'reference'] as const;
+const MILLISECOND = 1_000_000;
+/** Shows what the boot sector is given, then a letter. */
+const HELLO = `pushf
+  pop bx
+  call show
+  mov ax, dx
+  call show
+  mov ax, cs
+  call show
+  mov ax, bx
+  and ax, 0x200
+  call show
+  cli
+  hlt`;
+
+describe.each(ENGINES)('booting on the %s', (engine) => {
+  it('takes less than 50 ms of guest time; AX=AA55h, DL the drive, CS:IP=0000:7C00, interrupts enabled', () => {
+    const { pc, run, output } = createBiosMachine({ engine, floppy: bootImage(HELLO) });
+    expect(run()).toBe('halted');
+    expect(output()).toBe('aa55 0000 0000 0200');
+    expect(pc.time).toBeLessThan(50 * MILLISECOND);
+  });
+
+  it('goes from drive to drive until one has a boot sector', () => {
+    const disk = bootImage(HELLO, 1024 * 1024);
+    const { run, output, screen } = createBiosMachine({ engine, floppy: new Uint8Array(FLOPPY_SIZE), disks: [disk] });
+    expect(run()).toBe('halted');
+    expect(output()).toBe('aa55 0080 0000 0200');
+    expect(screen().slice(0, 4)).toEqual([
+      'Vetro BIOS, 16 MiB',
+      '',
+      'Floppy: its first sector is not one to boot from',
+      'Hard disk: booting',
+    ]);
+  });
+
+  it('says on the screen and to the host what was tried when nothing boots, and waits with interrupts on', () => {
+    const { pc, tried, screen } = createBiosMachine({ engine, disks: [new Uint8Array(100)], cd: undefined });
+    const { reason } = pc.run({ instructions: 100_000, time: 2000 * MILLISECOND });
+    expect(['budget', 'time']).toContain(reason);
+    expect(tried).toEqual([
+      ['Floppy: the drive is empty', 'Hard disk: it holds no whole sector', 'CD: the drive is empty'],
+    ]);
+    expect(screen()).toContain('Nothing to boot from.');
+    expect(pc.processor.interruptsEnabled).toBe(true);
+  });
+
+  it('the same after a reset', () => {
+    const { pc, run, output } = createBiosMachine({ engine, floppy: bootImage(HELLO) });
+    run();
+    pc.memory.copyIn(0, new Uint8Array(0x9_0000).fill(0xcc));
+    pc.reset();
+    expect(run()).toBe('halted');
+    expect(output()).toBe('aa55 0000 0000 0200 aa55 0000 0000 0200');
+  });
+});
+
+describe('power-on', () => {
+  it('leaves a table of interrupts, a data area, and the ROM in its place at both ends', () => {
+    const { pc } = runProgram('');
+    const words = (address: number, count: number) =>
+      Array.from({ length: count }, (_, index) => pc.memory.read(address + 2 * index, 2));
+    expect(words(4 * 0x10, 4)).toEqual([0xf065, 0xf000, 0xf84d, 0xf000]);
+    expect(words(4 * 0x19, 2)).toEqual([0xe6f2, 0xf000]);
+    expect(words(4 * 0x60, 2)).toEqual([0, 0]);
+    const bda = 0x400;
+    expect(words(bda, 2)).toEqual([0x3f8, 0]);
+    expect(words(bda + BDA.EBDA_SEGMENT, 2)).toEqual([0x9fc0, 0x0223]);
+    expect(words(bda + BDA.MEMORY_KIB, 1)).toEqual([639]);
+    expect(words(bda + BDA.COLUMNS, 2)).toEqual([80, 0x1000]);
+    expect(pc.memory.read(0x9fc00, 1)).toBe(1);
+    for (const segment of [0xf_0000, 0xffff_0000]) expect(pc.memory.read(segment + 0xfff0, 1)).toBe(0xea);
+    // Read-only: the copy in RAM is what is read.
+    pc.memory.write(0xf_fff0, 0, 1);
+    expect(pc.memory.read(0xf_fff0, 1)).toBe(0xea);
+  });
+
+  it('counts the memory in the CMOS, with the checksum of an AT', () => {
+    const { pc } = runProgram('', { memory: 64 });
+    const cmos = (register: number) => {
+      pc.processor.ports.write(0x70, register, 1);
+      return pc.processor.ports.read(0x71, 1);
+    };
+    const word = (register: number) => cmos(register) + 256 * cmos(register + 1);
+    expect([word(0x15), word(0x17), word(0x34)]).toEqual([640, 63 * 1024, 48 * 16]);
+    expect([cmos(0x10), cmos(0x12)]).toEqual([0x40, 0]);
+    let sum = 0;
+    for (let register = 0x10; register <= 0x2d; register++) sum += cmos(register);
+    expect(cmos(0x2e) * 256 + cmos(0x2f)).toBe(sum & 0xffff);
+  });
+});
+
+describe('while the host looks for the data', () => {
+  it('guest time stands still: the run is the same as with a host that has it at once', async () => {
+    const image = bootImage(HELLO);
+    const fast = createBiosMachine({ floppy: new TestMedium(image) });
+    fast.run();
+    const medium = new TestMedium(image, { late: true });
+    const slow = createBiosMachine({ floppy: medium });
+    expect(slow.run()).toBe('waiting');
+    const { time } = slow.pc;
+    expect(slow.run()).toBe('waiting');
+    expect(slow.pc.time).toBe(time);
+    await medium.release();
+    expect(slow.run()).toBe('halted');
+    expect(slow.output()).toBe(fast.output());
+    expect(slow.pc.stateHash()).toBe(fast.pc.stateHash());
+  });
+
+  it('a medium that fails is one that cannot be booted', () => {
+    const medium = new TestMedium(bootImage(HELLO));
+    medium.fails = true;
+    const { pc, tried } = createBiosMachine({ floppy: medium, order: ['floppy'] });
+    pc.run({ instructions: 1_000_000, time: 1000 * MILLISECOND });
+    expect(tried).toEqual([['Floppy: its first sector cannot be read']]);
+  });
+});
+
+describe('INT 18h and INT 19h', () => {
+  it('a boot sector that cannot go on gives the next drive its turn', () => {
+    const disk = bootImage(HELLO, 1024 * 1024);
+    const { run, output } = createBiosMachine({ floppy: bootImage('int 0x18'), disks: [disk] });
+    expect(run()).toBe('halted');
+    expect(output()).toBe('aa55 0080 0000 0200');
+  });
+
+  it('INT 19h boots again from the first drive', () => {
+    const program = `mov ax, 0x1000
+      call show
+      inc byte [0x600]
+      cmp byte [0x600], 3
+      jae end
+      int 0x19
+      end: cli
+      hlt`;
+    const { run, output } = createBiosMachine({ floppy: bootImage(program) });
+    expect(run()).toBe('halted');
+    expect(output()).toBe('1000 1000 1000');
+  });
+});
