@@ -37,6 +37,7 @@ export const MINIMUM_MEMORY = 1 * MIB;
 export const MAXIMUM_MEMORY = 3072 * MIB;
 
 export const PORTS = {
+  DMA1: [0x00, 16],
   PIC1: [0x20, 2],
   PIT: [0x40, 4],
   PS2_DATA: [0x60, 1],
@@ -44,6 +45,8 @@ export const PORTS = {
   PS2_STATUS: [0x64, 1],
   CMOS: [0x70, 2],
   POST: [0x80, 1],
+  /** The page registers begin at 80h, where progress codes are shown instead. */
+  DMA_PAGES: [0x81, 15],
   SYSTEM_CONTROL_A: [0x92, 1],
   PIC2: [0xa0, 2],
   IDE_SECONDARY: [0x170, 8],
@@ -51,10 +54,13 @@ export const PORTS = {
   IDE_SECONDARY_CONTROL: [0x376, 1],
   IDE_PRIMARY_CONTROL: [0x3f6, 1],
   SMI_COMMAND: [0xb2, 2],
+  DMA2: [0xc0, 32],
   DEBUG_CONSOLE: [0xe9, 1],
   COPROCESSOR_ERROR: [0xf0, 1],
   DEBUG_EXIT: [0xf4, 1],
   VGA: [0x3c0, 32],
+  FLOPPY: [0x3f0, 6],
+  FLOPPY_DIR: [0x3f7, 1],
   COM1: [0x3f8, 8],
   BIOS_DEBUG: [0x402, 1],
   ELCR: [0x4d0, 2],
@@ -69,12 +75,17 @@ export const ISA_IRQ = {
   KEYBOARD: 1,
   CASCADE: 2,
   COM1: 4,
+  FLOPPY: 6,
   RTC: 8,
   MOUSE: 12,
   COPROCESSOR: 13,
   IDE_PRIMARY: 14,
   IDE_SECONDARY: 15,
 } as const;
+
+/** DMA request lines of the ISA bus. */
+export const ISA_DRQ = { FLOPPY: 2 } as const;
+
 /** Interrupts of ACPI: a level, on a line that devices may share. */
 export const SYSTEM_CONTROL_IRQ = 9;
 

@@ -11,6 +11,9 @@ import { PciBus } from '../bus/pci/pci-bus.ts';
 import { PortBus } from '../bus/port-bus.ts';
 import { CoprocessorError } from '../devices/coprocessor-error.ts';
 import { bochsConsole, DebugExit, PostCode, seabiosConsole } from '../devices/debug-ports.ts';
+import { DmaPair } from '../devices/dma-pair.ts';
+import { Fdc82077 } from '../devices/floppy/fdc82077.ts';
+import type { FloppyDrives } from '../devices/floppy/floppy-drive.ts';
 import { I8042 } from '../devices/i8042.ts';
 import type { AtapiCdrom } from '../devices/ide/atapi-cdrom.ts';
 import { ConfigMechanism } from '../devices/pci/config-mechanism.ts';
@@ -41,6 +44,8 @@ import { type FirmwareChips, leaveAsFirmware } from './after-firmware.ts';
 import { installBios } from './bios.ts';
 import type { BiosBoot, BootImage, EntryState } from './boot.ts';
 import { enterBootImage } from './entry.ts';
+import { cascadeDma, describeFloppies } from './floppy-setup.ts';
+import { guestDma } from './guest-dma.ts';
 import { createIdeDrives, type IdeMedia } from './ide-drives.ts';
 import { ImageLoader } from './image-loader.ts';
 import { ImageStore } from './image-store.ts';
@@ -48,7 +53,7 @@ import type { Machine, MachineExit, RunLimits } from './machine.ts';
 import type { Registers } from './machine-view.ts';
 import { OrLine } from './or-line.ts';
 import { OutputChannel } from './output-channel.ts';
-import { ISA_IRQ, MEMORY, PCI, PORTS, SHADOW_SEGMENTS, SYSTEM_CONTROL_IRQ } from './pc-map.ts';
+import { ISA_DRQ, ISA_IRQ, MEMORY, PCI, PORTS, SHADOW_SEGMENTS, SYSTEM_CONTROL_IRQ } from './pc-map.ts';
 import { checkAddress, checkLength, probeBytes, probeLinear } from './probe-memory.ts';
 import { readRegisters } from './read-registers.ts';
 import { hashState } from './state-hash.ts';
@@ -81,6 +86,8 @@ export interface PcOptions extends IdeMedia {
   readonly instructionTime?: number | undefined;
   /** What it shares with other machines; default: all is its own. */
   readonly code?: SharedCode | undefined;
+  /** Drives A and B, empty or with a disk in them. Default: none. */
+  readonly floppies?: FloppyDrives | undefined;
 }
 
 /** Why a run is cut short from inside. */
@@ -104,6 +111,8 @@ export class Pc implements Machine {
   readonly cdrom: AtapiCdrom | undefined;
   /** PCI bus 0. */
   readonly pci: PciBus;
+  /** Disks can be inserted and ejected between runs. */
+  readonly floppy: Fdc82077;
   readonly serial: OutputChannel;
   readonly debugConsole: OutputChannel;
   readonly #image: ImageLoader | undefined;
@@ -115,10 +124,11 @@ export class Pc implements Machine {
   readonly #uart: Uart16550;
   readonly #power: Piix4Power;
   readonly #firmwareChips: FirmwareChips;
+  readonly #dma: DmaPair;
   #request: Request | undefined;
   onTimeCorrection: ((correction: TimeCorrection) => void) | undefined;
 
-  /** Powered on, booted, ready to run. @throws UserError for an unknown CPU model or a memory size that cannot be. */
+  /** Powered on, booted, ready to run. @throws UserError for an unknown CPU model, a memory size that cannot be, or a disk that no drive takes. */
   constructor(options: PcOptions) {
     const { clock } = this;
     this.name = options.name;
@@ -166,6 +176,14 @@ export class Pc implements Machine {
     const port61 = new Port61({ clock, timer: pit });
     const port92 = new Port92({ a20: a20.input(0), init: reset });
     const coprocessorError = new CoprocessorError({ irq: isaIrq(ISA_IRQ.COPROCESSOR) });
+    const dma = new DmaPair({ memory: guestDma(this.memory) });
+    const floppy = new Fdc82077({
+      clock,
+      irq: isaIrq(ISA_IRQ.FLOPPY),
+      dma: dma.channel(ISA_DRQ.FLOPPY),
+      drives: options.floppies ?? [],
+      onHostError: options.onHostError,
+    });
     const postCode = new PostCode();
     const debugExit = new DebugExit({ exit: (status) => this.#ask({ reason: 'debug-exit', status }) });
     const writeDebug = (byte: number) => this.debugConsole.put(byte);
@@ -206,6 +224,7 @@ export class Pc implements Machine {
     });
     const configMechanism = new ConfigMechanism({ bus: pci, behind: isaBridge.resetControl });
 
+    ports.attach(PORTS.DMA1, dma.lower);
     ports.attach(PORTS.PIC1, pic.primary);
     ports.attach(PORTS.PIC2, pic.secondary);
     ports.attach(PORTS.ELCR, pic.elcr);
@@ -215,11 +234,15 @@ export class Pc implements Machine {
     ports.attach(PORTS.PS2_STATUS, i8042, PORTS.PS2_STATUS[0] - PORTS.PS2_DATA[0]);
     ports.attach(PORTS.CMOS, rtc);
     ports.attach(PORTS.POST, postCode);
+    ports.attach(PORTS.DMA_PAGES, dma.pages, PORTS.DMA_PAGES[0] - PORTS.POST[0]);
+    ports.attach(PORTS.DMA2, dma.upperPorts);
     ports.attach(PORTS.SYSTEM_CONTROL_A, port92);
     ports.attach(PORTS.DEBUG_CONSOLE, bochsConsole(writeDebug));
     ports.attach(PORTS.COPROCESSOR_ERROR, coprocessorError);
     ports.attach(PORTS.DEBUG_EXIT, debugExit);
     ports.attach(PORTS.VGA, vga);
+    ports.attach(PORTS.FLOPPY, floppy);
+    ports.attach(PORTS.FLOPPY_DIR, floppy, PORTS.FLOPPY_DIR[0] - PORTS.FLOPPY[0]);
     ports.attach(PORTS.COM1, uart);
     ports.attach(PORTS.BIOS_DEBUG, seabiosConsole(writeDebug));
     ports.attach(PORTS.PCI_CONFIG, configMechanism);
@@ -242,11 +265,13 @@ export class Pc implements Machine {
     this.#uart = uart;
     this.#power = power;
     this.#firmwareChips = { port92, rtc, pci };
+    this.#dma = dma;
     this.keyboard = keyboard;
     this.vga = vga;
+    this.floppy = floppy;
     this.#devices = [
       ...[pic.primary, pic.secondary, pit, rtc, uart, i8042, keyboard, vga],
-      ...[port61, port92, coprocessorError, postCode],
+      ...[port61, port92, coprocessorError, postCode, dma.lower, dma.upper, dma.pages, floppy],
       ...[configMechanism, hostBridge, isaBridge, power, ide],
       ...[...ide.parts, ...drives.cables.flat().filter((drive) => drive !== undefined)],
       ...('bios' in boot ? [installBios({ processor: this.processor, ports, ...boot.bios })] : []),
@@ -373,6 +398,8 @@ export class Pc implements Machine {
     // The BIOS starts where the processor does.
     if (this.#image === undefined || this.#entry === undefined) return;
     leaveAsFirmware(this.#firmwareChips, this.memory.size);
+    describeFloppies(this.#firmwareChips.rtc, this.floppy.drives);
+    cascadeDma(this.#dma);
     this.#image.load();
     enterBootImage(this.processor, this.#entry);
   }

@@ -5,6 +5,7 @@ import { type Device, resetDevices } from '../../../src/bus/device.ts';
 import type { PortDevice } from '../../../src/bus/port-bus.ts';
 import { CoprocessorError } from '../../../src/devices/coprocessor-error.ts';
 import { bochsConsole, DebugExit, PostCode } from '../../../src/devices/debug-ports.ts';
+import type { Fdc82077 } from '../../../src/devices/floppy/fdc82077.ts';
 import { Port92 } from '../../../src/devices/port92.ts';
 import {
   createI8042,
@@ -16,6 +17,7 @@ import {
   createVgaText,
   RecordingLine,
 } from '../../support/devices.ts';
+import { BenchMedium, cascade, createDma, createFdc, DMA_READ, DMA_WRITE, program } from '../../support/floppy.ts';
 import { PCI_BENCHES, type PciBench, randomAccesses } from '../../support/pci-accesses.ts';
 
 interface Bench {
@@ -72,7 +74,107 @@ const timer: Case = {
   },
 };
 
+/** A floppy controller with DMA; what it writes, in memory and on disk, counts as state. */
+function floppy(prepare: (bench: Bench) => void): Case {
+  return {
+    create() {
+      const medium = new BenchMedium(160 * 1024);
+      const drives = [{ type: '360K', medium }, {}] as const;
+      const { fdc, clock, irq, pair, memory } = createFdc({ drives });
+      fdc.writePort(7, 2);
+      const real = { memory: memory.bytes.subarray(0x2000, 0x3000), medium: medium.bytes.subarray(0, 0x2000) };
+      const state = { ...real };
+      // A restored copy goes where the chips look.
+      const resume = () => {
+        real.memory.set(state.memory);
+        real.medium.set(state.medium);
+        Object.assign(state, real);
+      };
+      const world = { name: 'world', stateVersion: 1, state, reset() {}, resume };
+      return {
+        devices: [fdc, pair.lower, pair.upper, pair.pages, Object.assign(world, { pair })],
+        clock,
+        lines: [irq],
+      };
+    },
+    prepare,
+    play(bench) {
+      const fdc = bench.devices[0] as Fdc82077;
+      const { memory, medium } = bench.devices[4].state as { memory: Uint8Array; medium: Uint8Array };
+      const seen: number[] = [];
+      for (let step = 0; step < 300; step++) {
+        bench.clock!.advance(200_000);
+        const status = fdc.readPort(4);
+        seen.push(status, fdc.readPort(7), read(bench, 8, 1));
+        if ((status & 0xc0) === 0xc0) seen.push(fdc.readPort(5));
+        else if ((status & 0xe0) === 0xa0) fdc.writePort(5, step & 0xff);
+        else if (status === 0x80) fdc.writePort(5, 0x08);
+      }
+      return [seen, memory.slice(), medium.slice()];
+    },
+  };
+}
+
+const command = (bench: Bench, ...bytes: number[]) => {
+  for (const byte of bytes) write(bench, 5, byte);
+};
+const programFloppy = (bench: Bench, mode: number) => {
+  const { pair } = bench.devices[4] as unknown as ReturnType<typeof createDma>;
+  program(pair, 2, { address: 0x2000, bytes: 2048, mode });
+};
+
 const CASES: Record<string, Case> = {
+  dma: {
+    create() {
+      const { pair, memory } = createDma();
+      const world = { name: 'world', stateVersion: 1, state: {}, reset() {}, resume() {} };
+      return { devices: [pair.lower, pair.upper, pair.pages, Object.assign(world, { pair, memory })], lines: [] };
+    },
+    prepare(bench) {
+      const { pair } = bench.devices[3] as unknown as ReturnType<typeof createDma>;
+      cascade(pair);
+      program(pair, 2, { address: 0x1_fff0, bytes: 40, mode: 0x54 });
+      pair.channel(2).deliver(new Uint8Array(45).fill(3));
+      pair.channel(2).request(1);
+      pair.lower.writePort(4, 0x77); // the flip-flop is left high
+      pair.lower.writePort(9, 0x05);
+    },
+    play(bench) {
+      const { pair, memory } = bench.devices[3] as unknown as ReturnType<typeof createDma>;
+      const progress = pair.channel(2).deliver(new Uint8Array(50).fill(9));
+      const registers = Array.from({ length: 16 }, (_, offset) => read(bench, offset));
+      return [progress, registers, memory.bytes.indexOf(9), memory.bytes.lastIndexOf(9)];
+    },
+  },
+  'floppy: reading, the other drive seeks': floppy((bench) => {
+    programFloppy(bench, DMA_WRITE);
+    command(bench, 0x0f, 1, 9);
+    command(bench, 0x46, 0, 0, 0, 2, 2, 8, 0x1b, 0xff);
+    bench.clock!.advance(9_000_000);
+  }),
+  'floppy: writing': floppy((bench) => {
+    (bench.devices[4].state as { memory: Uint8Array }).memory.fill(0x3c, 0, 0x800);
+    programFloppy(bench, DMA_READ);
+    command(bench, 0xc9, 0, 0, 0, 2, 2, 8, 0x1b, 0xff);
+    bench.clock!.advance(5_000_000);
+    expect((bench.devices[0] as Fdc82077).state.transfer?.step).toBe('write');
+  }),
+  'floppy: in the middle of a FIFO’s burst': floppy((bench) => {
+    command(bench, 0x03, 0xdf, 0x03);
+    command(bench, 0x13, 0, 0x47, 0);
+    command(bench, 0x45, 0, 0, 0, 8, 2, 8, 0x1b, 0xff);
+    bench.clock!.advance(1_000_000);
+    for (let count = 0; count < 20; count++) write(bench, 5, count);
+  }),
+  'floppy: after a reset, not yet ready': floppy((bench) => {
+    write(bench, 4, 0x81);
+    bench.clock!.advance(50_000);
+  }),
+  'floppy: a result half read, a command half given before': floppy((bench) => {
+    command(bench, 0x0e);
+    read(bench, 5);
+  }),
+
   pic: {
     create() {
       const { pair, intr } = createPicPair();

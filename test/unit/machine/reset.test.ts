@@ -90,6 +90,16 @@ const DEEDS: Record<string, (pc: Pc) => void> = {
   'an x87 error'(pc) {
     pc.processor.x87Error!(1);
   },
+  'a floppy command under way, and DMA for it'(pc) {
+    out(pc, 0x0b, 0x46);
+    out(pc, 0x81, 0x12);
+    out(pc, 0x05, 0x12);
+    out(pc, 0x0a, 2);
+    out(pc, 0xc4, 0x12);
+    out(pc, 0x3f2, 0x1c);
+    pc.clock.fireDue();
+    out(pc, 0x3f7, 1);
+  },
   'a screen and a progress code'(pc) {
     pc.memory.write(0xb8000, 0x4121, 2);
     out(pc, 0x3d4, 0x0a);
