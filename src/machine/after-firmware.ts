@@ -23,7 +23,7 @@ export interface FirmwareChips {
 /** `memoryBytes`: RAM of the guest. */
 export function leaveAsFirmware({ port92, rtc, pci }: FirmwareChips, memoryBytes: number): void {
   port92.writePort(0, FAST_A20);
-  writeMemorySize(rtc, memoryBytes);
+  describeMemory(rtc, memoryBytes);
   for (const [index, value] of ALL_SHADOWED.entries())
     pci.write(configAddress(PCI.HOST_BRIDGE, I440FX_REGISTER.PAM0 + index), value, 1);
   const writeIde = (register: number, value: number, size: 2 | 4): void =>
@@ -33,7 +33,8 @@ export function leaveAsFirmware({ port92, rtc, pci }: FirmwareChips, memoryBytes
   writeIde(CONFIG.COMMAND, COMMAND.IO | COMMAND.BUS_MASTER, 2);
 }
 
-function writeMemorySize(rtc: Rtc146818, bytes: number): void {
+/** CMOS: how much there is. */
+export function describeMemory(rtc: Rtc146818, bytes: number): void {
   const writeWord = (register: number, value: number): void => {
     rtc.writeCmos(register, value & 0xff);
     rtc.writeCmos(register + 1, value >>> 8);

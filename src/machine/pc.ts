@@ -40,9 +40,9 @@ import type { EngineName } from '../engine/engine-name.ts';
 import { Processor, type RunResult } from '../engine/processor.ts';
 import { GuestMemory } from '../memory/guest-memory.ts';
 import { Pool } from '../memory/pool.ts';
-import { type FirmwareChips, leaveAsFirmware } from './after-firmware.ts';
+import { describeMemory, type FirmwareChips, leaveAsFirmware } from './after-firmware.ts';
 import { installBios } from './bios.ts';
-import type { BiosBoot, BootImage, EntryState } from './boot.ts';
+import type { BiosBoot, BootImage, EntryState, RomBoot } from './boot.ts';
 import { enterBootImage } from './entry.ts';
 import { cascadeDma, describeFloppies } from './floppy-setup.ts';
 import { guestDma } from './guest-dma.ts';
@@ -56,6 +56,7 @@ import { OutputChannel } from './output-channel.ts';
 import { ISA_DRQ, ISA_IRQ, MEMORY, PCI, PORTS, SHADOW_SEGMENTS, SYSTEM_CONTROL_IRQ } from './pc-map.ts';
 import { checkAddress, checkLength, probeBytes, probeLinear } from './probe-memory.ts';
 import { readRegisters } from './read-registers.ts';
+import { installRom } from './rom-firmware.ts';
 import { hashState } from './state-hash.ts';
 
 export type { EngineName } from '../engine/engine-name.ts';
@@ -79,7 +80,7 @@ export interface PcOptions extends IdeMedia {
   readonly cpu: string;
   readonly engine: EngineName;
   /** What it starts from, again after every reset. */
-  readonly boot: BootImage | BiosBoot;
+  readonly boot: BootImage | BiosBoot | RomBoot;
   /** What the real-time clock shows at power-on, in ms since 1970 (UTC). */
   readonly powerOnTime: number;
   /** Guest time that an instruction takes, in ns, until it is corrected. Default: the processor's. */
@@ -197,11 +198,7 @@ export class Pc implements Machine {
     const drives = createIdeDrives(clock, options);
     this.cdrom = drives.cdrom;
     const ide = new Piix3Ide({
-      memory: {
-        answers: (address, length) => address + length <= this.memory.size,
-        read: (address, length) => this.memory.copyOut(address, length),
-        write: (address, bytes) => this.memory.copyIn(address, bytes),
-      },
+      memory: guestDma(this.memory),
       channels: [
         {
           drives: drives.cables[0],
@@ -275,7 +272,22 @@ export class Pc implements Machine {
       ...[configMechanism, hostBridge, isaBridge, power, ide],
       ...[...ide.parts, ...drives.cables.flat().filter((drive) => drive !== undefined)],
       ...('bios' in boot ? [installBios({ processor: this.processor, ports, ...boot.bios })] : []),
+      ...('rom' in boot
+        ? [
+            installRom(boot.rom, {
+              clock,
+              ports,
+              memory: this.memory,
+              cables: drives.cables,
+              floppies: floppy.drives.length,
+            }),
+          ]
+        : []),
     ];
+    if ('rom' in boot) {
+      describeMemory(rtc, this.memory.size);
+      describeFloppies(rtc, floppy.drives);
+    }
     this.#bootUp();
   }
 
