@@ -21,6 +21,8 @@ export const LARGEST_ROM = 256 * KIB;
 const BLANK = [0x00, 0xff];
 /** The processor starts so many bytes before the end. */
 const RESET_VECTOR_ROOM = 16;
+/** What marks the ROM of an adapter, and how it says its size. PCI Local Bus Specification 2.1, 6.3.1.1. */
+const EXPANSION_ROM = { SIGNATURE: [0x55, 0xaa], SIZE_BYTE: 2, UNIT: 512, LARGEST: 64 * KIB } as const;
 const E820 = { ENTRY: 20, RAM: 1 } as const;
 /** "etc/boot-fail-wait": without a bootable device it waits for ever. */
 const NEVER = 0xffff_ffff;
@@ -45,11 +47,23 @@ export function checkRomImage(image: Uint8Array, what = 'boot.bios'): void {
     );
 }
 
+/** @throws UserError for what is no expansion ROM */
+export function checkVideoBios(rom: Uint8Array, what = 'boot.videoBios'): void {
+  const { SIGNATURE, SIZE_BYTE, UNIT, LARGEST } = EXPANSION_ROM;
+  const isRom = SIGNATURE.every((byte, index) => rom[index] === byte);
+  const size = rom[SIZE_BYTE] * UNIT;
+  if (!isRom || rom.length > LARGEST || size > rom.length)
+    throw new UserError(
+      `${what} is not the ROM of an adapter: that begins with 55 AA, its size in half KiB, at most 64 KiB`,
+    );
+}
+
 /** Puts the ROM in its places and the device at its ports. @throws UserError as `checkRomImage` does */
 export function installRom(rom: RomBoot['rom'], options: RomFirmwareOptions): FwCfg {
   const { image } = rom;
   const { clock, memory, ports } = options;
   checkRomImage(image);
+  if (rom.videoBios) checkVideoBios(rom.videoBios);
   memory.addRom(2 ** 32 - image.length, image);
   const low = image.subarray(-MEMORY.LARGE_BIOS[1]);
   memory.addRom(MEMORY.BIOS[0] + MEMORY.BIOS[1] - low.length, low);

@@ -4,6 +4,7 @@ import { Random } from '../../src/difftest/random.ts';
 import { bootImage } from '../support/bios-machine.ts';
 import { bootCd } from '../support/boot-cd.ts';
 import { BytesMedium, DelayedMedium } from '../support/media.ts';
+import { buildVetro } from '../support/run-vetro.ts';
 import { createSeaBiosMachine, runSeaBios, type SeaBiosOptions, seaBios } from '../support/seabios-machine.ts';
 
 const { files, reason } = await seaBios();
@@ -55,6 +56,16 @@ describe.skipIf(!files)(`SeaBIOS${reason ? ` (${reason})` : ''}`, () => {
       'All threads complete.',
     ])
       expect(log()).toContain(line);
+  });
+
+  it('vetro run --bios seabios shows what it says', async () => {
+    const vetro = await buildVetro();
+    const running = vetro.start(['run', '--bios', 'seabios', '--clock', 'virtual', '--memory', '16']);
+    await running.shows(/SeaBIOS \(version .*No bootable device\./s);
+    running.child.kill('SIGTERM');
+    expect(await running.ended).toBe(143);
+    expect(running.stderr).toBe('');
+    vetro.dispose();
   });
 
   it.each([
