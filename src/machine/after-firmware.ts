@@ -1,10 +1,13 @@
 /** What firmware has done to the chips before it starts a boot image, for guests that are booted without one. */
 import { COMMAND, CONFIG } from '../bus/pci/config-space.ts';
 import { configAddress, type PciBus } from '../bus/pci/pci-bus.ts';
+import type { DmaPair } from '../devices/dma-pair.ts';
+import type { Fdc82077 } from '../devices/floppy/fdc82077.ts';
 import { I440FX_REGISTER } from '../devices/pci/i440fx.ts';
 import { PIIX3_IDE } from '../devices/pci/piix3-ide.ts';
 import type { Port92 } from '../devices/port92.ts';
 import type { Rtc146818 } from '../devices/rtc146818.ts';
+import { cascadeDma, describeFloppies } from './floppy-setup.ts';
 import { BUS_MASTER_IDE_PORT, MEMORY, PCI } from './pc-map.ts';
 
 /** Port 92h, bit 1: firmware leaves A20 open. */
@@ -18,12 +21,16 @@ export interface FirmwareChips {
   readonly port92: Port92;
   readonly rtc: Rtc146818;
   readonly pci: PciBus;
+  readonly dma: DmaPair;
+  readonly floppy: Fdc82077;
 }
 
 /** `memoryBytes`: RAM of the guest. */
-export function leaveAsFirmware({ port92, rtc, pci }: FirmwareChips, memoryBytes: number): void {
+export function leaveAsFirmware({ port92, rtc, pci, dma, floppy }: FirmwareChips, memoryBytes: number): void {
   port92.writePort(0, FAST_A20);
   describeMemory(rtc, memoryBytes);
+  describeFloppies(rtc, floppy.drives);
+  cascadeDma(dma);
   for (const [index, value] of ALL_SHADOWED.entries())
     pci.write(configAddress(PCI.HOST_BRIDGE, I440FX_REGISTER.PAM0 + index), value, 1);
   const writeIde = (register: number, value: number, size: 2 | 4): void =>

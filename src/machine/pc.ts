@@ -40,11 +40,10 @@ import type { EngineName } from '../engine/engine-name.ts';
 import { Processor, type RunResult } from '../engine/processor.ts';
 import { GuestMemory } from '../memory/guest-memory.ts';
 import { Pool } from '../memory/pool.ts';
-import { describeMemory, type FirmwareChips, leaveAsFirmware } from './after-firmware.ts';
+import { type FirmwareChips, leaveAsFirmware } from './after-firmware.ts';
 import { installBios } from './bios.ts';
 import type { BiosBoot, BootImage, EntryState, RomBoot } from './boot.ts';
 import { enterBootImage } from './entry.ts';
-import { cascadeDma, describeFloppies } from './floppy-setup.ts';
 import { guestDma } from './guest-dma.ts';
 import { createIdeDrives, type IdeMedia } from './ide-drives.ts';
 import { ImageLoader } from './image-loader.ts';
@@ -125,7 +124,6 @@ export class Pc implements Machine {
   readonly #uart: Uart16550;
   readonly #power: Piix4Power;
   readonly #firmwareChips: FirmwareChips;
-  readonly #dma: DmaPair;
   #request: Request | undefined;
   onTimeCorrection: ((correction: TimeCorrection) => void) | undefined;
 
@@ -177,7 +175,8 @@ export class Pc implements Machine {
     const port61 = new Port61({ clock, timer: pit });
     const port92 = new Port92({ a20: a20.input(0), init: reset });
     const coprocessorError = new CoprocessorError({ irq: isaIrq(ISA_IRQ.COPROCESSOR) });
-    const dma = new DmaPair({ memory: guestDma(this.memory) });
+    const memory = guestDma(this.memory);
+    const dma = new DmaPair({ memory });
     const floppy = new Fdc82077({
       clock,
       irq: isaIrq(ISA_IRQ.FLOPPY),
@@ -198,7 +197,7 @@ export class Pc implements Machine {
     const drives = createIdeDrives(clock, options);
     this.cdrom = drives.cdrom;
     const ide = new Piix3Ide({
-      memory: guestDma(this.memory),
+      memory,
       channels: [
         {
           drives: drives.cables[0],
@@ -261,8 +260,7 @@ export class Pc implements Machine {
     this.#pic = pic;
     this.#uart = uart;
     this.#power = power;
-    this.#firmwareChips = { port92, rtc, pci };
-    this.#dma = dma;
+    this.#firmwareChips = { port92, rtc, pci, dma, floppy };
     this.keyboard = keyboard;
     this.vga = vga;
     this.floppy = floppy;
@@ -272,22 +270,8 @@ export class Pc implements Machine {
       ...[configMechanism, hostBridge, isaBridge, power, ide],
       ...[...ide.parts, ...drives.cables.flat().filter((drive) => drive !== undefined)],
       ...('bios' in boot ? [installBios({ processor: this.processor, ports, ...boot.bios })] : []),
-      ...('rom' in boot
-        ? [
-            installRom(boot.rom, {
-              clock,
-              ports,
-              memory: this.memory,
-              cables: drives.cables,
-              floppies: floppy.drives.length,
-            }),
-          ]
-        : []),
+      ...('rom' in boot ? [installRom(boot.rom, { clock, ports, memory: this.memory, rtc, drives, floppy })] : []),
     ];
-    if ('rom' in boot) {
-      describeMemory(rtc, this.memory.size);
-      describeFloppies(rtc, floppy.drives);
-    }
     this.#bootUp();
   }
 
@@ -410,8 +394,6 @@ export class Pc implements Machine {
     // The BIOS starts where the processor does.
     if (this.#image === undefined || this.#entry === undefined) return;
     leaveAsFirmware(this.#firmwareChips, this.memory.size);
-    describeFloppies(this.#firmwareChips.rtc, this.floppy.drives);
-    cascadeDma(this.#dma);
     this.#image.load();
     enterBootImage(this.processor, this.#entry);
   }

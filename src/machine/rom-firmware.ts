@@ -5,11 +5,15 @@
 import { UserError } from '../base/errors.ts';
 import type { VirtualClock } from '../base/virtual-clock.ts';
 import type { PortBus } from '../bus/port-bus.ts';
+import type { Fdc82077 } from '../devices/floppy/fdc82077.ts';
 import { FW_CFG_ITEM, FwCfg, type FwCfgFile } from '../devices/fw-cfg.ts';
 import { AtaDisk } from '../devices/ide/ata-disk.ts';
+import type { Rtc146818 } from '../devices/rtc146818.ts';
 import type { DriveKind } from '../firmware/board.ts';
 import type { GuestMemory } from '../memory/guest-memory.ts';
+import { describeMemory } from './after-firmware.ts';
 import type { RomBoot } from './boot.ts';
+import { describeFloppies } from './floppy-setup.ts';
 import { guestDma } from './guest-dma.ts';
 import type { IdeDrives } from './ide-drives.ts';
 import { MEMORY, PCI, PORTS, USUAL_BOOT_ORDER } from './pc-map.ts';
@@ -31,8 +35,9 @@ export interface RomFirmwareOptions {
   readonly clock: VirtualClock;
   readonly memory: GuestMemory;
   readonly ports: PortBus;
-  readonly cables: IdeDrives['cables'];
-  readonly floppies: number;
+  readonly rtc: Rtc146818;
+  readonly drives: IdeDrives;
+  readonly floppy: Fdc82077;
 }
 
 /** @throws UserError for what cannot be the image of a BIOS */
@@ -58,10 +63,10 @@ export function checkVideoBios(rom: Uint8Array, what = 'boot.videoBios'): void {
     );
 }
 
-/** Puts the ROM in its places and the device at its ports. @throws UserError as `checkRomImage` does */
+/** Puts the ROM in its places and the device at its ports, and describes the machine in the CMOS RAM. @throws UserError as `checkRomImage` does */
 export function installRom(rom: RomBoot['rom'], options: RomFirmwareOptions): FwCfg {
   const { image } = rom;
-  const { clock, memory, ports } = options;
+  const { clock, memory, ports, rtc, floppy } = options;
   checkRomImage(image);
   if (rom.videoBios) checkVideoBios(rom.videoBios);
   memory.addRom(2 ** 32 - image.length, image);
@@ -69,6 +74,8 @@ export function installRom(rom: RomBoot['rom'], options: RomFirmwareOptions): Fw
   memory.addRom(MEMORY.BIOS[0] + MEMORY.BIOS[1] - low.length, low);
   const device = new FwCfg({ clock, memory: guestDma(memory), items: items(), files: files(rom, options) });
   ports.attach(PORTS.FW_CFG, device);
+  describeMemory(rtc, memory.size);
+  describeFloppies(rtc, floppy.drives);
   return device;
 }
 
@@ -82,9 +89,9 @@ const items = (): Map<number, Uint8Array> =>
   ]);
 
 function files({ videoBios, order = USUAL_BOOT_ORDER, serialConsole }: RomBoot['rom'], options: RomFirmwareOptions) {
-  const { memory, cables, floppies } = options;
+  const { memory, drives, floppy } = options;
   const result: FwCfgFile[] = [
-    { name: 'bootorder', bytes: bootOrder(order, { cables, floppies }) },
+    { name: 'bootorder', bytes: bootOrder(order, drives.cables, floppy.drives.length) },
     { name: 'etc/boot-fail-wait', bytes: integer(NEVER, 4) },
     { name: 'etc/e820', bytes: ramTable(memory.size) },
   ];
@@ -103,7 +110,7 @@ function ramTable(bytes: number): Uint8Array {
 }
 
 /** Open Firmware's paths of the drives, the first to be tried first, a line each. */
-function bootOrder(order: readonly DriveKind[], { cables, floppies }: Pick<RomFirmwareOptions, 'cables' | 'floppies'>) {
+function bootOrder(order: readonly DriveKind[], cables: IdeDrives['cables'], floppies: number): Uint8Array {
   const ata = cables.flatMap((cable, channel) =>
     cable.flatMap((drive, device) =>
       drive === undefined ? [] : [{ isDisk: drive instanceof AtaDisk, path: `drive@${channel}/disk@${device}` }],

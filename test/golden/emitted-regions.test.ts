@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { lowerRegion } from '../../src/engine/jit/region-lowering.ts';
-import { RegionModule } from '../../src/engine/jit/region-module.ts';
+import { lowerRegion } from '../../src/engine/jit/lowering/region-lowering.ts';
+import { RegionModule } from '../../src/engine/jit/lowering/region-module.ts';
 import { RegionCode } from '../support/region-code.ts';
 import { wasmText } from '../support/wasm-text.ts';
 

@@ -1,12 +1,12 @@
 /** Faults in the code of translated regions, and in how it is entered and left. */
 import type { Mutation } from './mutations.ts';
 
-const LOCALS = 'src/engine/jit/region-locals.ts';
-const BLOCK = 'src/engine/jit/block-lowering.ts';
-const REGION = 'src/engine/jit/region-lowering.ts';
+const LOCALS = 'src/engine/jit/lowering/region-locals.ts';
+const BLOCK = 'src/engine/jit/lowering/block-lowering.ts';
+const REGION = 'src/engine/jit/lowering/region-lowering.ts';
 const FLOW = 'src/wasm/structured-flow.ts';
 const RUN = 'src/engine/interpreter/loop/run-function.ts';
-const UNIT = ['test/unit/engine/jit/region-lowering.test.ts'];
+const UNIT = ['test/unit/engine/jit/lowering/region-lowering.test.ts'];
 const FLOW_TESTS = ['test/unit/wasm/structured-flow.test.ts'];
 const translation = (name: string): string => `test/conformance/engines/translation/${name}.test.ts`;
 

@@ -2,9 +2,9 @@
 import { PAGE_SIZE } from '../../src/base/address.ts';
 import { MODE } from '../../src/cpu/mode-key.ts';
 import { BlockDecoder, decodeMode } from '../../src/engine/blocks/block-decoder.ts';
-import { BoundForms } from '../../src/engine/jit/bound-forms.ts';
-import type { Region } from '../../src/engine/jit/region.ts';
-import { findRegion, type SourceBlocks, type SourceInstruction } from '../../src/engine/jit/region-finder.ts';
+import type { Region } from '../../src/engine/jit/finder/region.ts';
+import { findRegion, type SourceBlocks, type SourceInstruction } from '../../src/engine/jit/finder/region-finder.ts';
+import { BoundForms } from '../../src/engine/jit/forms/bound-forms.ts';
 import { assemble } from '../../src/isa/assemble.ts';
 import { sharedCode } from './shared-code.ts';
 

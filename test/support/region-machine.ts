@@ -4,11 +4,11 @@ import type { CpuState } from '../../src/cpu/state-layout.ts';
 import { REGION_EXIT } from '../../src/engine/blocks/region-entry.ts';
 import { STATUS } from '../../src/engine/interpreter/cold-lowering.ts';
 import { RECORD, RECORD_SIZE } from '../../src/engine/interpreter/record-layout.ts';
-import { LiveRegion } from '../../src/engine/jit/live-region.ts';
-import type { Region } from '../../src/engine/jit/region.ts';
-import type { RegionExit } from '../../src/engine/jit/region-exits.ts';
-import { lowerRegion } from '../../src/engine/jit/region-lowering.ts';
-import { RegionModule, regionExport } from '../../src/engine/jit/region-module.ts';
+import { LiveRegion } from '../../src/engine/jit/cache/live-region.ts';
+import type { Region } from '../../src/engine/jit/finder/region.ts';
+import type { RegionExit } from '../../src/engine/jit/lowering/region-exits.ts';
+import { lowerRegion } from '../../src/engine/jit/lowering/region-lowering.ts';
+import { RegionModule, regionExport } from '../../src/engine/jit/lowering/region-module.ts';
 import { type BareMachine, createBareMachine } from '../conformance/engines/bare-machine.ts';
 import { CODE_BASE, RegionCode, type RegionCodeOptions } from './region-code.ts';
 
@@ -63,6 +63,7 @@ export class RegionMachine {
         size: 'full',
         exits: lowered.exits,
         jumps,
+        calls: new Set(),
         instructions: 0,
         pages: pages.map(({ offset }) => offset),
         traces: traces.map((trace) => ({ ...trace, bytes: new Uint8Array(trace.length) })),

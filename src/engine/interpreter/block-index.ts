@@ -33,7 +33,7 @@ const HEADER = {
   records: 30,
   /** u8: see FLAG; in the upper half the bytes covered of the second page, 0: it does not cross. */
   flags: 31,
-  /** u32: host address of what enters the translated region that begins here (`engine/jit/region-cache`); 0: none. */
+  /** u32: host address of what enters the translated region that begins here (`engine/jit/cache/region-cache`); 0: none. */
   region: 32,
   /** u32: entries until the engine is asked for such a region; 0: it is entered, or asked for, each time. */
   heat: 36,

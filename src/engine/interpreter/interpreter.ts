@@ -19,7 +19,7 @@ import type { CodeSource } from '../blocks/block-decoder.ts';
 import { CodeWatch } from '../blocks/code-watch.ts';
 import { COST, type DispatchedCpu, type Engine, type EngineExit } from '../engine.ts';
 import { fetchBytewise } from '../fetch-bytewise.ts';
-import { RegionCache } from '../jit/region-cache.ts';
+import { RegionCache } from '../jit/cache/region-cache.ts';
 import type { TranslationOptions } from '../jit/translation-options.ts';
 import { CountingHost } from '../profile/counting-host.ts';
 import type { EngineProfile } from '../profile/engine-profile.ts';

@@ -2,8 +2,8 @@
 import type { PlainEvent } from '../../cpu/cpu.ts';
 import { EFLAGS } from '../../cpu/flags.ts';
 import type { Pool } from '../../memory/pool.ts';
-import { BoundForms } from '../jit/bound-forms.ts';
-import { RegionTable } from '../jit/region-table.ts';
+import { RegionTable } from '../jit/cache/region-table.ts';
+import { BoundForms } from '../jit/forms/bound-forms.ts';
 import { DONE } from '../lowering/emitted-function.ts';
 import type { HandlerEntryFunctions } from '../lowering/system/handler-entry-module.ts';
 import { type CodeLibrary, TABLE_SIZE } from './code-library.ts';

@@ -1,6 +1,6 @@
 /** What a processor can tell of where its time went: plain data, as it is when it is asked for. */
 import type { InterruptEvent } from '../../cpu/interrupt-delivery.ts';
-import type { ExitCause } from '../jit/region-exits.ts';
+import type { ExitCause } from '../jit/lowering/region-exits.ts';
 
 /** What the regions that begin at one place have done, those that are gone among them. */
 export interface RegionTotals {

@@ -1,5 +1,5 @@
 /** Sums of what regions have done, by the place of their first instruction: a bounded number of places, then all others together. */
-import type { ExitCause } from '../jit/region-exits.ts';
+import type { ExitCause } from '../jit/lowering/region-exits.ts';
 import type { RegionProfile, RegionTotals } from './engine-profile.ts';
 
 /** Where a region begins. */

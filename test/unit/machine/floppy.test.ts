@@ -253,6 +253,8 @@ describe('floppy drives of a PC', () => {
   it('without a drive the controller is there all the same', () => {
     const pc = createPc('interpreter', 'hlt');
     expect(pc.processor.ports.read(0x3f4, 1)).toBe(0);
+    // In the midst of its ports is one of the IDE channel's, which has no drive either.
+    expect(pc.processor.ports.read(0x3f6, 1)).toBe(0);
   });
 
   it('a reset keeps the disk, and its drive’s head', () => {
