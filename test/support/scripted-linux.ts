@@ -79,7 +79,6 @@ export async function runScript(
   const decoder = new TextDecoder('latin1');
   pc.serial.onOutput = (bytes) => {
     transcript += decoder.decode(bytes, { stream: true });
-    if (process.env.SHOW) process.stdout.write(bytes);
   };
   const hashes: string[] = [];
   const stops = [...counts, limit];
