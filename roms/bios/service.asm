@@ -17,8 +17,7 @@ ARGUMENT        equ 38
 
 ; What to do next. Everything else is the number of an interrupt to call, with AX as the argument says and carry set.
 RETURN          equ 0
-SPIN            equ 0xff01              ; look again soon
-HALT            equ 0xff02              ; look again after the next interrupt
+HALT            equ 0xff01              ; sleep, and look again: an interrupt ends it, or the firmware itself
 
 ; Services that have no interrupt of their own number.
 POWER_ON        equ 0x100
@@ -103,9 +102,7 @@ service:
         mov bx, [bp + NEXT]
         mov dx, FIRMWARE_GO_ON
         test bx, bx
-        jz .return
-        cmp bx, SPIN
-        je .spin
+        jz service_end
         cmp bx, HALT
         je .halt
 
@@ -124,17 +121,12 @@ service:
         mov dx, FIRMWARE_GO_ON
         jmp .tell
 
-.spin:  sti
-        nop
-        nop
-        cli
-        jmp .tell
 .halt:  sti
         hlt
-        cli
-        jmp .tell
+halted: cli                             ; the firmware knows by this place who sleeps here
+        jmp service.tell
 
-.return:
+service_end:
         pop es
         pop ds
         popad

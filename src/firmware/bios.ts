@@ -7,9 +7,10 @@
  * Sources: IBM Personal System/2 and Personal Computer BIOS Interface Technical Reference; what came after it is named
  * where it is used.
  */
+import type { Alarm } from '../base/virtual-clock.ts';
 import type { Device } from '../bus/device.ts';
 import type { PortDevice } from '../bus/port-bus.ts';
-import { powerOnState } from './bios-state.ts';
+import { powerOnState, type WaitingCall } from './bios-state.ts';
 import type { Board } from './board.ts';
 import { bootServices } from './boot.ts';
 import { type CallFrame, readFrame } from './call-frame.ts';
@@ -18,6 +19,7 @@ import { diskServices } from './disk/disk-services.ts';
 import { Transfers } from './disk/transfers.ts';
 import { keyboardInterrupt } from './keyboard/keyboard-interrupt.ts';
 import { keyboardServices } from './keyboard/keyboard-services.ts';
+import { isPoll, restBefore } from './poll-rest.ts';
 import { powerOnServices } from './post.ts';
 import { serialServices } from './serial.ts';
 import type { Call, Next, Services } from './service.ts';
@@ -26,7 +28,7 @@ import { videoServices } from './video.ts';
 
 /** Offsets from the first port; see service.asm. A doubleword is written: SS:SP. */
 const PORT = { CALL: 0, GO_ON: 4 } as const;
-const NEXT = { RETURN: 0, SPIN: 0xff01, HALT: 0xff02 } as const;
+const NEXT = { RETURN: 0, HALT: 0xff01 } as const;
 /** Calls that wait at the same time: interrupts within services. A guest that never comes back to them loses the oldest. */
 const MOST_CALLS = 16;
 
@@ -38,6 +40,8 @@ export class Bios implements PortDevice, Device {
   readonly #board: Board;
   readonly #services: Services;
   readonly #transfers: Transfers;
+  /** By the place of the call that sleeps. */
+  readonly #alarms = new Map<number, Alarm>();
 
   constructor(board: Board) {
     this.#board = board;
@@ -64,10 +68,10 @@ export class Bios implements PortDevice, Device {
     if (size !== 4 || (offset !== PORT.CALL && offset !== PORT.GO_ON)) return;
     const place = (value >>> 16) * 16 + (value & 0xffff);
     const frame = readFrame(this.#board.memory, place);
-    const waiting = this.state.calls.find((call) => call.place === place);
-    const call: Call = { frame, place, memo: offset === PORT.GO_ON ? waiting?.memo : undefined };
-    if (offset === PORT.CALL) this.#transfers.forget(place);
-    const next = this.#services[frame.service]?.(call);
+    const waiting = offset === PORT.GO_ON ? this.#waiting(place, frame.service) : undefined;
+    const call: Call = { frame, place, memo: waiting?.memo };
+    if (waiting === undefined) this.#transfers.forget(place);
+    const next = this.#serve(call, { isNew: waiting === undefined });
     tell(frame, next);
     frame.store();
     this.#keep(call, next);
@@ -75,26 +79,79 @@ export class Bios implements PortDevice, Device {
 
   reset(): void {
     Object.assign(this.state, powerOnState());
-    this.#transfers.forgetAll();
+    this.#forgetAll();
   }
 
   resume(): void {
-    this.#transfers.forgetAll();
+    this.#forgetAll();
+    for (const call of this.state.calls) {
+      this.#transfers.restart(call.place, call.memo);
+      this.#setAlarm(call);
+    }
+  }
+
+  /** A frame is the guest's: what it says that waits need not be what does. */
+  #waiting(place: number, service: number): WaitingCall | undefined {
+    return this.state.calls.find((call) => call.place === place && call.service === service);
+  }
+
+  #serve(call: Call, { isNew }: { isNew: boolean }): Next {
+    const { clock } = this.#board;
+    const { polls } = this.state;
+    if (isNew) {
+      const rest = restBefore(call.frame, polls, clock.now);
+      if (rest !== undefined) {
+        call.memo = { rests: true };
+        return rest;
+      }
+    }
+    if (call.memo?.rests) call.memo = undefined;
+    const next = this.#services[call.frame.service]?.(call);
+    if (isPoll(call.frame)) polls.answeredAt = clock.now;
+    return next;
   }
 
   /** Keeps what a call that goes on will need. */
-  #keep({ place, memo }: Call, next: Next): void {
-    const { state } = this;
-    state.calls = state.calls.filter((call) => call.place !== place);
-    if (next === undefined) this.#transfers.forget(place);
-    else state.calls.push({ place, memo });
-    if (state.calls.length > MOST_CALLS) this.#transfers.forget(state.calls.shift()!.place);
+  #keep({ frame, place, memo }: Call, next: Next): void {
+    const { calls } = this.state;
+    this.#forget(place);
+    const before = calls.findIndex((call) => call.place === place);
+    if (before >= 0) calls.splice(before, 1);
+    if (next === undefined) return this.#transfers.forget(place);
+    const sleeps = typeof next === 'object' && 'sleepUntil' in next;
+    const call: WaitingCall = { place, service: frame.service, memo, wakeAt: sleeps ? next.sleepUntil : null };
+    calls.push(call);
+    this.#setAlarm(call);
+    if (calls.length <= MOST_CALLS) return;
+    const oldest = calls.shift()!;
+    this.#forget(oldest.place);
+    this.#transfers.forget(oldest.place);
+  }
+
+  #setAlarm({ place, wakeAt }: WaitingCall): void {
+    if (wakeAt === null) return;
+    const { clock, wake } = this.#board;
+    const alarm = clock.setAlarm(wakeAt, () => {
+      this.#alarms.delete(place);
+      wake();
+    });
+    this.#alarms.set(place, alarm);
+  }
+
+  #forget(place: number): void {
+    this.#alarms.get(place)?.cancel();
+    this.#alarms.delete(place);
+  }
+
+  #forgetAll(): void {
+    for (const place of [...this.#alarms.keys()]) this.#forget(place);
+    this.#transfers.forgetAll();
   }
 }
 
 function tell(frame: CallFrame, next: Next): void {
   if (next === undefined) frame.next = NEXT.RETURN;
-  else if (typeof next === 'string') frame.next = next === 'spin' ? NEXT.SPIN : NEXT.HALT;
+  else if (next === 'halt' || 'sleepUntil' in next) frame.next = NEXT.HALT;
   else {
     frame.next = next.interrupt;
     frame.argument = next.ax;

@@ -6,7 +6,7 @@
 import { bit } from '../base/bits.ts';
 import { BDA, BiosData } from './bios-data.ts';
 import type { Board } from './board.ts';
-import { type Call, type Next, SERVICE, type Services } from './service.ts';
+import { type Call, type Next, SERVICE, type Services, sleep } from './service.ts';
 
 const UART = { DATA: 0, LINE_CONTROL: 3, MODEM_CONTROL: 4, LINE_STATUS: 5, MODEM_STATUS: 6 } as const;
 const LINE_STATUS = { DATA_READY: 0, CAN_SEND: 5 } as const;
@@ -16,6 +16,8 @@ const TIMEOUT = 0x80;
 /** 115200 / baud, by AL's bits 7–5: 110, 150, 300 … 9600. */
 const DIVISORS = [1047, 768, 384, 192, 96, 48, 24, 12] as const;
 const NS_PER_SECOND = 1_000_000_000;
+/** How often the port is looked at, in ns: its interrupt belongs to others. */
+const POLL = 1_000_000;
 const PORTS = 4;
 const PRINTER_TIMEOUT = 0x01;
 const PRINT_ERROR = 0xff;
@@ -40,7 +42,8 @@ export function serialServices(board: Board): Services {
         ports.write(port + UART.MODEM_CONTROL, ports.read(port + UART.MODEM_CONTROL, 1) | DTR_RTS, 1);
         call.memo ??= { due: clock.now + seconds * NS_PER_SECOND };
         if (!bit(status(), ready)) {
-          if (clock.now < (call.memo.due as number)) return 'halt';
+          if (clock.now < (call.memo.due as number))
+            return sleep({ due: Math.min(clock.now + POLL, call.memo.due as number) });
           frame.ah = status() | TIMEOUT;
           return undefined;
         }

@@ -2,11 +2,20 @@
 import type { CallFrame } from './call-frame.ts';
 
 /**
- * What the processor is to do before the service is called again, with interrupts as the BIOS lets them in: run on for a
- * moment (`spin`), wait for an interrupt (`halt`), or call one, with AX as given and carry set; it answers in
- * `frame.argument` (AX) and `frame.next` (FLAGS). Undefined: nothing, it returns to its caller.
+ * What the processor is to do before the service is called again, with interrupts as the BIOS lets them in: wait for an
+ * interrupt, at most until a guest time (ns); or call one, with AX as given and carry set; it answers in `frame.argument`
+ * (AX) and `frame.next` (FLAGS). Undefined: nothing, it returns to its caller.
  */
-export type Next = 'spin' | 'halt' | { readonly interrupt: number; readonly ax: number } | undefined;
+export type Next =
+  | 'halt'
+  | { readonly sleepUntil: number }
+  | { readonly interrupt: number; readonly ax: number }
+  | undefined;
+
+/** In memos of calls that wait for a time: which. */
+export const sleep = (memo: Memo | undefined): { readonly sleepUntil: number } => ({
+  sleepUntil: (memo?.due ?? 0) as number,
+});
 
 /** What a service keeps from one time to the next, as plain data. */
 export type Memo = Readonly<Record<string, number | string | boolean>>;

@@ -8,12 +8,12 @@
 import { BDA, BiosData } from './bios-data.ts';
 import type { Board } from './board.ts';
 import { type CallFrame, fail, succeed } from './call-frame.ts';
-import { cancelEventWait, setPeriodicInterrupt, startEventWait } from './clock.ts';
+import { cancelEventWait, startEventWait } from './clock.ts';
 import { realAddress } from './memory-access.ts';
 import { extendedKib, memoryInTwoParts, memoryRanges } from './memory-map.ts';
 import { ROM_SEGMENT } from './rom.ts';
 import { ROM_LABELS } from './rom-image.ts';
-import { type Call, type Next, SERVICE, type Services } from './service.ts';
+import { type Call, type Next, SERVICE, type Services, sleep } from './service.ts';
 
 const NOT_SUPPORTED = 0x86;
 const SYSTEM_CONTROL_A = 0x92;
@@ -117,18 +117,11 @@ function waitForEvent(board: Board, frame: CallFrame): undefined {
   return (free ? succeed(frame, 0) : fail(frame, 0)) as undefined;
 }
 
-/** AH=86h: the processor sleeps, and looks at the time when the clock's interrupt wakes it. */
-function wait(board: Board, call: Call): Next {
+/** AH=86h: CX:DX µs. */
+function wait({ clock }: Board, call: Call): Next {
   const { frame } = call;
-  const { clock } = board;
-  const bda = new BiosData(board.memory);
-  if (call.memo === undefined) {
-    const microseconds = frame.cx * 0x1_0000 + frame.dx;
-    call.memo = { due: clock.now + microseconds * NS_PER_MICROSECOND };
-    setPeriodicInterrupt(board, true);
-  }
-  if (clock.now < (call.memo.due as number)) return 'halt';
-  if ((bda.byte(BDA.WAIT_FLAG) & 1) === 0) setPeriodicInterrupt(board, false);
+  call.memo ??= { due: clock.now + (frame.cx * 0x1_0000 + frame.dx) * NS_PER_MICROSECOND };
+  if (clock.now < (call.memo.due as number)) return sleep(call.memo);
   return succeed(frame, 0) as undefined;
 }
 

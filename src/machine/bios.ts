@@ -1,8 +1,10 @@
 /** Our BIOS in a PC: its ROM, its port, and the board as it sees it. */
 import type { PortBus } from '../bus/port-bus.ts';
+import { CS } from '../cpu/segmentation.ts';
 import type { Processor } from '../engine/processor.ts';
 import { Bios } from '../firmware/bios.ts';
-import { romImage } from '../firmware/rom.ts';
+import { ROM_SEGMENT, romImage } from '../firmware/rom.ts';
+import { ROM_LABELS } from '../firmware/rom-image.ts';
 import type { BiosBoot } from './boot.ts';
 import { BusMemory, CallerMemory } from './firmware-memory.ts';
 import { MEMORY, PORTS, USUAL_BOOT_ORDER } from './pc-map.ts';
@@ -17,8 +19,13 @@ export function installBios(options: BiosBoot['bios'] & { processor: Processor; 
     physical,
     memory: new CallerMemory(processor, physical),
     ramBytes: memory.size,
+    wake: () => {
+      const { state } = processor;
+      if (state.segments[CS].selector === ROM_SEGMENT && state.ip === ROM_LABELS.halted) state.halted = 0;
+    },
     drives,
     bootOrder: order,
+    menuWait: options.menuWait ?? 0,
     onNothingToBoot: (tried) => options.onNothingToBoot?.(tried),
   });
   const rom = romImage();

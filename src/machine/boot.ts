@@ -13,6 +13,8 @@ export interface BiosBoot {
     readonly drives: Drives;
     /** Default: floppy, disk, CD. */
     readonly order?: readonly DriveKind[] | undefined;
+    /** Guest time, in ms, in which F12 is waited for that brings up a menu. Default 0: it must have been struck before. */
+    readonly menuWait?: number | undefined;
     /** Nothing could be booted: a line for each drive that was tried. */
     readonly onNothingToBoot?: ((tried: readonly string[]) => void) | undefined;
   };

@@ -38,6 +38,7 @@ import {
 } from '../engine/code-space.ts';
 import type { EngineName } from '../engine/engine-name.ts';
 import { Processor, type RunResult } from '../engine/processor.ts';
+import type { Bios } from '../firmware/bios.ts';
 import { GuestMemory } from '../memory/guest-memory.ts';
 import { Pool } from '../memory/pool.ts';
 import { type FirmwareChips, leaveAsFirmware } from './after-firmware.ts';
@@ -109,6 +110,8 @@ export class Pc implements Machine {
   readonly vga: VgaText;
   /** The CD-ROM drive, if there is one: discs are put in and taken out there. */
   readonly cdrom: AtapiCdrom | undefined;
+  /** Undefined in a machine that is booted without. */
+  readonly bios: Bios | undefined;
   /** PCI bus 0. */
   readonly pci: PciBus;
   /** Disks can be inserted and ejected between runs. */
@@ -264,12 +267,13 @@ export class Pc implements Machine {
     this.keyboard = keyboard;
     this.vga = vga;
     this.floppy = floppy;
+    this.bios = 'bios' in boot ? installBios({ processor: this.processor, ports, ...boot.bios }) : undefined;
     this.#devices = [
       ...[pic.primary, pic.secondary, pit, rtc, uart, i8042, keyboard, vga],
       ...[port61, port92, coprocessorError, postCode, dma.lower, dma.upper, dma.pages, floppy],
       ...[configMechanism, hostBridge, isaBridge, power, ide],
       ...[...ide.parts, ...drives.cables.flat().filter((drive) => drive !== undefined)],
-      ...('bios' in boot ? [installBios({ processor: this.processor, ports, ...boot.bios })] : []),
+      ...(this.bios ? [this.bios] : []),
       ...('rom' in boot ? [installRom(boot.rom, { clock, ports, memory: this.memory, rtc, drives, floppy })] : []),
     ];
     this.#bootUp();

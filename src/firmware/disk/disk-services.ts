@@ -43,22 +43,19 @@ export function diskServices(board: Board, state: BiosState, transfers: Transfer
   const service: Service = (call) => {
     const { frame } = call;
     const drive = frame.dl;
-    if (call.memo !== undefined) {
-      const status = transfer.goOn(call);
-      return typeof status === 'number' ? answer(call, drive, status) : 'spin';
-    }
+    const done = (status: DiskAnswer): Next => {
+      if (typeof status === 'number') return answer(call, drive, status);
+      if (status !== 'answered') return status;
+      remember(drive, STATUS.OK);
+      return undefined;
+    };
+    if (call.memo !== undefined) return done(transfer.goOn(call));
     if (frame.ah === 0x01) {
       const status = bda.byte(drive < FIRST_DRIVE.disk ? BDA.DISKETTE_STATUS : BDA.DISK_STATUS);
       frame.carry = status !== STATUS.OK;
       frame.ah = status;
       return undefined;
     }
-    const done = (status: DiskAnswer): Next => {
-      if (typeof status === 'number') return answer(call, drive, status);
-      if (status === 'spin') return status;
-      remember(drive, STATUS.OK);
-      return undefined;
-    };
     if (frame.ah >= 0x4a && frame.ah <= 0x4d) return done(emulationFunction(call, { board, state, units, transfer }));
     const unit = units.find(drive);
     if (unit === undefined) {

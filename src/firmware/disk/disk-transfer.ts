@@ -1,12 +1,12 @@
 /** Sectors between a unit and the caller's memory, over as many calls of the service as it takes. */
 import type { Board } from '../board.ts';
-import type { Call, Memo } from '../service.ts';
+import { type Call, type Memo, type Next, sleep } from '../service.ts';
 import { STATUS } from './status.ts';
 import type { Transfers } from './transfers.ts';
 import type { Unit } from './units.ts';
 
 /** A status; that the call goes on; or that the registers have the answer already. */
-export type DiskAnswer = number | 'spin' | 'answered';
+export type DiskAnswer = number | 'answered' | Exclude<Next, undefined>;
 
 export interface SectorRequest {
   readonly action: 'read' | 'write' | 'verify' | 'fill';
@@ -50,7 +50,7 @@ export class DiskTransfer {
   goOn(call: Call): DiskAnswer {
     const memo = call.memo!;
     const result = this.#transfers.result(call);
-    if (result === undefined) return 'spin';
+    if (result === undefined) return sleep(memo);
     if (result.bytes === undefined) {
       this.#report(call, memo, 0);
       return memo.action === 'write' || memo.action === 'fill' ? STATUS.WRITE_FAULT : STATUS.SECTOR_NOT_FOUND;

@@ -8,7 +8,7 @@
 import { Pending } from '../../base/pending.ts';
 import type { Alarm } from '../../base/virtual-clock.ts';
 import type { Board, DriveKind } from '../board.ts';
-import type { Call, Memo } from '../service.ts';
+import { type Call, type Memo, sleep } from '../service.ts';
 
 /** Guest time of a transfer: what it takes to begin, in ns, and for each byte. A disk of about 2000. */
 const BEGIN_TIME = 100_000;
@@ -46,21 +46,21 @@ export class Transfers {
   }
 
   /** Begins; the call keeps `more` in its memo, too, and is to be asked again. */
-  begin(call: Call, request: TransferRequest, more: Memo = {}): 'spin' {
+  begin(call: Call, request: TransferRequest, more: Memo = {}): ReturnType<typeof sleep> {
     const { length, ...rest } = request;
     const due = this.#board.clock.now + BEGIN_TIME + length * BYTE_TIME;
     const memo: Memo = { ...more, ...(rest as Memo), length, due };
     call.memo = memo;
     this.forget(call.place);
-    this.#start(call, memo);
-    return 'spin';
+    this.#start(call.place, memo);
+    return sleep(memo);
   }
 
   /** What has come of it; undefined while it goes on. */
   result(call: Call): TransferResult | undefined {
     const running = this.#running.get(call.place);
     if (running === undefined) {
-      this.#start(call, call.memo!);
+      this.#start(call.place, call.memo!);
       return undefined;
     }
     if (!running.ended) return undefined;
@@ -72,6 +72,11 @@ export class Transfers {
     }
   }
 
+  /** After a snapshot was restored: what this call waits for is asked for again. */
+  restart(place: number, memo: Memo | undefined): void {
+    if (memo?.length !== undefined) this.#start(place, memo);
+  }
+
   forget(place: number): void {
     this.#running.get(place)?.alarm.cancel();
     this.#running.delete(place);
@@ -81,7 +86,7 @@ export class Transfers {
     for (const place of [...this.#running.keys()]) this.forget(place);
   }
 
-  #start(call: Call, memo: Memo): void {
+  #start(place: number, memo: Memo): void {
     const { clock, drives } = this.#board;
     const medium = drives[memo.kind as DriveKind][memo.index as number]?.medium;
     const { offset, length, due } = memo as { offset: number; length: number; due: number };
@@ -97,7 +102,7 @@ export class Transfers {
       ended: false,
       alarm: clock.setAlarm(due, () => (running.ended = true), { after: answer }),
     };
-    this.#running.set(call.place, running);
+    this.#running.set(place, running);
   }
 
   #toBeWritten({ source, filler, flat }: Memo, length: number): Uint8Array | undefined {

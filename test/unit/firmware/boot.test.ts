@@ -118,7 +118,7 @@ describe('while the host looks for the data', () => {
     medium.fails = true;
     const { pc, tried } = createBiosMachine({ floppy: medium, order: ['floppy'] });
     pc.run({ instructions: 1_000_000, time: 1000 * MILLISECOND });
-    expect(tried).toEqual([['Floppy: its first sector cannot be read']]);
+    expect(tried).toEqual([['Floppy: it cannot be read']]);
   });
 });
 
@@ -142,5 +142,71 @@ describe('INT 18h and INT 19h', () => {
     const { run, output } = createBiosMachine({ floppy: bootImage(program) });
     expect(run()).toBe('halted');
     expect(output()).toBe('1000 1000 1000');
+  });
+});
+
+describe('the boot menu', () => {
+  const disk = () => bootImage(HELLO, 1024 * 1024);
+
+  it('comes at F12, struck at power-on, and a number chooses', () => {
+    const machine = createBiosMachine({ floppy: bootImage(HELLO), disks: [disk()] });
+    const { pc } = machine;
+    pc.keyboard.press('F12');
+    pc.keyboard.release('F12');
+    expect(pc.run({ instructions: 1_000_000, time: 40 * MILLISECOND }).reason).toBe('time');
+    expect(machine.screen().slice(2, 8)).toEqual(['', 'Boot from:', '', '  1  Floppy', '  2  Hard disk', '  3  CD']);
+    for (const key of ['Digit9', 'Digit2']) {
+      pc.keyboard.press(key);
+      pc.keyboard.release(key);
+    }
+    expect(machine.run()).toBe('halted');
+    expect(machine.output()).toBe('aa55 0080 0000 0200');
+  });
+
+  it('Esc boots as usual; other keys at power-on bring no menu and stay for the program', () => {
+    const machine = createBiosMachine({ floppy: bootImage(HELLO), disks: [disk()] });
+    machine.pc.keyboard.press('F12');
+    machine.pc.run({ instructions: 1_000_000, time: 40 * MILLISECOND });
+    machine.pc.keyboard.press('Escape');
+    expect(machine.run()).toBe('halted');
+    expect(machine.output()).toBe('aa55 0000 0000 0200');
+    const other = createBiosMachine({ floppy: bootImage('mov ah, 0\nint 0x16\ncall show\ncli\nhlt') });
+    other.pc.keyboard.press('KeyX');
+    expect(other.run()).toBe('halted');
+    expect(other.output()).toBe('2d78');
+    expect(other.pc.time).toBeLessThan(50 * MILLISECOND);
+  });
+
+  it('a wait can be asked for, in which F12 brings it up', () => {
+    const machine = createBiosMachine({ floppy: bootImage(HELLO), disks: [disk()], bios: { menuWait: 1000 } });
+    const { pc } = machine;
+    pc.run({ instructions: 10_000_000, time: 500 * MILLISECOND });
+    expect(machine.output()).toBe('');
+    pc.keyboard.press('F12');
+    pc.run({ instructions: 10_000_000, time: 600 * MILLISECOND });
+    expect(machine.screen()).toContain('Boot from:');
+    const unused = createBiosMachine({ floppy: bootImage(HELLO), bios: { menuWait: 1000 } });
+    expect(unused.run()).toBe('halted');
+    expect(unused.pc.time).toBeGreaterThan(1000 * MILLISECOND);
+  });
+});
+
+describe('state', () => {
+  it('kept in the midst of a read, and put back: the run goes on as it would have', async () => {
+    const image = bootImage(HELLO);
+    const undisturbed = createBiosMachine({ floppy: image });
+    undisturbed.run();
+    const medium = new TestMedium(image, { late: true });
+    const machine = createBiosMachine({ floppy: medium });
+    expect(machine.run()).toBe('waiting');
+    const bios = machine.pc.bios!;
+    const saved = structuredClone(bios.state);
+    expect(saved.calls).toHaveLength(1);
+    Object.assign(bios.state, saved);
+    bios.resume();
+    expect(machine.run()).toBe('waiting');
+    await medium.release();
+    expect(machine.run()).toBe('halted');
+    expect(machine.pc.stateHash()).toBe(undisturbed.pc.stateHash());
   });
 });

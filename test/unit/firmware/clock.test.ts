@@ -210,4 +210,26 @@ describe('waiting', () => {
     ).toEqual([0, 1, '0081', '0000']);
     expect(pc.time / MILLISECOND).toBeLessThan(150);
   });
+
+  it('who asks for a key again and again lets time pass at the cost of few instructions', () => {
+    const { pc, run } = createBiosMachine({
+      floppy: bootImage(`sti
+        out 0xf4, al
+        mov dx, [0x46c]
+        add dx, 18
+        again: mov ah, 1
+        int 0x16
+        jnz end
+        cmp [0x46c], dx
+        jb again
+        end: cli
+        hlt`),
+    });
+    expect(run()).toBe('debug-exit');
+    const [time, instructions] = [pc.time, pc.instructions];
+    expect(run()).toBe('halted');
+    expect((pc.time - time) / MILLISECOND).toBeGreaterThan(900);
+    // Without rests it would be 250 million.
+    expect(pc.instructions - instructions).toBeLessThan(5_000_000);
+  });
 });

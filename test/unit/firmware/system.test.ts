@@ -155,7 +155,7 @@ describe('INT 14h and 17h', () => {
         mov dx, 0
         int 0x14
         mov al, ah
-        mov ah, 0
+        and ax, 0x60
         call show
         mov ax, 0x141
         int 0x14

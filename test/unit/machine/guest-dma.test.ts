@@ -8,7 +8,7 @@ const MIB = 2 ** 20;
 function create() {
   const pool = Pool.create();
   const memory = new GuestMemory(pool, { size: 2 * MIB });
-  memory.addHole(0xa_0000, 0x2_0000);
+  memory.routeRam(0xa_0000, 0x2_0000, { reads: 'bus', writes: 'bus' });
   memory.addRom(0xf_0000, Uint8Array.of(1, 2, 3, 4));
   return { memory, dma: guestDma(memory) };
 }
