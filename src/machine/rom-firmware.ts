@@ -9,7 +9,9 @@ import type { Fdc82077 } from '../devices/floppy/fdc82077.ts';
 import { FW_CFG_ITEM, FwCfg, type FwCfgFile } from '../devices/fw-cfg.ts';
 import { AtaDisk } from '../devices/ide/ata-disk.ts';
 import type { Rtc146818 } from '../devices/rtc146818.ts';
+import { acpiFiles } from '../firmware/acpi/table-loader.ts';
 import type { DriveKind } from '../firmware/board.ts';
+import { smbios } from '../firmware/smbios.ts';
 import type { GuestMemory } from '../memory/guest-memory.ts';
 import { describeMemory } from './after-firmware.ts';
 import type { RomBoot } from './boot.ts';
@@ -94,10 +96,21 @@ function files({ videoBios, order = USUAL_BOOT_ORDER, serialConsole }: RomBoot['
     { name: 'bootorder', bytes: bootOrder(order, drives.cables, floppy.drives.length) },
     { name: 'etc/boot-fail-wait', bytes: integer(NEVER, 4) },
     { name: 'etc/e820', bytes: ramTable(memory.size) },
+    ...acpiFiles({ floppies: floppy.drives.length }),
+    ...smbiosFiles(memory.size),
   ];
   if (serialConsole) result.push({ name: 'etc/sercon-port', bytes: integer(PORTS.COM1[0], 2) });
   if (videoBios) result.push({ name: 'vgaroms/vgabios.bin', bytes: videoBios });
   return result;
+}
+
+/** The firmware says where the tables are, and reckons the checksums again. */
+function smbiosFiles(ramBytes: number): FwCfgFile[] {
+  const { entry, tables } = smbios(ramBytes, 0);
+  return [
+    { name: 'etc/smbios/smbios-anchor', bytes: entry },
+    { name: 'etc/smbios/smbios-tables', bytes: tables },
+  ];
 }
 
 /** RAM alone, as one range: what lies in it otherwise (adapters, ROM) the firmware knows. */

@@ -204,7 +204,16 @@ describe('what fw_cfg tells', () => {
   });
 
   it('a video BIOS and a serial console where they are given', () => {
-    expect([...filesOf().keys()]).toEqual(['bootorder', 'etc/boot-fail-wait', 'etc/e820']);
+    expect([...filesOf().keys()]).toEqual([
+      'bootorder',
+      'etc/boot-fail-wait',
+      'etc/e820',
+      'etc/acpi/rsdp',
+      'etc/acpi/tables',
+      'etc/table-loader',
+      'etc/smbios/smbios-anchor',
+      'etc/smbios/smbios-tables',
+    ]);
     const videoBios = new Uint8Array(512);
     videoBios.set([0x55, 0xaa, 1, 0xcb]);
     const files = filesOf({ rom: { videoBios, serialConsole: true } });
