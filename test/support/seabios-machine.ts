@@ -16,15 +16,19 @@ export async function seaBios(): Promise<{ files?: SeaBios; reason?: string }> {
 }
 
 export type SeaBiosOptions = Pick<PcOptions, 'disks' | 'cdrom' | 'floppies'> & {
+  readonly memoryBytes?: number;
   readonly engine?: PcOptions['engine'];
   readonly rom?: Partial<RomBoot['rom']>;
 };
 
-export function createSeaBiosMachine({ bios, videoBios }: SeaBios, { engine, rom, ...drives }: SeaBiosOptions = {}) {
+export function createSeaBiosMachine(
+  { bios, videoBios }: SeaBios,
+  { engine, rom, memoryBytes, ...drives }: SeaBiosOptions = {},
+) {
   const pc = new Pc({
     code: sharedCode(),
     name: 'test',
-    memoryBytes: 32 * 2 ** 20,
+    memoryBytes: memoryBytes ?? 32 * 2 ** 20,
     cpu: 'i686',
     engine: engine ?? 'auto',
     powerOnTime: Date.UTC(2026, 10, 20, 12, 34, 50),
