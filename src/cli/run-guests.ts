@@ -3,6 +3,7 @@ import type { UserError } from '../base/errors.ts';
 import { createPlatform } from '../host/platform.ts';
 import type { PcGuest as Guest } from '../hypervisor/create-guest.ts';
 import { Host } from '../hypervisor/host.ts';
+import { SEABIOS } from './bios-boot.ts';
 import { Console } from './console.ts';
 import { EXIT, exitStatusOf } from './exit-status.ts';
 import { findBoot } from './find-boot.ts';
@@ -59,8 +60,8 @@ function createProfile(options: RunArguments, now: () => number): ProfileOutput 
 }
 
 /** Paths of what is booted. */
-const inputsOf = ({ file, kernel, initrd }: RunArguments): readonly string[] =>
-  [file, kernel, initrd].filter((path) => path !== undefined);
+const inputsOf = ({ file, kernel, initrd, bios }: RunArguments): readonly string[] =>
+  [file, kernel, initrd, bios === SEABIOS ? undefined : bios].filter((path) => path !== undefined);
 
 /** For a kernel that comes to nothing before it has said a word. */
 const KERNEL_HINT =

@@ -1,5 +1,6 @@
 /** Checks what a guest is asked for: whatever the types said, nothing wrong gets further than here. */
 import {
+  checkBoolean,
   checkBytes,
   checkChoice,
   checkNumber,
@@ -27,7 +28,14 @@ const OPTIONS = [
   ...(['boot', 'name', 'memory', 'cpu', 'engine', 'powerOnTime', 'instructionTime'] as const),
   ...(['weight', 'clock', 'onTripleFault', 'onReset'] as const),
 ];
-const BOOT_OPTIONS = ['kernel', 'initrd', 'commandLine', 'image'] as const;
+const BOOT_OPTIONS = ['kernel', 'initrd', 'commandLine', 'image', 'bios', 'videoBios', 'serialConsole'] as const;
+/** What can be booted, and what goes with it. */
+const BOOT_SOURCES = {
+  kernel: { called: 'a kernel', with: ['initrd', 'commandLine'] },
+  image: { called: 'an image', with: [] },
+  bios: { called: 'a bios', with: ['videoBios', 'serialConsole'] },
+} as const;
+type BootSource = keyof typeof BOOT_SOURCES;
 
 /** @throws UserError that names the option */
 export function checkGuestOptions(options: unknown): CheckedGuestOptions {
@@ -64,24 +72,44 @@ function checkName(value: unknown): string {
 }
 
 function checkBoot(value: unknown): GuestBoot {
-  if (value === undefined) throw new UserError('boot is missing: give { kernel, initrd, commandLine } or { image }');
-  const { kernel, initrd, commandLine, image } = checkOptions('boot', value, BOOT_OPTIONS);
-  if ((kernel === undefined) === (image === undefined)) {
-    throw new UserError(
-      `boot needs either a kernel or an image, ${kernel === undefined ? 'and has none' : 'not both'}`,
-    );
+  if (value === undefined)
+    throw new UserError('boot is missing: give { kernel, initrd, commandLine }, { image } or { bios }');
+  const given = checkOptions('boot', value, BOOT_OPTIONS);
+  const source = checkSource(given);
+  const { kernel, initrd, commandLine, image, bios, videoBios, serialConsole } = given;
+  switch (source) {
+    case 'image':
+      return { image: checkContent('boot.image', image) };
+    case 'bios':
+      return {
+        bios: checkContent('boot.bios', bios),
+        videoBios: videoBios === undefined ? undefined : checkContent('boot.videoBios', videoBios),
+        serialConsole: serialConsole === undefined ? false : checkBoolean('boot.serialConsole', serialConsole),
+      };
+    case 'kernel':
+      return {
+        kernel: checkBytes('boot.kernel', kernel), // of an empty one it is said that it is no kernel
+        initrd: initrd === undefined ? undefined : checkContent('boot.initrd', initrd),
+        commandLine: commandLine === undefined ? '' : checkCommandLine(commandLine),
+      };
   }
-  if (image !== undefined) {
-    for (const [name, other] of Object.entries({ initrd, commandLine })) {
-      if (other !== undefined) throw new UserError(`boot.${name} goes with a kernel, not with an image`);
-    }
-    return { image: checkContent('boot.image', image) };
+}
+
+/** The one source that is given, and nothing that goes with another. */
+function checkSource(given: Readonly<Partial<Record<(typeof BOOT_OPTIONS)[number], unknown>>>): BootSource {
+  const sources = (Object.keys(BOOT_SOURCES) as BootSource[]).filter((name) => given[name] !== undefined);
+  const [source, second] = sources;
+  if (source === undefined || second !== undefined) {
+    const found = source === undefined ? 'and has none' : 'not both';
+    throw new UserError(`boot needs either a kernel, an image or a bios, ${found}`);
   }
-  return {
-    kernel: checkBytes('boot.kernel', kernel), // of an empty one it is said that it is no kernel
-    initrd: initrd === undefined ? undefined : checkContent('boot.initrd', initrd),
-    commandLine: commandLine === undefined ? '' : checkCommandLine(commandLine),
-  };
+  for (const [owner, { called, with: companions }] of Object.entries(BOOT_SOURCES)) {
+    if (owner === source) continue;
+    const stray = companions.find((name) => given[name] !== undefined);
+    if (stray !== undefined)
+      throw new UserError(`boot.${stray} goes with ${called}, not with ${BOOT_SOURCES[source].called}`);
+  }
+  return source;
 }
 
 function checkContent(what: string, value: unknown): Uint8Array {

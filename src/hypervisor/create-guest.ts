@@ -1,6 +1,6 @@
 /** From checked options to a machine: boot image, PC. */
 import { UserError } from '../base/errors.ts';
-import type { BootImage } from '../machine/boot.ts';
+import type { BootImage, RomBoot } from '../machine/boot.ts';
 import type { ImageStore } from '../machine/image-store.ts';
 import { linuxBoot } from '../machine/linux-boot.ts';
 import { Pc, type SharedCode } from '../machine/pc.ts';
@@ -17,7 +17,7 @@ const MIB = 2 ** 20;
 export function createPc(name: string, options: CheckedGuestOptions, code?: SharedCode): Pc {
   const memoryBytes = options.memory * MIB;
   const { cpu, engine, powerOnTime, instructionTime } = options;
-  const boot = bootImage(options.boot, memoryBytes, cpu, code?.images);
+  const boot = bootOf(options.boot, memoryBytes, cpu, code?.images);
   try {
     return new Pc({ name, memoryBytes, cpu, engine, boot, powerOnTime, instructionTime, code });
   } catch (error) {
@@ -27,7 +27,16 @@ export function createPc(name: string, options: CheckedGuestOptions, code?: Shar
   }
 }
 
-function bootImage(boot: GuestBoot, memoryBytes: number, cpu: string, images: ImageStore | undefined): BootImage {
+function bootOf(
+  boot: GuestBoot,
+  memoryBytes: number,
+  cpu: string,
+  images: ImageStore | undefined,
+): BootImage | RomBoot {
+  if ('bios' in boot) {
+    const { bios, videoBios, serialConsole } = boot;
+    return { rom: { image: bios, videoBios: videoBios?.slice(), serialConsole } };
+  }
   if ('kernel' in boot) {
     const { kernel, initrd, commandLine = '' } = boot;
     return linuxBoot({ kernel, initrd, commandLine, memoryBytes, cpu, images });

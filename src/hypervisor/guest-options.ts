@@ -23,7 +23,7 @@ export interface GuestSettings {
   readonly onReset?: 'reset' | 'stop' | undefined;
 }
 
-/** What a guest starts from: a Linux kernel, or bytes. They are copied: change yours as you like. */
+/** What a guest starts from: a Linux kernel, bytes, or a BIOS. They are copied: change yours as you like. */
 export type GuestBoot =
   | {
       /** A bzImage, boot protocol 2.06 or newer. */
@@ -35,6 +35,14 @@ export type GuestBoot =
   | {
       /** Loaded at 0000:7C00 and started there in real-address mode, as a boot sector is; at most up to 9FC00h. */
       readonly image: Uint8Array;
+    }
+  | {
+      /** The ROM of a BIOS that is made for QEMU's PC, as SeaBIOS is: 64, 128, 192 or 256 KiB. It finds the drives itself. */
+      readonly bios: Uint8Array;
+      /** The ROM of a video BIOS for a plain VGA. Without one, nothing of what the BIOS says is on the screen. */
+      readonly videoBios?: Uint8Array | undefined;
+      /** SeaBIOS shows its text on the serial port, too, and takes keys from there. Default: false. */
+      readonly serialConsole?: boolean | undefined;
     };
 
 export interface GuestOptions {

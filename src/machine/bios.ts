@@ -7,12 +7,10 @@ import { ROM_SEGMENT, romImage } from '../firmware/rom.ts';
 import { ROM_LABELS } from '../firmware/rom-image.ts';
 import type { BiosBoot } from './boot.ts';
 import { BusMemory, CallerMemory } from './firmware-memory.ts';
-import { MEMORY, PORTS } from './pc-map.ts';
-
-const USUAL_ORDER = ['floppy', 'disk', 'cd'] as const;
+import { MEMORY, PORTS, USUAL_BOOT_ORDER } from './pc-map.ts';
 
 export function installBios(options: BiosBoot['bios'] & { processor: Processor; ports: PortBus }): Bios {
-  const { processor, ports, drives, order = USUAL_ORDER } = options;
+  const { processor, ports, drives, order = USUAL_BOOT_ORDER } = options;
   const { memory, clock } = processor;
   const physical = new BusMemory(memory);
   const bios = new Bios({

@@ -1,4 +1,4 @@
-/** What a guest starts from: bytes in memory and the state of the processor, as a boot loader would leave them; or the BIOS. */
+/** What a guest starts from: bytes in memory and the state of the processor, as a boot loader would leave them; or a BIOS. */
 import type { DriveKind, Drives } from '../firmware/board.ts';
 
 export interface BootImage {
@@ -7,7 +7,7 @@ export interface BootImage {
   readonly entry: EntryState;
 }
 
-/** Started by the BIOS, from what is in its drives. */
+/** Started by our BIOS, from what is in its drives. */
 export interface BiosBoot {
   readonly bios: {
     readonly drives: Drives;
@@ -17,6 +17,20 @@ export interface BiosBoot {
     readonly menuWait?: number | undefined;
     /** Nothing could be booted: a line for each drive that was tried. */
     readonly onNothingToBoot?: ((tried: readonly string[]) => void) | undefined;
+  };
+}
+
+/** Started by a BIOS that is made for QEMU's PC, as SeaBIOS is, and finds the drives by itself. */
+export interface RomBoot {
+  readonly rom: {
+    /** Its ROM: 64, 128, 192 or 256 KiB, which end at 4 GiB; at most the last 128 KiB are also below 1 MiB. */
+    readonly image: Uint8Array;
+    /** The ROM of a video BIOS for the text adapter. Without one, nothing of what the BIOS says is on the screen. */
+    readonly videoBios?: Uint8Array | undefined;
+    /** Default: floppy, disk, CD. */
+    readonly order?: readonly DriveKind[] | undefined;
+    /** The BIOS shows its text on COM1, too, and takes keys from there. */
+    readonly serialConsole?: boolean | undefined;
   };
 }
 
