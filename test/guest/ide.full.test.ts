@@ -65,7 +65,7 @@ describe.skipIf(!system)(
 
     it('by PIO', async () => {
       const { disk, cdrom } = media();
-      const boot = scriptedLinux({ ...system!, commandLine: 'libata.force=pio4' });
+      const boot = scriptedLinux({ ...system!, parameters: { libata: 'dma=0' } });
       const { transcript } = await runScript(boot, { engine: 'auto', disks: [disk], cdrom });
       checkTranscript(transcript, 'XFER_PIO_4');
       expect(md5(disk.bytes)).toBe(md5(expectedDisk()));

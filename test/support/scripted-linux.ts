@@ -11,14 +11,18 @@ const MIB = 2 ** 20;
 const LAST_WORD = 'script: done';
 const SLICE = 20_000_000;
 
-const init = (modules: readonly KernelModule[], script: string): string => `#!/bin/busybox sh
+const init = (
+  modules: readonly KernelModule[],
+  script: string,
+  parameters: ScriptedLinux['parameters'],
+): string => `#!/bin/busybox sh
 export PATH=/sbin:/bin:/usr/sbin:/usr/bin
 /bin/busybox --install -s
 mount -t proc proc /proc
 mount -t sysfs sysfs /sys
 mount -t devtmpfs devtmpfs /dev
 exec >/dev/ttyS0 2>&1
-${modules.map(({ name }) => `insmod /modules/${name}.ko`).join('\n')}
+${modules.map(({ name }) => `insmod /modules/${name}.ko ${parameters?.[name] ?? ''}`).join('\n')}
 ${script}
 echo '${LAST_WORD}'
 sleep 1000
@@ -30,23 +34,16 @@ export interface ScriptedLinux {
   readonly modules: readonly KernelModule[];
   readonly script: string;
   readonly memory?: number;
-  /** After the console's. */
-  readonly commandLine?: string;
+  /** Of modules, by their names. */
+  readonly parameters?: Readonly<Record<string, string>>;
 }
 
-export function scriptedLinux({
-  kernel,
-  initrd,
-  modules,
-  script,
-  memory = 128,
-  commandLine = '',
-}: ScriptedLinux): BootImage {
+export function scriptedLinux({ kernel, initrd, modules, script, memory = 128, parameters }: ScriptedLinux): BootImage {
   // A later archive replaces files of an earlier one.
   const more = writeCpio([
     { type: 'folder', path: 'modules' },
     ...modules.map(({ name, data }) => ({ type: 'file', path: `modules/${name}.ko`, data }) as const),
-    { type: 'file', path: 'init', data: new TextEncoder().encode(init(modules, script)), mode: 0o755 },
+    { type: 'file', path: 'init', data: new TextEncoder().encode(init(modules, script, parameters)), mode: 0o755 },
   ]);
   const all = new Uint8Array(initrd.length + more.length);
   all.set(initrd);
@@ -54,7 +51,7 @@ export function scriptedLinux({
   return linuxBoot({
     kernel,
     initrd: all,
-    commandLine: `console=ttyS0 cryptomgr.notests ${commandLine}`,
+    commandLine: 'console=ttyS0 cryptomgr.notests',
     memoryBytes: memory * MIB,
     cpu: 'i686',
     images: undefined,
