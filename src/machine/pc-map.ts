@@ -70,8 +70,8 @@ export const PORTS = {
   BIOS_DEBUG: [0x402, 1],
   ELCR: [0x4d0, 2],
   FW_CFG: [0x510, 12],
-  /** Ours: where the BIOS's ROM calls what it does (`roms/bios/service.asm`). */
-  FIRMWARE: [0xce0, 8],
+  /** Ours: where the BIOS's ROM calls what it does (`roms/bios`). */
+  FIRMWARE: [0xce0, 12],
   PCI_CONFIG: [0xcf8, 8],
   GENERAL_PURPOSE_EVENTS: [0xafe0, 4],
 } as const satisfies Record<string, PortRange>;

@@ -66,7 +66,7 @@ describe.skipIf(!system)(
     it('by PIO', async () => {
       const { disk, cdrom } = media();
       const boot = scriptedLinux({ ...system!, commandLine: 'libata.force=pio4' });
-      const { transcript } = await runScript(boot, { engine: 'jit', disks: [disk], cdrom });
+      const { transcript } = await runScript(boot, { engine: 'auto', disks: [disk], cdrom });
       checkTranscript(transcript, 'XFER_PIO_4');
       expect(md5(disk.bytes)).toBe(md5(expectedDisk()));
     });
@@ -75,7 +75,7 @@ describe.skipIf(!system)(
       const boot = scriptedLinux(system!);
       const prompt = media();
       const expected = await runScript(boot, {
-        engine: 'jit',
+        engine: 'auto',
         disks: [prompt.disk],
         cdrom: prompt.cdrom,
         counts: COUNTS,
@@ -92,7 +92,7 @@ describe.skipIf(!system)(
         waits++;
         for (const medium of slow) await medium.answer();
       };
-      const late = await runScript(boot, { engine: 'jit', disks: [slow[0]], cdrom: slow[1], counts: COUNTS, onWait });
+      const late = await runScript(boot, { engine: 'auto', disks: [slow[0]], cdrom: slow[1], counts: COUNTS, onWait });
       expect([late.transcript, late.hashes]).toEqual([expected.transcript, expected.hashes]);
       expect(md5(disk.bytes)).toBe(md5(expectedDisk()));
       expect(waits).toBeGreaterThan(100);

@@ -210,3 +210,43 @@ describe('state', () => {
     expect(machine.pc.stateHash()).toBe(undisturbed.pc.stateHash());
   });
 });
+
+describe('determinism', () => {
+  /** Reads all of a diskette's first side by side, types, waits for ticks. */
+  const PROGRAM = `mov si, 20
+    next: mov ax, 0x212
+    mov bx, 0x8000
+    mov ch, 20
+    sub cx, si
+    mov cl, 1
+    mov dx, 0
+    int 0x13
+    mov ah, 0xe
+    int 0x10
+    dec si
+    jnz next
+    mov ah, 0x86
+    mov cx, 1
+    mov dx, 0
+    int 0x15
+    cli
+    hlt`;
+  const hashes = (engine: (typeof ENGINES)[number], slice: number) => {
+    const { pc } = createBiosMachine({ engine, floppy: bootImage(PROGRAM) });
+    const found: string[] = [];
+    for (const stop of [50, 300, 1000, 2000, 5000]) {
+      while (pc.instructions < stop) {
+        const { reason } = pc.run({ instructions: Math.min(slice, stop - pc.instructions) });
+        if (reason === 'halted') break;
+      }
+      found.push(pc.stateHash());
+    }
+    return found;
+  };
+
+  it('the same state at the same counts, on every engine and in slices of any length', () => {
+    const expected = hashes('interpreter', 1_000_000);
+    expect(new Set(expected).size).toBeGreaterThan(3);
+    for (const engine of ENGINES) for (const slice of [7, 1_000_000]) expect(hashes(engine, slice)).toEqual(expected);
+  });
+});

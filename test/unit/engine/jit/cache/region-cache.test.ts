@@ -251,6 +251,27 @@ describe('hot code', () => {
     expect(machine.reg(EAX)).toBe((9 + 8 - 8 - 7 - 300) >>> 0);
   });
 
+  it('that keeps changing to what it was is linked a few times only', () => {
+    const machine = create({ threshold: 100 });
+    const counts = watchTranslation();
+    const source = (last: number) => `again: mov ecx, ${last}\n ${'call eax\n'.repeat(40)} jmp again\n back: ret`;
+    machine.processor.state.setReg32(4, 0x8000);
+    machine.processor.state.setReg32(EAX, CODE + assemble(`bits 32\n${source(1)}`, { origin: CODE }).bytes.length - 1);
+    const turn = () => {
+      for (const last of [2, 1]) {
+        machine.place(CODE, source(last));
+        machine.runAt(CODE, 82 * 6);
+      }
+    };
+    machine.place(CODE, source(1));
+    machine.runAt(CODE, 82 * 200);
+    expect(counts().compiled).toBeGreaterThan(0);
+    turn();
+    counts();
+    for (let turns = 0; turns < 200; turns++) turn();
+    expect(counts().linked).toBeLessThan(10);
+  });
+
   it('is interpreted when it keeps changing', () => {
     const machine = create();
     const counts = watchTranslation();
