@@ -30,6 +30,10 @@ const RESET_VECTOR_ROOM = 16;
 /** What marks the ROM of an adapter, and how it says its size. PCI Local Bus Specification 2.1, 6.3.1.1. */
 const EXPANSION_ROM = { SIGNATURE: [0x55, 0xaa], SIZE_BYTE: 2, UNIT: 512, LARGEST: 64 * KIB } as const;
 const E820 = { ENTRY: 20, RAM: 1 } as const;
+/** CMOS, as QEMU's firmware knows it: how INT 13h translates cylinders. It can name so many. */
+const DISK_TRANSLATIONS = 0x39;
+const TRANSLATED_BY_LBA = 1;
+const MOST_CYLINDERS = 1024;
 /** "etc/boot-fail-wait": without a bootable device it waits for ever. */
 const NEVER = 0xffff_ffff;
 
@@ -68,7 +72,7 @@ export function checkVideoBios(rom: Uint8Array, what = 'boot.videoBios'): void {
 /** Puts the ROM in its places and the device at its ports, and describes the machine in the CMOS RAM. @throws UserError as `checkRomImage` does */
 export function installRom(rom: RomBoot['rom'], options: RomFirmwareOptions): FwCfg {
   const { image } = rom;
-  const { clock, memory, ports, rtc, floppy } = options;
+  const { clock, memory, ports, rtc, drives, floppy } = options;
   checkRomImage(image);
   if (rom.videoBios) checkVideoBios(rom.videoBios);
   memory.addRom(2 ** 32 - image.length, image);
@@ -78,8 +82,16 @@ export function installRom(rom: RomBoot['rom'], options: RomFirmwareOptions): Fw
   ports.attach(PORTS.FW_CFG, device);
   describeMemory(rtc, memory.size);
   describeFloppies(rtc, floppy.drives);
+  rtc.writeCmos(DISK_TRANSLATIONS, translations(drives.cables));
   return device;
 }
+
+/** The way in which each of the four ATA drives is translated, two bits each: those that have too many cylinders are by LBA. */
+const translations = (cables: IdeDrives['cables']): number =>
+  cables.flat().reduce((bits, drive, place) => {
+    const isLarge = drive instanceof AtaDisk && drive.defaultGeometry.cylinders > MOST_CYLINDERS;
+    return isLarge ? bits | (TRANSLATED_BY_LBA << (2 * place)) : bits;
+  }, 0);
 
 /** One processor; nobody is asked at start-up which drive to boot from. */
 const items = (): Map<number, Uint8Array> =>

@@ -139,6 +139,20 @@ describe.skipIf(!files)(`SeaBIOS${reason ? ` (${reason})` : ''}`, () => {
     expect([...medium.bytes.subarray(9 * 512, 9 * 512 + 2)]).toEqual([0x34, 0x12]);
   });
 
+  it('INT 13h tells the geometry of a large disk so that all of 8 GB can be named', async () => {
+    const program = sector('mov ah, 8\nmov dl, 0x80\nint 0x13\nmov ax, cx\ncall show\nmov ax, dx\ncall show', MIB);
+    const medium = new BytesMedium(program);
+    const large = {
+      size: 2 ** 40,
+      readOnly: true,
+      read: (offset: number, length: number) => medium.read(offset, length),
+      write() {},
+      flush() {},
+    };
+    const { log } = await boot({ disks: [large] });
+    expect(said(log())).toBe('feff fe01');
+  });
+
   it('INT 13h writes a diskette', async () => {
     const medium = new BytesMedium(
       sector(

@@ -221,6 +221,15 @@ describe('what fw_cfg tells', () => {
     expect(files.get('etc/sercon-port')).toBe('\xf8\x03');
   });
 
+  it('CMOS: disks of more than 1024 cylinders are translated by LBA', () => {
+    const sized = (size: number) => ({ size, readOnly: true, read: () => new Uint8Array(), write() {}, flush() {} });
+    const edge = 1024 * 16 * 63 * 512;
+    const disks = [sized(edge), sized(edge + 16 * 63 * 512), sized(2 ** 40)];
+    const { pc } = createPc('', { disks, cdrom: 'empty' });
+    pc.processor.ports.write(0x70, 0x39, 1);
+    expect(pc.processor.ports.read(0x71, 1)).toBe(0b01_00_01_00);
+  });
+
   it('CMOS: memory and diskette drives', () => {
     const { pc } = createPc('', { memoryBytes: 64 * MIB, floppies: [{}] });
     const cmos = (register: number) => {
