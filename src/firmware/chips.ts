@@ -20,6 +20,8 @@ const OUTPUT_FULL = 0x01;
 const COMMAND_BYTE = 0x65;
 const INTERRUPT = 0x01;
 
+/** The upper 8237. */
+const DMA = { MASK: 0xd4, MODE: 0xd6, CASCADE: 0xc0 } as const;
 /** 115200 baud, eight bits: a PC's would be set when a program asks for it, and terminals want bytes, not five bits. */
 const SERIAL = { PORT: 0x3f8, LINE_CONTROL: 0x3fb, DIVISOR: 1 } as const;
 
@@ -40,6 +42,9 @@ export function setUpChips({ ports }: Pick<Board, 'ports'>): void {
   out(PORT.PIT + 1, 0x12);
   out(PORT.PIT_CONTROL, 0xb6);
   out(PORT.PIT + 2, 0x33, 0x05);
+  // The lower DMA controller hangs at channel 4.
+  out(DMA.MODE, DMA.CASCADE);
+  out(DMA.MASK, 0);
   out(SERIAL.LINE_CONTROL, 0x83);
   out(SERIAL.PORT, SERIAL.DIVISOR, 0);
   out(SERIAL.LINE_CONTROL, 0x03);
