@@ -1,9 +1,11 @@
 /** What firmware has done to the chips before it starts a boot image, for guests that are booted without one. */
+import { COMMAND, CONFIG } from '../bus/pci/config-space.ts';
 import { configAddress, type PciBus } from '../bus/pci/pci-bus.ts';
 import { I440FX_REGISTER } from '../devices/pci/i440fx.ts';
+import { PIIX3_IDE } from '../devices/pci/piix3-ide.ts';
 import type { Port92 } from '../devices/port92.ts';
 import type { Rtc146818 } from '../devices/rtc146818.ts';
-import { MEMORY, PCI } from './pc-map.ts';
+import { BUS_MASTER_IDE_PORT, MEMORY, PCI } from './pc-map.ts';
 
 /** Port 92h, bit 1: firmware leaves A20 open. */
 const FAST_A20 = 0x02;
@@ -24,6 +26,11 @@ export function leaveAsFirmware({ port92, rtc, pci }: FirmwareChips, memoryBytes
   writeMemorySize(rtc, memoryBytes);
   for (const [index, value] of ALL_SHADOWED.entries())
     pci.write(configAddress(PCI.HOST_BRIDGE, I440FX_REGISTER.PAM0 + index), value, 1);
+  const writeIde = (register: number, value: number, size: 2 | 4): void =>
+    pci.write(configAddress(PCI.IDE, register), value, size);
+  for (const timing of PIIX3_IDE.IDETIM) writeIde(timing, PIIX3_IDE.DECODE_ENABLE, 2);
+  writeIde(PIIX3_IDE.BUS_MASTER_BASE, BUS_MASTER_IDE_PORT, 4);
+  writeIde(CONFIG.COMMAND, COMMAND.IO | COMMAND.BUS_MASTER, 2);
 }
 
 function writeMemorySize(rtc: Rtc146818, bytes: number): void {

@@ -46,6 +46,10 @@ export const PORTS = {
   POST: [0x80, 1],
   SYSTEM_CONTROL_A: [0x92, 1],
   PIC2: [0xa0, 2],
+  IDE_SECONDARY: [0x170, 8],
+  IDE_PRIMARY: [0x1f0, 8],
+  IDE_SECONDARY_CONTROL: [0x376, 1],
+  IDE_PRIMARY_CONTROL: [0x3f6, 1],
   SMI_COMMAND: [0xb2, 2],
   DEBUG_CONSOLE: [0xe9, 1],
   COPROCESSOR_ERROR: [0xf0, 1],
@@ -60,14 +64,28 @@ export const PORTS = {
   GENERAL_PURPOSE_EVENTS: [0xafe0, 4],
 } as const satisfies Record<string, PortRange>;
 
-export const ISA_IRQ = { PIT: 0, KEYBOARD: 1, CASCADE: 2, COM1: 4, RTC: 8, MOUSE: 12, COPROCESSOR: 13 } as const;
+export const ISA_IRQ = {
+  PIT: 0,
+  KEYBOARD: 1,
+  CASCADE: 2,
+  COM1: 4,
+  RTC: 8,
+  MOUSE: 12,
+  COPROCESSOR: 13,
+  IDE_PRIMARY: 14,
+  IDE_SECONDARY: 15,
+} as const;
 /** Interrupts of ACPI: a level, on a line that devices may share. */
 export const SYSTEM_CONTROL_IRQ = 9;
+
+/** Where firmware puts the IDE bus masters. */
+export const BUS_MASTER_IDE_PORT = 0xc000;
 
 /** What sits on PCI bus 0. */
 export const PCI = {
   HOST_BRIDGE: { device: 0, function: 0 },
   ISA_BRIDGE: { device: 1, function: 0 },
+  IDE: { device: 1, function: 1 },
   POWER_MANAGEMENT: { device: 1, function: 3 },
 } as const satisfies Record<string, PciPlace>;
 

@@ -12,9 +12,11 @@ import { PortBus } from '../bus/port-bus.ts';
 import { CoprocessorError } from '../devices/coprocessor-error.ts';
 import { bochsConsole, DebugExit, PostCode, seabiosConsole } from '../devices/debug-ports.ts';
 import { I8042 } from '../devices/i8042.ts';
+import type { AtapiCdrom } from '../devices/ide/atapi-cdrom.ts';
 import { ConfigMechanism } from '../devices/pci/config-mechanism.ts';
 import { I440fx } from '../devices/pci/i440fx.ts';
 import { Piix3 } from '../devices/pci/piix3.ts';
+import { Piix3Ide } from '../devices/pci/piix3-ide.ts';
 import { Piix4Power } from '../devices/pci/piix4-power.ts';
 import { PicPair } from '../devices/pic8259.ts';
 import { Pit8254 } from '../devices/pit8254.ts';
@@ -40,6 +42,7 @@ import { type FirmwareChips, leaveAsFirmware } from './after-firmware.ts';
 import { installBios } from './bios.ts';
 import type { BiosBoot, BootImage, EntryState } from './boot.ts';
 import { enterBootImage } from './entry.ts';
+import { createIdeDrives, type IdeMedia } from './ide-drives.ts';
 import { ImageLoader } from './image-loader.ts';
 import { ImageStore } from './image-store.ts';
 import type { Machine, MachineExit, RunLimits } from './machine.ts';
@@ -63,7 +66,7 @@ export const createSharedCode = (options?: Parameters<typeof createCode>[0]): Sh
   images: new ImageStore(),
 });
 
-export interface PcOptions {
+export interface PcOptions extends IdeMedia {
   /** Shown in messages. */
   readonly name: string;
   /** RAM in bytes, a multiple of 1 MiB. */
@@ -100,6 +103,8 @@ export class Pc implements Machine {
   readonly vga: VgaText;
   /** Undefined in a machine that is booted without. */
   readonly bios: Bios | undefined;
+  /** The CD-ROM drive, if there is one: discs are put in and taken out there. */
+  readonly cdrom: AtapiCdrom | undefined;
   /** PCI bus 0. */
   readonly pci: PciBus;
   readonly serial: OutputChannel;
@@ -174,6 +179,29 @@ export class Pc implements Machine {
       routeSmram: (route) => this.memory.routeRam(...MEMORY.VGA_WINDOW, route),
     });
     const isaBridge = new Piix3({ irq: (irq) => irqs[irq].input(IRQ_SOURCE.PCI), reset });
+    const drives = createIdeDrives(clock, options);
+    this.cdrom = drives.cdrom;
+    const ide = new Piix3Ide({
+      memory: {
+        answers: (address, length) => address + length <= this.memory.size,
+        read: (address, length) => this.memory.copyOut(address, length),
+        write: (address, bytes) => this.memory.copyIn(address, bytes),
+      },
+      channels: [
+        {
+          drives: drives.cables[0],
+          command: PORTS.IDE_PRIMARY,
+          control: PORTS.IDE_PRIMARY_CONTROL,
+          irq: isaIrq(ISA_IRQ.IDE_PRIMARY),
+        },
+        {
+          drives: drives.cables[1],
+          command: PORTS.IDE_SECONDARY,
+          control: PORTS.IDE_SECONDARY_CONTROL,
+          irq: isaIrq(ISA_IRQ.IDE_SECONDARY),
+        },
+      ],
+    });
     const power = new Piix4Power({
       clock,
       sci: irqs[SYSTEM_CONTROL_IRQ].input(IRQ_SOURCE.POWER),
@@ -202,6 +230,7 @@ export class Pc implements Machine {
     ports.attach(PORTS.GENERAL_PURPOSE_EVENTS, power.generalPurposeEvents);
     pci.attach(PCI.HOST_BRIDGE, hostBridge);
     pci.attach(PCI.ISA_BRIDGE, isaBridge);
+    pci.attach(PCI.IDE, ide);
     pci.attach(PCI.POWER_MANAGEMENT, power);
     // In text mode the adapter answers in the last quarter of its window.
     this.memory.addMmio(...MEMORY.VGA_TEXT, vga);
@@ -218,11 +247,13 @@ export class Pc implements Machine {
     this.#firmwareChips = { port92, rtc, pci };
     this.keyboard = keyboard;
     this.vga = vga;
-    this.bios = 'bios' in boot ? installBios({ processor: this.processor, ports, ...boot.bios }) : undefined;
+    this.bios =
+      'bios' in boot ? installBios({ processor: this.processor, ports, ide: drives.forBios, ...boot.bios }) : undefined;
     this.#devices = [
       ...[pic.primary, pic.secondary, pit, rtc, uart, i8042, keyboard, vga],
       ...[port61, port92, coprocessorError, postCode],
-      ...[configMechanism, hostBridge, isaBridge, power],
+      ...[configMechanism, hostBridge, isaBridge, power, ide],
+      ...[...ide.parts, ...drives.cables.flat().filter((drive) => drive !== undefined)],
       ...(this.bios ? [this.bios] : []),
     ];
     this.#bootUp();

@@ -83,8 +83,8 @@ describe.each(ENGINES)('PCI on the %s', (engine) => {
     pc.pci.attach({ device: 5, function: 0 }, createTestFunction());
     runToEnd(pc);
     expect(results(10)).toEqual([
-      ...[0x8000_0000, 0x1237_8086, 0x8000_0800, 0x7000_8086, 0x8000_0b00, 0x7113_8086],
-      ...[0x8000_2800, 0x5678_1234, 0, 0],
+      ...[0x8000_0000, 0x1237_8086, 0x8000_0800, 0x7000_8086, 0x8000_0900, 0x7010_8086],
+      ...[0x8000_0b00, 0x7113_8086, 0x8000_2800, 0x5678_1234],
     ]);
   });
 
