@@ -81,7 +81,7 @@ describe.skipIf(!system)(
         counts: COUNTS,
       });
       expect(expected.hashes.length).toBeGreaterThan(2);
-    checkTranscript(expected.transcript, 'XFER_MW_DMA_2');
+      checkTranscript(expected.transcript, 'XFER_MW_DMA_2');
       expect(md5(prompt.disk.bytes)).toBe(md5(expectedDisk()));
       expect(prompt.disk.log).toContain('flush');
 
