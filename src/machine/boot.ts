@@ -1,5 +1,5 @@
 /** What a guest starts from: bytes in memory and the state of the processor, as a boot loader would leave them; or a BIOS. */
-import type { DriveKind, Drives } from '../firmware/board.ts';
+import type { Drive, DriveKind, Drives } from '../firmware/board.ts';
 
 export interface BootImage {
   /** What is written to memory, in order. */
@@ -10,7 +10,10 @@ export interface BootImage {
 /** Started by our BIOS, from what is in its drives. */
 export interface BiosBoot {
   readonly bios: {
-    readonly drives: Drives;
+    /** Diskette drives. Default: none. */
+    readonly floppies?: readonly Drive[] | undefined;
+    /** All drives as the BIOS sees them. Default: the diskette drives, and what is on the IDE cables. */
+    readonly drives?: Drives | undefined;
     /** Default: floppy, disk, CD. */
     readonly order?: readonly DriveKind[] | undefined;
     /** Guest time, in ms, in which F12 is waited for that brings up a menu. Default 0: it must have been struck before. */

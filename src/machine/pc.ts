@@ -267,7 +267,8 @@ export class Pc implements Machine {
     this.keyboard = keyboard;
     this.vga = vga;
     this.floppy = floppy;
-    this.bios = 'bios' in boot ? installBios({ processor: this.processor, ports, ...boot.bios }) : undefined;
+    this.bios =
+      'bios' in boot ? installBios({ processor: this.processor, ports, ide: drives.forBios, ...boot.bios }) : undefined;
     this.#devices = [
       ...[pic.primary, pic.secondary, pit, rtc, uart, i8042, keyboard, vga],
       ...[port61, port92, coprocessorError, postCode, dma.lower, dma.upper, dma.pages, floppy],
