@@ -9,6 +9,7 @@
 ;   bios.asm             entries at known addresses, tables, reset vector
 ;   bios/service.asm     how a call gets to the firmware and back
 ;   bios/interrupts.asm  interrupts of devices that nobody has taken over
+;   bios/protected.asm   what 32-bit systems call
 ;
 ; `vetro` does not read this: the bytes are in src/firmware/rom-image.ts, which `npm run bless` writes.
 
@@ -34,6 +35,7 @@ disk_tables:
 
 %include "bios/service.asm"
 %include "bios/interrupts.asm"
+%include "bios/protected.asm"
 
 times 0xe6f2 - $ db 0xff
 boot_strap:

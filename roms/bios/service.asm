@@ -22,12 +22,15 @@ HALT            equ 0xff01              ; sleep, and look again: an interrupt en
 ; Services that have no interrupt of their own number.
 POWER_ON        equ 0x100
 
-; After power-on and reset. Below 7C00h is a stack that nobody has yet.
+; After power-on and reset. Below this is a stack that nobody has yet; not in the page of the boot sector, whose code a
+; processor watches for changes.
+STACK           equ 0x7000
+
 start:  cli
         cld
         xor ax, ax
         mov ss, ax
-        mov sp, 0x7c00
+        mov sp, STACK
         pushf
         push cs
         push word enter_boot_strap      ; where POWER_ON returns to
@@ -39,7 +42,7 @@ enter_boot_strap:
         cli
         xor ax, ax
         mov ss, ax
-        mov sp, 0x7c00
+        mov sp, STACK
         pushf
         push cs
         push word enter_no_boot         ; is not returned to

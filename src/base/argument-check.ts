@@ -52,6 +52,11 @@ export function checkString(what: string, value: unknown): string {
 }
 
 /** A Uint8Array of whatever realm, over whatever buffer, as long as there is one behind it. */
+export function checkBoolean(what: string, value: unknown): boolean {
+  if (typeof value === 'boolean') return value;
+  throw new UserError(`${what} must be true or false, not ${shown(value)}`);
+}
+
 export function checkBytes(what: string, value: unknown): Uint8Array {
   if (!isBytes(value)) throw new UserError(`${what} must be a Uint8Array, not ${shown(value)}`);
   if (value.length > 0) return value;

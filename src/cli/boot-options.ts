@@ -34,6 +34,11 @@ export const bootOptions = <Given>(args: Argv<Given>) =>
       requiresArg: true,
       describe: `what to boot without a file (default: ${DEFAULT_SYSTEM})`,
     })
+    .option('bios', {
+      type: 'string',
+      requiresArg: true,
+      describe: "start a BIOS: seabios (fetched once), or the image of one for QEMU's PC",
+    })
     .option('demo', { type: 'boolean', default: false, describe: 'boot the embedded demo' })
     .option('memory', {
       type: 'number',
@@ -50,18 +55,23 @@ export const bootOptions = <Given>(args: Argv<Given>) =>
 
 /** @throws UserError for what yargs lets through */
 export function checkBootOptions(options: BootArguments): void {
-  refuseEmpty(options, ['kernel', 'initrd', 'cpu']);
+  refuseEmpty(options, ['kernel', 'initrd', 'bios', 'cpu']);
   refuseConflicts(options);
   checkNumber('--memory', options.memory, { ...MEMORY, whole: true, unit: ' of MiB' });
   findCpuModel(options.cpu);
 }
 
-function refuseConflicts({ file, kernel, initrd, append, system, demo }: BootArguments): void {
-  const sources = { FILE: file, '--kernel': kernel, '--demo': demo || undefined, '--system': system };
+function refuseConflicts({ file, kernel, initrd, append, system, bios, demo }: BootArguments): void {
+  const sources = { FILE: file, '--kernel': kernel, '--demo': demo || undefined, '--system': system, '--bios': bios };
   const given = Object.entries(sources).filter(([, value]) => value !== undefined);
   const [first, second] = given.map(([name]) => name);
-  if (second !== undefined) throw new UserError(`${first} and ${second} both say what to boot: give one of them`);
+  // A BIOS boots FILE if that is an image for a drive: seen later.
+  const together = given.length === 2 && file !== undefined && bios !== undefined;
+  if (second !== undefined && !together)
+    throw new UserError(`${first} and ${second} both say what to boot: give one of them`);
   if (initrd !== undefined && (file ?? kernel) === undefined)
     throw new UserError('--initrd needs a kernel: vetro run bzImage --initrd FILE');
+  if (append !== undefined && bios !== undefined)
+    throw new UserError('--append is for kernels: a BIOS has no command line');
   if (append !== undefined && demo) throw new UserError('--append is for kernels: the demo has no command line');
 }

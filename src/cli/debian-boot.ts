@@ -1,13 +1,9 @@
 /** What `vetro run` boots by default: Debian from the user's cache; without a cache or a network, what there is instead. */
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { UserError } from '../base/errors.ts';
-import { fileProblem, isFileError } from '../host/node/file-problem.ts';
 import type { GuestBoot } from '../index.ts';
 import { assembleDemo } from './demo.ts';
-import { CacheError } from './fetch/cache-folder.ts';
-import { type FetchOptions, type LoadedSystem, loadSystem, type SystemName } from './fetch/debian.ts';
+import { loadSystem, type SystemName } from './fetch/debian.ts';
+import { loadSomewhere } from './fetch/load-somewhere.ts';
 import { createProgress } from './progress.ts';
 
 export interface DebianBootOptions {
@@ -24,7 +20,11 @@ export async function bootDebian(system: SystemName, { commandLine, signal }: De
     process.stderr.write(`vetro: ${line}\n`);
   };
   try {
-    const loaded = await loadSomewhere(system, { onProgress: progress.show, onNotice, signal });
+    const loaded = await loadSomewhere((options) => loadSystem(system, options), {
+      onProgress: progress.show,
+      onNotice,
+      signal,
+    });
     return { ...loaded, commandLine };
   } catch (error) {
     if (!(error instanceof UserError)) throw error;
@@ -35,26 +35,5 @@ export async function bootDebian(system: SystemName, { commandLine, signal }: De
     return { image: assembleDemo() };
   } finally {
     progress.end();
-  }
-}
-
-async function loadSomewhere(system: SystemName, options: FetchOptions): Promise<LoadedSystem> {
-  try {
-    return await loadSystem(system, options);
-  } catch (error) {
-    if (!(error instanceof CacheError)) throw error;
-    options.onNotice?.(`${error.message}; fetching into a temporary folder, for this run only`);
-    return await loadTemporarily(system, options);
-  }
-}
-
-async function loadTemporarily(system: SystemName, options: FetchOptions): Promise<LoadedSystem> {
-  const cacheFolder = await mkdtemp(join(tmpdir(), 'vetro-')).catch((error: unknown) => {
-    throw isFileError(error) ? new CacheError(`no temporary folder in ${tmpdir()}: ${fileProblem(error)}`) : error;
-  });
-  try {
-    return await loadSystem(system, { ...options, cacheFolder });
-  } finally {
-    await rm(cacheFolder, { recursive: true, force: true }).catch(() => {});
   }
 }

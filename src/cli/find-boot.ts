@@ -1,6 +1,7 @@
-/** What `vetro run` boots: a file, a kernel, the demo, or Debian; a file may be an image for a drive. */
+/** What `vetro run` boots: a file, a kernel, a BIOS, the demo, or Debian; a file may be an image for a drive. */
 import { UserError } from '../base/errors.ts';
 import type { GuestBoot } from '../index.ts';
+import { bootBios } from './bios-boot.ts';
 import { bootFile, type DriveBoot, memoryLimit, readKernelFile } from './boot-file.ts';
 import { bootDebian } from './debian-boot.ts';
 import { assembleDemo } from './demo.ts';
@@ -13,8 +14,12 @@ export type BootRequest = BootArguments & { readonly serial?: string };
 
 /** @throws UserError for unusable files; the reason of `stop` if it is aborted */
 export async function findBoot(options: BootRequest, stop: AbortSignal): Promise<GuestBoot | DriveBoot> {
-  const { demo, file, kernel, initrd, append, memory } = options;
+  const { demo, file, bios, kernel, initrd, append, memory } = options;
   if (demo) return { image: assembleDemo() };
+  if (bios !== undefined) {
+    if (file !== undefined) throw new UserError('FILE and --bios both say what to boot: give one of them');
+    return bootBios(bios, stop);
+  }
   const limit = memoryLimit(memory);
   if ([file === '' ? '-' : file, kernel, initrd].filter((path) => path === '-').length > 1)
     throw new UserError('kernel and initrd cannot both be standard input: give one of them as a file');

@@ -1,6 +1,7 @@
 /** What `vetro run` boots, and what is in the guest's drives. */
 import { UserError } from '../base/errors.ts';
 import type { BootDrive, GuestBoot } from '../index.ts';
+import { bootBios, SEABIOS } from './bios-boot.ts';
 import type { DriveBoot } from './boot-file.ts';
 import { findBoot } from './find-boot.ts';
 import { filesOf, type MediaOptions, parseBootOrder, parseMedia } from './media-options.ts';
@@ -26,16 +27,18 @@ const IN_WORDS: Readonly<Record<BootDrive, string>> = {
 export async function findGuest(options: RunArguments, stop: AbortSignal): Promise<FoundGuest> {
   const media = parseMedia(options);
   const order = parseBootOrder(options.boot);
-  const { file, kernel, initrd } = options;
-  const paths = [file, kernel, initrd].filter((path) => path !== undefined);
+  const { file, kernel, initrd, bios } = options;
+  const paths = [file, kernel, initrd, bios === SEABIOS ? undefined : bios].filter((path) => path !== undefined);
   const inputs = [...paths, ...filesOf(media)];
   if (order !== undefined && file === undefined) {
     if (media.disks.length + media.floppies.length === 0 && media.cdrom === undefined)
       throw new UserError('--boot needs drives: give --disk, --cdrom or --floppy');
-    return { boot: { order }, media, inputs };
+    return { boot: await startBy({ bios, order }, stop), media, inputs };
   }
-  const found = await findBoot(options, stop);
+  const found = await findBoot(file === undefined ? options : { ...options, bios: undefined }, stop);
   if (!('drive' in found)) {
+    if (file !== undefined && bios !== undefined)
+      throw new UserError('FILE and --bios both say what to boot: give one of them');
     if (order !== undefined) throw new UserError(`--boot starts from drives, and ${file} is none: give one of them`);
     return { boot: found, media, inputs };
   }
@@ -43,8 +46,14 @@ export async function findGuest(options: RunArguments, stop: AbortSignal): Promi
   const boot = order ?? [drive, ...DRIVES.filter((other) => other !== drive)];
   const withFile = inserted(media, found);
   const taken = `${path} is ${what}; booting ${IN_WORDS[boot[0]]}`;
-  return { boot: { order: boot }, media: withFile, inputs, taken };
+  return { boot: await startBy({ bios, order: boot }, stop), media: withFile, inputs, taken };
 }
+
+/** By our BIOS, or by the one that the user names. */
+const startBy = async (
+  { bios, order }: { readonly bios: string | undefined; readonly order: readonly BootDrive[] },
+  stop: AbortSignal,
+): Promise<GuestBoot> => (bios === undefined ? { order } : { ...(await bootBios(bios, stop)), order });
 
 /** FILE is the first of its kind. @throws UserError */
 function inserted(media: MediaOptions, { drive, path }: DriveBoot): MediaOptions {

@@ -10,6 +10,7 @@ export interface BootArguments {
   initrd?: string;
   append?: string;
   system?: SystemName;
+  bios?: string;
   demo: boolean;
   memory: number;
   cpu: string;

@@ -35,7 +35,7 @@ A serial line cannot tell the guest that the terminal was resized: Ctrl-A s type
 
 export const runCommand = (context: CommandContext): CommandModule<object, RunArguments> => ({
   command: 'run [file]',
-  describe: 'Boot a kernel, a CD, floppy or disk, a flat image, the demo, or by default Debian (fetched once)',
+  describe: 'Boot a kernel, a CD, floppy or disk, a flat image, a BIOS, the demo, or by default Debian (fetched once)',
   builder: (args) =>
     mediaOptions(bootOptions(args))
       .option('engine', {
@@ -89,6 +89,7 @@ export const runCommand = (context: CommandContext): CommandModule<object, RunAr
       })
       .example('$0 run', 'boot Debian to a shell')
       .example('$0 run bzImage --initrd initrd.img', 'boot your own kernel')
+      .example('$0 run --bios seabios', 'start SeaBIOS')
       .example('$0 asm boot.asm -o boot.img && vetro run boot.img', 'boot your own program')
       .epilogue(`${MEDIA_EPILOGUE}\n\n${KEYS}\n\n${EXIT_STATUSES}`),
   handler: async (options) => {

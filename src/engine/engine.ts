@@ -74,6 +74,9 @@ export const COST = {
   CODE_WRITTEN: 60,
   /** RAM was switched on or off. */
   ROUTED: 40,
+  /** An instruction of a region that is translated; a trace, jump or exit of one that is linked. */
+  TRANSLATED: 80,
+  LINKED_PART: 4,
 } as const;
 
 /** The CPU as engines need it. */

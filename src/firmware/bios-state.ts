@@ -1,4 +1,5 @@
 /** What the BIOS keeps outside guest memory, as plain data. */
+import type { DriveKind } from './board.ts';
 import type { Geometry } from './disk/geometry.ts';
 import type { Memo } from './service.ts';
 
@@ -7,8 +8,8 @@ export const powerOnState = () => ({
   calls: [] as WaitingCall[],
   /** Questions asked again and again with nothing done between: how many, and when the last was answered. */
   polls: { count: 0, answeredAt: 0 },
-  /** What INT 19h tries next, and what has come of the drives before; `goesOn`: INT 18h has asked it to. */
-  boot: { next: 0, tried: [] as string[], goesOn: false },
+  /** What INT 19h tries next, and what has come of the drives before; `goesOn`: INT 18h has asked it to; `chosen`: by the user. */
+  boot: { next: 0, tried: [] as string[], goesOn: false, chosen: null as DriveKind | null },
   /** What was started from a CD: El Torito, section 4.0. `geometry` null: no drive is emulated. */
   emulation: null as Emulation | null,
   /** Of each drive with a medium that can be changed: changes that INT 13h has reported. */
@@ -19,6 +20,7 @@ export const powerOnState = () => ({
 
 export interface WaitingCall {
   readonly place: number;
+  readonly service: number;
   readonly memo: Memo | undefined;
   /** Guest time (ns) at which it goes on without an interrupt; null: it does not. */
   readonly wakeAt: number | null;

@@ -19,6 +19,7 @@ import { diskServices } from './disk/disk-services.ts';
 import { Transfers } from './disk/transfers.ts';
 import { keyboardInterrupt } from './keyboard/keyboard-interrupt.ts';
 import { keyboardServices } from './keyboard/keyboard-services.ts';
+import { pciFunction } from './pci-bios.ts';
 import { isPoll, restBefore } from './poll-rest.ts';
 import { powerOnServices } from './post.ts';
 import { serialServices } from './serial.ts';
@@ -26,8 +27,8 @@ import type { Call, Next, Services } from './service.ts';
 import { systemServices } from './system.ts';
 import { videoServices } from './video.ts';
 
-/** Offsets from the first port; see service.asm. A doubleword is written: SS:SP. */
-const PORT = { CALL: 0, GO_ON: 4 } as const;
+/** Offsets from the first port; see service.asm and protected.asm. A doubleword is written: SS:SP, or ESP. */
+const PORT = { CALL: 0, GO_ON: 4, PROTECTED_PCI: 8 } as const;
 const NEXT = { RETURN: 0, HALT: 0xff01 } as const;
 /** Calls that wait at the same time: interrupts within services. A guest that never comes back to them loses the oldest. */
 const MOST_CALLS = 16;
@@ -65,10 +66,12 @@ export class Bios implements PortDevice, Device {
   }
 
   writePort(offset: number, value: number, size: 1 | 2 | 4): void {
-    if (size !== 4 || (offset !== PORT.CALL && offset !== PORT.GO_ON)) return;
+    if (size !== 4) return;
+    if (offset === PORT.PROTECTED_PCI) return this.#servePci(value);
+    if (offset !== PORT.CALL && offset !== PORT.GO_ON) return;
     const place = (value >>> 16) * 16 + (value & 0xffff);
     const frame = readFrame(this.#board.memory, place);
-    const waiting = offset === PORT.GO_ON ? this.state.calls.find((call) => call.place === place) : undefined;
+    const waiting = offset === PORT.GO_ON ? this.#waiting(place, frame.service) : undefined;
     const call: Call = { frame, place, memo: waiting?.memo };
     if (waiting === undefined) this.#transfers.forget(place);
     const next = this.#serve(call, { isNew: waiting === undefined });
@@ -90,6 +93,17 @@ export class Bios implements PortDevice, Device {
     }
   }
 
+  #servePci(place: number): void {
+    const frame = readFrame(this.#board.memory, place);
+    pciFunction(this.#board, frame);
+    frame.store();
+  }
+
+  /** A frame is the guest's: what it says that waits need not be what does. */
+  #waiting(place: number, service: number): WaitingCall | undefined {
+    return this.state.calls.find((call) => call.place === place && call.service === service);
+  }
+
   #serve(call: Call, { isNew }: { isNew: boolean }): Next {
     const { clock } = this.#board;
     const { polls } = this.state;
@@ -107,14 +121,14 @@ export class Bios implements PortDevice, Device {
   }
 
   /** Keeps what a call that goes on will need. */
-  #keep({ place, memo }: Call, next: Next): void {
+  #keep({ frame, place, memo }: Call, next: Next): void {
     const { calls } = this.state;
     this.#forget(place);
     const before = calls.findIndex((call) => call.place === place);
     if (before >= 0) calls.splice(before, 1);
     if (next === undefined) return this.#transfers.forget(place);
     const sleeps = typeof next === 'object' && 'sleepUntil' in next;
-    const call: WaitingCall = { place, memo, wakeAt: sleeps ? next.sleepUntil : null };
+    const call: WaitingCall = { place, service: frame.service, memo, wakeAt: sleeps ? next.sleepUntil : null };
     calls.push(call);
     this.#setAlarm(call);
     if (calls.length <= MOST_CALLS) return;

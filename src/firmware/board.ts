@@ -40,6 +40,8 @@ export interface Board {
   readonly wake: () => void;
   /** Kinds of drives, the first to be tried first. */
   readonly bootOrder: readonly DriveKind[];
+  /** How long a key is waited for that brings up the boot menu, in ms of guest time. */
+  readonly menuWait: number;
   /** Nothing could be booted: a line for each drive that was tried. */
   readonly onNothingToBoot: (tried: readonly string[]) => void;
 }

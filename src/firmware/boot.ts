@@ -5,6 +5,7 @@
 import { BDA, BiosData } from './bios-data.ts';
 import type { BiosState } from './bios-state.ts';
 import type { Board, DriveKind } from './board.ts';
+import { BootMenu, DRIVE_NAMES } from './boot-menu.ts';
 import { type CallFrame, FLAG } from './call-frame.ts';
 import { BOOT_RECORD_SECTOR, catalogBlock, emulatedGeometry, initialEntry, MEDIA } from './disk/el-torito.ts';
 import type { Transfers } from './disk/transfers.ts';
@@ -17,27 +18,28 @@ import { TextScreen } from './text-screen.ts';
 const BOOT_ADDRESS = 0x7c00;
 const SECTOR = 512;
 const SIGNATURE = 0xaa55;
-const NAMES: Readonly<Record<DriveKind, string>> = { floppy: 'Floppy', disk: 'Hard disk', cd: 'CD' };
 /** What is loaded ends below the extended BIOS data area. */
 const END_OF_MEMORY = 0x9_fc00;
 
 export function bootServices(board: Board, state: BiosState, transfers: Transfers): Services {
   const { boot } = state;
   const screen = new TextScreen(board);
-  // The first drive of each kind, as PCs do.
-  const candidates = board.bootOrder;
+  const menu = new BootMenu(board, screen);
+  /** The first drive of each kind, as PCs do; what the user has chosen comes before all others. */
+  const candidates = () =>
+    boot.chosen === null ? board.bootOrder : [boot.chosen, ...board.bootOrder.filter((kind) => kind !== boot.chosen)];
 
   const refuse = (call: Call, kind: DriveKind, reason: string): Next => {
-    boot.tried.push(`${NAMES[kind]}: ${reason}`);
+    boot.tried.push(`${DRIVE_NAMES[kind]}: ${reason}`);
     screen.print(`${reason}\r\n`);
     return tryNext(call);
   };
 
   function tryNext(call: Call): Next {
-    const kind = candidates[boot.next];
+    const kind = candidates()[boot.next];
     if (kind === undefined) return giveUp(call);
     boot.next++;
-    screen.print(`${NAMES[kind]}: `);
+    screen.print(`${DRIVE_NAMES[kind]}: `);
     const medium = board.drives[kind][0]?.medium;
     if (board.drives[kind].length === 0) return refuse(call, kind, 'there is none');
     if (medium === undefined) return refuse(call, kind, 'the drive is empty');
@@ -100,6 +102,11 @@ export function bootServices(board: Board, state: BiosState, transfers: Transfer
         boot.tried = [];
       }
       boot.goesOn = false;
+    }
+    if (memo === undefined || memo.menu !== undefined) {
+      const next = boot.next > 0 ? undefined : menu.ask(call, board.bootOrder, (kind) => (boot.chosen = kind));
+      if (next !== undefined) return next;
+      call.memo = undefined;
       return tryNext(call);
     }
     const result = transfers.result(call);

@@ -16,9 +16,10 @@ const QUESTIONS: ReadonlyMap<number, readonly number[]> = new Map<number, readon
 const INTERRUPTS: readonly number[] = [SERVICE.TIMER_INTERRUPT, SERVICE.KEYBOARD_INTERRUPT, SERVICE.CLOCK_INTERRUPT];
 /** Guest time between two questions within which little can be done, in ns: 10,000 instructions or so. */
 const MOST_BETWEEN = 40_000;
-/** Questions that are answered at once; the rests after them, in ns, and as multiples of the time since the last. */
+/** Questions that are answered at once; the rests after them, which grow, in ns, and as multiples of the time since the last. */
 const FREE = 32;
 const REST_STEP = 10_000;
+const LEAST_REST = 100_000;
 const LONGEST_REST = 1_000_000;
 const MOST_COUNTED = FREE + LONGEST_REST / REST_STEP;
 const LARGEST_SHARE = 10;
@@ -33,5 +34,6 @@ export function restBefore(frame: CallFrame, polls: BiosState['polls'], now: num
   polls.count = again ? Math.min(polls.count + 1, MOST_COUNTED) : 0;
   if (polls.count <= FREE) return undefined;
   // Who does do something is slowed down by so much and no more.
-  return { sleepUntil: now + Math.min((polls.count - FREE) * REST_STEP, LONGEST_REST, between * LARGEST_SHARE) };
+  const fair = Math.max(between * LARGEST_SHARE, LEAST_REST);
+  return { sleepUntil: now + Math.min((polls.count - FREE) * REST_STEP, LONGEST_REST, fair) };
 }

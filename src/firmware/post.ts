@@ -8,10 +8,12 @@ import { BDA, BiosData } from './bios-data.ts';
 import { type Board, readCmos, writeCmos } from './board.ts';
 import { setUpChips } from './chips.ts';
 import { floppyType, SECTOR_SIZE, translatedGeometry } from './disk/geometry.ts';
+import { setUpPci } from './pci-setup.ts';
 import { ROM_SEGMENT } from './rom.ts';
 import { ROM_LABELS } from './rom-image.ts';
 import { SERVICE, type Services } from './service.ts';
 import { shadowRom } from './shadow.ts';
+import { writeSystemTables } from './system-tables.ts';
 import { TextScreen } from './text-screen.ts';
 import { interruptTable } from './vectors.ts';
 
@@ -48,7 +50,11 @@ export function powerOnServices(board: Board): Services {
   return {
     [SERVICE.POWER_ON]: () => {
       setUpChips(board);
-      shadowRom(board, () => describeDisks(board));
+      setUpPci(board.ports);
+      shadowRom(board, () => {
+        describeDisks(board);
+        writeSystemTables(board);
+      });
       setUpDataAreas(board);
       rememberInCmos(board);
       const screen = new TextScreen(board);

@@ -9,6 +9,8 @@ const CURSOR_OFF = 0x20;
 const PAGES = 8;
 const BLANK = 0x20;
 const NORMAL = 0x07;
+/** What the data area may say of the screen, whoever has written there. */
+const [LEAST_COLUMNS, USUAL_COLUMNS, MOST_COLUMNS, MOST_ROWS] = [20, 80, 132, 64];
 
 export interface Place {
   readonly page: number;
@@ -37,10 +39,11 @@ export class TextScreen {
   }
 
   get columns(): number {
-    return Math.min(Math.max(this.#bda.word(BDA.COLUMNS), 1), 256);
+    const columns = this.#bda.word(BDA.COLUMNS);
+    return columns >= LEAST_COLUMNS && columns <= MOST_COLUMNS ? columns : USUAL_COLUMNS;
   }
   get rows(): number {
-    return this.#bda.byte(BDA.LAST_ROW) + 1;
+    return Math.min(this.#bda.byte(BDA.LAST_ROW) + 1, MOST_ROWS);
   }
   get activePage(): number {
     return this.#bda.byte(BDA.ACTIVE_PAGE) % PAGES;

@@ -14,6 +14,8 @@ import { TextScreen } from './text-screen.ts';
 import { setPalette } from './video-palette.ts';
 
 const KEEP_CONTENTS = 0x80;
+/** More than any screen holds. */
+const LONGEST_STRING = 8192;
 /** VGA with an analog color display. */
 const DISPLAY_CODE = 0x08;
 /** Bits of the video control byte. */
@@ -145,7 +147,7 @@ function writeString(frame: CallFrame, screen: TextScreen, { memory }: Board): v
   const [moves, withAttributes] = [bit(frame.al, 0), bit(frame.al, 1)];
   const page = frame.bh;
   const before = screen.cursorOf(page);
-  const count = frame.cx;
+  const count = Math.min(frame.cx, LONGEST_STRING);
   const bytes = memory.copyOut(realAddress(frame.es, frame.bp), withAttributes ? 2 * count : count);
   screen.moveCursor({ page, row: frame.dh, column: frame.dl });
   for (let index = 0; index < count; index++) {

@@ -1,5 +1,6 @@
 /** Checks what a guest is asked for: whatever the types said, nothing wrong gets further than here. */
 import {
+  checkBoolean,
   checkBytes,
   checkChoice,
   checkNumber,
@@ -34,8 +35,24 @@ const OPTIONS = [
   ...(['weight', 'clock', 'onTripleFault', 'onReset', 'onNothingToBoot'] as const),
   ...(['disks', 'cdrom', 'floppy', 'floppies'] as const),
 ];
-const BOOT_OPTIONS = ['kernel', 'initrd', 'commandLine', 'image', 'order'] as const;
+const BOOT_OPTIONS = [
+  'kernel',
+  'initrd',
+  'commandLine',
+  'image',
+  'bios',
+  'videoBios',
+  'serialConsole',
+  'order',
+] as const;
 const BOOT_DRIVES = ['floppy', 'disk', 'cdrom'] as const;
+/** What can be booted, and what goes with it. */
+const BOOT_SOURCES = {
+  kernel: { called: 'a kernel', with: ['initrd', 'commandLine'] },
+  image: { called: 'an image', with: [] },
+  bios: { called: 'a bios', with: ['videoBios', 'serialConsole', 'order'] },
+} as const;
+type BootSource = keyof typeof BOOT_SOURCES | 'order';
 
 /** @throws UserError that names the option */
 export function checkGuestOptions(options: unknown): CheckedGuestOptions {
@@ -81,32 +98,54 @@ function checkName(value: unknown): string {
 }
 
 function checkBoot(value: unknown): GuestBoot {
-  if (value === undefined) throw new UserError('boot is missing: give { kernel, initrd, commandLine } or { image }');
-  const { order, ...others } = checkOptions('boot', value, BOOT_OPTIONS);
-  const { kernel, initrd, commandLine, image } = others;
-  if (order !== undefined) return { order: checkOrder(order, others) };
-  if ((kernel === undefined) === (image === undefined)) {
-    throw new UserError(
-      `boot needs either a kernel or an image, ${kernel === undefined ? 'and has none' : 'not both'}`,
-    );
+  if (value === undefined)
+    throw new UserError('boot is missing: give { kernel, initrd, commandLine }, { image } or { bios }');
+  const given = checkOptions('boot', value, BOOT_OPTIONS);
+  const source = checkSource(given);
+  const { kernel, initrd, commandLine, image, bios, videoBios, serialConsole, order } = given;
+  switch (source) {
+    case 'order':
+      return { order: checkOrder(order) };
+    case 'image':
+      return { image: checkContent('boot.image', image) };
+    case 'bios':
+      return {
+        bios: checkContent('boot.bios', bios),
+        videoBios: videoBios === undefined ? undefined : checkContent('boot.videoBios', videoBios),
+        serialConsole: serialConsole === undefined ? false : checkBoolean('boot.serialConsole', serialConsole),
+        order: order === undefined ? undefined : checkOrder(order),
+      };
+    case 'kernel':
+      return {
+        kernel: checkBytes('boot.kernel', kernel), // of an empty one it is said that it is no kernel
+        initrd: initrd === undefined ? undefined : checkContent('boot.initrd', initrd),
+        commandLine: commandLine === undefined ? '' : checkCommandLine(commandLine),
+      };
   }
-  if (image !== undefined) {
-    for (const [name, other] of Object.entries({ initrd, commandLine })) {
-      if (other !== undefined) throw new UserError(`boot.${name} goes with a kernel, not with an image`);
-    }
-    return { image: checkContent('boot.image', image) };
-  }
-  return {
-    kernel: checkBytes('boot.kernel', kernel), // of an empty one it is said that it is no kernel
-    initrd: initrd === undefined ? undefined : checkContent('boot.initrd', initrd),
-    commandLine: commandLine === undefined ? '' : checkCommandLine(commandLine),
-  };
 }
 
-/** @param others options of `boot` that say something else */
-function checkOrder(value: unknown, others: Readonly<Record<string, unknown>>): readonly BootDrive[] {
-  const other = Object.keys(others).find((name) => others[name] !== undefined);
-  if (other !== undefined) throw new UserError(`boot.order and boot.${other} exclude each other: give one of them`);
+/** The one source that is given, and nothing that goes with another. */
+function checkSource(given: Readonly<Partial<Record<(typeof BOOT_OPTIONS)[number], unknown>>>): BootSource {
+  const sources = (Object.keys(BOOT_SOURCES) as (keyof typeof BOOT_SOURCES)[]).filter(
+    (name) => given[name] !== undefined,
+  );
+  // By our own BIOS.
+  if (sources.length === 0 && given.order !== undefined) return 'order';
+  const [source, second] = sources;
+  if (source === undefined || second !== undefined) {
+    const found = source === undefined ? 'and has none' : 'not both';
+    throw new UserError(`boot needs either a kernel, an image or a bios, ${found}`);
+  }
+  for (const [owner, { called, with: companions }] of Object.entries(BOOT_SOURCES)) {
+    if (owner === source) continue;
+    const stray = companions.find((name) => given[name] !== undefined);
+    if (stray !== undefined)
+      throw new UserError(`boot.${stray} goes with ${called}, not with ${BOOT_SOURCES[source].called}`);
+  }
+  return source;
+}
+
+function checkOrder(value: unknown): readonly BootDrive[] {
   if (!Array.isArray(value) || value.length === 0)
     throw new UserError(`boot.order must be an array of ${BOOT_DRIVES.join(', ')}, not ${shown(value)}`);
   return Array.from(value, (drive, index) => checkChoice(`boot.order[${index}]`, drive, BOOT_DRIVES));

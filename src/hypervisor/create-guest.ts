@@ -1,6 +1,6 @@
 /** From checked options to a machine: boot image, drives, PC. */
 import { UserError } from '../base/errors.ts';
-import type { BiosBoot, BootImage } from '../machine/boot.ts';
+import type { BiosBoot, BootImage, RomBoot } from '../machine/boot.ts';
 import type { ImageStore } from '../machine/image-store.ts';
 import { linuxBoot } from '../machine/linux-boot.ts';
 import { Pc, type PcOptions, type SharedCode } from '../machine/pc.ts';
@@ -59,17 +59,14 @@ const BOOT_KINDS: Readonly<Record<BootDrive, 'floppy' | 'disk' | 'cd'>> = {
   cdrom: 'cd',
 };
 
-function bootOf(boot: GuestBoot, { memoryBytes, cpu, images, media }: BootParts): BootImage | BiosBoot {
-  if ('order' in boot) {
-    const { disks = [], cdrom, floppies = [] } = media ?? {};
-    return {
-      bios: {
-        drives: { disk: disks.map((medium) => ({ medium })), cd: cdrom ? [cdrom] : [], floppy: floppies },
-        order: boot.order.map((kind) => BOOT_KINDS[kind]),
-        onNothingToBoot: (tried) => media?.nothingToBoot(tried),
-      },
-    };
+function bootOf(boot: GuestBoot, { memoryBytes, cpu, images, media }: BootParts): BootImage | BiosBoot | RomBoot {
+  const order = 'order' in boot ? boot.order?.map((kind) => BOOT_KINDS[kind]) : undefined;
+  if ('bios' in boot) {
+    const { bios, videoBios, serialConsole } = boot;
+    return { rom: { image: bios, videoBios: videoBios?.slice(), serialConsole, order } };
   }
+  if ('order' in boot)
+    return { bios: { floppies: media?.floppies, order, onNothingToBoot: (tried) => media?.nothingToBoot(tried) } };
   if ('kernel' in boot) {
     const { kernel, initrd, commandLine = '' } = boot;
     return linuxBoot({ kernel, initrd, commandLine, memoryBytes, cpu, images });

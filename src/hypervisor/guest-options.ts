@@ -31,7 +31,10 @@ export interface GuestSettings {
 
 export type BootDrive = 'floppy' | 'disk' | 'cdrom';
 
-/** What a guest starts from: a Linux kernel, or bytes (both are copied: change yours as you like); or, by the BIOS, a drive. */
+/**
+ * What a guest starts from: a Linux kernel, bytes, or a BIOS (all are copied: change yours as you like); or, by our own
+ * BIOS, a drive.
+ */
 export type GuestBoot =
   | {
       /** A bzImage, boot protocol 2.06 or newer. */
@@ -43,6 +46,16 @@ export type GuestBoot =
   | {
       /** Loaded at 0000:7C00 and started there in real-address mode, as a boot sector is; at most up to 9FC00h. */
       readonly image: Uint8Array;
+    }
+  | {
+      /** The ROM of a BIOS that is made for QEMU's PC, as SeaBIOS is: 64, 128, 192 or 256 KiB. It finds the drives itself. */
+      readonly bios: Uint8Array;
+      /** The ROM of a video BIOS for a plain VGA. Without one, nothing of what the BIOS says is on the screen. */
+      readonly videoBios?: Uint8Array | undefined;
+      /** SeaBIOS shows its text on the serial port, too, and takes keys from there. Default: false. */
+      readonly serialConsole?: boolean | undefined;
+      /** Kinds of drives, the first to be tried first. Default: floppy, disk, CD. */
+      readonly order?: readonly BootDrive[] | undefined;
     }
   | {
       /** Kinds of drives, of each the first; the first that holds something to boot is booted. */

@@ -28,7 +28,7 @@ export interface FirmwareChips {
 /** `memoryBytes`: RAM of the guest. */
 export function leaveAsFirmware({ port92, rtc, pci, dma, floppy }: FirmwareChips, memoryBytes: number): void {
   port92.writePort(0, FAST_A20);
-  writeMemorySize(rtc, memoryBytes);
+  describeMemory(rtc, memoryBytes);
   describeFloppies(rtc, floppy.drives);
   cascadeDma(dma);
   for (const [index, value] of ALL_SHADOWED.entries())
@@ -40,7 +40,8 @@ export function leaveAsFirmware({ port92, rtc, pci, dma, floppy }: FirmwareChips
   writeIde(CONFIG.COMMAND, COMMAND.IO | COMMAND.BUS_MASTER, 2);
 }
 
-function writeMemorySize(rtc: Rtc146818, bytes: number): void {
+/** CMOS: how much there is. */
+export function describeMemory(rtc: Rtc146818, bytes: number): void {
   const writeWord = (register: number, value: number): void => {
     rtc.writeCmos(register, value & 0xff);
     rtc.writeCmos(register + 1, value >>> 8);

@@ -3,16 +3,23 @@ import type { PortBus } from '../bus/port-bus.ts';
 import { CS } from '../cpu/segmentation.ts';
 import type { Processor } from '../engine/processor.ts';
 import { Bios } from '../firmware/bios.ts';
+import type { Drives } from '../firmware/board.ts';
 import { ROM_SEGMENT, romImage } from '../firmware/rom.ts';
 import { ROM_LABELS } from '../firmware/rom-image.ts';
 import type { BiosBoot } from './boot.ts';
 import { BusMemory, CallerMemory } from './firmware-memory.ts';
-import { MEMORY, PORTS } from './pc-map.ts';
+import { MEMORY, PORTS, USUAL_BOOT_ORDER } from './pc-map.ts';
 
-const USUAL_ORDER = ['floppy', 'disk', 'cd'] as const;
+/** `ide`: drives on the cables. */
+interface BoardParts {
+  readonly processor: Processor;
+  readonly ports: PortBus;
+  readonly ide: Pick<Drives, 'disk' | 'cd'>;
+}
 
-export function installBios(options: BiosBoot['bios'] & { processor: Processor; ports: PortBus }): Bios {
-  const { processor, ports, drives, order = USUAL_ORDER } = options;
+export function installBios(options: BiosBoot['bios'] & BoardParts): Bios {
+  const { processor, ports, order = USUAL_BOOT_ORDER } = options;
+  const drives = options.drives ?? { floppy: options.floppies ?? [], ...options.ide };
   const { memory, clock } = processor;
   const physical = new BusMemory(memory);
   const bios = new Bios({
@@ -27,6 +34,7 @@ export function installBios(options: BiosBoot['bios'] & { processor: Processor; 
     },
     drives,
     bootOrder: order,
+    menuWait: options.menuWait ?? 0,
     onNothingToBoot: (tried) => options.onNothingToBoot?.(tried),
   });
   const rom = romImage();

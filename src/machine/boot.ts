@@ -1,5 +1,5 @@
-/** What a guest starts from: bytes in memory and the state of the processor, as a boot loader would leave them; or the BIOS. */
-import type { DriveKind, Drives } from '../firmware/board.ts';
+/** What a guest starts from: bytes in memory and the state of the processor, as a boot loader would leave them; or a BIOS. */
+import type { Drive, DriveKind, Drives } from '../firmware/board.ts';
 
 export interface BootImage {
   /** What is written to memory, in order. */
@@ -7,14 +7,33 @@ export interface BootImage {
   readonly entry: EntryState;
 }
 
-/** Started by the BIOS, from what is in its drives. */
+/** Started by our BIOS, from what is in its drives. */
 export interface BiosBoot {
   readonly bios: {
-    readonly drives: Drives;
+    /** Diskette drives. Default: none. */
+    readonly floppies?: readonly Drive[] | undefined;
+    /** All drives as the BIOS sees them. Default: the diskette drives, and what is on the IDE cables. */
+    readonly drives?: Drives | undefined;
     /** Default: floppy, disk, CD. */
     readonly order?: readonly DriveKind[] | undefined;
+    /** Guest time, in ms, in which F12 is waited for that brings up a menu. Default 0: it must have been struck before. */
+    readonly menuWait?: number | undefined;
     /** Nothing could be booted: a line for each drive that was tried. */
     readonly onNothingToBoot?: ((tried: readonly string[]) => void) | undefined;
+  };
+}
+
+/** Started by a BIOS that is made for QEMU's PC, as SeaBIOS is, and finds the drives by itself. */
+export interface RomBoot {
+  readonly rom: {
+    /** Its ROM: 64, 128, 192 or 256 KiB, which end at 4 GiB; at most the last 128 KiB are also below 1 MiB. */
+    readonly image: Uint8Array;
+    /** The ROM of a video BIOS for the text adapter. Without one, nothing of what the BIOS says is on the screen. */
+    readonly videoBios?: Uint8Array | undefined;
+    /** Default: floppy, disk, CD. */
+    readonly order?: readonly DriveKind[] | undefined;
+    /** The BIOS shows its text on COM1, too, and takes keys from there. */
+    readonly serialConsole?: boolean | undefined;
   };
 }
 

@@ -5,6 +5,8 @@ import type { Medium } from '../bus/medium.ts';
 import { AtaDisk } from '../devices/ide/ata-disk.ts';
 import { AtapiCdrom } from '../devices/ide/atapi-cdrom.ts';
 import type { IdeDrive } from '../devices/ide/ide-drive.ts';
+import type { Drive, Drives } from '../firmware/board.ts';
+import { PCI } from './pc-map.ts';
 
 export interface IdeMedia {
   /** Of 512-byte sectors; up to four, or three beside a CD-ROM drive. */
@@ -19,10 +21,13 @@ type Cable = readonly [IdeDrive | undefined, IdeDrive | undefined];
 export interface IdeDrives {
   readonly cables: readonly [Cable, Cable];
   readonly cdrom: AtapiCdrom | undefined;
+  /** The same drives, with their media, as the BIOS reaches them. */
+  readonly forBios: Pick<Drives, 'disk' | 'cd'>;
 }
 
 const PLACES = 4;
 const CDROM_PLACE = 2;
+const IDE = { pciDevice: PCI.IDE.device, pciFunction: PCI.IDE.function };
 
 /** @throws UserError for more disks than there are places, or a disk without a sector */
 export function createIdeDrives(clock: VirtualClock, { disks = [], cdrom: disc, onHostError }: IdeMedia): IdeDrives {
@@ -50,5 +55,27 @@ export function createIdeDrives(clock: VirtualClock, { disks = [], cdrom: disc, 
       [third, fourth],
     ],
     cdrom,
+    forBios: {
+      disk: disks.map((medium, index) => {
+        const place = cdrom !== undefined && index >= CDROM_PLACE ? index + 1 : index;
+        return { medium, ata: { ...IDE, channel: place >> 1, device: place & 1 } };
+      }),
+      cd: cdrom === undefined ? [] : [discDrive(cdrom)],
+    },
+  };
+}
+
+/** Its medium is what is in the drive whenever somebody looks. */
+function discDrive(cdrom: AtapiCdrom): Drive {
+  const seen = { medium: cdrom.disc, changes: 0 };
+  return {
+    get medium() {
+      return cdrom.disc;
+    },
+    get changes() {
+      if (seen.medium !== cdrom.disc) seen.changes++;
+      seen.medium = cdrom.disc;
+      return seen.changes;
+    },
   };
 }

@@ -5,6 +5,9 @@ import type { PortRange } from '../bus/port-bus.ts';
 const KIB = 1024;
 const MIB = 1024 * KIB;
 
+/** Kinds of drives, the first to be tried first. */
+export const USUAL_BOOT_ORDER = ['floppy', 'disk', 'cd'] as const;
+
 /** Physical memory: [first byte, length]. RAM fills the rest, from 0 to the guest's size. */
 export const MEMORY = {
   /** Conventional memory: where the BIOS data of a real PC would end. */
@@ -18,6 +21,8 @@ export const MEMORY = {
   /** Where adapters have their ROMs, and RAM that can take the place of these. */
   ADAPTER_ROMS: [0xc_0000, 192 * KIB],
   BIOS: [0xf_0000, 64 * KIB],
+  /** The same end, for a BIOS that is larger. */
+  LARGE_BIOS: [0xe_0000, 128 * KIB],
   EXTENDED: [MIB, 0],
   /** The BIOS again, where the processor starts. */
   RESET_ROM: [0xffff_0000, 64 * KIB],
@@ -64,8 +69,9 @@ export const PORTS = {
   COM1: [0x3f8, 8],
   BIOS_DEBUG: [0x402, 1],
   ELCR: [0x4d0, 2],
-  /** Ours: where the BIOS's ROM calls what it does (`roms/bios/service.asm`). */
-  FIRMWARE: [0xce0, 8],
+  FW_CFG: [0x510, 12],
+  /** Ours: where the BIOS's ROM calls what it does (`roms/bios`). */
+  FIRMWARE: [0xce0, 12],
   PCI_CONFIG: [0xcf8, 8],
   GENERAL_PURPOSE_EVENTS: [0xafe0, 4],
 } as const satisfies Record<string, PortRange>;

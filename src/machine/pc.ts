@@ -38,11 +38,12 @@ import {
 } from '../engine/code-space.ts';
 import type { EngineName } from '../engine/engine-name.ts';
 import { Processor, type RunResult } from '../engine/processor.ts';
+import type { Bios } from '../firmware/bios.ts';
 import { GuestMemory } from '../memory/guest-memory.ts';
 import { Pool } from '../memory/pool.ts';
 import { type FirmwareChips, leaveAsFirmware } from './after-firmware.ts';
 import { installBios } from './bios.ts';
-import type { BiosBoot, BootImage, EntryState } from './boot.ts';
+import type { BiosBoot, BootImage, EntryState, RomBoot } from './boot.ts';
 import { enterBootImage } from './entry.ts';
 import { guestDma } from './guest-dma.ts';
 import { createIdeDrives, type IdeMedia } from './ide-drives.ts';
@@ -55,6 +56,7 @@ import { OutputChannel } from './output-channel.ts';
 import { ISA_DRQ, ISA_IRQ, MEMORY, PCI, PORTS, SHADOW_SEGMENTS, SYSTEM_CONTROL_IRQ } from './pc-map.ts';
 import { checkAddress, checkLength, probeBytes, probeLinear } from './probe-memory.ts';
 import { readRegisters } from './read-registers.ts';
+import { installRom } from './rom-firmware.ts';
 import { hashState } from './state-hash.ts';
 
 export type { EngineName } from '../engine/engine-name.ts';
@@ -78,7 +80,7 @@ export interface PcOptions extends IdeMedia {
   readonly cpu: string;
   readonly engine: EngineName;
   /** What it starts from, again after every reset. */
-  readonly boot: BootImage | BiosBoot;
+  readonly boot: BootImage | BiosBoot | RomBoot;
   /** What the real-time clock shows at power-on, in ms since 1970 (UTC). */
   readonly powerOnTime: number;
   /** Guest time that an instruction takes, in ns, until it is corrected. Default: the processor's. */
@@ -87,8 +89,6 @@ export interface PcOptions extends IdeMedia {
   readonly code?: SharedCode | undefined;
   /** Drives A and B, empty or with a disk in them. Default: none. */
   readonly floppies?: FloppyDrives | undefined;
-  /** One line when the host fails to read or write a disk; what the guest makes of the error is its business. */
-  readonly onHostError?: ((line: string) => void) | undefined;
 }
 
 /** Why a run is cut short from inside. */
@@ -110,6 +110,8 @@ export class Pc implements Machine {
   readonly vga: VgaText;
   /** The CD-ROM drive, if there is one: discs are put in and taken out there. */
   readonly cdrom: AtapiCdrom | undefined;
+  /** Undefined in a machine that is booted without. */
+  readonly bios: Bios | undefined;
   /** PCI bus 0. */
   readonly pci: PciBus;
   /** Disks can be inserted and ejected between runs. */
@@ -265,12 +267,15 @@ export class Pc implements Machine {
     this.keyboard = keyboard;
     this.vga = vga;
     this.floppy = floppy;
+    this.bios =
+      'bios' in boot ? installBios({ processor: this.processor, ports, ide: drives.forBios, ...boot.bios }) : undefined;
     this.#devices = [
       ...[pic.primary, pic.secondary, pit, rtc, uart, i8042, keyboard, vga],
       ...[port61, port92, coprocessorError, postCode, dma.lower, dma.upper, dma.pages, floppy],
       ...[configMechanism, hostBridge, isaBridge, power, ide],
       ...[...ide.parts, ...drives.cables.flat().filter((drive) => drive !== undefined)],
-      ...('bios' in boot ? [installBios({ processor: this.processor, ports, ...boot.bios })] : []),
+      ...(this.bios ? [this.bios] : []),
+      ...('rom' in boot ? [installRom(boot.rom, { clock, ports, memory: this.memory, rtc, drives, floppy })] : []),
     ];
     this.#bootUp();
   }

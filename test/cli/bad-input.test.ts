@@ -51,6 +51,7 @@ beforeAll(async () => {
   writeFileSync(file('System.map'), 'c0001000 T start\n');
   writeFileSync(file('flat256'), new Uint8Array(256).fill(0x90));
   writeFileSync(file('flat'), new Uint8Array(2 ** 20).fill(0x90));
+  writeFileSync(file('blank'), new Uint8Array(2 ** 17).fill(0xff));
   writeFileSync(file('unreadable'), 'secret');
   chmodSync(file('unreadable'), 0);
   writeFileSync(file('sparse'), '');
@@ -121,14 +122,14 @@ const COMMANDS: readonly Row[] = [
 
 // biome-ignore format: one case a line
 const VALUES: readonly Row[] = [
-  ...['kernel', 'initrd', 'append', 'system', 'memory', 'cpu', 'engine', 'clock', 'serial', 'count', 'weight', 'profile', 'profile-interval', 'symbols'].map(
+  ...['kernel', 'initrd', 'append', 'system', 'bios', 'memory', 'cpu', 'engine', 'clock', 'serial', 'count', 'weight', 'profile', 'profile-interval', 'symbols'].map(
     (name): Row => [`--${name} without its value`, `run --${name}`, new RegExp(`^--${name} needs a value; see vetro run --help$`)],
   ),
   ['an option where a value should be', 'run --append --memory 64', /^--append needs a value/],
   ['asm --output without its value', 'asm @/good.asm --output', /^--(o|output) needs a value|^-o needs a value/],
   ['disasm --hex without its value', 'disasm --hex', /^--hex needs a value/],
   ['disasm --origin without its value', 'disasm @/text --origin', /^--origin needs a value/],
-  ...['kernel', 'initrd', 'append', 'system', 'memory', 'cpu', 'serial', 'count'].map(
+  ...['kernel', 'initrd', 'append', 'system', 'bios', 'memory', 'cpu', 'serial', 'count'].map(
     (name): Row => [`--${name} given twice`, `run --${name} debian-686 --${name} debian-686`, new RegExp(`^--${name} is given twice: give it once$`)],
   ),
   ['--engine given twice', 'run --engine reference --engine interpreter', /^--engine is given twice/],
@@ -213,6 +214,17 @@ const NUMBERS: readonly Row[] = [
 // biome-ignore format: one case a line
 const CONFLICTS: readonly Row[] = [
   ['two kernels', 'run @/bzImage --kernel @/bzImage', /^FILE and --kernel both say what to boot: give one of them$/],
+  ['a BIOS and a file', 'run @/bzImage --bios seabios', /^FILE and --bios both say what to boot: give one of them$/],
+  ['a BIOS and a system', 'run --bios @/blank --system debian-686', /^--system and --bios both say what to boot/],
+  ['a BIOS and an initrd', 'run --bios @/blank --initrd @/initrd', /^--initrd needs a kernel/],
+  ['a BIOS and a command line', 'run --bios @/blank --append x', /^--append is for kernels: a BIOS has no command line$/],
+  ['an empty --bios', ['run', '--bios', ''], /^--bios is empty: give it a value or leave it out$/],
+  ['a BIOS that is not there', 'run --bios @/missing', /^cannot read the BIOS .*\/missing: no such file$/],
+  ['an empty BIOS', 'run --bios @/empty', /\/empty has 0 bytes: the image of a BIOS has 64, 128, 192 or 256 KiB$/],
+  ['a BIOS of another size', 'run --bios @/text', /\/text has 1900 bytes: the image of a BIOS has 64, 128, 192 or 256 KiB$/],
+  ['a BIOS that is too large', 'run --bios @/flat', /\/flat.* it has 1 MiB, and a BIOS has at most 256 KiB$/],
+  ['a BIOS without code', 'run --bios @/blank', /\/blank is no BIOS: there is no code in its last 16 bytes, where a PC starts$/],
+  ['a folder as BIOS', 'run --bios @/folder', /^cannot read the BIOS .*\/folder: it is a directory; give a regular file$/],
   ['a file and the demo', 'run @/bzImage --demo', /^FILE and --demo both say what to boot/],
   ['a kernel and the demo', 'run --kernel @/bzImage --demo', /^--kernel and --demo both say what to boot/],
   ['a kernel and a system', 'run --kernel @/bzImage --system debian-686', /^--kernel and --system both say what to boot/],

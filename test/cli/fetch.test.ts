@@ -15,7 +15,8 @@ import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { UserError } from '../../src/base/errors.ts';
 import { CacheError, defaultCacheFolder, removeLeftovers, workInCache } from '../../src/cli/fetch/cache-folder.ts';
-import { type FetchOptions, fetchSystem, loadSystem } from '../../src/cli/fetch/debian.ts';
+import { fetchSystem, loadSystem } from '../../src/cli/fetch/debian.ts';
+import type { FetchOptions } from '../../src/cli/fetch/fetched-files.ts';
 import { parseDependencies } from '../../src/host/node/apt.ts';
 import { buildVetro, type Vetro } from '../support/run-vetro.ts';
 

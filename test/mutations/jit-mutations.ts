@@ -182,8 +182,8 @@ export const JIT_MUTATIONS: readonly Mutation[] = [
   {
     fault: 'returns are looked for in what a routine calls',
     file: jit('finder/computed-ends'),
-    original: 'const behind = isCall\n      ? [target(endOf(last)).block]\n      : [',
-    planted: 'const behind = [',
+    original: "if (transfer.kind !== 'none' && transfer.returns) return",
+    planted: "if (transfer.kind === 'none') return",
     tests: [unit('finder/region-finder')],
   },
   {

@@ -60,15 +60,15 @@ export const JUMP_MUTATIONS: readonly Mutation[] = [
   {
     fault: 'computed jumps: a jump in a routine is taken for its return',
     file: jit('finder/computed-ends'),
-    original: "end.kind === 'computed' && isReturn(last)",
-    planted: "end.kind === 'computed'",
+    original: "blocks[block].end.kind === 'computed' && isReturn(blocks[block].instructions.at(-1)!)",
+    planted: "blocks[block].end.kind === 'computed'",
     tests: [unit('finder/region-finder')],
   },
   {
     fault: 'computed jumps: on the way to a return they lead nowhere',
     file: jit('finder/computed-ends'),
-    original: '[...successorsOf(blocks[block]), ...seen[block].map((one) => one.block)]',
-    planted: 'successorsOf(blocks[block])',
+    original: 'return [...successorsOf(block), ...learnt];',
+    planted: 'void learnt;\n    return successorsOf(block);',
     tests: [unit('finder/region-finder')],
   },
   {

@@ -63,6 +63,7 @@ export class RegionMachine {
         size: 'full',
         exits: lowered.exits,
         jumps,
+        calls: new Set(),
         instructions: 0,
         pages: pages.map(({ offset }) => offset),
         traces: traces.map((trace) => ({ ...trace, bytes: new Uint8Array(trace.length) })),

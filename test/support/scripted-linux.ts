@@ -11,14 +11,18 @@ const MIB = 2 ** 20;
 const LAST_WORD = 'script: done';
 const SLICE = 20_000_000;
 
-const init = (modules: readonly KernelModule[], script: string): string => `#!/bin/busybox sh
+const init = (
+  modules: readonly KernelModule[],
+  script: string,
+  parameters: ScriptedLinux['parameters'],
+): string => `#!/bin/busybox sh
 export PATH=/sbin:/bin:/usr/sbin:/usr/bin
 /bin/busybox --install -s
 mount -t proc proc /proc
 mount -t sysfs sysfs /sys
 mount -t devtmpfs devtmpfs /dev
 exec >/dev/ttyS0 2>&1
-${modules.map(({ name }) => `insmod /modules/${name}.ko`).join('\n')}
+${modules.map(({ name }) => `insmod /modules/${name}.ko ${parameters?.[name] ?? ''}`).join('\n')}
 ${script}
 echo '${LAST_WORD}'
 sleep 1000
@@ -30,8 +34,8 @@ export interface ScriptedLinux {
   readonly modules: readonly KernelModule[];
   readonly script: string;
   readonly memory?: number;
-  /** After the console's. */
-  readonly commandLine?: string;
+  /** Of modules, by their names. */
+  readonly parameters?: Readonly<Record<string, string>>;
 }
 
 /** The initial RAM disk: with the modules in it, and the script as /init. */
@@ -39,12 +43,13 @@ export function scriptedInitrd({
   initrd,
   modules,
   script,
-}: Pick<ScriptedLinux, 'initrd' | 'modules' | 'script'>): Uint8Array {
+  parameters,
+}: Pick<ScriptedLinux, 'initrd' | 'modules' | 'script' | 'parameters'>): Uint8Array {
   // A later archive replaces files of an earlier one.
   const more = writeCpio([
     { type: 'folder', path: 'modules' },
     ...modules.map(({ name, data }) => ({ type: 'file', path: `modules/${name}.ko`, data }) as const),
-    { type: 'file', path: 'init', data: new TextEncoder().encode(init(modules, script)), mode: 0o755 },
+    { type: 'file', path: 'init', data: new TextEncoder().encode(init(modules, script, parameters)), mode: 0o755 },
   ]);
   const all = new Uint8Array(initrd.length + more.length);
   all.set(initrd);
@@ -52,11 +57,11 @@ export function scriptedInitrd({
   return all;
 }
 
-export function scriptedLinux({ kernel, memory = 128, commandLine = '', ...parts }: ScriptedLinux): BootImage {
+export function scriptedLinux({ kernel, memory = 128, ...parts }: ScriptedLinux): BootImage {
   return linuxBoot({
     kernel,
     initrd: scriptedInitrd(parts),
-    commandLine: `console=ttyS0 cryptomgr.notests ${commandLine}`,
+    commandLine: 'console=ttyS0 cryptomgr.notests',
     memoryBytes: memory * MIB,
     cpu: 'i686',
     images: undefined,
@@ -81,7 +86,6 @@ export async function runScript(
   const decoder = new TextDecoder('latin1');
   pc.serial.onOutput = (bytes) => {
     transcript += decoder.decode(bytes, { stream: true });
-    if (process.env.SHOW) process.stdout.write(bytes);
   };
   const hashes: string[] = [];
   const stops = [...counts, limit];

@@ -82,7 +82,8 @@ export class AtaDisk extends IdeDrive {
   protected readonly medium: Medium;
   readonly #identity: DriveIdentity;
   readonly #totalSectors: number;
-  readonly #defaultGeometry: Geometry;
+  /** What it says it has after power-on. */
+  readonly defaultGeometry: Geometry;
 
   /** @throws UserError if the medium has not even one sector */
   constructor({ medium, identity, ...options }: AtaDiskOptions) {
@@ -91,7 +92,7 @@ export class AtaDisk extends IdeDrive {
     this.#identity = identity;
     this.#totalSectors = Math.floor(medium.size / SECTOR);
     if (this.#totalSectors === 0) throw new UserError(`${this.name}: a disk of ${medium.size} bytes has no sector`);
-    this.#defaultGeometry = defaultGeometry(this.#totalSectors);
+    this.defaultGeometry = defaultGeometry(this.#totalSectors);
     this.reset();
     this.resume();
   }
@@ -105,7 +106,7 @@ export class AtaDisk extends IdeDrive {
     state.transfer = undefined;
     state.power = 'active';
     if (kind === 'soft' && !state.reverts) return;
-    const { heads, sectors } = this.#defaultGeometry;
+    const { heads, sectors } = this.defaultGeometry;
     Object.assign(state, defaults(), { heads, sectors });
     if (kind === 'hard') Object.assign(state, { reverts: true, transferMode: DEFAULT_TRANSFER_MODE });
   }
@@ -170,7 +171,7 @@ export class AtaDisk extends IdeDrive {
     return identifyDevice({
       identity: this.#identity,
       totalSectors: this.#totalSectors,
-      defaultGeometry: this.#defaultGeometry,
+      defaultGeometry: this.defaultGeometry,
       geometry: this.#geometry,
       ...{ multiple, writeCache, lookAhead, transferMode },
     });

@@ -100,6 +100,11 @@ export class AtapiCdrom extends IdeDrive {
     return this.#medium !== undefined;
   }
 
+  /** What is in the drive. */
+  get disc(): Medium | undefined {
+    return this.#medium;
+  }
+
   protected get medium(): Medium | undefined {
     return this.#medium;
   }

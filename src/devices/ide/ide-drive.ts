@@ -10,7 +10,7 @@ import { Pending } from '../../base/pending.ts';
 import type { Alarm, VirtualClock } from '../../base/virtual-clock.ts';
 import type { Device } from '../../bus/device.ts';
 import type { Medium } from '../../bus/medium.ts';
-import { COMMAND, DIAGNOSTIC_PASSED, ERROR, READY, REGISTER, STATUS } from './registers.ts';
+import { COMMAND, DEVICE, DIAGNOSTIC_PASSED, ERROR, READY, REGISTER, STATUS } from './registers.ts';
 
 /** Who moves data between the drive and memory. Both say how many bytes they moved: fewer, if they could not go on. */
 export interface DmaHost {
@@ -178,6 +178,7 @@ export abstract class IdeDrive implements Device {
   /** SRST in the device control register. */
   softReset({ asserted }: { readonly asserted: boolean }): void {
     this.#enterReset({ due: asserted ? undefined : this.#clock.now + TIME.RESET });
+    this.state.registers[REGISTER.DEVICE] = 0;
     this.afterReset('soft');
     this.resume();
   }
@@ -185,6 +186,7 @@ export abstract class IdeDrive implements Device {
   /** EXECUTE DEVICE DIAGNOSTIC goes to both drives; device 0 alone interrupts. */
   diagnose({ announces }: { readonly announces: boolean }): void {
     this.#enterReset({ due: this.#clock.now + TIME.RESET, announces });
+    this.state.registers[REGISTER.DEVICE] = 0;
     this.resume();
   }
 
@@ -323,11 +325,13 @@ export abstract class IdeDrive implements Device {
     this.#end(this.isPacketDevice ? 0 : READY, announces);
   }
 
-  /** Clause 9.12. */
+  /** Clause 9.12. Which device is selected stays as it is. */
   #showSignature(): void {
     const { registers, previous } = this.state;
+    const selection = registers[REGISTER.DEVICE] & DEVICE.DEV;
     previous.fill(0);
     registers.fill(0);
+    registers[REGISTER.DEVICE] = selection;
     registers[REGISTER.COUNT] = 0x01;
     registers[REGISTER.LBA_LOW] = 0x01;
     if (!this.isPacketDevice) return;

@@ -95,6 +95,7 @@ export class Interpreter implements Engine, EmittedCodeHost {
         code: this.#source,
         bytes: (page: number) => watch.bytes(page),
         fetchedPage,
+        spend: (units: number) => cpu.spend(units),
       };
       const regions = new RegionCache(parts, translation);
       // Regions know nothing of stops.

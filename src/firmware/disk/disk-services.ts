@@ -154,7 +154,8 @@ function sectorOf(frame: CallFrame, geometry: Geometry, { anySector = false } = 
 
 /** AH=08h. */
 function parameters(frame: CallFrame, unit: Unit, geometry: Geometry, units: Units): number {
-  const last = geometry.cylinders - 1;
+  // A fixed disk's last cylinder is reserved for diagnostics, though nobody has any.
+  const last = unit.kind === 'disk' ? Math.max(geometry.cylinders - 2, 0) : geometry.cylinders - 1;
   frame.ax = 0;
   frame.ch = last;
   frame.cl = ((last >>> 2) & 0xc0) | geometry.sectors;
@@ -168,12 +169,13 @@ function parameters(frame: CallFrame, unit: Unit, geometry: Geometry, units: Uni
   return STATUS.OK;
 }
 
-/** AH=15h: 2, a diskette drive that knows when its medium is changed; 3, a fixed disk of CX:DX sectors. */
+/** AH=15h: 2, a diskette drive that knows when its medium is changed; 3, a fixed disk of CX:DX sectors, as AH=08h has them. */
 function driveType(frame: CallFrame, unit: Unit): undefined {
   if (unit.kind === 'cd') return fail(frame, STATUS.INVALID) as undefined;
   succeed(frame, unit.kind === 'floppy' ? 2 : 3);
   if (unit.kind === 'floppy') return undefined;
-  const sectors = Math.min(unit.sectors, 0xffff_ffff);
+  const { cylinders, heads, sectors: track } = unit.geometry!;
+  const sectors = Math.max(cylinders - 1, 1) * heads * track;
   frame.cx = sectors >>> 16;
   frame.dx = sectors & 0xffff;
   return undefined;

@@ -1,11 +1,12 @@
 /** Save → restore into a fresh device → same behaviour afterwards: one test that every device goes through. */
 import { describe, expect, it } from 'vitest';
-import type { VirtualClock } from '../../../src/base/virtual-clock.ts';
+import { VirtualClock } from '../../../src/base/virtual-clock.ts';
 import { type Device, resetDevices } from '../../../src/bus/device.ts';
 import type { PortDevice } from '../../../src/bus/port-bus.ts';
 import { CoprocessorError } from '../../../src/devices/coprocessor-error.ts';
 import { bochsConsole, DebugExit, PostCode } from '../../../src/devices/debug-ports.ts';
 import type { Fdc82077 } from '../../../src/devices/floppy/fdc82077.ts';
+import { FwCfg } from '../../../src/devices/fw-cfg.ts';
 import { Port92 } from '../../../src/devices/port92.ts';
 import {
   createI8042,
@@ -17,7 +18,16 @@ import {
   createVgaText,
   RecordingLine,
 } from '../../support/devices.ts';
-import { BenchMedium, cascade, createDma, createFdc, DMA_READ, DMA_WRITE, program } from '../../support/floppy.ts';
+import {
+  BenchMedium,
+  BenchMemory,
+  cascade,
+  createDma,
+  createFdc,
+  DMA_READ,
+  DMA_WRITE,
+  program,
+} from '../../support/floppy.ts';
 import { PCI_BENCHES, type PciBench, randomAccesses } from '../../support/pci-accesses.ts';
 
 interface Bench {
@@ -124,6 +134,35 @@ const programFloppy = (bench: Bench, mode: number) => {
 };
 
 const CASES: Record<string, Case> = {
+  'fw-cfg': {
+    create() {
+      const clock = new VirtualClock();
+      const memory = new BenchMemory(0x1_4000);
+      const bytes = Uint8Array.from({ length: 200_000 }, (_, index) => index % 253);
+      const device = new FwCfg({ clock, memory, files: [{ name: 'etc/file', bytes }] });
+      const state = { bytes: memory.bytes };
+      const resume = () => {
+        memory.bytes.set(state.bytes);
+        state.bytes = memory.bytes;
+      };
+      return { devices: [device, { name: 'world', stateVersion: 1, state, reset() {}, resume }], clock, lines: [] };
+    },
+    prepare(bench) {
+      const { bytes } = bench.devices[1].state as { bytes: Uint8Array };
+      // Select file 20h and read 70,000 bytes to 1000h; the first piece has been moved.
+      bytes.set([0, 0x20, 0, 0x0a, 0, 0x01, 0x11, 0x70, 0, 0, 0, 0, 0, 0, 0x10, 0], 0x100);
+      ports(bench).writePort(8, 0x0001_0000, 4);
+      bench.clock!.advance(2000);
+      ports(bench).writePort(4, 0x0100_0000, 4);
+    },
+    play(bench) {
+      const { bytes } = bench.devices[1].state as { bytes: Uint8Array };
+      const seen = [bytes[0x1_1000 + 99]];
+      bench.clock!.advance(100_000);
+      for (let step = 0; step < 50; step++) seen.push(read(bench, 1));
+      return [seen, Buffer.from(bytes).toString('base64')];
+    },
+  },
   dma: {
     create() {
       const { pair, memory } = createDma();

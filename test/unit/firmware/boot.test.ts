@@ -144,3 +144,109 @@ describe('INT 18h and INT 19h', () => {
     expect(output()).toBe('1000 1000 1000');
   });
 });
+
+describe('the boot menu', () => {
+  const disk = () => bootImage(HELLO, 1024 * 1024);
+
+  it('comes at F12, struck at power-on, and a number chooses', () => {
+    const machine = createBiosMachine({ floppy: bootImage(HELLO), disks: [disk()] });
+    const { pc } = machine;
+    pc.keyboard.press('F12');
+    pc.keyboard.release('F12');
+    expect(pc.run({ instructions: 1_000_000, time: 40 * MILLISECOND }).reason).toBe('time');
+    expect(machine.screen().slice(2, 8)).toEqual(['', 'Boot from:', '', '  1  Floppy', '  2  Hard disk', '  3  CD']);
+    for (const key of ['Digit9', 'Digit2']) {
+      pc.keyboard.press(key);
+      pc.keyboard.release(key);
+    }
+    expect(machine.run()).toBe('halted');
+    expect(machine.output()).toBe('aa55 0080 0000 0200');
+  });
+
+  it('Esc boots as usual; other keys at power-on bring no menu and stay for the program', () => {
+    const machine = createBiosMachine({ floppy: bootImage(HELLO), disks: [disk()] });
+    machine.pc.keyboard.press('F12');
+    machine.pc.run({ instructions: 1_000_000, time: 40 * MILLISECOND });
+    machine.pc.keyboard.press('Escape');
+    expect(machine.run()).toBe('halted');
+    expect(machine.output()).toBe('aa55 0000 0000 0200');
+    const other = createBiosMachine({ floppy: bootImage('mov ah, 0\nint 0x16\ncall show\ncli\nhlt') });
+    other.pc.keyboard.press('KeyX');
+    expect(other.run()).toBe('halted');
+    expect(other.output()).toBe('2d78');
+    expect(other.pc.time).toBeLessThan(50 * MILLISECOND);
+  });
+
+  it('a wait can be asked for, in which F12 brings it up', () => {
+    const machine = createBiosMachine({ floppy: bootImage(HELLO), disks: [disk()], bios: { menuWait: 1000 } });
+    const { pc } = machine;
+    pc.run({ instructions: 10_000_000, time: 500 * MILLISECOND });
+    expect(machine.output()).toBe('');
+    pc.keyboard.press('F12');
+    pc.run({ instructions: 10_000_000, time: 600 * MILLISECOND });
+    expect(machine.screen()).toContain('Boot from:');
+    const unused = createBiosMachine({ floppy: bootImage(HELLO), bios: { menuWait: 1000 } });
+    expect(unused.run()).toBe('halted');
+    expect(unused.pc.time).toBeGreaterThan(1000 * MILLISECOND);
+  });
+});
+
+describe('state', () => {
+  it('kept in the midst of a read, and put back: the run goes on as it would have', async () => {
+    const image = bootImage(HELLO);
+    const undisturbed = createBiosMachine({ floppy: image });
+    undisturbed.run();
+    const medium = new TestMedium(image, { late: true });
+    const machine = createBiosMachine({ floppy: medium });
+    expect(machine.run()).toBe('waiting');
+    const bios = machine.pc.bios!;
+    const saved = structuredClone(bios.state);
+    expect(saved.calls).toHaveLength(1);
+    Object.assign(bios.state, saved);
+    bios.resume();
+    expect(machine.run()).toBe('waiting');
+    await medium.release();
+    expect(machine.run()).toBe('halted');
+    expect(machine.pc.stateHash()).toBe(undisturbed.pc.stateHash());
+  });
+});
+
+describe('determinism', () => {
+  /** Reads all of a diskette's first side by side, types, waits for ticks. */
+  const PROGRAM = `mov si, 20
+    next: mov ax, 0x212
+    mov bx, 0x8000
+    mov ch, 20
+    sub cx, si
+    mov cl, 1
+    mov dx, 0
+    int 0x13
+    mov ah, 0xe
+    int 0x10
+    dec si
+    jnz next
+    mov ah, 0x86
+    mov cx, 1
+    mov dx, 0
+    int 0x15
+    cli
+    hlt`;
+  const hashes = (engine: (typeof ENGINES)[number], slice: number) => {
+    const { pc } = createBiosMachine({ engine, floppy: bootImage(PROGRAM) });
+    const found: string[] = [];
+    for (const stop of [50, 300, 1000, 2000, 5000]) {
+      while (pc.instructions < stop) {
+        const { reason } = pc.run({ instructions: Math.min(slice, stop - pc.instructions) });
+        if (reason === 'halted') break;
+      }
+      found.push(pc.stateHash());
+    }
+    return found;
+  };
+
+  it('the same state at the same counts, on every engine and in slices of any length', () => {
+    const expected = hashes('interpreter', 1_000_000);
+    expect(new Set(expected).size).toBeGreaterThan(3);
+    for (const engine of ENGINES) for (const slice of [7, 1_000_000]) expect(hashes(engine, slice)).toEqual(expected);
+  });
+});

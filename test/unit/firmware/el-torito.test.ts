@@ -139,7 +139,7 @@ describe('booting from a CD', () => {
     disk.set([0x77, 0x66]);
     const { output } = boot(bootCd({ media: 4, image }), { disks: [disk] });
     const packet = '0413 0080 0014 0000 0000 0000 07c0 0001 0813 0003';
-    expect(output).toBe(`aa55 0000 0080 1308 0302 6677 0001 ${packet} 0000 ${packet} 6677`);
+    expect(output).toBe(`aa55 0000 0080 1208 0302 6677 0001 ${packet} 0000 ${packet} 6677`);
   });
 
   it('4Dh reads the catalogue; 4B01h of another drive fails, and of all of them after a boot without CD', () => {

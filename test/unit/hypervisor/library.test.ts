@@ -23,6 +23,8 @@ const failure = (promise: Promise<unknown>): Promise<unknown> =>
 
 const image = (source: string): Uint8Array => assemble(`bits 16\norg 0x7c00\n${source}\n`).bytes;
 const SPIN = Uint8Array.of(0xeb, 0xfe);
+/** One that is nothing but NOPs. */
+const BIOS = new Uint8Array(65536).fill(0x90);
 /** Fast to make, and slow: right for a few instructions. */
 const small = (source: string | Uint8Array, more: Partial<GuestOptions> = {}): GuestOptions => ({
   boot: { image: typeof source === 'string' ? image(source) : source },
@@ -37,14 +39,23 @@ describe('createGuest refuses, and leaves nothing', () => {
   const ok = { boot: { image: SPIN } };
 
   const cases: [options: unknown, message: string | RegExp][] = [
-    [undefined, 'boot is missing: give { kernel, initrd, commandLine } or { image }'],
+    [undefined, 'boot is missing: give { kernel, initrd, commandLine }, { image } or { bios }'],
     [null, 'createGuest: options must be an object, not null'],
     [5, 'createGuest: options must be an object, not 5'],
     [[], 'createGuest: options must be an object, not an array'],
-    [{}, 'boot is missing: give { kernel, initrd, commandLine } or { image }'],
+    [{}, 'boot is missing: give { kernel, initrd, commandLine }, { image } or { bios }'],
     [{ boot: null }, 'boot must be an object, not null'],
-    [{ boot: {} }, 'boot needs either a kernel or an image, and has none'],
-    [{ boot: { image: SPIN, kernel: SPIN } }, 'boot needs either a kernel or an image, not both'],
+    [{ boot: {} }, 'boot needs either a kernel, an image or a bios, and has none'],
+    [{ boot: { image: SPIN, kernel: SPIN } }, 'boot needs either a kernel, an image or a bios, not both'],
+    [{ boot: { bios: SPIN, kernel: SPIN } }, 'boot needs either a kernel, an image or a bios, not both'],
+    [{ boot: { bios: SPIN, initrd: SPIN } }, 'boot.initrd goes with a kernel, not with a bios'],
+    [{ boot: { image: SPIN, videoBios: SPIN } }, 'boot.videoBios goes with a bios, not with an image'],
+    [{ boot: { bios: 'x' } }, /^boot\.bios must be /],
+    [{ boot: { bios: new Uint8Array() } }, 'boot.bios is empty'],
+    [{ boot: { bios: BIOS, serialConsole: 1 } }, 'boot.serialConsole must be true or false, not 1'],
+    [{ boot: { bios: SPIN } }, /^boot\.bios has \d+ bytes: the image of a BIOS has 64, 128, 192 or 256 KiB$/],
+    [{ boot: { bios: new Uint8Array(65536) } }, /^boot\.bios is no BIOS: there is no code/],
+    [{ boot: { bios: BIOS, videoBios: SPIN } }, /^boot\.videoBios is not the ROM of an adapter/],
     [{ boot: { image: 'x' } }, 'boot.image must be a Uint8Array, not "x"'],
     [{ boot: { image: [1, 2] } }, 'boot.image must be a Uint8Array, not an array'],
     [{ boot: { image: new ArrayBuffer(4) } }, 'boot.image must be a Uint8Array, not an object'],
@@ -53,7 +64,10 @@ describe('createGuest refuses, and leaves nothing', () => {
     [{ boot: { image: detached } }, 'boot.image: its buffer is detached (it was transferred to somebody else)'],
     [{ boot: { image: SPIN, commandLine: 'x' } }, 'boot.commandLine goes with a kernel, not with an image'],
     [{ boot: { image: SPIN, initrd: SPIN } }, 'boot.initrd goes with a kernel, not with an image'],
-    [{ boot: { imgae: SPIN } }, 'boot: there is no option "imgae"; there is kernel, initrd, commandLine, image, order'],
+    [
+      { boot: { imgae: SPIN } },
+      'boot: there is no option "imgae"; there is kernel, initrd, commandLine, image, bios, videoBios, serialConsole, order',
+    ],
     [{ boot: { kernel: SPIN } }, 'the kernel is not a Linux bzImage'],
     [{ boot: { kernel: new Uint8Array() } }, 'the kernel is not a Linux bzImage'],
     [{ boot: { kernel: detached } }, 'boot.kernel: its buffer is detached (it was transferred to somebody else)'],

@@ -232,7 +232,7 @@ describe('createGuest refuses', () => {
     [{ boot: { order: ['disk'] } }, 'boot.order needs drives: give disks, cdrom or floppies'],
     [{ boot: { order: [] }, disks: [bytes] }, /^boot\.order must be an array of floppy, disk, cdrom/],
     [{ boot: { order: ['net'] }, disks: [bytes] }, 'boot.order[0] must be floppy or disk or cdrom, not "net"'],
-    [{ boot: { order: ['disk'], image: bytes }, disks: [bytes] }, /^boot\.order and boot\.image exclude/],
+    [{ boot: { order: ['disk'], image: bytes }, disks: [bytes] }, /^boot\.order goes with a bios, not with an image$/],
   ];
   it.each(cases.map(([options, message]) => [message, options] as const))('%s', async (message, options) => {
     const error = await failure(host.createGuest(small(options as Partial<GuestOptions>)));

@@ -11,7 +11,6 @@ import {
 import { noExits, type RegionFigures, type RegionOrigin } from '../../profile/region-ledger.ts';
 import type { Translation } from './translation.ts';
 
-const NO_STRAYS: LiveRegion['strays'] = [];
 const NONE: readonly never[] = [];
 
 /** Where its code lies. */
@@ -25,6 +24,13 @@ export interface RegionPlace {
   recordAt(trace: number, offset: number): number;
 }
 
+/** What `takeStrays` tells. */
+interface Stray {
+  readonly jump: number;
+  readonly taken: number;
+  readonly targets: readonly number[];
+}
+
 export class LiveRegion {
   readonly translation: Translation;
   readonly origin: RegionOrigin;
@@ -36,6 +42,8 @@ export class LiveRegion {
   readonly address: number;
   readonly bytes: number;
   readonly #pool: Pool;
+  /** By computed jump: how often it had left when that was last asked. */
+  #strayed: Uint32Array | undefined;
   /** Which of the exits are accesses': all of these are looked at time and again. */
   readonly #accesses: readonly number[];
 
@@ -88,23 +96,25 @@ export class LiveRegion {
     return this.translation.exits.map((_, index) => u32[(this.exitAt(index) + REGION_EXIT.TAKEN) >>> 2]);
   }
 
-  get #hasStrayed(): boolean {
+  /**
+   * Computed jumps that have left the region since the last time that this was asked, by number: how often in all, and
+   * offsets to which, as far as they are remembered.
+   */
+  takeStrays(): readonly Stray[] {
     const { u32 } = this.#pool.views;
     const { length } = this.translation.jumps;
-    for (let jump = 0; jump < length; jump++) if (u32[(this.#jumpAt(jump) + REGION_JUMP.TAKEN) >>> 2] > 0) return true;
-    return false;
-  }
-
-  /** By computed jump: how often it has left the region, and offsets to which it did, as far as they are remembered; empty if none has. */
-  get strays(): readonly { readonly taken: number; readonly targets: readonly number[] }[] {
-    const { u32 } = this.#pool.views;
-    if (!this.#hasStrayed) return NO_STRAYS;
-    return this.translation.jumps.map((_, jump) => {
+    let strays: Stray[] | undefined;
+    for (let jump = 0; jump < length; jump++) {
       const at = this.#jumpAt(jump);
+      const taken = u32[(at + REGION_JUMP.TAKEN) >>> 2];
+      if (taken === (this.#strayed?.[jump] ?? 0)) continue;
+      this.#strayed ??= new Uint32Array(length);
+      this.#strayed[jump] = taken;
       const targets = u32.subarray((at + REGION_JUMP.TARGETS) >>> 2, (at + REGION_JUMP.SIZE) >>> 2);
-      const found = [...targets].filter((target) => target !== NO_TARGET).map((target) => target | 0);
-      return { taken: u32[(at + REGION_JUMP.TAKEN) >>> 2], targets: found };
-    });
+      strays ??= [];
+      strays.push({ jump, taken, targets: [...targets].filter((one) => one !== NO_TARGET).map((one) => one | 0) });
+    }
+    return strays ?? NONE;
   }
 
   /** Offsets of instructions whose accesses have left it at least so often. */

@@ -8,6 +8,7 @@ import type { CodeHalf } from '../../../cpu/fetch-tlb.ts';
 import { MODE } from '../../../cpu/mode-key.ts';
 import type { Pool } from '../../../memory/pool.ts';
 import type { CodeSource } from '../../blocks/block-decoder.ts';
+import { COST } from '../../engine.ts';
 import type { BlockCache } from '../../interpreter/block-cache.ts';
 import { type BlockIndex, COOL } from '../../interpreter/block-index.ts';
 import type { InterpreterRuntime } from '../../interpreter/runtime.ts';
@@ -35,6 +36,8 @@ export interface RegionCacheParts {
   readonly bytes: (page: number) => Uint8Array | undefined;
   /** Physical page of a linear one that code was fetched from, −1 if that is not known. */
   readonly fetchedPage: (page: number, half: CodeHalf) => number;
+  /** Units that what it does costs: see `DispatchedCpu.spend`. */
+  readonly spend: (units: number) => void;
 }
 
 /** Where a block was met: the base of its page, and whether user code was running. */
@@ -64,8 +67,9 @@ interface FoundRegion {
 /** Physical page at an offset from a base that is a page's start; −1: not known. */
 type PageAt = (offset: number) => number;
 
-/** Regions that are looked at at a time. */
+/** Regions that are looked at at a time, and those of them that may be made anew: a slice must not wait for more. */
 const LOOKS = 64;
+const MOST_ANEW = 8;
 
 /** Instructions retired in a region that make up for what it has cost. */
 const OF_USE = 100_000;
@@ -133,16 +137,20 @@ export class RegionCache {
   heatFor(address: number, modeKey: number): number {
     if (!canTranslateIn(modeKey) || this.refusal !== undefined) return COOL;
     const [first] = this.#parts.bytes(Math.floor(address / PAGE_SIZE))!.subarray(address % PAGE_SIZE);
-    // Where the threshold is lower than that, nothing is early.
-    if (EARLY < this.#options.threshold - 1 && this.#kept.hasAny(address % PAGE_SIZE, first)) {
+    const page = Math.floor(address / PAGE_SIZE);
+    const threshold = this.#cooling.threshold(page, this.#options.threshold);
+    // Where the threshold is lower than that, nothing is early; nor where code keeps changing, be it to what it was.
+    const mayBeEarly = EARLY < this.#options.threshold - 1 && threshold === this.#options.threshold;
+    if (mayBeEarly && this.#kept.hasAny(address % PAGE_SIZE, first)) {
       this.#early.add(address * 16 + (modeKey & MODE.BLOCK_MASK));
       return EARLY;
     }
-    return this.#cooling.threshold(Math.floor(address / PAGE_SIZE), this.#options.threshold) - 1;
+    return threshold - 1;
   }
 
   /** A block is hot, at this place. @returns host address of the entry of its region, 0: it is to be interpreted */
   translate(block: number, place: CodePlace): number {
+    this.#takeBack();
     if (this.#index.isStale(block) || !canTranslateIn(this.#index.key(block) % 16)) {
       // It was cool, and has counted down all the way.
       this.#index.setRegion(block, { region: 0, heat: COOL });
@@ -183,7 +191,7 @@ export class RegionCache {
     this.#takeBack();
     if (this.refusal !== undefined) return;
     this.#round ??= this.#watched.entries();
-    for (let looks = 0; looks < LOOKS; looks++) {
+    for (let looks = 0, anew = 0; looks < LOOKS && anew < MOST_ANEW; looks++) {
       const { value, done } = this.#round.next();
       if (done) {
         this.#round = undefined;
@@ -205,6 +213,7 @@ export class RegionCache {
       if (!isWorthMore && !isToBeWidened && missing.every((offset) => place.calls.has(offset))) continue;
       const widened = place.widened + (isToBeWidened ? 1 : 0);
       this.#waiting.set(block, { ...place, size: 'full', calls: new Set([...place.calls, ...missing]), widened });
+      anew++;
     }
     if ([...this.#waiting.values()].some(({ size }) => size === 'full')) this.#flush();
   }
@@ -213,7 +222,7 @@ export class RegionCache {
   #learnStrays(live: LiveRegion, block: number, place: CodePlace): boolean {
     const pageAt = this.#pagesAround(block, place);
     let learns = false;
-    for (const [jump, { taken, targets }] of live.strays.entries()) {
+    for (const { jump, taken, targets } of live.takeStrays()) {
       const { offset, known } = live.translation.jumps[jump];
       const page = pageAt(offset & -PAGE_SIZE);
       if (page < 0) continue;
@@ -330,6 +339,7 @@ export class RegionCache {
         continue;
       }
       for (const { trace } of region.entries) translated.add(this.#blockOf(region.traces[trace].offset, block, pageAt));
+      for (const { instructions } of region.blocks) this.#parts.spend(COST.TRANSLATED * instructions.length);
       const name = `region ${this.#index.key(block).toString(16)}, ${region.blocks.length} blocks`;
       found.push({ region, lowered: { ...lowerRegion(region, module), name }, pageAt, block, place });
     }
@@ -339,7 +349,7 @@ export class RegionCache {
 
   /** Takes the place of a smaller one. */
   #putToWork({ region, lowered, pageAt, block, place }: FoundRegion, compiled: CallableFunction): void {
-    const translation = this.#keep(region, lowered, compiled, { pageAt, size: place.size });
+    const translation = this.#keep(region, lowered, compiled, { pageAt, place });
     const before = this.#entered(block);
     if (before) {
       this.#kept.delete(before.translation);
@@ -371,7 +381,7 @@ export class RegionCache {
     region: Region,
     { exits }: NamedRegion,
     compiled: CallableFunction,
-    { pageAt, size }: { readonly pageAt: PageAt; readonly size: Wanted['size'] },
+    { pageAt, place: { size, calls } }: { readonly pageAt: PageAt; readonly place: Wanted },
   ): Translation {
     const { pages, traces, entries, blocks, jumps } = region;
     const translation: Translation = {
@@ -379,6 +389,7 @@ export class RegionCache {
       size,
       exits,
       jumps,
+      calls,
       pages: pages.map(({ offset }) => offset),
       entries: entries.map(({ trace }) => trace),
       instructions: blocks.reduce((sum, { instructions }) => sum + instructions.length, 0),
@@ -405,7 +416,8 @@ export class RegionCache {
         const now = this.#bytes(trace, pageAt);
         return now !== undefined && trace.bytes.every((byte, index) => byte === now[index]);
       });
-      const wanted: Wanted = { ...place, size: translation.size, calls: NONE, widened: 0 };
+      const { size, calls } = translation;
+      const wanted: Wanted = { ...place, size, calls, widened: 0 };
       if (!isSame || !this.#link(translation, block, { place: wanted, pageAt })) continue;
       if (this.profiler) this.profiler.compilation.reused++;
       return true;
@@ -430,7 +442,7 @@ export class RegionCache {
     { place: wanted, pageAt }: { place: Wanted; pageAt: PageAt },
   ): boolean {
     const { pool, runtime, blocks: cache } = this.#parts;
-    const { pages, traces, entries } = translation;
+    const { pages, traces, entries, jumps, exits } = translation;
     this.#makeRoom();
     const blocks = traces.map(({ offset }) => this.#blockOf(offset, block, pageAt));
     const slot = runtime.regions.add(translation.compiled);
@@ -442,6 +454,7 @@ export class RegionCache {
       blocks,
       recordAt: (trace, offset) => cache.recordAt(blocks[trace], offset & (PAGE_SIZE - 1)),
     };
+    this.#parts.spend(COST.LINKED_PART * (traces.length + jumps.length + exits.length));
     const live = new LiveRegion(pool, translation, place, slot);
     for (const [selector, trace] of entries.entries()) {
       this.#index.setRegion(blocks[trace], { region: live.entryAt(selector), heat: 0 });
@@ -475,7 +488,9 @@ export class RegionCache {
       const block = blocks[trace];
       // Another region may begin there by now.
       if (!live.owns(this.#index.region(block))) continue;
-      const heat = this.#index.isStale(block) ? COOL : this.#options.threshold;
+      const page = Math.floor(this.#index.address(block) / PAGE_SIZE);
+      const threshold = this.#cooling.threshold(page, this.#options.threshold);
+      const heat = this.#index.isStale(block) ? COOL : threshold;
       this.#index.setRegion(block, { region: 0, heat });
     }
     this.#watched.delete(live);

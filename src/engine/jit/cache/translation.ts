@@ -18,4 +18,6 @@ export interface Translation {
   readonly entries: readonly number[];
   readonly jumps: readonly RegionJump[];
   readonly exits: readonly RegionExit[];
+  /** Offsets of instructions that it has the interpreter do, because their accesses missed too often. */
+  readonly calls: ReadonlySet<number>;
 }

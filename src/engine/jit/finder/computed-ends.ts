@@ -23,23 +23,27 @@ export function withCandidates(
   { returns, jumps }: Transfers,
   target: (offset: number) => Target,
 ): readonly RegionBlock[] {
-  const seen = blocks.map((block): readonly Target[] => {
+  const candidates = blocks.map((block): Map<number, Target> => {
     const targets = block.end.kind === 'computed' ? (jumps.get(block.instructions.at(-1)!.offset) ?? []) : [];
-    return targets.map(target).filter(({ block: number }) => number !== undefined);
+    const found = targets.map(target).filter(({ block: number }) => number !== undefined);
+    return new Map(found.map((one) => [one.block!, one]));
   });
-  const candidates = seen.map((targets) => new Map(targets.map((one) => [one.block!, one])));
-  for (const [offset, callees] of returns) {
-    const back = target(offset);
-    if (back.block === undefined) continue;
-    for (const callee of callees) {
-      const called = target(callee).block;
-      if (called === undefined) continue;
-      for (const block of endsOf(called, blocks, { seen, target })) candidates[block].set(back.block, back);
-    }
-  }
   const isDispatched = ({ end }: RegionBlock, number: number): boolean =>
     end.kind === 'computed' && end.jump !== undefined && candidates[number].size > MOST_COMPARED;
   const groups = groupsOf(candidates.filter((_, number) => isDispatched(blocks[number], number)));
+  const dispatchOf = (number: number): number => {
+    const [one] = candidates[number].keys();
+    return blocks.length + groups.findIndex((targets) => targets.has(one));
+  };
+  const behind = blocks.map((block, number): readonly number[] => {
+    const last = block.instructions.at(-1)!;
+    const { transfer } = last.form;
+    if (transfer.kind !== 'none' && transfer.returns) return [target(endOf(last)).block ?? []].flat();
+    const learnt = isDispatched(block, number) ? [dispatchOf(number)] : candidates[number].keys();
+    return [...successorsOf(block), ...learnt];
+  });
+  for (const targets of groups) behind.push([...targets.keys()]);
+  addReturns(candidates, { blocks, behind, returns, target });
   const told = blocks.map((block, number): RegionBlock => {
     const { end } = block;
     if (end.kind !== 'computed') return block;
@@ -47,9 +51,7 @@ export function withCandidates(
       return { ...block, end: { ...end, candidates: [...candidates[number].values()].slice(0, MOST_COMPARED) } };
     }
     const [one] = candidates[number].keys();
-    const group = groups.findIndex((targets) => targets.has(one));
-    const { offset } = blocks[one];
-    return { ...block, end: { ...end, dispatch: { offset, block: blocks.length + group } } };
+    return { ...block, end: { ...end, dispatch: { offset: blocks[one].offset, block: dispatchOf(number) } } };
   });
   const dispatches = groups.map((targets): RegionBlock => {
     const [{ offset, block }] = targets.values();
@@ -58,6 +60,37 @@ export function withCandidates(
     return { offset, trace, instructions: [], end, followsRepeat: false };
   });
   return [...told, ...dispatches];
+}
+
+/** Tells returns where calls of what they end come back to: of each, as many as are compared. */
+function addReturns(
+  candidates: readonly Map<number, Target>[],
+  {
+    blocks,
+    behind,
+    returns,
+    target,
+  }: {
+    readonly blocks: readonly RegionBlock[];
+    readonly behind: readonly (readonly number[])[];
+    readonly returns: Transfers['returns'];
+    readonly target: (offset: number) => Target;
+  },
+): void {
+  // By callee. A guest can have hundreds of them, each called from hundreds of places.
+  const ends = new Map<number, readonly number[]>();
+  for (const [offset, callees] of returns) {
+    const back = target(offset);
+    if (back.block === undefined) continue;
+    for (const callee of callees) {
+      const called = target(callee).block;
+      if (called === undefined) continue;
+      const known = ends.get(called) ?? endsOf(called, blocks, behind);
+      const open = known.filter((block) => candidates[block].size < MOST_COMPARED);
+      ends.set(called, open);
+      for (const block of open) candidates[block].set(back.block, back);
+    }
+  }
 }
 
 /** Jumps that have a candidate in common have all in common: a table for each would be as many as there are candidates. */
@@ -71,24 +104,24 @@ function groupsOf(candidates: readonly ReadonlyMap<number, Target>[]): ReadonlyM
   return groups;
 }
 
-/** Blocks that end in a return and are reached from one, calls being passed over. */
+/** Blocks that end in a return and are reached from one, calls being passed over. `behind`: what follows each block. */
 function endsOf(
   from: number,
   blocks: readonly RegionBlock[],
-  { seen, target }: { readonly seen: readonly (readonly Target[])[]; readonly target: (offset: number) => Target },
-): number[] {
+  behind: readonly (readonly number[])[],
+): readonly number[] {
+  const reached = new Uint8Array(behind.length);
+  const wanted = [from];
+  reached[from] = 1;
   const ends: number[] = [];
-  const reached = new Set([from]);
-  for (const block of reached) {
-    const { instructions, end } = blocks[block];
-    const last = instructions.at(-1)!;
-    const { transfer } = last.form;
-    const isCall = transfer.kind !== 'none' && transfer.returns;
-    if (end.kind === 'computed' && isReturn(last)) ends.push(block);
-    const behind = isCall
-      ? [target(endOf(last)).block]
-      : [...successorsOf(blocks[block]), ...seen[block].map((one) => one.block)];
-    for (const next of behind) if (next !== undefined) reached.add(next);
+  for (let block = wanted.pop(); block !== undefined; block = wanted.pop()) {
+    if (block < blocks.length && blocks[block].end.kind === 'computed' && isReturn(blocks[block].instructions.at(-1)!))
+      ends.push(block);
+    for (const next of behind[block]) {
+      if (reached[next] === 1) continue;
+      reached[next] = 1;
+      wanted.push(next);
+    }
   }
   return ends;
 }

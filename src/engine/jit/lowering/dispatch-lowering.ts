@@ -7,7 +7,7 @@ import { findJumpHash } from './jump-hash.ts';
 
 /** @param needs instructions that the budget must allow; 0: that is known */
 export function writeDispatch(
-  { code, pool, locals, leaveComputed }: BlockContext,
+  { code, pool, locals, leaveByReturn, leaveComputed }: BlockContext,
   candidates: readonly Target[],
   { branches, needs }: { readonly branches: FlowBranches; readonly needs: number },
 ): void {
@@ -15,7 +15,8 @@ export function writeDispatch(
     code.get(locals.budget);
     code.i32(needs);
     code.op('i32.lt_u');
-    code.brIf(leaveComputed);
+    // Where it goes to is no news.
+    code.brIf(leaveByReturn);
   }
   if (candidates.length > 0) {
     const distance = pool.take(I32);

@@ -95,7 +95,7 @@ it('one interrupt at each of 120 counts in a row, each in a run of its own', () 
   });
   // Rounds and more are covered, and every instruction but those behind which interrupts are held off.
   expect(new Set(places).size).toBeGreaterThan(25);
-});
+}, 240_000);
 
 it('an alarm that the loop sets by OUT, 1 to 40 instructions ahead', () => {
   const { ebx, read32 } = runHot({

@@ -111,10 +111,14 @@ describe('resets and signatures', () => {
     expect(primary.run(0x08, { device: 0xa0 })).toBe(READY | STATUS.ERR);
     primary.command(0xa1, { device: 0xb0 });
     expect(primary.settle() & STATUS.DRQ).toBe(STATUS.DRQ);
-    const interrupts = lines[0].rising.length;
+    let interrupts = lines[0].rising.length;
     primary.out(7, 0x08);
     expect(primary.settle()).toBe(0);
     expect([primary.error, ...primary.signature]).toEqual([1, 1, 1, 0x14, 0xeb]);
+    expect(primary.in(6)).toBe(0x10); // device 1 stays selected
+    expect(primary.run(0xec, { device: 0xb0 })).toBe(READY | STATUS.ERR);
+    expect(primary.in(6)).toBe(0x10);
+    interrupts++;
     expect(lines[0].rising).toHaveLength(interrupts);
   });
 });

@@ -31,6 +31,7 @@ const translation: Translation = {
     { offset: 0x1010, known: [0x20] },
   ],
   exits: EXITS,
+  calls: new Set(),
 };
 const PLACE = {
   pages: [77, 99],
@@ -107,16 +108,15 @@ describe('a region at work', () => {
 
   it('remembers where its computed jumps have left it to', () => {
     const { pool, live, word } = create();
-    expect(live.strays).toEqual([]);
+    expect(live.takeStrays()).toEqual([]);
     const jumps = word(live.entryAt(0) + REGION_ENTRY.REGION) + placeOfJump(2, 0);
     const second = jumps + REGION_JUMP.SIZE;
     pool.views.u32[(second + REGION_JUMP.TAKEN) >>> 2] = 9;
     pool.views.u32[(second + REGION_JUMP.TARGETS) >>> 2] = -5;
     pool.views.u32[(second + REGION_JUMP.SIZE - 4) >>> 2] = 0x123;
-    expect(live.strays).toEqual([
-      { taken: 0, targets: [] },
-      { taken: 9, targets: [-5, 0x123] },
-    ]);
+    expect(live.takeStrays()).toEqual([{ jump: 1, taken: 9, targets: [-5, 0x123] }]);
+    // They are told once.
+    expect(live.takeStrays()).toEqual([]);
     expect(live.taken).toEqual([0, 0, 0]);
   });
 

@@ -206,6 +206,32 @@ describe('hot code', () => {
     expect([machine.reg(EAX), machine.reg(EBX)]).toEqual([121 * 100, 0xffff_ffff]);
   });
 
+  it('still has it do them when the same bytes come back, besides those that miss then', () => {
+    const machine = create({ lookAfter: 6000 });
+    const counts = watchTranslation();
+    const { processor } = machine;
+    const source = 'again: mov eax, [esi]\n mov ebx, [edi]\n jmp again';
+    const ESI = 6;
+    const EDI = 7;
+    const nowhere = 0x80_0000;
+    const runALot = () => {
+      for (let run = 0; run < 60; run++) machine.runAt(processor.state.ip, 300);
+    };
+    processor.state.setReg32(ESI, nowhere);
+    processor.state.setReg32(EDI, CODE + 0x4000);
+    machine.place(CODE, source);
+    machine.runAt(CODE, 300);
+    runALot();
+    machine.place(CODE, OTHER);
+    machine.runAt(CODE, 300);
+    machine.place(CODE, source);
+    machine.runAt(CODE, 300);
+    counts();
+    processor.state.setReg32(EDI, nowhere);
+    for (let more = 0; more < 3; more++) runALot();
+    expect(counts().compiled).toBe(1);
+  });
+
   it('that is written while it waits is forgotten, and what comes in its place counts from the beginning', () => {
     const machine = create({ threshold: 8, batch: 3 });
     const counts = watchTranslation();
@@ -223,6 +249,27 @@ describe('hot code', () => {
     machine.runAt(CODE, 3 * 300);
     expect(counts()).toEqual({ compiled: 1, linked: 3, released: 0 });
     expect(machine.reg(EAX)).toBe((9 + 8 - 8 - 7 - 300) >>> 0);
+  });
+
+  it('that keeps changing to what it was is linked a few times only', () => {
+    const machine = create({ threshold: 100 });
+    const counts = watchTranslation();
+    const source = (last: number) => `again: mov ecx, ${last}\n ${'call eax\n'.repeat(40)} jmp again\n back: ret`;
+    machine.processor.state.setReg32(4, 0x8000);
+    machine.processor.state.setReg32(EAX, CODE + assemble(`bits 32\n${source(1)}`, { origin: CODE }).bytes.length - 1);
+    const turn = () => {
+      for (const last of [2, 1]) {
+        machine.place(CODE, source(last));
+        machine.runAt(CODE, 82 * 6);
+      }
+    };
+    machine.place(CODE, source(1));
+    machine.runAt(CODE, 82 * 200);
+    expect(counts().compiled).toBeGreaterThan(0);
+    turn();
+    counts();
+    for (let turns = 0; turns < 200; turns++) turn();
+    expect(counts().linked).toBeLessThan(10);
   });
 
   it('is interpreted when it keeps changing', () => {

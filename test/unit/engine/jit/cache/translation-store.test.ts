@@ -10,6 +10,7 @@ const translation = (offset: number, ...bytes: number[]): Translation => ({
   traces: [{ offset, length: bytes.length, bytes: Uint8Array.from(bytes) }],
   entries: [0],
   jumps: [],
+  calls: new Set(),
   exits: [],
 });
 const at = (store: TranslationStore, offset: number, first: number) => [...store.beginningAt(offset, first)];

@@ -289,6 +289,25 @@ describe('computed jumps', () => {
     expect(size(5)).toBe(1 + 5 + 1);
   });
 
+  it('with hundreds of calls and jumps to dozens of places each are found in time', () => {
+    // One search for each call and each of its targets took 14 s: this test ended by its time limit.
+    const count = 300;
+    const places = (from: number, step: number) =>
+      Array.from({ length: 64 }, (_, place) => `jump_${(from + place * step) % count}`);
+    const all = Array.from({ length: count }, (_, index) => index);
+    const calls = all.map((index) => `call_${index}: call eax`);
+    const jumps = all.map((index) => `jump_${index}: jmp eax`);
+    const targets = Object.fromEntries(
+      all.flatMap((index) => [
+        [`call_${index}`, places(index, 3)],
+        [`jump_${index}`, index === 0 ? ['back'] : places(index + 1, 5)],
+      ]),
+    );
+    const source = `start:\n${calls.join('\n')}\njmp start\n${jumps.join('\n')}\nback: ret`;
+    const blocks = blocksOf(source, { targets, limit: 200 });
+    expect(blocks.length).toBeGreaterThan(200);
+  });
+
   it('that call come back through the returns of what they call', () => {
     const source = `start: inc eax
       jump: call [esi + eax * 4]
