@@ -22,8 +22,8 @@ export const MEDIA_EPILOGUE = `Drives: a disk or floppy is FILE or file=FILE,KEY
   write=discard   what the guest writes is kept in memory, and thrown away at the end (the default)
   write=through   it is written into the image, which nobody else may write meanwhile
   write=never     the guest cannot write
-  overlay=FILE    it is written into this qcow2 file, made if it is not there; the image stays as it is
-  format=NAME     ${IMAGE_FORMATS.join(', ')} (default: what the content says); vmdk, vdi and vhd are never written
+  overlay=FILE    it is written into this qcow2 file, made if need be; the image stays as it is
+  format=NAME     ${IMAGE_FORMATS.join(', ')} (default: by content); the last three are read only
 Images may be URLs (http, https) if the server sends parts of files.`;
 
 const DRIVES: readonly BootDrive[] = ['floppy', 'disk', 'cdrom'];
@@ -61,10 +61,10 @@ export const mediaOptions = <Given>(args: Argv<Given>) =>
       requiresArg: true,
       describe: 'start from drives, in this order: --boot cdrom,disk (default: the drive of FILE, or a kernel)',
     })
-    .example('$0 run disk.qcow2', 'boot from a disk; also a CD (image.iso) or a floppy: what it is shows its content')
-    .example('$0 run --disk file=d.img,write=through', 'boot Debian, with a disk (/dev/sda) that keeps what is written')
+    .example('$0 run disk.qcow2', 'boot from a disk, or a CD or floppy: what it is shows its content')
+    .example('$0 run --disk file=d.img,write=through', 'Debian, with a disk (sda) that keeps what is written')
     .example('$0 run --disk file=d.img,overlay=o.qcow2', 'keep what is written apart')
-    .example('$0 run --kernel bzImage --append root=/dev/sda1 --disk d.img', 'your kernel, and its root on a disk')
+    .example('$0 run bzImage --append root=/dev/sda1 --disk d.img', 'your kernel, its root on a disk')
     .example('$0 run --cdrom image.iso --floppy a.img --boot floppy', 'boot from a floppy, with a CD');
 
 /** @throws UserError for what cannot be read, and for words and keys that there are not */
