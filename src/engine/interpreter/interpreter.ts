@@ -182,6 +182,8 @@ export class Interpreter implements Engine, EmittedCodeHost {
   dispose(): void {
     this.#regions?.clear();
     this.#blocks.dispose();
+    // Compiled code holds the pool's memory, and who keeps the processor keeps this.
+    this.#cpu.jumpCache.onNewEra = () => {};
   }
 
   #isStop(ip: number): boolean {

@@ -25,8 +25,7 @@ export function withCandidates(
 ): readonly RegionBlock[] {
   const candidates = blocks.map((block): Map<number, Target> => {
     const targets = block.end.kind === 'computed' ? (jumps.get(block.instructions.at(-1)!.offset) ?? []) : [];
-    const found = targets.map(target).filter(({ block: number }) => number !== undefined);
-    return new Map(found.map((one) => [one.block!, one]));
+    return new Map(targets.map(target).flatMap((one) => (one.block === undefined ? [] : [[one.block, one]])));
   });
   const isDispatched = ({ end }: RegionBlock, number: number): boolean =>
     end.kind === 'computed' && end.jump !== undefined && candidates[number].size > MOST_COMPARED;
@@ -38,7 +37,7 @@ export function withCandidates(
   const behind = blocks.map((block, number): readonly number[] => {
     const last = block.instructions.at(-1)!;
     const { transfer } = last.form;
-    if (transfer.kind !== 'none' && transfer.returns) return [target(endOf(last)).block ?? []].flat();
+    if (transfer.kind !== 'none' && transfer.returns) return numbers([target(endOf(last))]);
     const learnt = isDispatched(block, number) ? [dispatchOf(number)] : candidates[number].keys();
     return [...successorsOf(block), ...learnt];
   });
@@ -61,6 +60,10 @@ export function withCandidates(
   });
   return [...told, ...dispatches];
 }
+
+/** Of those blocks that the region has. */
+const numbers = (targets: readonly Target[]): number[] =>
+  targets.map(({ block }) => block).filter((block) => block !== undefined);
 
 /** Tells returns where calls of what they end come back to: of each, as many as are compared. */
 function addReturns(
