@@ -227,14 +227,19 @@ function refuseIfMoved(code: CodeWriter, locals: RegionLocals, pages: Region['pa
   code.end(); // inPlace
 }
 
-/** By the place of the exit taken: the record to go on with, or the address. */
-function writeExit(code: CodeWriter, locals: RegionLocals, goOn: number): void {
-  const { state, base, budget, exit } = locals;
-  code.get(locals.entry);
+/** Of the place in `exit`, where it stands in memory. */
+function makeAddress(code: CodeWriter, { entry, exit }: RegionLocals): void {
+  code.get(entry);
   code.memory('i32.load', REGION_ENTRY.REGION);
   code.get(exit);
   code.op('i32.add');
   code.set(exit);
+}
+
+/** By the place of the exit taken: the record to go on with, or the address. */
+function writeExit(code: CodeWriter, locals: RegionLocals, goOn: number): void {
+  const { state, base, budget, exit } = locals;
+  makeAddress(code, locals);
   countOne(code, exit, REGION_EXIT.TAKEN);
   storeBase(code, locals);
   code.get(budget);
@@ -273,13 +278,10 @@ function writeExit(code: CodeWriter, locals: RegionLocals, goOn: number): void {
 }
 
 /** The computed jump whose place is known remembers where it goes. */
-function rememberTarget(code: CodeWriter, { entry, base, exit, target }: RegionLocals): void {
+function rememberTarget(code: CodeWriter, locals: RegionLocals): void {
+  const { base, exit, target } = locals;
   const distance = code.newLocal(I32);
-  code.get(entry);
-  code.memory('i32.load', REGION_ENTRY.REGION);
-  code.get(exit);
-  code.op('i32.add');
-  code.set(exit);
+  makeAddress(code, locals);
   countOne(code, exit, REGION_JUMP.TAKEN);
   code.get(target);
   code.get(base);
@@ -307,11 +309,7 @@ function writeCalledExit(code: CodeWriter, locals: RegionLocals, goOn: number): 
     code.get(state);
     code.memory('i32.load', STATE.fields[name]);
   };
-  code.get(locals.entry);
-  code.memory('i32.load', REGION_ENTRY.REGION);
-  code.get(exit);
-  code.op('i32.add');
-  code.set(exit);
+  makeAddress(code, locals);
   countOne(code, exit, REGION_EXIT.TAKEN);
   code.get(exit);
   code.memory('i32.load', REGION_EXIT.OFFSET);
