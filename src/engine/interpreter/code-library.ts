@@ -32,7 +32,7 @@ const MAXIMUM_PAGES = 65536;
 export const TABLE_SIZE = 1 << 14;
 /** Where the jump cache lies from the state block. */
 const JUMP_CACHE_OFFSET = STATE.size;
-/** Cold modules kept for the next guest that needs the same forms at once. */
+/** Cold functions' modules that are kept for the next guest that calls them. */
 const MOST_COLD_MODULES = 4096;
 
 export class CodeLibrary {
@@ -49,7 +49,7 @@ export class CodeLibrary {
   #firstCall: WebAssembly.Module | undefined;
   readonly #emittedHelpers = new Map<boolean, WebAssembly.Module>();
   #handlerEntry: WebAssembly.Module | undefined;
-  readonly #coldModules = new Map<string, WebAssembly.Module>();
+  readonly #coldModules = new Map<CatalogForm, WebAssembly.Module>();
   readonly #helperNumbers = new Map<string, number>();
   readonly #causeNumbers = new Map<string, number>();
 
@@ -104,20 +104,20 @@ export class CodeLibrary {
     return (this.#handlerEntry ??= new WebAssembly.Module(buildHandlerEntryModule({ maximumPages: MAXIMUM_PAGES })));
   }
 
-  /** Whether the cold functions of these forms import any of `emittedHelpers`. */
-  needsEmittedHelpers(forms: readonly CatalogForm[]): boolean {
-    return forms.some(({ statements }) => [...helpersOf(statements)].some(needsEmittedModule));
+  /** Whether the cold function of a form imports any of `emittedHelpers`. */
+  needsEmittedHelpers({ statements }: CatalogForm): boolean {
+    return [...helpersOf(statements)].some(needsEmittedModule);
   }
 
-  /** Imports `memory`, the access functions, `helper`, `raise`, what emitted code calls; exports `form0`, `form1`, … in the order given. */
-  coldFunctions(forms: readonly CatalogForm[], { wide }: { readonly wide: boolean }): WebAssembly.Module {
-    const key = forms.map(({ number }) => number).join(' ');
-    // A guest could make one for every order of forms: beyond what any system needs, nothing more is kept.
-    if (this.#coldModules.size >= MOST_COLD_MODULES && !this.#coldModules.has(key)) return this.#compile(forms, wide);
-    return remember(this.#coldModules, key, () => this.#compile(forms, wide));
+  /** Imports `memory`, the access functions, `helper`, `raise`, what emitted code calls; exports `form`. */
+  coldFunction(form: CatalogForm): WebAssembly.Module {
+    // A guest could call more than any system does: beyond that, nothing more is kept.
+    if (this.#coldModules.size >= MOST_COLD_MODULES && !this.#coldModules.has(form)) return this.#compile(form);
+    return remember(this.#coldModules, form, () => this.#compile(form));
   }
 
-  #compile(forms: readonly CatalogForm[], wide: boolean): WebAssembly.Module {
+  #compile(form: CatalogForm): WebAssembly.Module {
+    const { wide } = form;
     const module = new ModuleBuilder();
     module.importMemory('memory', { minimumPages: 1, maximumPages: MAXIMUM_PAGES });
     const accesses: Record<string, Record<number, number>> = { load: {}, modify: {}, store: {} };
@@ -135,16 +135,14 @@ export class CodeLibrary {
     };
     const environment = {
       imports,
-      writeEmittedCall: createEmittedCallWriter(module, { imports: this.needsEmittedHelpers(forms) }),
+      writeEmittedCall: createEmittedCallWriter(module, { imports: this.needsEmittedHelpers(form) }),
       helperNumber: (name: string, args: readonly number[], results: readonly number[]) =>
         this.#helperNumber(name, args, results),
       causeNumber: (cause: string) => remember(this.#causeNumbers, cause, () => this.causes.push(cause) - 1),
     };
-    forms.forEach((form, index) => {
-      const declared = module.declare({ parameters: COLD_PARAMETERS, results: [I32] }, nameOf(form));
-      module.define(declared, lowerCold(form, environment, { wide }));
-      module.export(`form${index}`, declared);
-    });
+    const declared = module.declare({ parameters: COLD_PARAMETERS, results: [I32] }, nameOf(form));
+    module.define(declared, lowerCold(form, environment, { wide }));
+    module.export('form', declared);
     return new WebAssembly.Module(module.finish());
   }
 

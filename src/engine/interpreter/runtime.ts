@@ -163,16 +163,16 @@ export class InterpreterRuntime {
   #link(form: CatalogForm): CallableFunction {
     const library = this.#library;
     const { wide } = form;
-    const { exports } = new WebAssembly.Instance(library.coldFunctions([form], { wide }), {
+    const { exports } = new WebAssembly.Instance(library.coldFunction(form), {
       host: {
         memory: this.#pool.memory,
         ...this.#accessFunctions(wide),
-        ...(library.needsEmittedHelpers([form]) && this.#emittedFunctions(wide)),
+        ...(library.needsEmittedHelpers(form) && this.#emittedFunctions(wide)),
         helper: (_state: number, number: number) => (this.active.callHelper(library.helperCalls[number]) ? 1 : 0),
         raise: (_state: number, vector: number, errorCode: number, cause: number) =>
           this.active.raise(vector, errorCode, library.causes[cause]),
       },
     });
-    return exports.form0 as CallableFunction;
+    return exports.form as CallableFunction;
   }
 }

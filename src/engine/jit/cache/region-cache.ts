@@ -136,12 +136,12 @@ export class RegionCache {
   /** Entries of a new block, at a physical address, until it is hot. */
   heatFor(address: number, modeKey: number): number {
     if (!canTranslateIn(modeKey) || this.refusal !== undefined) return COOL;
-    const [first] = this.#parts.bytes(Math.floor(address / PAGE_SIZE))!.subarray(address % PAGE_SIZE);
     const page = Math.floor(address / PAGE_SIZE);
     const threshold = this.#cooling.threshold(page, this.#options.threshold);
     // Where the threshold is lower than that, nothing is early; nor where code keeps changing, be it to what it was.
     const mayBeEarly = EARLY < this.#options.threshold - 1 && threshold === this.#options.threshold;
-    if (mayBeEarly && this.#kept.hasAny(address % PAGE_SIZE, first)) {
+    const offset = address % PAGE_SIZE;
+    if (mayBeEarly && this.#kept.hasAny(offset, this.#parts.bytes(page)![offset])) {
       this.#early.add(address * 16 + (modeKey & MODE.BLOCK_MASK));
       return EARLY;
     }
