@@ -36,10 +36,11 @@ export function createIdeDrives(clock: VirtualClock, { disks = [], cdrom: disc, 
     throw new UserError(
       `${disks.length} disks: there is room for ${room}${disc === undefined ? '' : ' beside the CD-ROM drive'}`,
     );
-  const places: (IdeDrive | undefined)[] = disks.map((medium, index) => {
+  const ataDisks = disks.map((medium, index) => {
     const identity = { model: 'VETRO HARDDISK', serial: `VETRO-HD-${index}`, firmware: '1.0' };
     return new AtaDisk({ name: `disk-${index}`, clock, medium, identity, onHostError });
   });
+  const places: (IdeDrive | undefined)[] = [...ataDisks];
   const identity = { model: 'VETRO CD-ROM', serial: 'VETRO-CD-0', firmware: '1.0' };
   const medium = disc === 'empty' ? undefined : disc;
   const cdrom =
@@ -57,7 +58,7 @@ export function createIdeDrives(clock: VirtualClock, { disks = [], cdrom: disc, 
     cdrom,
     forBios: {
       disk: disks.map((medium, index) => {
-        const place = cdrom !== undefined && index >= CDROM_PLACE ? index + 1 : index;
+        const place = places.indexOf(ataDisks[index]);
         return { medium, ata: { ...IDE, channel: place >> 1, device: place & 1 } };
       }),
       cd: cdrom === undefined ? [] : [discDrive(cdrom)],
