@@ -12,20 +12,20 @@ import type { Device } from '../bus/device.ts';
 import type { PortDevice } from '../bus/port-bus.ts';
 import { powerOnState, type WaitingCall } from './bios-state.ts';
 import type { Board } from './board.ts';
-import { bootServices } from './boot.ts';
 import { type CallFrame, readFrame } from './call-frame.ts';
-import { clockServices } from './clock.ts';
 import { diskServices } from './disk/disk-services.ts';
 import { Transfers } from './disk/transfers.ts';
 import { keyboardInterrupt } from './keyboard/keyboard-interrupt.ts';
 import { keyboardServices } from './keyboard/keyboard-services.ts';
-import { pciFunction } from './pci-bios.ts';
+import { pciFunction } from './pci/pci-bios.ts';
 import { isPoll, restBefore } from './poll-rest.ts';
-import { powerOnServices } from './post.ts';
-import { serialServices } from './serial.ts';
 import type { Call, Next, Services } from './service.ts';
-import { systemServices } from './system.ts';
-import { videoServices } from './video.ts';
+import { bootServices } from './start/boot.ts';
+import { powerOnServices } from './start/post.ts';
+import { clockServices } from './system/clock.ts';
+import { serialServices } from './system/serial.ts';
+import { systemServices } from './system/system.ts';
+import { videoServices } from './video/video.ts';
 
 /** Offsets from the first port; see service.asm and protected.asm. A doubleword is written: SS:SP, or ESP. */
 const PORT = { CALL: 0, GO_ON: 4, PROTECTED_PCI: 8 } as const;

@@ -7,8 +7,8 @@
 import { BDA, BiosData } from '../bios-data.ts';
 import type { Board } from '../board.ts';
 import { answeredCarry } from '../call-frame.ts';
-import { endInterrupt } from '../interrupt-controller.ts';
 import { type Call, type Next, SERVICE, type Services } from '../service.ts';
+import { endInterrupt } from '../system/interrupt-controller.ts';
 import { EXTENDED_KEYS, KEYS, type Key, PAD_DIGITS } from './key-table.ts';
 import { KeyboardBuffer } from './keyboard-buffer.ts';
 

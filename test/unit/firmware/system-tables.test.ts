@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { TABLES } from '../../../src/firmware/system-tables.ts';
+import { TABLES } from '../../../src/firmware/tables/system-tables.ts';
 import type { Pc } from '../../../src/machine/pc.ts';
 import { bootImage, createBiosMachine, runProgram } from '../../support/bios-machine.ts';
 import { createTestFunction } from '../../support/pci.ts';

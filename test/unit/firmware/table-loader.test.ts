@@ -1,7 +1,7 @@
 /** The script for other firmware, carried out as it would be: the same tables as our own BIOS writes. */
 import { describe, expect, it } from 'vitest';
-import { acpiFiles } from '../../../src/firmware/acpi/table-loader.ts';
-import { acpiTables } from '../../../src/firmware/acpi/tables.ts';
+import { acpiFiles } from '../../../src/firmware/tables/acpi/table-loader.ts';
+import { acpiTables } from '../../../src/firmware/tables/acpi/tables.ts';
 
 const sumOf = (bytes: Uint8Array) => bytes.reduce((sum, byte) => sum + byte, 0) & 0xff;
 const textOf = (bytes: Uint8Array) => new TextDecoder('latin1').decode(bytes).replace(/\0+$/, '');

@@ -4,12 +4,12 @@
  * Not modelled: graphics modes, fonts and what loads them (the height of characters is set), light pen, saving the state
  * of the adapter (AH=1Ch), VESA (AH=4Fh answers that there is none), the sum to grey.
  */
-import { bit } from '../base/bits.ts';
-import { BDA, BiosData } from './bios-data.ts';
-import type { Board } from './board.ts';
-import type { CallFrame } from './call-frame.ts';
-import { realAddress } from './memory-access.ts';
-import { SERVICE, type Service, type Services } from './service.ts';
+import { bit } from '../../base/bits.ts';
+import { BDA, BiosData } from '../bios-data.ts';
+import type { Board } from '../board.ts';
+import type { CallFrame } from '../call-frame.ts';
+import { realAddress } from '../memory-access.ts';
+import { SERVICE, type Service, type Services } from '../service.ts';
 import { TextScreen } from './text-screen.ts';
 import { setPalette } from './video-palette.ts';
 

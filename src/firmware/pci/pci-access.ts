@@ -1,6 +1,6 @@
 /** Configuration space through mechanism 1. PCI Local Bus Specification 2.1, section 3.2.2.3.2. */
-import { configAddress, type PciPlace } from '../bus/pci/pci-bus.ts';
-import type { PortAccess } from './board.ts';
+import { configAddress, type PciPlace } from '../../bus/pci/pci-bus.ts';
+import type { PortAccess } from '../board.ts';
 
 const PORT = { ADDRESS: 0xcf8, DATA: 0xcfc } as const;
 const ENABLE = 0x8000_0000;

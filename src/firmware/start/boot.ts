@@ -2,18 +2,18 @@
  * INT 19h and INT 18h: the first sector of a medium is read to 0000:7C00 and started, drive after drive, until one has
  * something that starts. BIOS Boot Specification 1.01: what cannot go on calls INT 18h, and the next drive gets its turn.
  */
-import { BDA, BiosData } from './bios-data.ts';
-import type { BiosState } from './bios-state.ts';
-import type { Board, DriveKind } from './board.ts';
+import { BDA, BiosData } from '../bios-data.ts';
+import type { BiosState } from '../bios-state.ts';
+import type { Board, DriveKind } from '../board.ts';
+import { type CallFrame, FLAG } from '../call-frame.ts';
+import { BOOT_RECORD_SECTOR, catalogBlock, emulatedGeometry, initialEntry, MEDIA } from '../disk/el-torito.ts';
+import type { Transfers } from '../disk/transfers.ts';
+import { CD_SECTOR_SIZE, FIRST_DRIVE } from '../disk/units.ts';
+import { ROM_SEGMENT } from '../rom.ts';
+import { ROM_LABELS } from '../rom-image.ts';
+import { type Call, type Memo, type Next, SERVICE, type Service, type Services, sleep } from '../service.ts';
+import { TextScreen } from '../video/text-screen.ts';
 import { BootMenu, DRIVE_NAMES } from './boot-menu.ts';
-import { type CallFrame, FLAG } from './call-frame.ts';
-import { BOOT_RECORD_SECTOR, catalogBlock, emulatedGeometry, initialEntry, MEDIA } from './disk/el-torito.ts';
-import type { Transfers } from './disk/transfers.ts';
-import { CD_SECTOR_SIZE, FIRST_DRIVE } from './disk/units.ts';
-import { ROM_SEGMENT } from './rom.ts';
-import { ROM_LABELS } from './rom-image.ts';
-import { type Call, type Memo, type Next, SERVICE, type Service, type Services, sleep } from './service.ts';
-import { TextScreen } from './text-screen.ts';
 
 const BOOT_ADDRESS = 0x7c00;
 const SECTOR = 512;

@@ -1,8 +1,8 @@
 /** INT 10h, AH=10h: registers of the attribute controller and of the DAC. */
-import { BDA, BiosData } from './bios-data.ts';
-import type { Board } from './board.ts';
-import type { CallFrame } from './call-frame.ts';
-import { realAddress } from './memory-access.ts';
+import { BDA, BiosData } from '../bios-data.ts';
+import type { Board } from '../board.ts';
+import type { CallFrame } from '../call-frame.ts';
+import { realAddress } from '../memory-access.ts';
 import { statusPort } from './video-mode.ts';
 
 const ATTRIBUTE = { WRITE: 0x3c0, READ: 0x3c1, MODE: 0x10, OVERSCAN: 0x11, SELECT: 0x14, ENABLE: 0x20 } as const;

@@ -1,5 +1,5 @@
 /** Chips of the board as an AT's BIOS sets them up. IBM Personal Computer AT Technical Reference, "System BIOS". */
-import type { Board, PortAccess } from './board.ts';
+import type { Board, PortAccess } from '../board.ts';
 
 const PORT = {
   PIC1: 0x20,

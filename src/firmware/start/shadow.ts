@@ -1,7 +1,7 @@
 /** The ROM's copy in RAM: what the BIOS adds to its segment at power-on (tables) is put there. 82441FX, "PAM". */
-import { configAddress } from '../bus/pci/pci-bus.ts';
-import type { Board, PortAccess } from './board.ts';
-import { ROM_SEGMENT, romImage } from './rom.ts';
+import { configAddress } from '../../bus/pci/pci-bus.ts';
+import type { Board, PortAccess } from '../board.ts';
+import { ROM_SEGMENT, romImage } from '../rom.ts';
 
 /** The host bridge's attributes of F0000h–FFFFFh: bits 5–4. */
 const PAM0 = 0x59;

@@ -2,9 +2,9 @@
  * ACPI tables: RSDP, RSDT, XSDT, FADT, FACS, DSDT. ACPI 2.0, section 5.2; what 1.0 reads of them is where it was. They are
  * made without knowing where they will be.
  */
-import type { MemoryAccess } from '../memory-access.ts';
-import { acpiAreas } from '../memory-map.ts';
-import { PM_BASE, SCI_LINE } from '../pci-setup.ts';
+import type { MemoryAccess } from '../../memory-access.ts';
+import { PM_BASE, SCI_LINE } from '../../pci/pci-setup.ts';
+import { acpiAreas } from '../../system/memory-map.ts';
 import { dsdtBody } from './dsdt.ts';
 
 const HEADER_SIZE = 36;

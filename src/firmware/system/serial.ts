@@ -3,10 +3,10 @@
  *
  * Not modelled: printers: no port has one, and each call ends as with a printer that does not answer.
  */
-import { bit } from '../base/bits.ts';
-import { BDA, BiosData } from './bios-data.ts';
-import type { Board } from './board.ts';
-import { type Call, type Next, SERVICE, type Services, sleep } from './service.ts';
+import { bit } from '../../base/bits.ts';
+import { BDA, BiosData } from '../bios-data.ts';
+import type { Board } from '../board.ts';
+import { type Call, type Next, SERVICE, type Services, sleep } from '../service.ts';
 
 const UART = { DATA: 0, LINE_CONTROL: 3, MODEM_CONTROL: 4, LINE_STATUS: 5, MODEM_STATUS: 6 } as const;
 const LINE_STATUS = { DATA_READY: 0, CAN_SEND: 5 } as const;

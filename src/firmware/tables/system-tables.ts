@@ -1,6 +1,7 @@
 /** Tables in the BIOS's segment, below its code, where operating systems look for them. */
+
+import type { Board } from '../board.ts';
 import { writeAcpiTables } from './acpi/tables.ts';
-import type { Board } from './board.ts';
 import { pirTable } from './pir-table.ts';
 import { smbios } from './smbios.ts';
 

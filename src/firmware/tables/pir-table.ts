@@ -1,5 +1,5 @@
 /** The $PIR table: how interrupt pins of PCI devices are wired. "PCI IRQ Routing Table Specification" 1.0, Microsoft. */
-import { pirqOfPin } from './pci-setup.ts';
+import { pirqOfPin } from '../pci/pci-setup.ts';
 
 const HEADER = 32;
 const ENTRY = 16;

@@ -1,6 +1,6 @@
 /** The interrupt table as the BIOS leaves it. IBM PS/2 and PC BIOS Interface Technical Reference, "Interrupts". */
-import { ROM_SEGMENT } from './rom.ts';
-import { ROM_LABELS } from './rom-image.ts';
+import { ROM_SEGMENT } from '../rom.ts';
+import { ROM_LABELS } from '../rom-image.ts';
 
 const SOFTWARE_VECTORS = 0x78;
 /** Free for programs: 0000:0000. */

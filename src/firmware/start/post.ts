@@ -4,17 +4,17 @@
  * Not modelled: the reasons for a reset that an AT's BIOS looks up in the CMOS (shutdown code, register 0Fh): every one
  * is a power-on.
  */
-import { BDA, BiosData } from './bios-data.ts';
-import { type Board, readCmos, writeCmos } from './board.ts';
+import { BDA, BiosData } from '../bios-data.ts';
+import { type Board, readCmos, writeCmos } from '../board.ts';
+import { floppyType, SECTOR_SIZE, translatedGeometry } from '../disk/geometry.ts';
+import { setUpPci } from '../pci/pci-setup.ts';
+import { ROM_SEGMENT } from '../rom.ts';
+import { ROM_LABELS } from '../rom-image.ts';
+import { SERVICE, type Services } from '../service.ts';
+import { writeSystemTables } from '../tables/system-tables.ts';
+import { TextScreen } from '../video/text-screen.ts';
 import { setUpChips } from './chips.ts';
-import { floppyType, SECTOR_SIZE, translatedGeometry } from './disk/geometry.ts';
-import { setUpPci } from './pci-setup.ts';
-import { ROM_SEGMENT } from './rom.ts';
-import { ROM_LABELS } from './rom-image.ts';
-import { SERVICE, type Services } from './service.ts';
 import { shadowRom } from './shadow.ts';
-import { writeSystemTables } from './system-tables.ts';
-import { TextScreen } from './text-screen.ts';
 import { interruptTable } from './vectors.ts';
 
 const KIB = 1024;

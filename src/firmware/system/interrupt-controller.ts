@@ -1,5 +1,5 @@
 /** The 8259 pair, for the handlers of interrupts. */
-import type { PortAccess } from './board.ts';
+import type { PortAccess } from '../board.ts';
 
 const PRIMARY = 0x20;
 const SECONDARY = 0xa0;

@@ -1,6 +1,6 @@
 /** The text screen behind INT 10h: cells, cursors and pages. What is asked for beyond the screen is cut to it. */
-import { BDA, BiosData } from './bios-data.ts';
-import type { Board } from './board.ts';
+import { BDA, BiosData } from '../bios-data.ts';
+import type { Board } from '../board.ts';
 import { describeMode, programMode, readIndexed, VIDEO_MODES, writeIndexed } from './video-mode.ts';
 
 const CRTC = { MAXIMUM_SCAN_LINE: 0x09, CURSOR_START: 0x0a, CURSOR_END: 0x0b, START: 0x0c, CURSOR: 0x0e } as const;

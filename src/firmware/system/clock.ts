@@ -4,12 +4,12 @@
  *
  * Not modelled: the "update in progress" that AH=02h and 04h would wait for: the chip shows no half-updated time.
  */
-import { BDA, BiosData } from './bios-data.ts';
-import { type Board, readCmos, writeCmos } from './board.ts';
-import { type CallFrame, fail, succeed } from './call-frame.ts';
+import { BDA, BiosData } from '../bios-data.ts';
+import { type Board, readCmos, writeCmos } from '../board.ts';
+import { type CallFrame, fail, succeed } from '../call-frame.ts';
+import { pciFunction } from '../pci/pci-bios.ts';
+import { type Call, type Next, SERVICE, type Services } from '../service.ts';
 import { endInterrupt, unmask } from './interrupt-controller.ts';
-import { pciFunction } from './pci-bios.ts';
-import { type Call, type Next, SERVICE, type Services } from './service.ts';
 
 const TICKS_PER_DAY = 0x18_00b0;
 const TIMER_LINE = 0;

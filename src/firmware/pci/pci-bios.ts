@@ -3,9 +3,9 @@
  *
  * Not modelled: special cycles (nobody listens), and routing (AL=0Eh, 0Fh): operating systems have $PIR and ACPI.
  */
-import type { PciPlace } from '../bus/pci/pci-bus.ts';
-import type { Board } from './board.ts';
-import { type CallFrame, fail, succeed } from './call-frame.ts';
+import type { PciPlace } from '../../bus/pci/pci-bus.ts';
+import type { Board } from '../board.ts';
+import { type CallFrame, fail, succeed } from '../call-frame.ts';
 import { PciAccess } from './pci-access.ts';
 
 const STATUS = {

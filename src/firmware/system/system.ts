@@ -5,15 +5,15 @@
  * Not modelled: APM (AH=53h: there is none, ACPI is), a pointing device (AH=C2h), the switch to protected mode (AH=89h),
  * joysticks.
  */
-import { BDA, BiosData } from './bios-data.ts';
-import type { Board } from './board.ts';
-import { type CallFrame, fail, succeed } from './call-frame.ts';
+import { BDA, BiosData } from '../bios-data.ts';
+import type { Board } from '../board.ts';
+import { type CallFrame, fail, succeed } from '../call-frame.ts';
+import { realAddress } from '../memory-access.ts';
+import { ROM_SEGMENT } from '../rom.ts';
+import { ROM_LABELS } from '../rom-image.ts';
+import { type Call, type Next, SERVICE, type Services, sleep } from '../service.ts';
 import { cancelEventWait, startEventWait } from './clock.ts';
-import { realAddress } from './memory-access.ts';
 import { extendedKib, memoryInTwoParts, memoryRanges } from './memory-map.ts';
-import { ROM_SEGMENT } from './rom.ts';
-import { ROM_LABELS } from './rom-image.ts';
-import { type Call, type Next, SERVICE, type Services, sleep } from './service.ts';
 
 const NOT_SUPPORTED = 0x86;
 const SYSTEM_CONTROL_A = 0x92;

@@ -2,11 +2,11 @@
  * The menu before booting: F12, struck while the machine starts, asks from which drive. Nobody has to wait for it: the BIOS
  * looks for the key only where one has been struck, or for as long as the machine's owner wants.
  */
-import { BiosData } from './bios-data.ts';
-import type { Board, DriveKind } from './board.ts';
-import { KeyboardBuffer } from './keyboard/keyboard-buffer.ts';
-import { type Call, type Next, sleep } from './service.ts';
-import type { TextScreen } from './text-screen.ts';
+import { BiosData } from '../bios-data.ts';
+import type { Board, DriveKind } from '../board.ts';
+import { KeyboardBuffer } from '../keyboard/keyboard-buffer.ts';
+import { type Call, type Next, sleep } from '../service.ts';
+import type { TextScreen } from '../video/text-screen.ts';
 
 const KEYBOARD_STATUS = 0x64;
 const OUTPUT_FULL = 0x01;

@@ -3,7 +3,7 @@
  *
  * Not modelled: sleep states but soft off; a MADT: interrupts are those of the 8259 pair.
  */
-import { PCI_WINDOWS, PIRQ_LINES, pirqOfPin } from '../pci-setup.ts';
+import { PCI_WINDOWS, PIRQ_LINES, pirqOfPin } from '../../pci/pci-setup.ts';
 import {
   type Aml,
   and,

@@ -2,8 +2,8 @@
  * What a BIOS does to PCI functions: interrupts are routed, addresses are given out, the ISA and power bridges get their
  * ports. PCI Local Bus Specification 2.1, section 6.2.5; 82371SB (PIIX3) and 82371AB (PIIX4).
  */
-import type { PciPlace } from '../bus/pci/pci-bus.ts';
-import type { PortAccess } from './board.ts';
+import type { PciPlace } from '../../bus/pci/pci-bus.ts';
+import type { PortAccess } from '../board.ts';
 import { PciAccess } from './pci-access.ts';
 
 const CONFIG = { ID: 0x00, COMMAND: 0x04, CLASS: 0x0a, BAR: 0x10, ROM: 0x30, LINE: 0x3c, PIN: 0x3d } as const;

@@ -2,8 +2,8 @@
  * Text modes of a VGA, register by register. IBM Personal System/2 Hardware Interface Technical Reference, "Video
  * Subsystem"; numbers of scan lines for characters of 9 × 16.
  */
-import { BDA, type BiosData } from './bios-data.ts';
-import type { PortAccess } from './board.ts';
+import { BDA, type BiosData } from '../bios-data.ts';
+import type { PortAccess } from '../board.ts';
 
 export interface VideoMode {
   readonly columns: 40 | 80;
