@@ -33,13 +33,14 @@ import type { ClockMode, GuestOptions, RunOptions, WaitOptions } from './hypervi
 import { Host as Hypervisor } from './hypervisor/host.ts';
 import type { CdromOptions, FloppyOptions, ImageSource } from './hypervisor/media-options.ts';
 import type { Platform } from './hypervisor/platform.ts';
+import type { ProcessorTimes } from './hypervisor/processor-times.ts';
 import type { TextMatch } from './hypervisor/text-search.ts';
 import type { Breakpoints } from './machine/machine.ts';
 import type { MachineView } from './machine/machine-view.ts';
 
 export { InternalError, StateError, TimeoutError, UserError } from './base/errors.ts';
-export type { ResetCause } from './hypervisor/guest-events.ts';
-export type { BootDrive, GuestBoot } from './hypervisor/guest-options.ts';
+export type { Receipt, ResetCause } from './hypervisor/guest-events.ts';
+export type { BootDrive, GuestBoot, LatencyClass } from './hypervisor/guest-options.ts';
 export type { BlobLike, DiskOptions, ImageFormatName, UrlLike, WriteMode } from './hypervisor/media-options.ts';
 export type {
   Breakpoint,
@@ -63,6 +64,7 @@ export type {
   ListenerErrorSource,
   MachineView,
   Platform,
+  ProcessorTimes,
   RunOptions,
   RunToResult,
   TextMatch,
@@ -117,6 +119,10 @@ export interface Guest {
   readonly instructions: number;
   /** Host time that it was given so far, in ms: what shares are counted in. */
   readonly processorTime: number;
+  /** What became of its time: how long it ran, waited for its turn, and was held back. */
+  readonly processorTimes: ProcessorTimes;
+  /** Instructions left of its `fuel`; Infinity without. */
+  readonly fuelLeft: number;
   /** Why the guest stopped; undefined as long as it could go on. */
   readonly exitReason: GuestExit | undefined;
   /**
@@ -181,6 +187,13 @@ export interface Guest {
   dispose(): void;
   /** @throws UserError for a weight that is none; StateError once disposed */
   setWeight(weight: number): void;
+  /** Per cent of a core, or undefined for no cap. @throws UserError for another value; StateError once disposed */
+  setCap(percent: number | undefined): void;
+  /**
+   * Moves the instruction at which it stops. One that has stopped for want of it needs a reset, too.
+   * @throws UserError unless it is a whole number from 0 to 2⁵³ − 1; StateError once disposed
+   */
+  addFuel(instructions: number): void;
   [Symbol.dispose](): void;
   [Symbol.asyncDispose](): Promise<void>;
 }

@@ -23,6 +23,8 @@ export interface RunArguments extends BootArguments, MediaArguments {
   serial: string;
   count: number;
   weight: number[];
+  cap: number[];
+  fuel?: number;
   'no-reboot': boolean;
   profile?: string;
   'profile-interval'?: number;

@@ -13,17 +13,25 @@ import { UserError } from '../base/errors.ts';
 import { DEFAULT_INSTRUCTION_TIME, ENGINES } from '../machine/machine.ts';
 import { MAXIMUM_MEMORY, MINIMUM_MEMORY } from '../machine/pc-map.ts';
 import { type CheckedMedia, checkMedia } from './check-media-options.ts';
-import type { BootDrive, ClockMode, GuestBoot, GuestOptions } from './guest-options.ts';
+import type { BootDrive, ClockMode, GuestBoot, GuestOptions, LatencyClass } from './guest-options.ts';
 import type { MediaOptions } from './media-options.ts';
 
-/** All decided but the name, which is the host's to give. */
-export type CheckedGuestOptions = Required<Omit<GuestOptions, 'name' | 'boot' | keyof MediaOptions>> & {
+type Undecided = 'name' | 'boot' | 'cap' | 'fuel';
+
+/** All decided but the name, which is the host's to give, and limits that there need not be. */
+export type CheckedGuestOptions = Required<Omit<GuestOptions, Undecided | keyof MediaOptions>> & {
+  readonly cap: number | undefined;
+  readonly fuel: number | undefined;
   readonly name: string | undefined;
   readonly boot: GuestBoot;
   readonly media: CheckedMedia;
 };
 
 const MIB = 2 ** 20;
+/** Per cent of a core. */
+export const CAP = { least: 0.1, most: 100, unit: 'per cent' };
+/** Instructions. */
+export const FUEL = { least: 0, most: Number.MAX_SAFE_INTEGER };
 const WEIGHT = { least: 0.001, most: 1_000_000 };
 const MEMORY = { least: MINIMUM_MEMORY / MIB, most: MAXIMUM_MEMORY / MIB, unit: 'MiB' };
 export const INSTRUCTION_TIME = { least: 0.01, most: 1000, unit: 'ns' };
@@ -32,7 +40,7 @@ const DEFAULT_POWER_ON = Date.UTC(2000, 0, 1);
 const LONGEST_NAME = 100;
 const OPTIONS = [
   ...(['boot', 'name', 'memory', 'cpu', 'engine', 'powerOnTime', 'instructionTime'] as const),
-  ...(['weight', 'clock', 'onTripleFault', 'onReset', 'onNothingToBoot'] as const),
+  ...(['weight', 'cap', 'fuel', 'latency', 'clock', 'onTripleFault', 'onReset', 'onNothingToBoot'] as const),
   ...(['disks', 'cdrom', 'floppy', 'floppies'] as const),
 ];
 const BOOT_OPTIONS = [
@@ -79,6 +87,11 @@ export function checkGuestOptions(options: unknown): CheckedGuestOptions {
       checkNumber('instructionTime', value, INSTRUCTION_TIME),
     ),
     weight: ifGiven(given.weight, 1, (value) => checkWeight('weight', value)),
+    cap: ifGiven<number | undefined>(given.cap, undefined, (value) => checkCap('cap', value)),
+    fuel: ifGiven<number | undefined>(given.fuel, undefined, (value) => checkWholeNumber('fuel', value, FUEL)),
+    latency: ifGiven<LatencyClass>(given.latency, 'normal', (value) =>
+      checkChoice('latency', value, ['normal', 'interactive']),
+    ),
     clock: ifGiven<ClockMode>(given.clock, 'virtual', (value) => checkChoice('clock', value, ['virtual', 'host'])),
     onTripleFault: ifGiven(given.onTripleFault, 'reset', resetOrStop('onTripleFault')),
     onReset: ifGiven(given.onReset, 'reset', resetOrStop('onReset')),
@@ -88,6 +101,7 @@ export function checkGuestOptions(options: unknown): CheckedGuestOptions {
   };
 }
 
+export const checkCap = (what: string, value: unknown): number => checkNumber(what, value, CAP);
 export const checkWeight = (what: string, value: unknown): number => checkNumber(what, value, WEIGHT);
 
 function checkName(value: unknown): string {

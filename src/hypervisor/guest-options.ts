@@ -12,11 +12,23 @@ import type { MediaOptions } from './media-options.ts';
  */
 export type ClockMode = 'virtual' | 'host';
 
+/**
+ * `interactive`: a guest that was idle and has something to do, as when a key is pressed, goes before all others. Over any
+ * second or so it gets no more of the processor for that.
+ */
+export type LatencyClass = 'normal' | 'interactive';
+
 export interface GuestSettings {
   /** Shown in messages: up to 100 characters on one line. */
   readonly name: string;
   /** Share of processor time relative to the host's other guests, from 0.001 to 1,000,000. Default 1. */
   readonly weight?: number | undefined;
+  /** Most processor time it is given, in per cent of a core, from 0.1 to 100. Default: as much as there is. */
+  readonly cap?: number | undefined;
+  /** Instructions, from power-on, behind which it stops. Default: no end. */
+  readonly fuel?: number | undefined;
+  /** Default `normal`. */
+  readonly latency?: LatencyClass | undefined;
   /** Default `virtual`. */
   readonly clock?: ClockMode | undefined;
   /** Default `reset`. */
@@ -82,6 +94,18 @@ export interface GuestOptions extends MediaOptions {
   readonly instructionTime?: number | undefined;
   /** Share of processor time relative to the host's other guests, from 0.001 to 1,000,000. Default 1. */
   readonly weight?: number | undefined;
+  /**
+   * Most processor time it is given, in per cent of a core, from 0.1 to 100, over any second or so; also where nobody
+   * else wants it. Default: as much as there is.
+   */
+  readonly cap?: number | undefined;
+  /**
+   * Instructions it may execute, counted from power-on over all resets, from 0 to 2⁵³ − 1: it stops behind the last one,
+   * exactly, with reason `out-of-fuel` and a receipt. See also `addFuel`. Default: no end.
+   */
+  readonly fuel?: number | undefined;
+  /** Default `normal`. */
+  readonly latency?: LatencyClass | undefined;
   /** Default `virtual`. */
   readonly clock?: ClockMode | undefined;
   /** Default `reset`. */

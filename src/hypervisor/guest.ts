@@ -5,7 +5,7 @@ import { StateError } from '../base/errors.ts';
 import { EventSource } from '../base/event-source.ts';
 import type { Pending } from '../base/pending.ts';
 import type { Breakpoints, Machine, MachineExit, RunLimits } from '../machine/machine.ts';
-import { checkWeight } from './check-guest-options.ts';
+import { checkCap, checkWeight, FUEL } from './check-guest-options.ts';
 import type {
   GuestEvents,
   GuestExit,
@@ -18,6 +18,7 @@ import { GuestKeyboard } from './guest-keyboard.ts';
 import type { GuestMedia } from './guest-media.ts';
 import type { ClockMode, GuestSettings, RunOptions } from './guest-options.ts';
 import { GuestStream, OUTPUT_BOUND } from './guest-stream.ts';
+import type { ProcessorTimes } from './processor-times.ts';
 import { type RemovableDrive, removableDrives } from './removable-drive.ts';
 
 const EVENTS: readonly (keyof GuestEvents)[] = ['exit', 'idle', 'breakpoint', 'reset', 'warning'];
@@ -30,6 +31,10 @@ export interface GuestKeeper {
   /** The guest has reset itself, or crashed and was reset. */
   resetItself(guest: Guest): void;
   setWeight(guest: Guest, weight: number): void;
+  /** Per cent of a core; undefined: no cap. */
+  setCap(guest: Guest, percent: number | undefined): void;
+  /** What became of its time so far. */
+  timesOf(guest: Guest): ProcessorTimes;
   /** Its images are being closed until `closed` resolves. */
   closing(closed: Promise<void>): void;
   /** A wall-clock timer. @returns what cancels it */
@@ -70,7 +75,10 @@ export class Guest<M extends Machine = Machine> {
   /** Of those that called `run` and wait for the end. */
   readonly #ends = new Set<(exit: GuestExit) => void>();
   #exit: GuestExit | undefined;
-  #processorTime = 0;
+  /** Instructions since power-on behind which it stops. */
+  #fuel: number;
+  /** Kept when it is disposed. */
+  #times: ProcessorTimes | undefined;
   /** Counts what makes the outcome of a machine's run obsolete: a listener may reset or stop the guest before we see it. */
   #epoch = 0;
   #inMachine = false;
@@ -87,6 +95,7 @@ export class Guest<M extends Machine = Machine> {
     this.#onNothingToBoot = settings.onNothingToBoot ?? 'wait';
     this.#media = settings.media;
     this.#keeper = keeper;
+    this.#fuel = settings.fuel ?? Number.POSITIVE_INFINITY;
     const listenerFailed = (error: unknown, event: string) => keeper.listenerFailed(error, { guest: this.name, event });
     this.#events = new EventSource({ names: EVENTS, onListenerError: listenerFailed });
     const assertUsable = () => this.#assertUsable();
@@ -126,7 +135,15 @@ export class Guest<M extends Machine = Machine> {
   }
 
   get processorTime(): number {
-    return this.#processorTime;
+    return this.processorTimes.run;
+  }
+
+  get processorTimes(): ProcessorTimes {
+    return this.#times ?? this.#keeper.timesOf(this as Guest);
+  }
+
+  get fuelLeft(): number {
+    return Math.max(0, this.#fuel - this.instructions);
   }
 
   get breakpoints(): Breakpoints {
@@ -221,6 +238,7 @@ export class Guest<M extends Machine = Machine> {
     this.#state = 'disposed';
     this.#epoch++;
     this.#exit ??= exit;
+    this.#times = this.#keeper.timesOf(this as Guest);
     this.#keeper.remove(this as Guest);
     machine.dispose();
     if (this.#media) this.#keeper.closing(this.#media.close(this));
@@ -243,6 +261,18 @@ export class Guest<M extends Machine = Machine> {
     this.#keeper.setWeight(this as Guest, checked);
   }
 
+  setCap(percent: number | undefined): void {
+    const checked = percent === undefined ? undefined : checkCap('setCap: percent', percent);
+    this.#assertUsable();
+    this.#keeper.setCap(this as Guest, checked);
+  }
+
+  addFuel(instructions: number): void {
+    checkWholeNumber('addFuel: instructions', instructions, FUEL);
+    this.#assertUsable();
+    this.#fuel += instructions;
+  }
+
   step(): void {
     this.#assertUsable();
     if (this.#state === 'running') throw new StateError(`${this.name} is running: pause it first`);
@@ -252,6 +282,7 @@ export class Guest<M extends Machine = Machine> {
     for (const [name, { full }] of Object.entries({ serial: this.serial, debugConsole: this.debugConsole })) {
       if (full) throw new StateError(heldBecause(this.name, name));
     }
+    if (this.fuelLeft === 0) throw new StateError(`${this.name} has no fuel left: give it some by addFuel`);
     if (this.#waitsFor) throw new StateError(`${this.name} waits for its disk: step it when the host has answered`);
     this.#runMachine({ instructions: 1 }, { mayStay: false });
   }
@@ -264,10 +295,18 @@ export class Guest<M extends Machine = Machine> {
   /** Called by the host: one slice. @returns instructions executed. */
   runSlice(limits: RunLimits): number {
     const target = this.#target;
-    const left = target ? target.instructions - this.instructions : Number.POSITIVE_INFINITY;
-    const executed = this.#runMachine({ ...limits, instructions: Math.min(limits.instructions, left) });
+    const before = this.instructions;
+    const left = Math.min(target?.instructions ?? Number.POSITIVE_INFINITY, this.#fuel) - before;
+    const executed = left > 0 ? this.#runMachine({ ...limits, instructions: Math.min(limits.instructions, left) }) : 0;
     if (target && target === this.#target && this.instructions >= target.instructions) this.#pause('reached');
+    if (this.#state === 'running' && this.instructions >= this.#fuel) this.#runDry();
     return executed;
+  }
+
+  #runDry(): void {
+    const machine = this.#machine!;
+    const receipt = { instructions: machine.instructions, stateHash: machine.stateHash() };
+    this.#finish({ reason: 'out-of-fuel', receipt });
   }
 
   #runMachine(limits: RunLimits, { mayStay } = { mayStay: true }): number {
@@ -299,11 +338,6 @@ export class Guest<M extends Machine = Machine> {
     if (tried === undefined) return;
     if (this.#onNothingToBoot === 'stop') this.#finish({ reason: 'nothing-to-boot', tried });
     else this.warn(`${this.name} has nothing to boot from: ${tried.join('; ')}`);
-  }
-
-  /** Called by the host: a slice took `milliseconds` of its time. */
-  account(milliseconds: number): void {
-    this.#processorTime += milliseconds;
   }
 
   #handle(exit: MachineExit): void {

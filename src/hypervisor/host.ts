@@ -17,6 +17,8 @@ import type { GuestOptions, GuestSettings } from './guest-options.ts';
 import { checkHostOptions, type HostOptions, reportListenerError } from './host-options.ts';
 import type { ImageOpener } from './image-opener.ts';
 import type { Platform } from './platform.ts';
+import { ProcessorCap } from './processor-cap.ts';
+import { TimeKeeping } from './processor-times.ts';
 import { ResetLimiter } from './reset-limiter.ts';
 import { StrideScheduler } from './stride-scheduler.ts';
 import { WallClockFollower } from './wall-clock-follower.ts';
@@ -109,11 +111,13 @@ export class Host {
   /** Takes a machine in as a guest, ready to `run()`. */
   adopt<M extends Machine>(machine: M, settings: GuestSettings): Guest<M> {
     const guest = new Guest(machine, settings, this.#keeper);
-    this.#scheduler.add(guest, settings.weight ?? 1);
+    this.#scheduler.add(guest, settings.weight ?? 1, { interactive: settings.latency === 'interactive' });
     this.#residents.set(guest, {
       slice: SLICE.FIRST,
       follower: guest.clock === 'host' ? new WallClockFollower(this.#sliceMilliseconds * NS_PER_MS) : undefined,
       cancelWakeUp: undefined,
+      times: new TimeKeeping(),
+      cap: new ProcessorCap(settings.cap),
       resets: new ResetLimiter(),
       heldUntil: 0,
       heldBefore: false,
@@ -142,15 +146,16 @@ export class Host {
       resident.cancelWakeUp?.();
       resident.cancelWakeUp = undefined;
       if (guest.state !== 'running') resident.follower?.forget();
-      if (guest.runnable) this.#admit(guest, resident);
-      else this.#scheduler.sleep(guest);
+      if (guest.runnable) return this.#admit(guest, resident);
+      this.#scheduler.sleep(guest);
+      resident.times.waits(undefined, this.#platform.now());
     },
     resetItself: (guest) => {
       const resident = this.#residents.get(guest);
       const now = this.#platform.now();
       const wait = resident?.resets.count(now) ?? 0;
       if (!resident || wait === 0) return;
-      resident.heldUntil = now + wait;
+      resident.heldUntil = Math.max(resident.heldUntil, now + wait);
       this.#admit(guest, resident);
       if (!resident.heldBefore)
         guest.warn(`${guest.name} resets more than 100 times a second: it has to wait in between`);
@@ -166,13 +171,17 @@ export class Host {
       void closed.then(() => this.#closing.delete(closed));
     },
     setWeight: (guest, weight) => this.#scheduler.setWeight(guest, weight),
+    setCap: (guest, percent) => this.#residents.get(guest)?.cap.set(percent),
+    timesOf: (guest) => (this.#residents.get(guest)?.times ?? new TimeKeeping()).at(this.#platform.now()),
     delay: (ms, action) => this.#platform.delay(ms, action),
     listenerFailed: (error, source) => reportListenerError(this.#onListenerError, error, source),
   };
 
   /** Lets a runnable guest run, but for one that is held back. */
   #admit(guest: Guest, resident: Resident): void {
-    const wait = resident.heldUntil - this.#platform.now();
+    const now = this.#platform.now();
+    const wait = resident.heldUntil - now;
+    resident.times.waits(wait <= 0 ? 'ready' : 'held', now);
     if (wait <= 0) return this.#wake(guest);
     this.#sleepFor(guest, resident, wait);
   }
@@ -187,15 +196,20 @@ export class Host {
   }
 
   async #loop(): Promise<void> {
-    let turnEnds = this.#platform.now() + TURN;
+    let turnEnds = this.#platform.now() + this.#turn;
     for (let guest = this.#scheduler.next(); guest; guest = this.#scheduler.next()) {
       this.#giveSlice(guest);
       if (this.#platform.now() >= turnEnds) {
         await this.#platform.yield();
-        turnEnds = this.#platform.now() + TURN;
+        turnEnds = this.#platform.now() + this.#turn;
       }
     }
     this.#loopRuns = false;
+  }
+
+  /** How long the world waits, in ms: no longer than a slice takes, where a key may be for somebody who is in a hurry. */
+  get #turn(): number {
+    return this.#scheduler.hasInteractive ? Math.min(TURN, this.#sliceMilliseconds / 2) : TURN;
   }
 
   #giveSlice(guest: Guest): void {
@@ -211,21 +225,29 @@ export class Host {
     });
     const end = this.#platform.now();
     const took = end - start;
-    guest.account(took);
+    const { times, cap } = resident;
+    times.ran(start, end);
+    times.waits(guest.runnable ? 'ready' : undefined, end);
+    const owes = cap.charge(took, end);
+    if (owes > 0) resident.heldUntil = Math.max(resident.heldUntil, end + owes);
     this.#scheduler.charge(guest, Math.min(Math.max(took, CHARGE.LEAST), CHARGE.MOST));
     if (executed >= slice || took > this.#sliceMilliseconds)
       resident.slice = nextSlice(executed, this.#sliceMilliseconds / took);
-    if (follower && guest.state === 'running') this.#follow(guest, resident, end * NS_PER_MS, executed);
+    const sleeps = follower && guest.state === 'running' && this.#follow(guest, resident, end * NS_PER_MS, executed);
+    if (owes > 0 && !sleeps && guest.runnable) this.#admit(guest, resident);
   }
 
-  /** Clock `host`, after a slice: corrects guest time; a halted guest sleeps until its next alarm. */
-  #follow(guest: Guest, resident: Resident, wall: number, executed: number): void {
+  /** Clock `host`, after a slice: corrects guest time; a halted guest sleeps until its next alarm. @returns whether it does */
+  #follow(guest: Guest, resident: Resident, wall: number, executed: number): boolean {
     const { machine } = guest;
     const follower = resident.follower!;
     follower.end(machine, wall, executed);
-    if (!machine.halted || !guest.runnable) return;
+    if (!machine.halted || !guest.runnable) return false;
     const pause = follower.pause(machine, wall);
-    if (pause > 0) this.#sleepFor(guest, resident, pause);
+    if (pause <= 0) return false;
+    resident.times.waits(undefined, wall / NS_PER_MS);
+    this.#sleepFor(guest, resident, pause);
+    return true;
   }
 
   #sleepFor(guest: Guest, resident: Resident, milliseconds: number): void {
@@ -248,8 +270,10 @@ interface Resident {
   /** Clock `host`. */
   readonly follower: WallClockFollower | undefined;
   cancelWakeUp: (() => void) | undefined;
+  readonly times: TimeKeeping;
+  readonly cap: ProcessorCap;
   readonly resets: ResetLimiter;
-  /** Host time, in ms, before which it gets no slice: it resets too often. */
+  /** Host time, in ms, before which it gets no slice: it resets too often, or has used what its cap allows. */
   heldUntil: number;
   /** It was held back before, and whoever listens was told. */
   heldBefore: boolean;

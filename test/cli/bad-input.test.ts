@@ -122,7 +122,7 @@ const COMMANDS: readonly Row[] = [
 
 // biome-ignore format: one case a line
 const VALUES: readonly Row[] = [
-  ...['kernel', 'initrd', 'append', 'system', 'bios', 'memory', 'cpu', 'engine', 'clock', 'serial', 'count', 'weight', 'profile', 'profile-interval', 'symbols'].map(
+  ...['kernel', 'initrd', 'append', 'system', 'bios', 'memory', 'cpu', 'engine', 'clock', 'serial', 'count', 'weight', 'cap', 'fuel', 'profile', 'profile-interval', 'symbols'].map(
     (name): Row => [`--${name} without its value`, `run --${name}`, new RegExp(`^--${name} needs a value; see vetro run --help$`)],
   ),
   ['an option where a value should be', 'run --append --memory 64', /^--append needs a value/],
@@ -200,6 +200,9 @@ const NUMBERS: readonly Row[] = [
   ['bytes behind --', 'disasm -- @/text', /^-- is not needed: /],
   ['U10: more weights than guests', 'run --demo --count 2 --weight 1 2 3', /^--weight has 3 numbers for 2 guests \(see --count\)$/],
   ['two weights for one guest', 'run --demo --weight 1 2', /^--weight has 2 numbers for 1 guest \(see --count\)$/],
+  ['a cap of nothing', 'run --demo --cap 0', /^--cap must be a number of per cent from 0\.1 to 100, not 0$/],
+  ['more caps than guests', 'run --demo --cap 10 20', /^--cap has 2 numbers for 1 guest \(see --count\)$/],
+  ['half an instruction of fuel', 'run --demo --fuel 0.5', /^--fuel must be a whole number from 0 to 9007199254740991, not 0\.5$/],
   ...['-1', 'here', '0x', '1.5', '1e99'].map(
     (value): Row => [`--origin ${value}`, `disasm @/text --origin=${value}`, /^--origin .* is not an address/],
   ),
