@@ -191,10 +191,8 @@ export class Processor implements Cpu {
     this.state = createCpuState(pool, pool.allocate(STATE_BLOCK_SIZE, 64));
     this.jumpCache = new JumpCache(this.state);
     this.mmu = new TlbMmu(this, (half) => this.jumpCache.forget(half));
-    this.memory.onRouted = () => {
-      this.mmu.flush('all');
-      this.spend(COST.ROUTED);
-    };
+    this.memory.onRouted = () => this.#forgetFrames();
+    this.memory.onDiscarded = () => this.#forgetFrames();
     this.engine =
       options.engine === 'reference'
         ? new ReferenceEngine(this, options.code.decoder)
@@ -218,6 +216,12 @@ export class Processor implements Cpu {
     this.breakpoints.takeHit();
     this.mmu.flush('all');
     this.modeChanged();
+  }
+
+  /** What translations say of frames may be wrong. */
+  #forgetFrames(): void {
+    this.mmu.flush('all');
+    this.spend(COST.ROUTED);
   }
 
   get retired(): number {

@@ -4,7 +4,8 @@
  * RAM is overcommitted: a page that was never written has no frame and reads as zero. The map is off the hot path: the
  * MMU asks `frameForRead` and `frameForWrite` when it fills a TLB entry, and keeps the answer; emitted code that does
  * this looks into the page map itself, and marks there what it makes writable as dirty. What makes an answer wrong later
- * is reported: `onFrameMoved` (a page leaves the shared zero frame), `onRouted` (RAM comes or goes while the guest runs).
+ * is reported: `onFrameMoved` (a page leaves the shared zero frame), `onRouted` (RAM comes or goes while the guest runs),
+ * `onDiscarded` (frames have been given back).
  * What withholds the right to write is chosen by the caller: after `watchWrites` and `clearDirty` it drops its writable
  * translations itself.
  *
@@ -28,6 +29,12 @@ export const RAM_LIMIT = 0xe000_0000;
 export interface RamRoute {
   readonly reads: 'ram' | 'bus';
   readonly writes: 'ram' | 'bus';
+}
+
+/** Pages of 4 KiB from a number on. */
+export interface PageRange {
+  readonly first: number;
+  readonly pages: number;
 }
 
 /** A page of RAM that does not answer all accesses, and its own frame, 0 if it has none. */
@@ -54,6 +61,8 @@ export class GuestMemory {
   onFrameMoved: (page: number) => void = () => {};
   /** Called when RAM has been switched on or off somewhere: all that `frameForRead` and `frameForWrite` gave may be wrong. */
   onRouted: () => void = () => {};
+  /** Called when frames have been given back: what `frameForRead` and `frameForWrite` gave for their pages is wrong. */
+  onDiscarded: () => void = () => {};
 
   readonly #pool: Pool;
   /** Host address of the page map (`page-map.ts`), and its entries. */
@@ -236,6 +245,21 @@ export class GuestMemory {
     return hidden?.reads === 'bus' ? hidden.frame : 0;
   }
 
+  /**
+   * Gives back the frames of these pages, which read as zero from now on, and count as dirty. What is not RAM, or has
+   * accesses to it switched off, is left alone. Between two instructions only: one in its midst may hold a frame.
+   * @returns frames given back
+   */
+  discard(ranges: readonly PageRange[]): number {
+    let given = 0;
+    for (const { first, pages } of ranges) {
+      const end = Math.min(first + pages, this.#pages);
+      for (let page = first; page < end; page++) if (this.#discardPage(page)) given++;
+    }
+    if (given > 0) this.onDiscarded();
+    return given;
+  }
+
   /** Every change of this page must be reported first: it holds decoded code. The caller drops writable translations. */
   watchWrites(page: number): void {
     if (this.#isRam(page)) this.#setAttributes(page, WATCHED);
@@ -274,6 +298,7 @@ export class GuestMemory {
     this.onWatchedWrite = () => {};
     this.onFrameMoved = () => {};
     this.onRouted = () => {};
+    this.onDiscarded = () => {};
   }
 
   #isRam(page: number): boolean {
@@ -348,6 +373,17 @@ export class GuestMemory {
     if (isPlain) this.#hidden.delete(page);
     else this.#hidden.set(page, { reads, writes, frame });
     this.#pool.views.u32[this.#entry(page)] = (isPlain ? frame : ABSENT) | dirty;
+    return true;
+  }
+
+  #discardPage(page: number): boolean {
+    const frame = this.#isRam(page) ? this.#frame(page) : 0;
+    if (frame === 0) return false;
+    if (this.#has(page, WATCHED)) this.onWatchedWrite(page, 0, PAGE_SIZE);
+    this.#clearAttributes(page, PAGE_MAP.FRAME);
+    this.#setAttributes(page, DIRTY);
+    this.#pool.frames.free(frame);
+    this.#framesInUse--;
     return true;
   }
 

@@ -329,3 +329,42 @@ describe('dirty tracking', () => {
     expect([...memory.dirtyPages()]).toEqual([5]);
   });
 });
+
+describe('pages that are given back', () => {
+  const range = (first: number, pages = 1) => ({ first, pages });
+
+  it('read as zero, have no frame, and count as changed', () => {
+    const { pool, memory } = createMemory();
+    for (const page of [3, 4, 6]) memory.write(page * 4096, 0x55, 1);
+    memory.clearDirty();
+    expect(memory.discard([range(2, 3), range(4), range(8)])).toBe(2);
+    expect([3, 4, 6].map((page) => memory.read(page * 4096, 1))).toEqual([0, 0, 0x55]);
+    expect([memory.framesInUse, pool.frames.inUse]).toEqual([1, 1]);
+    expect([...memory.dirtyPages()]).toEqual([3, 4]);
+    memory.write(0x3000, 1, 1);
+    expect([memory.read(0x3000, 4), memory.framesInUse]).toEqual([1, 2]);
+  });
+
+  it('are reported: whoever watches one before it changes, whoever holds a frame once behind it all', () => {
+    const { memory } = createMemory();
+    const told: string[] = [];
+    memory.onWatchedWrite = (...write) => told.push(`${write.join(' ')}: ${memory.read(0x3000, 1)}`);
+    memory.onDiscarded = () => told.push(`discarded: ${memory.read(0x3000, 1)}`);
+    for (const page of [3, 4]) memory.write(page * 4096, 0x55, 1);
+    memory.watchWrites(3);
+    memory.discard([range(9), range(10, 20)]);
+    expect(told).toEqual([]);
+    memory.discard([range(3), range(4)]);
+    expect(told).toEqual(['3 0 4096: 85', 'discarded: 0']);
+  });
+
+  it('are RAM: ROM, devices, what is switched off and what is not there stay as they are', () => {
+    const { memory } = createMemory();
+    memory.addRom(0xf_0000, Uint8Array.of(1, 2));
+    memory.addMmio(0xb_8000, 0x1000, createDevice().device);
+    memory.write(0xc_8000, 7, 1);
+    memory.routeRam(0xc_8000, 0x1000, { reads: 'ram', writes: 'bus' });
+    expect(memory.discard([range(0, 2 ** 20), range(2 ** 32), range(2 ** 40, 2 ** 40), range(-5, 3)])).toBe(0);
+    expect([memory.read(0xf_0000, 2), memory.read(0xc_8000, 1)]).toEqual([0x0201, 7]);
+  });
+});
