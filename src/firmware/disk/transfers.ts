@@ -64,7 +64,7 @@ export class Transfers {
       return undefined;
     }
     if (!running.ended) return undefined;
-    this.#running.delete(call.place);
+    // It stays: who takes it may meet a page fault, and ask again.
     try {
       return { bytes: running.answer.value ?? new Uint8Array() };
     } catch {
