@@ -267,8 +267,11 @@ export class Pc implements Machine {
     this.keyboard = keyboard;
     this.vga = vga;
     this.floppy = floppy;
+    const { onHostError } = options;
     this.bios =
-      'bios' in boot ? installBios({ processor: this.processor, ports, ide: drives.forBios, ...boot.bios }) : undefined;
+      'bios' in boot
+        ? installBios({ processor: this.processor, ports, ide: drives.forBios, onHostError, ...boot.bios })
+        : undefined;
     this.#devices = [
       ...[pic.primary, pic.secondary, pit, rtc, uart, i8042, keyboard, vga],
       ...[port61, port92, coprocessorError, postCode, dma.lower, dma.upper, dma.pages, floppy],
