@@ -3,6 +3,7 @@ import type { Argv } from 'yargs';
 import { UserError } from '../base/errors.ts';
 import { CPU_MODEL_NAMES, findCpuModel } from '../cpu/cpu-model.ts';
 import { MAXIMUM_MEMORY, MINIMUM_MEMORY } from '../machine/pc-map.ts';
+import { modulePath } from './boot-file.ts';
 import { checkNumber, refuseEmpty } from './check-options.ts';
 import { DEFAULT_SYSTEM, SYSTEM_NAMES } from './fetch-command.ts';
 import type { BootArguments } from './run-arguments.ts';
@@ -16,18 +17,27 @@ export const bootOptions = <Given>(args: Argv<Given>) =>
     .positional('file', {
       type: 'string',
       describe:
-        'a bzImage, an image of a CD, floppy or disk, or a flat image (as vetro asm makes), started at 0000:7C00',
+        'a kernel (bzImage or Multiboot), an image of a CD, floppy or disk, or a flat image (as vetro asm makes), started at 0000:7C00',
     })
-    .option('kernel', { type: 'string', describe: 'path of a bzImage', requiresArg: true })
+    .option('kernel', { type: 'string', describe: 'path of a kernel: bzImage or Multiboot', requiresArg: true })
     .option('initrd', {
       type: 'string',
       describe: 'path of an initial RAM disk',
       requiresArg: true,
     })
+    .option('module', {
+      type: 'array',
+      string: true,
+      nargs: 1,
+      default: [] as string[],
+      requiresArg: true,
+      describe: "a module for a Multiboot kernel (repeatable): 'FILE', or 'FILE STRING'",
+    })
     .option('append', {
       type: 'string',
       requiresArg: true,
-      describe: 'kernel command line, instead of console=ttyS0 (Debian: console=ttyS0 cryptomgr.notests)',
+      describe:
+        'kernel command line, instead of console=ttyS0 (Debian: console=ttyS0 cryptomgr.notests; Multiboot: none)',
     })
     .option('system', {
       choices: SYSTEM_NAMES,
@@ -61,7 +71,7 @@ export function checkBootOptions(options: BootArguments): void {
   findCpuModel(options.cpu);
 }
 
-function refuseConflicts({ file, kernel, initrd, append, system, bios, demo }: BootArguments): void {
+function refuseConflicts({ file, kernel, initrd, module, append, system, bios, demo }: BootArguments): void {
   const sources = { FILE: file, '--kernel': kernel, '--demo': demo || undefined, '--system': system, '--bios': bios };
   const given = Object.entries(sources).filter(([, value]) => value !== undefined);
   const [first, second] = given.map(([name]) => name);
@@ -71,6 +81,10 @@ function refuseConflicts({ file, kernel, initrd, append, system, bios, demo }: B
     throw new UserError(`${first} and ${second} both say what to boot: give one of them`);
   if (initrd !== undefined && (file ?? kernel) === undefined)
     throw new UserError('--initrd needs a kernel: vetro run bzImage --initrd FILE');
+  if (module.some((text) => modulePath(text) === ''))
+    throw new UserError('--module is empty: give the name of a file, and behind a blank what the kernel is told of it');
+  if (module.length > 0 && (file ?? kernel) === undefined)
+    throw new UserError("--module needs a Multiboot kernel: vetro run KERNEL --module 'FILE STRING'");
   if (append !== undefined && bios !== undefined)
     throw new UserError('--append is for kernels: a BIOS has no command line');
   if (append !== undefined && demo) throw new UserError('--append is for kernels: the demo has no command line');

@@ -2,11 +2,10 @@
 import { UserError } from '../base/errors.ts';
 import type { GuestBoot } from '../index.ts';
 import { bootBios } from './bios-boot.ts';
-import { bootFile, type DriveBoot, memoryLimit, readKernelFile } from './boot-file.ts';
+import { bootFile, bootKernelFile, type DriveBoot, memoryLimit, modulePath } from './boot-file.ts';
 import { bootDebian } from './debian-boot.ts';
 import { assembleDemo } from './demo.ts';
 import { DEFAULT_SYSTEM } from './fetch-command.ts';
-import { readUserFile } from './files.ts';
 import type { BootArguments } from './run-arguments.ts';
 
 /** `serial`: where the serial port goes, if a terminal may be there. */
@@ -14,23 +13,19 @@ export type BootRequest = BootArguments & { readonly serial?: string };
 
 /** @throws UserError for unusable files; the reason of `stop` if it is aborted */
 export async function findBoot(options: BootRequest, stop: AbortSignal): Promise<GuestBoot | DriveBoot> {
-  const { demo, file, bios, kernel, initrd, append, memory } = options;
+  const { demo, file, bios, kernel, initrd, module, append, memory } = options;
   if (demo) return { image: assembleDemo() };
   if (bios !== undefined) {
     if (file !== undefined) throw new UserError('FILE and --bios both say what to boot: give one of them');
     return bootBios(bios, stop);
   }
   const limit = memoryLimit(memory);
-  if ([file === '' ? '-' : file, kernel, initrd].filter((path) => path === '-').length > 1)
-    throw new UserError('kernel and initrd cannot both be standard input: give one of them as a file');
-  if (file !== undefined) return bootFile(file, { initrd, append, commandLine: COMMAND_LINE, limit });
-  if (kernel !== undefined) {
-    return {
-      kernel: readKernelFile(kernel, limit),
-      initrd: initrd === undefined ? undefined : readUserFile(initrd, 'initrd', limit),
-      commandLine: append ?? COMMAND_LINE,
-    };
-  }
+  const paths = [file === '' ? '-' : file, kernel, initrd, ...module.map(modulePath)];
+  if (paths.filter((path) => path === '-').length > 1)
+    throw new UserError('kernel, initrd and modules cannot share standard input: give all but one of them as files');
+  const bootOptions = { initrd, module, append, commandLine: COMMAND_LINE, limit };
+  if (file !== undefined) return bootFile(file, bootOptions);
+  if (kernel !== undefined) return bootKernelFile(kernel, bootOptions);
   return bootDebian(options.system ?? DEFAULT_SYSTEM, {
     commandLine: append ?? debianCommandLine(options),
     signal: stop,

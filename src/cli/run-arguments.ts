@@ -9,6 +9,7 @@ export interface BootArguments {
   kernel?: string;
   initrd?: string;
   append?: string;
+  module: string[];
   system?: SystemName;
   bios?: string;
   demo: boolean;

@@ -89,6 +89,7 @@ export const runCommand = (context: CommandContext): CommandModule<object, RunAr
       })
       .example('$0 run', 'boot Debian to a shell')
       .example('$0 run bzImage --initrd initrd.img', 'boot your own kernel')
+      .example("$0 run gnumach --module 'ext2fs.static ext2fs'", 'boot a Multiboot kernel with a module')
       .example('$0 run --bios seabios', 'start SeaBIOS')
       .example('$0 asm boot.asm -o boot.img && vetro run boot.img', 'boot your own program')
       .epilogue(`${MEDIA_EPILOGUE}\n\n${KEYS}\n\n${EXIT_STATUSES}`),
@@ -122,8 +123,10 @@ function checked<Options extends RunArguments>(options: Options): Options {
 function checkMedia(options: RunArguments): void {
   parseMedia(options);
   if (parseBootOrder(options.boot) === undefined) return;
-  const { kernel, demo, system, initrd, append } = options;
-  const other = Object.entries({ kernel, demo: demo || undefined, system, initrd, append }).find(([, value]) => value);
+  const { kernel, demo, system, initrd, module, append } = options;
+  const other = Object.entries({ kernel, demo: demo || undefined, system, initrd, module: module[0], append }).find(
+    ([, value]) => value,
+  );
   if (other) throw new UserError(`--boot starts from drives, and --${other[0]} does not: give one of them`);
 }
 

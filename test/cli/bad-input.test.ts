@@ -21,6 +21,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { CPU_MODEL_NAMES } from '../../src/cpu/cpu-model.ts';
 import { ENGINES } from '../../src/engine/processor.ts';
 import { createBzImage } from '../support/bz-image.ts';
+import { createExecutable } from '../support/elf-file.ts';
+import { createFlatKernel, elfText, KERNEL_AT } from '../support/multiboot-kernel.ts';
 import { expectOneLine, runHere } from '../support/run-here.ts';
 import { buildVetro, type Vetro } from '../support/run-vetro.ts';
 
@@ -48,6 +50,21 @@ beforeAll(async () => {
   writeFileSync(file('initrd'), new Uint8Array(20 * 2 ** 20));
   writeFileSync(file('gzip'), Uint8Array.of(0x1f, 0x8b, 8, 0, 0, 0, 0, 0));
   writeFileSync(file('elf'), Uint8Array.of(0x7f, 0x45, 0x4c, 0x46, ...new Uint8Array(60)));
+  const multibootElf = createExecutable(KERNEL_AT, [{ physical: KERNEL_AT, bytes: elfText() }]);
+  const segments = (physical: number) => [
+    { physical: KERNEL_AT, bytes: elfText() },
+    { physical, bytes: Uint8Array.of(1) },
+  ];
+  writeFileSync(file('multiboot'), multibootElf);
+  writeFileSync(file('multiboot64'), multibootElf.with(4, 2));
+  writeFileSync(file('multiboot-cut'), multibootElf.subarray(0, -1));
+  writeFileSync(file('multiboot-high'), createExecutable(KERNEL_AT, segments(0xf000_0000)));
+  writeFileSync(file('multiboot-twice'), createExecutable(KERNEL_AT, segments(KERNEL_AT + 8)));
+  writeFileSync(file('multiboot-demanding'), createFlatKernel({ flags: 0x10 }));
+  writeFileSync(
+    file('multiboot-corrupt'),
+    createExecutable(KERNEL_AT, [{ physical: KERNEL_AT, bytes: elfText({ error: 1 }) }]),
+  );
   writeFileSync(file('System.map'), 'c0001000 T start\n');
   writeFileSync(file('flat256'), new Uint8Array(256).fill(0x90));
   writeFileSync(file('flat'), new Uint8Array(2 ** 20).fill(0x90));
@@ -232,9 +249,20 @@ const CONFLICTS: readonly Row[] = [
   ['an initrd without a kernel', 'run --initrd @/initrd', /^--initrd needs a kernel: vetro run bzImage --initrd FILE$/],
   ['the demo with an initrd', 'run --demo --initrd @/initrd', /^--initrd needs a kernel/],
   ['the demo with a command line', 'run --demo --append quiet', /^--append is for kernels: the demo has no command line$/],
-  ['a flat image with a command line', 'run @/flat256 --append quiet', /^--append needs a Linux kernel; .*\/flat256 is a flat image$/],
-  ['a flat image with an initrd', 'run @/flat256 --initrd @/initrd', /^--initrd needs a Linux kernel/],
-  ['kernel and initrd from standard input', 'run --kernel - --initrd -', /^kernel and initrd cannot both be standard input/],
+  ['a flat image with a command line', 'run @/flat256 --append quiet', /^--append needs a kernel; .*\/flat256 is a flat image$/],
+  ['a flat image with an initrd', 'run @/flat256 --initrd @/initrd', /^--initrd needs a kernel/],
+  ['kernel and initrd from standard input', 'run --kernel - --initrd -', /^kernel, initrd and modules cannot share standard input/],
+  ['a module without a kernel', 'run --module @/text', /^--module needs a Multiboot kernel: vetro run KERNEL --module 'FILE STRING'$/],
+  ['a module and the demo', 'run --demo --module @/text', /^--module needs a Multiboot kernel/],
+  ['a module and a BIOS', 'run --bios @/blank --module @/text', /^--module needs a Multiboot kernel/],
+  ['a module and drives', 'run @/multiboot --module @/text --disk @/flat --boot disk', /^--boot starts from drives, and --module does not/],
+  ['a module for a Linux kernel', 'run @/bzImage --module @/text', /^--module goes with a Multiboot kernel, and .*\/bzImage is a Linux kernel \(bzImage\)$/],
+  ['a module for --kernel with a Linux kernel', 'run --kernel @/bzImage --module @/text', /^--module goes with a Multiboot kernel/],
+  ['a module for a flat image', 'run @/flat256 --module @/text', /^--module needs a kernel; .*\/flat256 is a flat image$/],
+  ['an initrd for a Multiboot kernel', 'run @/multiboot --initrd @/text', /^--initrd goes with a Linux kernel, and .*\/multiboot is a kernel \(Multiboot\): give a --module$/],
+  ['kernel and module from standard input', ['run', '--kernel', '-', '--module', '- string'], /^kernel, initrd and modules cannot share standard input/],
+  ['an empty module', ['run', '@/multiboot', '--module', ''], /^--module is empty: /],
+  ['a module with a string alone', ['run', '@/multiboot', '--module', ' root'], /^--module is empty: /],
   ['an interval without a profile', 'run --demo --profile-interval 1000', /^--profile-interval is for profiles: give --profile FILE, too$/],
   ['symbols without a profile', 'run --demo --symbols @/System.map', /^--symbols is for profiles: give --profile FILE, too$/],
   ['two guests to compare on', 'difftest lockstep @/bzImage --demo', /^FILE and --demo both say what to boot: give one of them$/],
@@ -259,7 +287,7 @@ const FILES: readonly Row[] = [
   ['a missing file to compare on', 'difftest lockstep @/none', /^cannot read the .*\/none: no such file$/],
   ['an empty file to compare on', ['difftest', 'lockstep', ''], /^<file> is empty: give it a value$/],
   ['an empty check', ['difftest', ''], /^<check> is empty: give it a value$/],
-  ['a kernel to compare on that is none', 'difftest lockstep --kernel @/text', /^the kernel .*\/text is not a Linux bzImage/],
+  ['a kernel to compare on that is none', 'difftest lockstep --kernel @/text', /^the kernel .*\/text is neither a Linux bzImage nor for Multiboot/],
   ['a kernel to compare on that is truncated', 'difftest lockstep --kernel @/truncated', /^the kernel is truncated/],
   ['missing symbols', 'run --demo --profile @/p --symbols @/none', /^cannot read the symbols .*\/none: no such file$/],
   ['symbols after good ones', 'run --demo --profile @/p --symbols @/System.map @/folder', /^cannot read the symbols .*\/folder: it is a directory/],
@@ -273,15 +301,26 @@ const FILES: readonly Row[] = [
   ['an empty file to boot behind a switch', ['run', '--demo', ''], /^<file> is empty: give it a value$/],
   ['a name that is too long', `run --kernel @/${'x'.repeat(300)}`, /: the name is too long$/],
   ['a name with a NUL', ['run', '--kernel', '@/a\0b'], /^cannot read the kernel .*: /],
-  ['a text file as kernel', 'run --kernel @/text', /^the kernel .*\/text is not a Linux bzImage: it is text; /],
-  ['an empty file as kernel', 'run --kernel @/empty', /^the kernel .*\/empty is not a Linux bzImage: it is empty; /],
-  ['zeros as kernel', 'run --kernel @/zeros', /^the kernel .*\/zeros is not a Linux bzImage: it is nothing but zeros; /],
-  ['a compressed kernel', 'run --kernel @/gzip', /^the kernel .*\/gzip is not a Linux bzImage: it is compressed with gzip; unpack/],
-  ['an ELF file as kernel', 'run --kernel @/elf', /^the kernel .*\/elf is not a Linux bzImage: it is an ELF file; /],
+  ['a text file as kernel', 'run --kernel @/text', /^the kernel .*\/text is neither a Linux bzImage nor for Multiboot: it is text; /],
+  ['an empty file as kernel', 'run --kernel @/empty', /^the kernel .*\/empty is neither a Linux bzImage nor for Multiboot: it is empty; /],
+  ['zeros as kernel', 'run --kernel @/zeros', /^the kernel .*\/zeros is neither a Linux bzImage nor for Multiboot: it is nothing but zeros; /],
+  ['a compressed kernel', 'run --kernel @/gzip', /^the kernel .*\/gzip is neither a Linux bzImage nor for Multiboot: it is compressed with gzip; unpack/],
+  ['an ELF file as kernel', 'run --kernel @/elf', /^the kernel .*\/elf is neither a Linux bzImage nor for Multiboot: it is an ELF file; /],
+  ['a missing module', 'run @/multiboot --module @/none', /^cannot read the module .*\/none: no such file$/],
+  ['a folder as module', ['run', '@/multiboot', '--module', '@/folder args'], /^cannot read the module .*\/folder: it is a directory/],
+  ['an empty file as module', 'run @/multiboot --module @/empty', /^the module .*\/empty is empty$/],
+  ['a module larger than memory', 'run @/multiboot --module @/initrd --memory 16', /^cannot read the module .*: it has 20 MiB, and the guest has 16 MiB/],
+  ['a module that does not fit', 'run @/multiboot --module @/initrd --memory 20', /^the module \(20 MiB\) does not fit into 20 MiB of memory next to the kernel$/],
+  ['a Multiboot kernel of 64 bits', 'run @/multiboot64', /^the kernel is an ELF64 file: Multiboot starts 32-bit code/],
+  ['a truncated Multiboot kernel', 'run @/multiboot-cut', /^the kernel is truncated: \d+ of at least \d+ bytes$/],
+  ['a Multiboot kernel where no memory is', 'run --kernel @/multiboot-high', /^the kernel wants to be loaded to F0000000h–F0000000h, where no memory is$/],
+  ['a Multiboot kernel of segments that overlap', 'run @/multiboot-twice', /^the kernel is corrupt: its segments at 100000h and 100008h overlap$/],
+  ['a Multiboot kernel that wants too much', 'run @/multiboot-demanding', /^the kernel wants what Multiboot 1 does not have: flags 10h of its header$/],
+  ['a Multiboot header that is corrupt', 'run @/multiboot-corrupt', /\/multiboot-corrupt seems to be an ELF file with a corrupt Multiboot header; /],
   ['a text file to boot', 'run @/text', /\/text seems to be text; /],
   ['an empty file to boot', 'run @/empty', /\/empty seems to be empty; /],
   ['an ELF file to boot', 'run @/elf', /\/elf seems to be an ELF file; /],
-  ['a flat image that is too large', 'run @/flat', /\/flat is no Linux bzImage, and too large for a flat image: 1048576 bytes/],
+  ['a flat image that is too large', 'run @/flat', /\/flat is no kernel that boots, and too large for a flat image: 1048576 bytes/],
   ['a truncated bzImage', 'run --kernel @/truncated', /^the kernel is truncated: 9000 of 21024 bytes/],
   ['a bzImage of little more than a header', 'run --kernel @/headless', /kernel/],
   ['a kernel of an old protocol', 'run --kernel @/old', /^the kernel speaks boot protocol 2\.05; 2\.06 or newer is needed/],

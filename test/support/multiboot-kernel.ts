@@ -34,6 +34,40 @@ const STORE = `
   cli
   hlt`;
 
+/** Sends its command line, and of each module the string and the content, to COM1; then it halts. */
+export const PRINT_ALL = `
+  mov esp, 0x210000
+  mov dx, 0x3fb
+  mov al, 3 ; eight bits
+  out dx, al
+  mov dx, 0x3f8
+  mov esi, [ebx + 16]
+  call print
+  mov ecx, [ebx + 20]
+  mov ebp, [ebx + 24]
+each: jecxz over
+  mov esi, [ebp + 8]
+  call print
+  mov esi, [ebp]
+content: cmp esi, [ebp + 4]
+  jae behind
+  lodsb
+  out dx, al
+  jmp content
+behind: add ebp, 16
+  dec ecx
+  jmp each
+over: cli
+  hlt
+print: lodsb
+  test al, al
+  jz ended
+  out dx, al
+  jmp print
+ended: mov al, 10
+  out dx, al
+  ret`;
+
 const headerOf = (flags: number, error: number): string => `
   align 4
   header:
