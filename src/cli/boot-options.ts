@@ -5,7 +5,7 @@ import { CPU_MODEL_NAMES, findCpuModel } from '../cpu/cpu-model.ts';
 import { MAXIMUM_MEMORY, MINIMUM_MEMORY } from '../machine/pc-map.ts';
 import { modulePath } from './boot-file.ts';
 import { checkNumber, refuseEmpty } from './check-options.ts';
-import { DEFAULT_SYSTEM, SYSTEM_NAMES } from './fetch-command.ts';
+import { commandLineOf, DEFAULT_GUEST, GUEST_NAMES } from './guests.ts';
 import type { BootArguments } from './run-arguments.ts';
 
 const MIB = 2 ** 20;
@@ -39,17 +39,17 @@ export const bootOptions = <Given>(args: Argv<Given>) =>
       describe:
         'kernel command line, instead of console=ttyS0 (Debian: console=ttyS0 cryptomgr.notests; Multiboot: none)',
     })
-    .option('system', {
-      choices: SYSTEM_NAMES,
+    .option('guest', {
+      choices: GUEST_NAMES,
       requiresArg: true,
-      describe: `what to boot without a file (default: ${DEFAULT_SYSTEM})`,
+      describe: `what to boot without a file (default: ${DEFAULT_GUEST}); see below`,
     })
     .option('bios', {
       type: 'string',
       requiresArg: true,
       describe: "start a BIOS: seabios (fetched once), or the image of one for QEMU's PC",
     })
-    .option('demo', { type: 'boolean', default: false, describe: 'boot the embedded demo' })
+    .option('demo', { type: 'boolean', default: false, describe: 'the same as --guest demo' })
     .option('memory', {
       type: 'number',
       default: 512,
@@ -71,8 +71,8 @@ export function checkBootOptions(options: BootArguments): void {
   findCpuModel(options.cpu);
 }
 
-function refuseConflicts({ file, kernel, initrd, module, append, system, bios, demo }: BootArguments): void {
-  const sources = { FILE: file, '--kernel': kernel, '--demo': demo || undefined, '--system': system, '--bios': bios };
+function refuseConflicts({ file, kernel, initrd, module, append, guest, bios, demo }: BootArguments): void {
+  const sources = { FILE: file, '--kernel': kernel, '--demo': demo || undefined, '--guest': guest, '--bios': bios };
   const given = Object.entries(sources).filter(([, value]) => value !== undefined);
   const [first, second] = given.map(([name]) => name);
   // A BIOS boots FILE if that is an image for a drive: seen later.
@@ -87,5 +87,5 @@ function refuseConflicts({ file, kernel, initrd, module, append, system, bios, d
     throw new UserError("--module needs a Multiboot kernel: vetro run KERNEL --module 'FILE STRING'");
   if (append !== undefined && bios !== undefined)
     throw new UserError('--append is for kernels: a BIOS has no command line');
-  if (append !== undefined && demo) throw new UserError('--append is for kernels: the demo has no command line');
+  if (guest !== undefined || demo) commandLineOf(guest ?? 'demo', append);
 }

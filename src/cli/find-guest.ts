@@ -27,7 +27,7 @@ const IN_WORDS: Readonly<Record<BootDrive, string>> = {
 export async function findGuest(options: RunArguments, stop: AbortSignal): Promise<FoundGuest> {
   const media = parseMedia(options);
   const order = parseBootOrder(options.boot);
-  const { file, kernel, initrd, module, bios } = options;
+  const { file, kernel, initrd, module, bios, guest } = options;
   const paths = [file, kernel, initrd, bios === SEABIOS ? undefined : bios].filter((path) => path !== undefined);
   const inputs = [...paths, ...module.map(modulePath), ...filesOf(media)];
   if (order !== undefined && file === undefined) {
@@ -40,7 +40,10 @@ export async function findGuest(options: RunArguments, stop: AbortSignal): Promi
     if (file !== undefined && bios !== undefined)
       throw new UserError('FILE and --bios both say what to boot: give one of them');
     if (order !== undefined) throw new UserError(`--boot starts from drives, and ${file} is none: give one of them`);
-    return { boot: found, media, inputs };
+    const { boot, cd } = found;
+    if (cd === undefined) return { boot, media, inputs };
+    if (media.cdrom !== undefined) throw new UserError(`${guest} is a CD, and --cdrom another: there is one drive`);
+    return { boot, media: { ...media, cdrom: { image: cd } }, inputs };
   }
   const { drive, path, what } = found;
   const boot = order ?? [drive, ...DRIVES.filter((other) => other !== drive)];

@@ -1,6 +1,6 @@
 /** The options of `vetro run`, and those that other commands share with it, as the parser gives them. */
 import type { EngineName } from '../engine/processor.ts';
-import type { SystemName } from './fetch/debian.ts';
+import type { GuestName } from './guests.ts';
 import type { MediaArguments } from './media-options.ts';
 
 /** What is booted, and on what machine. */
@@ -10,7 +10,7 @@ export interface BootArguments {
   initrd?: string;
   append?: string;
   module: string[];
-  system?: SystemName;
+  guest?: GuestName;
   bios?: string;
   demo: boolean;
   memory: number;

@@ -126,7 +126,7 @@ const COMMANDS: readonly Row[] = [
   ['too many files for asm', 'asm @/good.asm @/text', /^one argument too many: .*\/text; see vetro asm --help$/],
   ['too many files for disasm', 'disasm @/good.asm @/text', /^one argument too many: .*\/text/],
   ['asm without a source', 'asm', /^an argument is missing: vetro asm <source>; see vetro asm --help$/],
-  ['fetch without a system', 'fetch', /^an argument is missing: vetro fetch <system>/],
+  ['fetch without a guest', 'fetch', /^an argument is missing: vetro fetch <guest>/],
   ['completion without a shell', 'completion', /^an argument is missing: vetro completion <shell>/],
   ['completion for an unknown shell', 'completion fish', /^shell must be one of bash, zsh, not fish$/],
   ['an unknown option of completion', 'completion bash --shel zsh', /^unknown option --shel/],
@@ -134,19 +134,19 @@ const COMMANDS: readonly Row[] = [
   ['an unknown check', 'difftest sidestep', /^check must be one of lockstep, not sidestep$/],
   ['an unknown option of difftest', 'difftest lockstep --engine reference', /^unknown option --engine, did you mean --engines\?/],
   ['too many files for difftest', 'difftest lockstep @/bzImage @/text', /^one argument too many: .*\/text; see vetro difftest --help$/],
-  ['an unknown system', 'fetch plan9', /^system must be one of debian-686, debian-686-pae, not plan9$/],
+  ['an unknown guest to fetch', 'fetch plan9', /^guest must be one of debian-686, debian-686-pae, grub, memtest, demo, not plan9$/],
 ];
 
 // biome-ignore format: one case a line
 const VALUES: readonly Row[] = [
-  ...['kernel', 'initrd', 'append', 'system', 'bios', 'memory', 'cpu', 'engine', 'clock', 'serial', 'count', 'weight', 'profile', 'profile-interval', 'symbols'].map(
+  ...['kernel', 'initrd', 'module', 'append', 'guest', 'bios', 'memory', 'cpu', 'engine', 'clock', 'serial', 'count', 'weight', 'profile', 'profile-interval', 'symbols'].map(
     (name): Row => [`--${name} without its value`, `run --${name}`, new RegExp(`^--${name} needs a value; see vetro run --help$`)],
   ),
   ['an option where a value should be', 'run --append --memory 64', /^--append needs a value/],
   ['asm --output without its value', 'asm @/good.asm --output', /^--(o|output) needs a value|^-o needs a value/],
   ['disasm --hex without its value', 'disasm --hex', /^--hex needs a value/],
   ['disasm --origin without its value', 'disasm @/text --origin', /^--origin needs a value/],
-  ...['kernel', 'initrd', 'append', 'system', 'bios', 'memory', 'cpu', 'serial', 'count'].map(
+  ...['kernel', 'initrd', 'append', 'guest', 'bios', 'memory', 'cpu', 'serial', 'count'].map(
     (name): Row => [`--${name} given twice`, `run --${name} debian-686 --${name} debian-686`, new RegExp(`^--${name} is given twice: give it once$`)],
   ),
   ['--engine given twice', 'run --engine reference --engine interpreter', /^--engine is given twice/],
@@ -168,7 +168,7 @@ const VALUES: readonly Row[] = [
   ['an unknown CPU', 'run --cpu 6502', /^unknown CPU "6502"; known: i686$/],
   ['an unknown engine', 'run --engine warp', /^--engine must be one of auto, jit, interpreter, reference, not warp$/],
   ['an unknown clock', 'run --clock sun', /^--clock must be one of virtual, host, not sun$/],
-  ['an unknown system to run', 'run --system cpm', /^--system must be one of debian-686, debian-686-pae, not cpm$/],
+  ['an unknown guest to run', 'run --guest cpm', /^--guest must be one of debian-686, debian-686-pae, grub, memtest, demo, not cpm$/],
   ['an unknown serial kind', 'run --demo --serial carrier-pigeon', /^--serial carrier-pigeon: must be stdio, pty, file:<path> or none$/],
   ['a serial kind in capitals', 'run --demo --serial STDIO', /^--serial STDIO: must be/],
   ['a serial file without a name', 'run --demo --serial file:', /^--serial file:: must be/],
@@ -232,7 +232,7 @@ const NUMBERS: readonly Row[] = [
 const CONFLICTS: readonly Row[] = [
   ['two kernels', 'run @/bzImage --kernel @/bzImage', /^FILE and --kernel both say what to boot: give one of them$/],
   ['a BIOS and a file', 'run @/bzImage --bios seabios', /^FILE and --bios both say what to boot: give one of them$/],
-  ['a BIOS and a system', 'run --bios @/blank --system debian-686', /^--system and --bios both say what to boot/],
+  ['a BIOS and a guest', 'run --bios @/blank --guest grub', /^--guest and --bios both say what to boot/],
   ['a BIOS and an initrd', 'run --bios @/blank --initrd @/initrd', /^--initrd needs a kernel/],
   ['a BIOS and a command line', 'run --bios @/blank --append x', /^--append is for kernels: a BIOS has no command line$/],
   ['an empty --bios', ['run', '--bios', ''], /^--bios is empty: give it a value or leave it out$/],
@@ -244,8 +244,14 @@ const CONFLICTS: readonly Row[] = [
   ['a folder as BIOS', 'run --bios @/folder', /^cannot read the BIOS .*\/folder: it is a directory; give a regular file$/],
   ['a file and the demo', 'run @/bzImage --demo', /^FILE and --demo both say what to boot/],
   ['a kernel and the demo', 'run --kernel @/bzImage --demo', /^--kernel and --demo both say what to boot/],
-  ['a kernel and a system', 'run --kernel @/bzImage --system debian-686', /^--kernel and --system both say what to boot/],
-  ['the demo and a system', 'run --demo --system debian-686', /^--demo and --system both say what to boot/],
+  ['a kernel and a guest', 'run --kernel @/bzImage --guest debian-686', /^--kernel and --guest both say what to boot/],
+  ['the demo and a guest', 'run --demo --guest debian-686', /^--demo and --guest both say what to boot/],
+  ['a file and a guest', 'run @/bzImage --guest memtest', /^FILE and --guest both say what to boot/],
+  ['a guest and drives', 'run --guest grub --disk @/flat --boot disk', /^--boot starts from drives, and --guest does not: give one of them$/],
+  ['a guest with an initrd', 'run --guest grub --initrd @/initrd', /^--initrd needs a kernel/],
+  ['a guest with a module', 'run --guest debian-686 --module @/text', /^--module needs a Multiboot kernel/],
+  ['a CD with a command line', 'run --guest grub --append quiet', /^--append is for kernels: grub has no command line$/],
+  ['a guest that is the demo with a command line', 'run --guest demo --append quiet', /^--append is for kernels: the demo has no command line$/],
   ['an initrd without a kernel', 'run --initrd @/initrd', /^--initrd needs a kernel: vetro run bzImage --initrd FILE$/],
   ['the demo with an initrd', 'run --demo --initrd @/initrd', /^--initrd needs a kernel/],
   ['the demo with a command line', 'run --demo --append quiet', /^--append is for kernels: the demo has no command line$/],
