@@ -40,7 +40,7 @@ import type { MachineView } from './machine/machine-view.ts';
 
 export { InternalError, StateError, TimeoutError, UserError } from './base/errors.ts';
 export type { Receipt, ResetCause } from './hypervisor/guest-events.ts';
-export type { BootDrive, GuestBoot, LatencyClass } from './hypervisor/guest-options.ts';
+export type { BootDrive, BootModule, GuestBoot, LatencyClass } from './hypervisor/guest-options.ts';
 export type { BlobLike, DiskOptions, ImageFormatName, UrlLike, WriteMode } from './hypervisor/media-options.ts';
 export type {
   Breakpoint,

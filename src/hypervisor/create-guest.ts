@@ -2,7 +2,7 @@
 import { UserError } from '../base/errors.ts';
 import type { BiosBoot, BootImage, RomBoot } from '../machine/boot.ts';
 import type { ImageStore } from '../machine/image-store.ts';
-import { linuxBoot } from '../machine/linux-boot.ts';
+import { kernelBoot } from '../machine/kernel-boot.ts';
 import { Pc, type PcOptions, type SharedCode } from '../machine/pc.ts';
 import { MEMORY } from '../machine/pc-map.ts';
 import type { CheckedGuestOptions } from './check-guest-options.ts';
@@ -68,8 +68,8 @@ function bootOf(boot: GuestBoot, { memoryBytes, cpu, images, media }: BootParts)
   if ('order' in boot)
     return { bios: { floppies: media?.floppies, order, onNothingToBoot: (tried) => media?.nothingToBoot(tried) } };
   if ('kernel' in boot) {
-    const { kernel, initrd, commandLine = '' } = boot;
-    return linuxBoot({ kernel, initrd, commandLine, memoryBytes, cpu, images });
+    const { commandLine = '' } = boot;
+    return kernelBoot({ ...boot, commandLine, memoryBytes, cpu, images });
   }
   const [address, room] = MEMORY.BOOT_IMAGE;
   const { length } = boot.image;

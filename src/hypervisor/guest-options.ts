@@ -43,15 +43,25 @@ export interface GuestSettings {
 
 export type BootDrive = 'floppy' | 'disk' | 'cdrom';
 
+/** A file that is loaded together with a Multiboot kernel. */
+export interface BootModule {
+  readonly image: Uint8Array;
+  /** The string that the kernel is given with it. Default: empty. */
+  readonly commandLine?: string | undefined;
+}
+
 /**
  * What a guest starts from: a Linux kernel, bytes, or a BIOS (all are copied: change yours as you like); or, by our own
  * BIOS, a drive.
  */
 export type GuestBoot =
   | {
-      /** A bzImage, boot protocol 2.06 or newer. */
+      /** A bzImage, boot protocol 2.06 or newer; or a kernel for Multiboot, version 1. Its content says which. */
       readonly kernel: Uint8Array;
+      /** Of a bzImage. */
       readonly initrd?: Uint8Array | undefined;
+      /** Of a Multiboot kernel. */
+      readonly modules?: readonly BootModule[] | undefined;
       /** Default: empty. */
       readonly commandLine?: string | undefined;
     }
