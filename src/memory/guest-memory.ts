@@ -139,7 +139,9 @@ export class GuestMemory {
       return;
     }
     const page = pageOf(address);
-    const frame = this.#frameToWrite(page, offset, size);
+    const frame = this.#changes(page, address, value, size)
+      ? this.#frameToWrite(page, offset, size)
+      : this.#ownFrame(page);
     if (frame === 0) return this.#writeDevice(address, value, size);
     const at = frame + offset;
     const { u8, u16, u32 } = this.#pool.views;
@@ -319,6 +321,13 @@ export class GuestMemory {
     const hidden = this.#hidden.get(page);
     if (hidden?.reads === 'ram') return hidden.frame || this.#zeroFrame;
     return this.#rom.get(page) ?? 0;
+  }
+
+  /** Whether a write may change what somebody watches: real-mode code writes the same values into itself again and again. */
+  #changes(page: number, address: number, value: number, size: 1 | 2 | 4): boolean {
+    return (
+      !this.#isRam(page) || !this.#has(page, WATCHED) || this.read(address, size) !== (value & ALL_ONES[size]) >>> 0
+    );
   }
 
   /** The frame that takes a write to these bytes of a page, after who watches them has been told; 0: it goes to the bus. */
