@@ -177,16 +177,23 @@ export class GuestMemory {
 
   /** A copy of RAM and ROM. Memory-mapped registers are not disturbed: they, and empty space, give FFh. */
   copyOut(address: number, length: number): Uint8Array {
-    const bytes = new Uint8Array(length).fill(0xff);
+    const bytes = new Uint8Array(length);
+    this.copyTo(address, bytes);
+    return bytes;
+  }
+
+  /** The same into `bytes`, all of it. */
+  copyTo(address: number, bytes: Uint8Array): void {
+    const { length } = bytes;
     for (let done = 0; done < length; ) {
       const page = pageOf(address + done);
       const offset = (address + done) & PAGE_MASK;
       const count = Math.min(PAGE_SIZE - offset, length - done);
       const frame = this.#isRam(page) ? this.#frame(page) || this.#zeroFrame : this.#frameBehind(page);
-      if (frame !== 0) bytes.set(this.#pool.views.u8.subarray(frame + offset, frame + offset + count), done);
+      if (frame === 0) bytes.fill(0xff, done, done + count);
+      else bytes.set(this.#pool.views.u8.subarray(frame + offset, frame + offset + count), done);
       done += count;
     }
-    return bytes;
   }
 
   /**
