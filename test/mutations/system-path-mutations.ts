@@ -152,6 +152,13 @@ export const SYSTEM_PATH_MUTATIONS: readonly Mutation[] = [
     tests: ['test/conformance/system/segmentation.test.ts', 'test/conformance/engines/fuzz.test.ts'],
   },
   {
+    fault: 'of a write to code, the lower byte decides whether it changes anything',
+    file: 'src/memory/guest-memory.ts',
+    original: 'this.read(address, size) !== (value & ALL_ONES[size]) >>> 0',
+    planted: 'this.read(address, 1) !== (value & 0xff)',
+    tests: ['test/conformance/engines/self-modifying-code.test.ts', 'test/unit/memory/guest-memory.test.ts'],
+  },
+  {
     fault: 'MOV to SS holds nothing off',
     file: 'src/engine/processor.ts',
     original: 'if (state.stackShadow === state.budget) {',
