@@ -41,7 +41,7 @@ bulk() {
     turn=$((turn + 1))
   done
 }
-[ $mode = bulk ] && bulk &
+if [ $mode = bulk ]; then bulk & fi
 number=$first
 while [ $number != $leave ]; do
   if put $number; then echo "ack $number"; else echo "failed: record $number"; fi
@@ -49,7 +49,9 @@ while [ $number != $leave ]; do
 done
 echo 'leaving'
 cd /
-umount /mnt || echo 'failed: umount'
+[ $mode = bulk ] && kill $! && wait
+# What the other process has started may still be at work.
+until umount /mnt 2>/dev/null; do sleep 0.02; done
 poweroff -f
 `;
 
@@ -88,6 +90,7 @@ export interface GuestWords {
   /** What it found on the disk: three lines, or fewer if it did not get there. */
   readonly findings: readonly string[];
   readonly cache: string | undefined;
+  readonly mounting: boolean;
   readonly mounted: boolean;
   readonly replayed: boolean;
   readonly complaints: readonly string[];
@@ -107,6 +110,7 @@ export function readWords(output: string): GuestWords {
     inOrder: numbers.every((number, index) => number === numbers[0] + index),
     findings: after('found: ').map((line) => line.replace(/ +-$/, '')),
     cache: after('cache: ')[0],
+    mounting: lines.includes('mounting'),
     mounted: lines.some((line) => line.includes('EXT4-fs (sda): mounted')),
     replayed: lines.some((line) => line.includes('EXT4-fs (sda): recovery complete')),
     complaints: lines.filter((line) => /^failed:|EXT4-fs (error|warning)|I\/O error|JBD2: |can't|No such/.test(line)),

@@ -82,7 +82,10 @@ export function lostRecords(folder: string, last: number): { checked: number; lo
   for (const [slot, number] of latest) {
     if (slots.slice(slot * SLOT_BYTES, (slot + 1) * SLOT_BYTES) !== slotText(number)) lost.push(number);
   }
-  return { checked: numbersOf('log', last).length + numbersOf('file', last).length + latest.size, lost };
+  return {
+    checked: numbersOf('log', last).length + numbersOf('file', last).length + latest.size,
+    lost: lost.sort((a, b) => a - b),
+  };
 }
 
 const numbersOf = (kind: Kind, last: number): number[] =>

@@ -43,6 +43,8 @@ export interface CrashTotals {
   replays: number;
   guestReplays: number;
   guestChecks: number;
+  /** Kills before the guest had mounted the disk, which it had begun. */
+  midMount: number;
   qcow2Checks: number;
   /** Clusters that images lost. */
   leaks: number;
@@ -89,7 +91,7 @@ interface Setting {
 class CrashRounds {
   readonly totals: CrashTotals = {
     ...{ kills: 0, tooLate: 0, acknowledged: 0, checked: 0, lost: 0, replays: 0, guestReplays: 0, guestChecks: 0 },
-    ...{ qcow2Checks: 0, leaks: 0, moments: {}, problems: [] },
+    ...{ midMount: 0, qcow2Checks: 0, leaks: 0, moments: {}, problems: [] },
   };
   readonly #setting: Setting;
   readonly #random: ReturnType<typeof createRandom>;
@@ -162,6 +164,7 @@ class CrashRounds {
     if (words.findings.join() !== expected.join())
       yield `the guest found ${words.findings.join()}, not ${expected.join()}`;
     if (words.replayed) this.totals.guestReplays++;
+    if (words.mounting && !words.mounted) this.totals.midMount++;
     if (words.findings.length === expectedFindings(0).length) this.totals.guestChecks++;
     const last = words.acknowledged ?? disk.acknowledged;
     this.totals.acknowledged += last - disk.acknowledged;
@@ -171,7 +174,7 @@ class CrashRounds {
   *#judge(disk: CrashDisk): Generator<string> {
     const { problems, checked, lost, needsRecovery } = disk.judge();
     yield* problems;
-    if (lost.length > 0) yield `lost: records ${lost.join(', ')}`;
+    if (lost.length > 0) yield `lost: ${lost.length} records, from ${lost[0]} on`;
     this.totals.checked += checked;
     this.totals.lost += lost.length;
     if (needsRecovery) this.totals.replays++;

@@ -42,7 +42,7 @@ describe('what looks for lost records', () => {
     writeFileSync(join(at, 'records', '5'), recordText(2));
     rmSync(join(at, 'records', '8'));
     writeFileSync(join(at, 'slots'), '\0'.repeat(4 * SLOT_BYTES));
-    expect(lostRecords(at, 9).lost).toEqual([7, 5, 8, 3, 6, 9]);
+    expect(lostRecords(at, 9).lost).toEqual([3, 5, 6, 7, 8, 9]);
   });
 });
 
@@ -70,6 +70,8 @@ describe.skipIf(DISK_TOOLS_MISSING)(
 describe.skipIf(reason)(`records of a guest${reason ? ` (${reason})` : ''}`, () => {
   it(`are whole after each of ${KILLS} kills; journals replay, qcow2 checks clean`, {
     timeout: 3_000_000,
+    // A record that is lost once is lost.
+    retry: 0,
   }, async () => {
     const lines: string[] = [];
     const totals = await killAtRandom({ kills: KILLS, seed: 1, say: (line) => lines.push(line) });

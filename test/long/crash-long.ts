@@ -4,7 +4,7 @@
  */
 import { DISK_TOOLS_MISSING } from '../crash-safety/crash-disk.ts';
 import { killAtRandom } from '../crash-safety/crash-rounds.ts';
-import type { LongCheck } from './main.ts';
+import type { LongCheck } from './long-check.ts';
 
 const DEFAULT_KILLS = 200;
 
@@ -21,7 +21,9 @@ export const crashLong: LongCheck = async ([killsText = String(DEFAULT_KILLS), s
   for (const problem of totals.problems) console.log(problem);
   const moments = Object.entries(totals.moments).map(([name, count]) => `${count} ${name}`);
   console.log(`${totals.kills} kills (${moments.join(', ')}); ${totals.tooLate} runs ended before, seed ${seed}`);
-  console.log(`journals: ${totals.replays} replayed by e2fsck, ${totals.guestReplays} by a guest`);
+  console.log(
+    `journals: ${totals.replays} replayed by e2fsck, ${totals.guestReplays} by a guest; ${totals.midMount} kills in the midst of a mount`,
+  );
   console.log(`records: ${totals.acknowledged} acknowledged, read again by a guest after ${totals.guestChecks} kills`);
   console.log(`qcow2: ${totals.qcow2Checks} checks, ${totals.leaks} clusters leaked`);
   console.log(`${totals.problems.length} problems; ${totals.checked} records checked, ${totals.lost} lost`);

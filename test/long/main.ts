@@ -1,10 +1,8 @@
 // Checks that take long: npm run check:long [-- name [arguments]]
 // Without a name, all of them, one after the other. Exit status 1 if one finds something wrong, 2 if arguments are wrong.
 import { crashLong } from './crash-long.ts';
+import type { LongCheck } from './long-check.ts';
 import { x87Long } from './x87-long.ts';
-
-/** @returns whether all is well */
-export type LongCheck = (words: readonly string[], refuse: (problem: string) => never) => Promise<boolean>;
 
 const CHECKS: Readonly<Record<string, { readonly usage: string; readonly run: LongCheck }>> = {
   x87: { usage: '[vectors] [word …]', run: x87Long },

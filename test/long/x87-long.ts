@@ -5,7 +5,7 @@
 import { hostOracleUnavailable } from '../../src/difftest/host/host-oracle.ts';
 import { compareX87 } from '../difftest/compare-x87.ts';
 import { X87_OPERATIONS } from '../support/x87-operations.ts';
-import type { LongCheck } from './main.ts';
+import type { LongCheck } from './long-check.ts';
 
 const DEFAULT_VECTORS = 10_000_000;
 
