@@ -20,8 +20,10 @@ const RECOVER = 4;
 /** Exit status of qemu-img check. */
 const LEAKS = 3;
 
-const missing = ['mke2fs', 'e2fsck', 'debugfs'].find((name) => tool(name, '-V').missing);
-export const DISK_TOOLS_MISSING = missing ? `no ${missing}, from the package e2fsprogs` : QEMU_IMG_MISSING;
+const missing = ['mke2fs', 'e2fsck', 'debugfs', 'xz'].find((name) => tool(name, '-V').missing);
+export const DISK_TOOLS_MISSING = missing
+  ? `no ${missing}, from the packages e2fsprogs and xz-utils`
+  : QEMU_IMG_MISSING;
 
 export interface Judgement {
   readonly problems: readonly string[];

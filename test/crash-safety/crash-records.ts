@@ -13,12 +13,16 @@ const PAYLOAD_LENGTH = 8192;
 const FIRST_CHARACTERS = 4096;
 const LONGEST = 3000;
 
-const random = createRandom(8);
-const PAYLOAD = Array.from({ length: PAYLOAD_LENGTH }, () => random.below(16).toString(16)).join('');
+const PAYLOAD = randomDigits(PAYLOAD_LENGTH);
 
 type Kind = 'slot' | 'log' | 'file';
 const kindOf = (number: number): Kind => (['slot', 'log', 'file'] as const)[number % 3];
 const slotOf = (number: number): number => Math.floor(number / 3) % SLOTS;
+
+function randomDigits(count: number): string {
+  const random = createRandom(8);
+  return Array.from({ length: count }, () => random.below(16).toString(16)).join('');
+}
 
 export function recordText(number: number): string {
   const start = (number * 7919) % FIRST_CHARACTERS;
@@ -104,7 +108,10 @@ function slotsUpTo(last: number): string[] {
   return slots;
 }
 
-/** That of the first record behind `last` that goes to a slot. */
+/**
+ * That of the first record behind `last` that goes to a slot. The guest may be ahead of what has arrived here of its words,
+ * but not by the four records that it takes to reach the slot behind it.
+ */
 const nextSlot = (last: number): number => slotOf(last + 3 - (last % 3));
 
 const md5 = (text: string): string => createHash('md5').update(text, 'latin1').digest('hex');
