@@ -3,7 +3,7 @@
  * line: what it touches is fetched once, and stored once. Nothing is stored before all that could fail has been tried, so
  * a page fault of the caller's leaves no half-done work.
  */
-import type { MemoryAccess } from './memory-access.ts';
+import type { MemoryAccess } from '../memory-access.ts';
 
 /** Bytes that are fetched at once; a divisor of a page. */
 const BLOCK = 512;
