@@ -3,7 +3,7 @@
  * constructor from top to bottom with `pc-map.ts` beside it.
  */
 import { PAGE_SIZE } from '../base/address.ts';
-import { InternalError } from '../base/errors.ts';
+import { InternalError, UserError } from '../base/errors.ts';
 import type { TimeCorrection } from '../base/guest-time.ts';
 import { VirtualClock } from '../base/virtual-clock.ts';
 import { type Device, resetDevices } from '../bus/device.ts';
@@ -39,7 +39,7 @@ import {
 import type { EngineName } from '../engine/engine-name.ts';
 import { Processor, type RunResult } from '../engine/processor.ts';
 import type { Bios } from '../firmware/bios.ts';
-import { GuestMemory } from '../memory/guest-memory.ts';
+import { GuestMemory, type MemoryPage } from '../memory/guest-memory.ts';
 import { Pool } from '../memory/pool.ts';
 import { type FirmwareChips, leaveAsFirmware } from './after-firmware.ts';
 import { installBios } from './bios.ts';
@@ -50,6 +50,15 @@ import { createIdeDrives, type IdeMedia } from './ide-drives.ts';
 import { ImageLoader } from './image-loader.ts';
 import { ImageStore } from './image-store.ts';
 import type { Machine, MachineExit, RunLimits } from './machine.ts';
+import {
+  assignDevices,
+  checkConfiguration,
+  checkDevices,
+  MACHINE_STATE_VERSION,
+  type MachineConfiguration,
+  type MachineState,
+  saveDevices,
+} from './machine-state.ts';
 import type { Registers } from './machine-view.ts';
 import { OrLine } from './or-line.ts';
 import { OutputChannel } from './output-channel.ts';
@@ -123,6 +132,10 @@ export class Pc implements Machine {
   #code: CodeSpace | undefined;
   readonly #entry: EntryState | undefined;
   readonly #devices: readonly Device[];
+  /** Wires that have several sources. */
+  readonly #lines: readonly OrLine[];
+  readonly #bootKind: MachineConfiguration['boot'];
+  readonly #ideMedia: () => Pick<MachineConfiguration, 'disks' | 'cdrom'>;
   readonly #pic: PicPair;
   readonly #uart: Uart16550;
   readonly #power: Piix4Power;
@@ -260,6 +273,12 @@ export class Pc implements Machine {
       input: { receive: (bytes) => uart.receive(bytes), pending: () => uart.pendingInput },
     });
     this.debugConsole = new OutputChannel({ full });
+    this.#lines = [...irqs, a20];
+    this.#bootKind = 'bios' in boot ? 'bios' : 'rom' in boot ? 'rom' : 'image';
+    this.#ideMedia = () => ({
+      disks: (options.disks ?? []).map(({ size }) => size),
+      cdrom: drives.cdrom ? { medium: drives.cdrom.discSize ?? null } : null,
+    });
     this.#pic = pic;
     this.#uart = uart;
     this.#power = power;
@@ -339,6 +358,50 @@ export class Pc implements Machine {
     resetDevices(this.#devices);
     this.processor.reset();
     this.#bootUp();
+  }
+
+  /** Between runs: everything but memory, as plain data that nobody else holds. What is in memory: `memory.contents`. */
+  save(): MachineState {
+    const { configuration } = this;
+    const devices = saveDevices(this.#devices);
+    return { version: MACHINE_STATE_VERSION, configuration, processor: this.processor.save(), devices };
+  }
+
+  /**
+   * Becomes the machine that was saved, whatever engine ran it: it goes on exactly as that would have. `pages`: its memory,
+   * as `GuestMemory.contents` gave it; undefined: the caller has put it there already. Not within a run. The boot image,
+   * which a reset loads, stays that of this machine.
+   * @throws UserError, and nothing has changed, for a state of another version or of a machine made of other parts
+   */
+  restore(state: MachineState, pages?: Iterable<MemoryPage>): void {
+    this.checkState(state);
+    if (pages) this.memory.replaceContents(pages);
+    this.#request = undefined;
+    this.processor.restore(state.processor);
+    assignDevices(state.devices, this.#devices);
+    OrLine.hold(this.#lines, () => {
+      for (const device of this.#devices) device.resume();
+    });
+  }
+
+  /** @throws UserError as `restore` does */
+  checkState({ version, configuration, processor, devices }: MachineState): void {
+    if (version !== MACHINE_STATE_VERSION)
+      throw new UserError(`the snapshot has version ${version}: this program knows version ${MACHINE_STATE_VERSION}`);
+    checkConfiguration(configuration, this.configuration);
+    this.processor.checkState(processor);
+    checkDevices(devices, this.#devices);
+  }
+
+  get configuration(): MachineConfiguration {
+    return {
+      memoryBytes: this.memory.size,
+      cpu: this.processor.model.name,
+      boot: this.#bootKind,
+      romPages: this.memory.romPages,
+      floppies: this.floppy.drives.map(({ type, medium }) => ({ type, medium: medium?.size ?? null })),
+      ...this.#ideMedia(),
+    };
   }
 
   pressPowerButton(): void {
