@@ -34,3 +34,21 @@ export function randomCounts(seed: number): (below: number) => number {
     return Number(((state >> 32n) * BigInt(below)) >> 32n);
   };
 }
+
+/**
+ * Restores, and sees to it that no chip goes on writing into a part of the state that it had before: that throws, in a
+ * run, what `runUpTo` throws.
+ */
+export function restoreMachine(pc: Pc, { state, pages }: SavedMachine): void {
+  const before: object[] = [];
+  for (const [, part] of pc.surroundings()) for (const inner of Object.values(part as object)) collect(inner, before);
+  pc.restore(state, pages);
+  for (const part of before) Object.freeze(part);
+}
+
+/** Objects and arrays in plain data; typed arrays cannot be frozen. */
+function collect(value: unknown, into: object[]): void {
+  if (typeof value !== 'object' || value === null || ArrayBuffer.isView(value)) return;
+  into.push(value);
+  for (const inner of Object.values(value)) collect(inner, into);
+}

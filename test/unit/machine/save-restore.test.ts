@@ -3,7 +3,7 @@ import { assembleDemo } from '../../../src/cli/demo.ts';
 import { type EngineName, Pc, type PcOptions } from '../../../src/machine/pc.ts';
 import { TestMedium } from '../../support/bios-machine.ts';
 import { AGREED_PROGRAMS, agreedDisk, agreedFloppy } from '../../support/bios-programs.ts';
-import { randomCounts, runUpTo, saveMachine } from '../../support/save-restore.ts';
+import { randomCounts, restoreMachine, runUpTo, saveMachine } from '../../support/save-restore.ts';
 import { sharedCode } from '../../support/shared-code.ts';
 
 const MIB = 2 ** 20;
@@ -33,11 +33,12 @@ function createDemo(engine: EngineName, memoryBytes = MIB): Pc {
 
 /** What a program of the BIOS's tests runs on: a diskette, a disk, our BIOS. */
 function createBiosPc(name: string, engine: EngineName): Pc {
+  const medium = new TestMedium(agreedFloppy(AGREED_PROGRAMS[name]));
   return createPc({
-    boot: { bios: {} },
+    boot: { bios: { floppies: [{ medium }] } },
     engine,
     memoryBytes: 4 * MIB,
-    floppies: [{ type: '1.44M', medium: new TestMedium(agreedFloppy(AGREED_PROGRAMS[name])) }],
+    floppies: [{ type: '1.44M', medium }],
     disks: [new TestMedium(disk, { readOnly: true })],
   });
 }
@@ -64,7 +65,7 @@ describe('a machine that was saved', () => {
       const other = createDemo(engine);
       // Not only into a fresh one.
       if (round % 2 === 1) runUpTo(other, random(50_000));
-      other.restore(saved.state, saved.pages);
+      restoreMachine(other, saved);
       expect(other.stateHash(), `at ${origin.instructions}`).toBe(saved.hash);
       expect(goOn(other, more)).toEqual(goOn(origin, more));
     }
@@ -97,7 +98,7 @@ describe('a machine that was saved', () => {
       runUpTo(origin, count);
       const saved = saveMachine(origin);
       const other = createBiosPc(name, count % 2 === 0 ? 'auto' : 'interpreter');
-      other.restore(saved.state, saved.pages);
+      restoreMachine(other, saved);
       expect(other.stateHash(), `at ${count}`).toBe(saved.hash);
       runUpTo(other, instructions);
       expect(other.stateHash(), `from ${count} on`).toBe(end);
