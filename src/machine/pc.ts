@@ -59,6 +59,7 @@ import {
   type MachineState,
   saveDevices,
 } from './machine-state.ts';
+import { checkDeviceState, machineState } from './machine-state-schema.ts';
 import type { Registers } from './machine-view.ts';
 import { OrLine } from './or-line.ts';
 import { OutputChannel } from './output-channel.ts';
@@ -391,6 +392,18 @@ export class Pc implements Machine {
     checkConfiguration(configuration, this.configuration);
     this.processor.checkState(processor);
     checkDevices(devices, this.#devices);
+  }
+
+  /**
+   * As `checkState`, of what may be anything: it comes from a file.
+   * @throws UserError also for what is no such state; only in a machine that has not run
+   */
+  checkForeignState(state: unknown): MachineState {
+    const checked = machineState(state, 'machine');
+    this.checkState(checked);
+    const states = new Map(checked.devices.map(({ name, state }) => [name, state]));
+    for (const device of this.#devices) checkDeviceState(device, states.get(device.name));
+    return checked;
   }
 
   get configuration(): MachineConfiguration {
