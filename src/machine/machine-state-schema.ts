@@ -20,7 +20,8 @@ import {
   whole,
 } from '../snapshot/schema.ts';
 import { damaged } from '../snapshot/snapshot-error.ts';
-import type { MachineState } from './machine-state.ts';
+import type { MachineConfiguration, MachineState } from './machine-state.ts';
+import { MAXIMUM_MEMORY, MINIMUM_MEMORY } from './pc-map.ts';
 
 const NAME = text(100);
 const MOST_DEVICES = 100;
@@ -84,6 +85,15 @@ export const machineState: Schema<MachineState> = record({
   processor,
   devices: list(record({ name: NAME, version: u32, state: anything }), MOST_DEVICES),
 });
+
+/** What a machine is made of, before there is one that could look at the rest. @throws UserError */
+export function checkConfigurationOf(state: unknown): MachineConfiguration {
+  const { configuration } = machineState(state, 'machine');
+  const { memoryBytes } = configuration;
+  if (memoryBytes < MINIMUM_MEMORY || memoryBytes > MAXIMUM_MEMORY || memoryBytes % MINIMUM_MEMORY !== 0)
+    throw damaged(`a memory of ${memoryBytes} bytes`);
+  return configuration;
+}
 
 /**
  * Compares what was saved of a chip with what the same chip keeps after power-on: the same properties, of the same kinds.

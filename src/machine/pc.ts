@@ -99,6 +99,8 @@ export interface PcOptions extends IdeMedia {
   readonly code?: SharedCode | undefined;
   /** Drives A and B, empty or with a disk in them. Default: none. */
   readonly floppies?: FloppyDrives | undefined;
+  /** Nothing is loaded before a reset: `restore` follows. Default: false. */
+  readonly unbooted?: boolean | undefined;
 }
 
 /** Why a run is cut short from inside. */
@@ -135,7 +137,7 @@ export class Pc implements Machine {
   readonly #devices: readonly Device[];
   /** Wires that have several sources. */
   readonly #lines: readonly OrLine[];
-  readonly #bootKind: MachineConfiguration['boot'];
+  #boot: PcOptions['boot'];
   readonly #ideMedia: () => Pick<MachineConfiguration, 'disks' | 'cdrom'>;
   readonly #pic: PicPair;
   readonly #uart: Uart16550;
@@ -275,7 +277,7 @@ export class Pc implements Machine {
     });
     this.debugConsole = new OutputChannel({ full });
     this.#lines = [...irqs, a20];
-    this.#bootKind = 'bios' in boot ? 'bios' : 'rom' in boot ? 'rom' : 'image';
+    this.#boot = this.#image && this.#entry ? { pieces: this.#image.pieces, entry: this.#entry } : boot;
     this.#ideMedia = () => ({
       disks: (options.disks ?? []).map(({ size }) => size),
       cdrom: drives.cdrom ? { medium: drives.cdrom.discSize ?? null } : null,
@@ -297,7 +299,12 @@ export class Pc implements Machine {
       ...(this.bios ? [this.bios] : []),
       ...('rom' in boot ? [installRom(boot.rom, { clock, ports, memory: this.memory, rtc, drives, floppy })] : []),
     ];
-    this.#bootUp();
+    if (!options.unbooted) this.#bootUp();
+  }
+
+  /** What it starts from, as it was created. The bytes are its own. */
+  get boot(): PcOptions['boot'] {
+    return this.#boot;
   }
 
   get instructions(): number {
@@ -410,7 +417,7 @@ export class Pc implements Machine {
     return {
       memoryBytes: this.memory.size,
       cpu: this.processor.model.name,
-      boot: this.#bootKind,
+      boot: 'bios' in this.#boot ? 'bios' : 'rom' in this.#boot ? 'rom' : 'image',
       romPages: this.memory.romPages,
       floppies: this.floppy.drives.map(({ type, medium }) => ({ type, medium: medium?.size ?? null })),
       ...this.#ideMedia(),
@@ -466,6 +473,7 @@ export class Pc implements Machine {
     this.processor.dispose();
     this.memory.dispose();
     this.#image?.dispose();
+    if ('pieces' in this.#boot) this.#boot = { ...this.#boot, pieces: [] };
     this.#code.runtime.dispose();
     this.#code = undefined;
     this.processor.pool.dispose();
