@@ -22,6 +22,7 @@ import type { AbortSignalLike } from './base/abort.ts';
 import { checkOptions } from './base/argument-check.ts';
 import { createImageOpener } from './host/image-opener.ts';
 import { createPlatform } from './host/platform.ts';
+import { createSnapshotFiles } from './host/snapshot-files.ts';
 import type {
   GuestEvents,
   GuestExit,
@@ -34,6 +35,7 @@ import { Host as Hypervisor } from './hypervisor/host.ts';
 import type { CdromOptions, FloppyOptions, ImageSource } from './hypervisor/media-options.ts';
 import type { Platform } from './hypervisor/platform.ts';
 import type { ProcessorTimes } from './hypervisor/processor-times.ts';
+import type { RestoreOptions, Snapshot, SnapshotOptions } from './hypervisor/snapshot/snapshot-options.ts';
 import type { TextMatch } from './hypervisor/text-search.ts';
 import type { Breakpoints } from './machine/machine.ts';
 import type { MachineView } from './machine/machine-view.ts';
@@ -65,8 +67,11 @@ export type {
   MachineView,
   Platform,
   ProcessorTimes,
+  RestoreOptions,
   RunOptions,
   RunToResult,
+  Snapshot,
+  SnapshotOptions,
   TextMatch,
   WaitOptions,
 };
@@ -94,6 +99,14 @@ export interface Host {
    * @throws StateError once the host is disposed
    */
   createGuest(options: GuestOptions): Promise<Guest>;
+  /**
+   * Makes a guest from a snapshot (a path, a URL, a Blob, bytes, or what `Guest.snapshot` gave), ready to `run()` from
+   * where it was saved, as if nothing had happened: on any engine, and whatever host it was taken on. Rejected, it leaves
+   * nothing.
+   * @throws UserError for what is no snapshot, is damaged, has a version that is not known, or needs an image that is not
+   *   there or was changed; StateError once the host is disposed
+   */
+  restore(snapshot: ImageSource | Snapshot, options?: RestoreOptions): Promise<Guest>;
   /** Stops and disposes all guests; there will be no others. Again: nothing happens. For their images see `Guest.dispose`. */
   dispose(): void;
   [Symbol.dispose](): void;
@@ -105,7 +118,7 @@ export const Host = {
   async create(options?: HostOptions): Promise<Host> {
     checkOptions('host options', options, ['platform', 'sliceMilliseconds', 'onListenerError']);
     const platform = options?.platform === undefined ? createPlatform() : options.platform;
-    return new Hypervisor({ ...options, platform, openImage: createImageOpener() });
+    return new Hypervisor({ ...options, platform, openImage: createImageOpener(), snapshots: createSnapshotFiles() });
   },
 };
 
@@ -171,6 +184,14 @@ export interface Guest {
    * @throws StateError if it runs, has stopped, is disposed, or is held because nobody reads its output
    */
   step(): void;
+  /**
+   * Saves all of it at this moment, between two instructions: `host.restore` goes on from there, as often as you like.
+   * The guest stands still while memory is copied; the rest is done beside it. Disks are named, not copied, but for what
+   * was written and is kept in memory; they must then be as they are now.
+   * @throws UserError for an option, or if the file cannot be written; StateError once disposed, and for a guest that runs
+   *   and whose disks are written into files: pause it first (all as rejections)
+   */
+  snapshot(options?: SnapshotOptions): Promise<Snapshot>;
   /**
    * The power button, pressed for a moment: an operating system with ACPI hears of it and usually powers off.
    * @throws StateError once disposed

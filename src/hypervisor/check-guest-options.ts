@@ -105,7 +105,7 @@ export function checkGuestOptions(options: unknown): CheckedGuestOptions {
 export const checkCap = (what: string, value: unknown): number => checkNumber(what, value, CAP);
 export const checkWeight = (what: string, value: unknown): number => checkNumber(what, value, WEIGHT);
 
-function checkName(value: unknown): string {
+export function checkName(value: unknown): string {
   const name = checkString('name', value);
   // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
   if (name !== '' && name.length <= LONGEST_NAME && !/[\x00-\x1f\x7f-\x9f\u2028\u2029]/.test(name)) return name;

@@ -34,7 +34,8 @@ export function createPc(name: string, options: CheckedGuestOptions, { code, med
   }
 }
 
-function drivesOf(name: string, media: GuestMedia): Partial<PcOptions> {
+/** A machine's drives, with what is in them. */
+export function drivesOf(name: string, media: GuestMedia): Partial<PcOptions> {
   const { disks, cdrom } = media;
   const [a, b] = media.floppies;
   return {

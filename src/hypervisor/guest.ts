@@ -20,6 +20,7 @@ import type { ClockMode, GuestSettings, RunOptions } from './guest-options.ts';
 import { GuestStream, OUTPUT_BOUND } from './guest-stream.ts';
 import type { ProcessorTimes } from './processor-times.ts';
 import { type RemovableDrive, removableDrives } from './removable-drive.ts';
+import { checkSnapshotOptions, type Snapshot, type SnapshotOptions } from './snapshot/snapshot-options.ts';
 
 const EVENTS: readonly (keyof GuestEvents)[] = ['exit', 'idle', 'breakpoint', 'reset', 'warning'];
 
@@ -39,6 +40,7 @@ export interface GuestKeeper {
   closing(closed: Promise<void>): void;
   /** A wall-clock timer. @returns what cancels it */
   delay(ms: number, action: () => void): () => void;
+  snapshot(guest: Guest, options: { readonly to: string | undefined }): Promise<Snapshot>;
   /** A listener of `source` threw. */
   listenerFailed(error: unknown, source: ListenerErrorSource): void;
 }
@@ -285,6 +287,15 @@ export class Guest<M extends Machine = Machine> {
     if (this.fuelLeft === 0) throw new StateError(`${this.name} has no fuel left: give it some by addFuel`);
     if (this.#waitsFor) throw new StateError(`${this.name} waits for its disk: step it when the host has answered`);
     this.#runMachine({ instructions: 1 }, { mayStay: false });
+  }
+
+  async snapshot(options?: SnapshotOptions): Promise<Snapshot> {
+    const checked = checkSnapshotOptions(options);
+    this.#assertUsable();
+    // A listener of its output may have asked for it, in the midst of a run.
+    await undefined;
+    this.#assertUsable();
+    return await this.#keeper.snapshot(this as Guest, checked);
   }
 
   /** Tells its owner something, in one line. */

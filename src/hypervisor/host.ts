@@ -8,7 +8,7 @@
 import { StateError, UserError } from '../base/errors.ts';
 import type { Machine } from '../machine/machine.ts';
 import { createSharedCode, type SharedCode } from '../machine/pc.ts';
-import { checkGuestOptions } from './check-guest-options.ts';
+import { checkGuestOptions, checkName } from './check-guest-options.ts';
 import type { CheckedMedia } from './check-media-options.ts';
 import { createPc, type PcGuest } from './create-guest.ts';
 import { Guest, type GuestKeeper } from './guest.ts';
@@ -16,10 +16,20 @@ import { GuestMedia } from './guest-media.ts';
 import type { GuestOptions, GuestSettings } from './guest-options.ts';
 import { checkHostOptions, type HostOptions, reportListenerError } from './host-options.ts';
 import type { ImageOpener } from './image-opener.ts';
+import type { ImageSource } from './media-options.ts';
 import type { Platform } from './platform.ts';
 import { ProcessorCap } from './processor-cap.ts';
 import { TimeKeeping } from './processor-times.ts';
 import { ResetLimiter } from './reset-limiter.ts';
+import { mediaOf, restorePc } from './snapshot/restore-guest.ts';
+import { clear, readSnapshot, takeSnapshot } from './snapshot/snapshot.ts';
+import type { SnapshotFiles } from './snapshot/snapshot-files.ts';
+import {
+  checkRestoreOptions,
+  checkSnapshotSource,
+  type RestoreOptions,
+  type Snapshot,
+} from './snapshot/snapshot-options.ts';
 import { StrideScheduler } from './stride-scheduler.ts';
 import { WallClockFollower } from './wall-clock-follower.ts';
 
@@ -41,6 +51,7 @@ export class Host {
   readonly #sliceMilliseconds: number;
   readonly #onListenerError: HostOptions['onListenerError'];
   readonly #openImage: ImageOpener | undefined;
+  readonly #snapshots: SnapshotFiles | undefined;
   /** Images of guests that are disposed: they may still be locked. */
   readonly #closing = new Set<Promise<void>>();
   readonly #residents = new Map<Guest, Resident>();
@@ -54,7 +65,8 @@ export class Host {
 
   /** @throws UserError that names the option */
   constructor(options: HostOptions) {
-    const { platform, sliceMilliseconds, onListenerError, openImage } = checkHostOptions(options);
+    const { platform, sliceMilliseconds, onListenerError, openImage, snapshots } = checkHostOptions(options);
+    this.#snapshots = snapshots;
     this.#platform = platform;
     this.#sliceMilliseconds = sliceMilliseconds ?? 2;
     this.#onListenerError = onListenerError;
@@ -73,9 +85,7 @@ export class Host {
   async createGuest(options: GuestOptions): Promise<PcGuest> {
     if (this.#disposed) throw new StateError('the host is disposed');
     const checked = checkGuestOptions(options);
-    const { disks, cdrom, floppies } = checked.media;
-    const hasDrives = disks.length + floppies.length > 0 || cdrom !== undefined;
-    const media = hasDrives ? await this.#openMedia(checked.media) : undefined;
+    const media = hasDrives(checked.media) ? await this.#openMedia(checked.media) : undefined;
     let guest: PcGuest;
     try {
       if (this.#disposed) throw new StateError('the host was disposed while it created a guest');
@@ -90,6 +100,48 @@ export class Host {
     await undefined;
     if (guest.state === 'disposed') throw new StateError(`${guest.name} was disposed while it was being created`);
     return guest;
+  }
+
+  /**
+   * A guest that was saved, ready to `run()` from there on.
+   * @throws UserError for a snapshot that cannot be restored, and then nothing is left of it; StateError once the host is
+   *   disposed, also meanwhile
+   */
+  async restore(snapshot: ImageSource | Snapshot, options?: RestoreOptions): Promise<PcGuest> {
+    if (this.#disposed) throw new StateError('the host is disposed');
+    const checked = checkRestoreOptions(options);
+    const source = checkSnapshotSource(snapshot);
+    const read = await readSnapshot(source, this.#snapshotFiles());
+    let media: GuestMedia | undefined;
+    try {
+      const { file, head } = read;
+      const name = checked.name ?? checkName(head.guest.name);
+      const wanted = mediaOf(head, file, checked);
+      media = hasDrives(wanted) ? await this.#openMedia(wanted) : undefined;
+      media?.restoreChanges(head.media);
+      const parts = { name, head, file, engine: checked.engine, code: this.#sharedCode(), media };
+      const machine = await restorePc(parts);
+      if (this.#disposed) {
+        machine.dispose();
+        throw new StateError('the host was disposed while it restored a guest');
+      }
+      const given = Object.fromEntries(Object.entries(checked).filter(([, value]) => value !== undefined));
+      const guest = this.adopt(machine, { ...head.guest, ...given, name, media });
+      guest.keyboard.waiting = head.strokes;
+      guest.serial.refill(head.output.serial);
+      guest.debugConsole.refill(head.output.debugConsole);
+      return guest;
+    } catch (error) {
+      await media?.abandon();
+      throw clear(error);
+    } finally {
+      await read.close();
+    }
+  }
+
+  #snapshotFiles(): SnapshotFiles {
+    if (this.#snapshots === undefined) throw new UserError('this host keeps no snapshots');
+    return this.#snapshots;
   }
 
   async #openMedia(checked: CheckedMedia): Promise<GuestMedia> {
@@ -113,6 +165,7 @@ export class Host {
     const guest = new Guest(machine, settings, this.#keeper);
     this.#scheduler.add(guest, settings.weight ?? 1, { interactive: settings.latency === 'interactive' });
     this.#residents.set(guest, {
+      settings,
       slice: SLICE.FIRST,
       follower: guest.clock === 'host' ? new WallClockFollower(this.#sliceMilliseconds * NS_PER_MS) : undefined,
       cancelWakeUp: undefined,
@@ -169,6 +222,10 @@ export class Host {
     closing: (closed) => {
       this.#closing.add(closed);
       void closed.then(() => this.#closing.delete(closed));
+    },
+    snapshot: async (guest, { to }) => {
+      const { settings } = this.#residents.get(guest)!;
+      return await takeSnapshot(guest, { files: this.#snapshotFiles(), settings, to, now: () => this.#platform.now() });
     },
     setWeight: (guest, weight) => this.#scheduler.setWeight(guest, weight),
     setCap: (guest, percent) => this.#residents.get(guest)?.cap.set(percent),
@@ -263,8 +320,13 @@ export class Host {
   }
 }
 
+const hasDrives = ({ disks, cdrom, floppies }: CheckedMedia): boolean =>
+  disks.length + floppies.length > 0 || cdrom !== undefined;
+
 /** What the host keeps for a guest. */
 interface Resident {
+  /** As it was taken in. */
+  readonly settings: GuestSettings;
   /** Instructions of its next slice: follows how fast it was. */
   slice: number;
   /** Clock `host`. */

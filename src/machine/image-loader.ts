@@ -20,6 +20,11 @@ export class ImageLoader {
     this.#zeros = zeros;
   }
 
+  /** The image, as it is loaded. */
+  get pieces(): BootImage['pieces'] {
+    return this.#pieces;
+  }
+
   /** Before the guest runs, or after a flush of all translations: through a writable one it could write unseen. */
   load(): void {
     const memory = this.#memory;

@@ -3,7 +3,7 @@
  * constructor from top to bottom with `pc-map.ts` beside it.
  */
 import { PAGE_SIZE } from '../base/address.ts';
-import { InternalError } from '../base/errors.ts';
+import { InternalError, UserError } from '../base/errors.ts';
 import type { TimeCorrection } from '../base/guest-time.ts';
 import { VirtualClock } from '../base/virtual-clock.ts';
 import { type Device, resetDevices } from '../bus/device.ts';
@@ -39,7 +39,7 @@ import {
 import type { EngineName } from '../engine/engine-name.ts';
 import { Processor, type RunResult } from '../engine/processor.ts';
 import type { Bios } from '../firmware/bios.ts';
-import { GuestMemory } from '../memory/guest-memory.ts';
+import { GuestMemory, type MemoryPage } from '../memory/guest-memory.ts';
 import { Pool } from '../memory/pool.ts';
 import { type FirmwareChips, leaveAsFirmware } from './after-firmware.ts';
 import { installBios } from './bios.ts';
@@ -50,6 +50,16 @@ import { createIdeDrives, type IdeMedia } from './ide-drives.ts';
 import { ImageLoader } from './image-loader.ts';
 import { ImageStore } from './image-store.ts';
 import type { Machine, MachineExit, RunLimits } from './machine.ts';
+import {
+  assignDevices,
+  checkConfiguration,
+  checkDevices,
+  MACHINE_STATE_VERSION,
+  type MachineConfiguration,
+  type MachineState,
+  saveDevices,
+} from './machine-state.ts';
+import { checkDeviceState, machineState } from './machine-state-schema.ts';
 import type { Registers } from './machine-view.ts';
 import { OrLine } from './or-line.ts';
 import { OutputChannel } from './output-channel.ts';
@@ -89,6 +99,8 @@ export interface PcOptions extends IdeMedia {
   readonly code?: SharedCode | undefined;
   /** Drives A and B, empty or with a disk in them. Default: none. */
   readonly floppies?: FloppyDrives | undefined;
+  /** Nothing is loaded before a reset: `restore` follows. Default: false. */
+  readonly unbooted?: boolean | undefined;
 }
 
 /** Why a run is cut short from inside. */
@@ -123,6 +135,10 @@ export class Pc implements Machine {
   #code: CodeSpace | undefined;
   readonly #entry: EntryState | undefined;
   readonly #devices: readonly Device[];
+  /** Wires that have several sources. */
+  readonly #lines: readonly OrLine[];
+  #boot: PcOptions['boot'];
+  readonly #ideMedia: () => Pick<MachineConfiguration, 'disks' | 'cdrom'>;
   readonly #pic: PicPair;
   readonly #uart: Uart16550;
   readonly #power: Piix4Power;
@@ -260,6 +276,12 @@ export class Pc implements Machine {
       input: { receive: (bytes) => uart.receive(bytes), pending: () => uart.pendingInput },
     });
     this.debugConsole = new OutputChannel({ full });
+    this.#lines = [...irqs, a20];
+    this.#boot = this.#image && this.#entry ? { pieces: this.#image.pieces, entry: this.#entry } : boot;
+    this.#ideMedia = () => ({
+      disks: (options.disks ?? []).map(({ size }) => size),
+      cdrom: drives.cdrom ? { medium: drives.cdrom.discSize ?? null } : null,
+    });
     this.#pic = pic;
     this.#uart = uart;
     this.#power = power;
@@ -280,7 +302,12 @@ export class Pc implements Machine {
       ...(this.bios ? [this.bios] : []),
       ...('rom' in boot ? [installRom(boot.rom, { clock, ports, memory: this.memory, rtc, drives, floppy })] : []),
     ];
-    this.#bootUp();
+    if (!options.unbooted) this.#bootUp();
+  }
+
+  /** What it starts from, as it was created. The bytes are its own. */
+  get boot(): PcOptions['boot'] {
+    return this.#boot;
   }
 
   get instructions(): number {
@@ -344,6 +371,62 @@ export class Pc implements Machine {
     this.#bootUp();
   }
 
+  /** Between runs: everything but memory, as plain data that nobody else holds. What is in memory: `memory.contents`. */
+  save(): MachineState {
+    const { configuration } = this;
+    const devices = saveDevices(this.#devices);
+    return { version: MACHINE_STATE_VERSION, configuration, processor: this.processor.save(), devices };
+  }
+
+  /**
+   * Becomes the machine that was saved, whatever engine ran it: it goes on exactly as that would have. `pages`: its memory,
+   * as `GuestMemory.contents` gave it; undefined: the caller has put it there already. Not within a run. The boot image,
+   * which a reset loads, stays that of this machine.
+   * @throws UserError, and nothing has changed, for a state of another version or of a machine made of other parts
+   */
+  restore(state: MachineState, pages?: Iterable<MemoryPage>): void {
+    this.checkState(state);
+    if (pages) this.memory.replaceContents(pages);
+    this.#request = undefined;
+    this.processor.restore(state.processor);
+    assignDevices(state.devices, this.#devices);
+    OrLine.hold(this.#lines, () => {
+      for (const device of this.#devices) device.resume();
+    });
+  }
+
+  /** @throws UserError as `restore` does */
+  checkState({ version, configuration, processor, devices }: MachineState): void {
+    if (version !== MACHINE_STATE_VERSION)
+      throw new UserError(`the snapshot has version ${version}: this program knows version ${MACHINE_STATE_VERSION}`);
+    checkConfiguration(configuration, this.configuration);
+    this.processor.checkState(processor);
+    checkDevices(devices, this.#devices);
+  }
+
+  /**
+   * As `checkState`, of what may be anything: it comes from a file.
+   * @throws UserError also for what is no such state; only in a machine that has not run
+   */
+  checkForeignState(state: unknown): MachineState {
+    const checked = machineState(state, 'machine');
+    this.checkState(checked);
+    const states = new Map(checked.devices.map(({ name, state }) => [name, state]));
+    for (const device of this.#devices) checkDeviceState(device, states.get(device.name));
+    return checked;
+  }
+
+  get configuration(): MachineConfiguration {
+    return {
+      memoryBytes: this.memory.size,
+      cpu: this.processor.model.name,
+      boot: 'bios' in this.#boot ? 'bios' : 'rom' in this.#boot ? 'rom' : 'image',
+      romPages: this.memory.romPages,
+      floppies: this.floppy.drives.map(({ type, medium }) => ({ type, medium: medium?.size ?? null })),
+      ...this.#ideMedia(),
+    };
+  }
+
   pressPowerButton(): void {
     this.#power.pressPowerButton();
   }
@@ -393,6 +476,7 @@ export class Pc implements Machine {
     this.processor.dispose();
     this.memory.dispose();
     this.#image?.dispose();
+    if ('pieces' in this.#boot) this.#boot = { ...this.#boot, pieces: [] };
     this.#code.runtime.dispose();
     this.#code = undefined;
     this.processor.pool.dispose();
