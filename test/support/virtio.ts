@@ -103,18 +103,16 @@ export type VirtioBench = Omit<ReturnType<typeof createTestVirtio>, 'device'>;
 export function createBalloon(options: BenchOptions & Partial<Omit<VirtioBalloonWiring, 'memory'>> = {}) {
   const { kind, memory, configured, ...wiring } = options;
   const hints: PageRange[] = [];
-  let updates = 0;
   const bench = createBench(
     (guest) =>
       new VirtioBalloon({
         memory: guest,
         onHint: (ranges) => void hints.push(...ranges),
-        onStatistics: () => void updates++,
         ...wiring,
       }),
     { kind, ...(memory ? { memory } : {}), ...(configured === false ? { configured } : {}) },
   );
-  return { ...bench, balloon: bench.device, hints, updates: () => updates };
+  return { ...bench, balloon: bench.device, hints };
 }
 
 interface Part {

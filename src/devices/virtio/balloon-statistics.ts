@@ -22,11 +22,13 @@ const TAGS = [
 
 export type StatisticName = (typeof TAGS)[number];
 
+/** Memory in bytes, all else counts. What the guest has not said is not there. */
+export type BalloonFigures = Readonly<Partial<Record<StatisticName, number>>>;
+
 export interface Statistics {
-  /** Of those since the device was last reset: one that is higher is newer. */
+  /** Since power-on or a reset of the machine: what has a higher number is newer. */
   readonly updates: number;
-  /** Memory in bytes, all else counts. What the guest has not said is not there. */
-  readonly values: Readonly<Partial<Record<StatisticName, number>>>;
+  readonly values: BalloonFigures;
 }
 
 export const NO_STATISTICS: Statistics = { updates: 0, values: {} };

@@ -52,8 +52,6 @@ export interface VirtioBalloonWiring {
   };
   /** A guest that needs memory badly may deflate the balloon (5.5.3.1). Default: true. */
   readonly deflateOnOutOfMemory?: boolean | undefined;
-  /** New figures have come. */
-  readonly onStatistics?: (() => void) | undefined;
   /** Pages that were free after `startHinting` was called, as long as nobody has written to them since. */
   readonly onHint?: ((ranges: readonly PageRange[]) => void) | undefined;
 }
@@ -93,6 +91,18 @@ export class VirtioBalloon implements VirtioDevice {
     const { STATS_VQ, DEFLATE_ON_OOM, FREE_PAGE_HINT, PAGE_POISON, REPORTING } = BALLOON_FEATURE;
     const deflates = wiring.deflateOnOutOfMemory ?? true;
     this.features = [STATS_VQ, ...(deflates ? [DEFLATE_ON_OOM] : []), FREE_PAGE_HINT, PAGE_POISON, REPORTING];
+  }
+
+  get target(): number {
+    return this.state.target;
+  }
+
+  get actual(): number {
+    return this.state.actual;
+  }
+
+  get statistics(): Statistics {
+    return this.state.statistics;
   }
 
   connect(transport: VirtioTransport): void {
@@ -259,7 +269,6 @@ export class VirtioBalloon implements VirtioDevice {
       if (isEmpty) continue;
       state.wanted = false;
       state.statistics = parseStatistics(bytes, state.statistics);
-      this.#wiring.onStatistics?.();
     }
     if (!state.wanted || !state.held) return;
     queue.put(state.held.head, 0);

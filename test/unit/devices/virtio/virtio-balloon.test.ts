@@ -131,7 +131,7 @@ describe.each(KINDS)('a balloon with a %s driver', (kind) => {
   });
 
   it('5.5.6.3: statistics come when they are asked for: the device holds the buffer until then', () => {
-    const { balloon, driver, start, updates } = create(kind);
+    const { balloon, driver, start } = create(kind);
     start();
     driver.send(STATS, statistics([4, 1n]));
     expect(driver.used(STATS)).toEqual([]);
@@ -141,8 +141,7 @@ describe.each(KINDS)('a balloon with a %s driver', (kind) => {
     driver.send(STATS, statistics([4, 1234n], [5, 0x1_0000_0000n], [0, 7n], [999, 5n], [7, 0xffff_ffff_ffff_ffffn]));
     expect(balloon.state.statistics.values).toEqual({ freeMemory: 1234, totalMemory: 2 ** 32, swapIn: 7 });
     // 5.5.6.3.1: of a legacy driver, the first buffer holds nothing that is worth anything.
-    const expected = kind === 'legacy' ? 1 : 2;
-    expect([balloon.state.statistics.updates, updates()]).toEqual([expected, expected]);
+    expect(balloon.statistics.updates).toBe(kind === 'legacy' ? 1 : 2);
     driver.bench.clock.advance(10_000_000_000);
     expect(driver.used(STATS)).toEqual([]);
   });
