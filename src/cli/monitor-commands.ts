@@ -45,6 +45,7 @@ b [addr]         break at an instruction           b alone: list them all
 w addr [len] [r|w|rw]    break behind whoever writes data, reads it, or either
 d [n]            delete breakpoint n               d alone: delete all
 i                instructions, time, memory        reset: the reset button
+balloon [mib]    ask the guest to give memory back; alone: what it has given
 c, Ctrl-D        to the guest, which goes on; a breakpoint leads back here
 p                to the guest's terminal; it stays paused
 q                quit: the end of all guests
@@ -180,6 +181,7 @@ export class Monitor {
       d: { usage: 'd [n]', most: 1, run: ([number]) => this.#delete(number) },
       t: { usage: 't', run: () => this.#guest.machine.vga.text().join('\n') },
       i: { usage: 'i', run: () => describeProgress(this.#guest) },
+      balloon: { usage: 'balloon [mib]', most: 1, run: ([mebibytes]) => this.#balloon(mebibytes) },
       reset: { usage: 'reset', run: () => this.#reset() },
       c: { usage: 'c', run: () => this.#continue() },
       p: { usage: 'p', run: () => ({ text: '', leave: 'paused' }) },
@@ -214,6 +216,21 @@ export class Monitor {
     this.#guest.reset();
     this.#next = undefined;
     return this.here();
+  }
+
+  #balloon(word: string | undefined): string {
+    const { balloon, name } = this.#guest;
+    if (!balloon) throw new UserError(`${name} has no balloon; vetro run --balloon gives it one`);
+    if (word !== undefined) balloon.setTarget(/^\d+$/.test(word) ? Number(word) : Number.NaN);
+    // For next time: it answers when it runs.
+    this.#guest.machine.balloon?.requestStatistics();
+    const { target, actual, figures } = balloon;
+    const inMebibytes = (bytes: number | undefined): string => `${((bytes ?? 0) / 2 ** 20).toFixed(1)} MiB`;
+    const said =
+      figures.totalMemory === undefined
+        ? 'it has said nothing about its memory'
+        : `of ${inMebibytes(figures.totalMemory)}, it said, ${inMebibytes(figures.freeMemory)} were free`;
+    return `${name} is asked for ${target} MiB and has given ${actual.toFixed(1)}; ${said}`;
   }
 
   #continue(): Answer | string {

@@ -24,6 +24,7 @@ export interface RunArguments extends BootArguments, MediaArguments {
   count: number;
   weight: number[];
   'no-reboot': boolean;
+  balloon: boolean;
   profile?: string;
   'profile-interval'?: number;
   symbols: string[];

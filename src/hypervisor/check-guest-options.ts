@@ -17,10 +17,11 @@ import type { BootDrive, ClockMode, GuestBoot, GuestOptions } from './guest-opti
 import type { MediaOptions } from './media-options.ts';
 
 /** All decided but the name, which is the host's to give. */
-export type CheckedGuestOptions = Required<Omit<GuestOptions, 'name' | 'boot' | keyof MediaOptions>> & {
+export type CheckedGuestOptions = Required<Omit<GuestOptions, 'name' | 'boot' | 'balloon' | keyof MediaOptions>> & {
   readonly name: string | undefined;
   readonly boot: GuestBoot;
   readonly media: CheckedMedia;
+  readonly balloon: { readonly deflateOnOutOfMemory: boolean } | undefined;
 };
 
 const MIB = 2 ** 20;
@@ -32,7 +33,7 @@ const DEFAULT_POWER_ON = Date.UTC(2000, 0, 1);
 const LONGEST_NAME = 100;
 const OPTIONS = [
   ...(['boot', 'name', 'memory', 'cpu', 'engine', 'powerOnTime', 'instructionTime'] as const),
-  ...(['weight', 'clock', 'onTripleFault', 'onReset', 'onNothingToBoot'] as const),
+  ...(['weight', 'clock', 'onTripleFault', 'onReset', 'onNothingToBoot', 'balloon'] as const),
   ...(['disks', 'cdrom', 'floppy', 'floppies'] as const),
 ];
 const BOOT_OPTIONS = [
@@ -85,10 +86,18 @@ export function checkGuestOptions(options: unknown): CheckedGuestOptions {
     onNothingToBoot: ifGiven<'wait' | 'stop'>(given.onNothingToBoot, 'wait', (value) =>
       checkChoice('onNothingToBoot', value, ['wait', 'stop']),
     ),
+    balloon: checkBalloon(given.balloon),
   };
 }
 
 export const checkWeight = (what: string, value: unknown): number => checkNumber(what, value, WEIGHT);
+
+function checkBalloon(value: unknown): CheckedGuestOptions['balloon'] {
+  if (value === undefined || value === false) return undefined;
+  const given = value === true ? {} : checkOptions('balloon', value, ['deflateOnOutOfMemory']);
+  const { deflateOnOutOfMemory = true } = given;
+  return { deflateOnOutOfMemory: checkBoolean('balloon.deflateOnOutOfMemory', deflateOnOutOfMemory) };
+}
 
 function checkName(value: unknown): string {
   const name = checkString('name', value);

@@ -121,7 +121,7 @@ export class FakeMachine implements Machine {
     this.powerButton++;
   }
 
-  readonly memorySize = 0;
+  readonly memorySize: number = 0;
   readonly memoryInUse = 0;
   registers(): never {
     throw new Error('there is no processor');
