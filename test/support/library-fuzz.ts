@@ -40,6 +40,7 @@ export interface FuzzReport {
 export const METHODS = [
   ...['run', 'runTo', 'pause', 'reset', 'stop', 'step', 'pressPowerButton', 'dispose', 'setWeight', 'on', 'look'],
   ...['write', 'listen', 'hold', 'discard', 'waitFor', 'iterate', 'press', 'type', 'createGuest'],
+  ...['inflate', 'statistics'],
 ] as const;
 export const STATES = ['created', 'running', 'paused', 'stopped', 'disposed'] as const;
 
@@ -248,10 +249,12 @@ class Fuzzer {
     if (this.#realLeft > 0 && this.#random.oneIn(200)) {
       this.#realLeft--;
       this.made.real++;
-      const image = this.#random.pick(IMAGES);
+      const random = this.#random;
+      const image = random.pick(IMAGES);
       const guest = await this.#host.createGuest({
         boot: { image },
         memory: 1,
+        balloon: random.oneIn(2),
         onReset: this.#random.pick(['reset', 'stop']),
       });
       this.#subjects.push({ guest, machine: undefined, pending: new Set(), signals: [], instructions: 0 });
@@ -397,6 +400,12 @@ class Fuzzer {
         );
       case 'type':
         return void guest.keyboard.type(this.#oddOr(() => 'ab\n') as string);
+      case 'inflate':
+        return void guest.balloon?.setTarget(this.#oddOr(() => random.below(3)) as number);
+      case 'statistics': {
+        const options = this.#oddOr(() => ({ timeout: random.below(30), ...(this.#options(subject) as object) }));
+        return guest.balloon?.statistics(options as object);
+      }
       case 'createGuest':
         return this.#host
           .createGuest(this.#wrongGuestOptions() as never)
@@ -452,6 +461,7 @@ class Fuzzer {
       'onTripleFault',
       'onReset',
       'name',
+      'balloon',
     ];
     const right: Record<string, unknown> = { boot: { image: IMAGES[0] }, memory: 1 };
     const wrong = {

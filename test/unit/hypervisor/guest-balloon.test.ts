@@ -3,36 +3,13 @@ import { describe, expect, it } from 'vitest';
 import { StateError, TimeoutError, UserError } from '../../../src/base/errors.ts';
 import { checkGuestOptions } from '../../../src/hypervisor/check-guest-options.ts';
 import { Host } from '../../../src/hypervisor/host.ts';
-import type { BalloonFigures, MemoryBalloon } from '../../../src/machine/machine.ts';
 import { FakeMachine } from '../../support/fake-machine.ts';
 import { FakePlatform } from '../../support/fake-platform.ts';
-
-class FakeBalloon implements MemoryBalloon {
-  target = 0;
-  actual = 0;
-  statistics = { updates: 0, values: {} as BalloonFigures };
-  hasDriver = true;
-  asked = 0;
-
-  setTarget(pages: number): void {
-    this.target = pages;
-  }
-
-  requestStatistics(): boolean {
-    this.asked++;
-    return this.hasDriver;
-  }
-}
-
-class BalloonMachine extends FakeMachine {
-  override readonly memorySize = 64 * 2 ** 20;
-  readonly balloon = new FakeBalloon();
-}
 
 function create(events: ConstructorParameters<typeof FakeMachine>[0] = []) {
   const platform = new FakePlatform();
   const host = new Host({ platform });
-  const machine = new BalloonMachine(events);
+  const machine = new FakeMachine(events);
   const guest = host.adopt(machine, { name: 'vm' });
   return { host, platform, machine, guest, balloon: guest.balloon! };
 }
