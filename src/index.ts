@@ -30,14 +30,14 @@ import type {
   ListenerErrorSource,
   RunToResult,
 } from './hypervisor/guest-events.ts';
-import type { ClockMode, GuestOptions, RunOptions, WaitOptions } from './hypervisor/guest-options.ts';
+import type { BalloonOptions, ClockMode, GuestOptions, RunOptions, WaitOptions } from './hypervisor/guest-options.ts';
 import { Host as Hypervisor } from './hypervisor/host.ts';
 import type { CdromOptions, FloppyOptions, ImageSource } from './hypervisor/media-options.ts';
 import type { Platform } from './hypervisor/platform.ts';
 import type { ProcessorTimes } from './hypervisor/processor-times.ts';
 import type { RestoreOptions, Snapshot, SnapshotOptions } from './hypervisor/snapshot/snapshot-options.ts';
 import type { TextMatch } from './hypervisor/text-search.ts';
-import type { Breakpoints } from './machine/machine.ts';
+import type { BalloonFigures, Breakpoints } from './machine/machine.ts';
 import type { MachineView } from './machine/machine-view.ts';
 
 export { InternalError, StateError, TimeoutError, UserError } from './base/errors.ts';
@@ -54,6 +54,8 @@ export type {
 export type { Registers, SegmentRegister } from './machine/machine-view.ts';
 export type {
   AbortSignalLike,
+  BalloonFigures,
+  BalloonOptions,
   Breakpoints,
   CdromOptions,
   ClockMode,
@@ -150,6 +152,8 @@ export interface Guest {
   readonly cdrom: RemovableDrive | undefined;
   /** Floppy drives A and B, as far as there are any. */
   readonly floppies: readonly RemovableDrive[];
+  /** Its memory balloon, if it has one (option `balloon`). */
+  readonly balloon: Balloon | undefined;
   /**
    * Where it is to stop: paused, with an event `breakpoint`; `run()` goes on. The guest can't tell that there are any.
    * One on an instruction costs next to nothing; accesses to the pages of watched data take a longer way.
@@ -217,6 +221,30 @@ export interface Guest {
   addFuel(instructions: number): void;
   [Symbol.dispose](): void;
   [Symbol.asyncDispose](): Promise<void>;
+}
+
+/**
+ * A guest's memory balloon. What it is asked for is outside input, which comes at an instruction count; whether and when
+ * it does so, and what it says of itself, is the guest's. Pages that it gives go back to the host's memory.
+ */
+export interface Balloon {
+  /** MiB that the guest is asked to give. It stays when the guest is reset. @throws StateError once the guest is disposed */
+  readonly target: number;
+  /** MiB that the guest says it has given. @throws StateError once the guest is disposed */
+  readonly actual: number;
+  /** What it said last about its memory: bytes, or counts since it was booted. @throws StateError once it is disposed */
+  readonly figures: BalloonFigures;
+  /**
+   * Asks the guest to give so many MiB in all.
+   * @throws UserError unless it is a whole number from 0 to the guest's memory; StateError once the guest is disposed
+   */
+  setTarget(mebibytes: number): void;
+  /**
+   * Asks the guest about its memory. It answers when it runs.
+   * @throws UserError for a bad argument; TimeoutError; the signal's reason; StateError if the guest has no driver for
+   *   this, or is reset, stops or is disposed before (all as rejections)
+   */
+  statistics(options?: WaitOptions): Promise<BalloonFigures>;
 }
 
 /** A drive whose medium can be exchanged while the guest runs: it hears of it as it would on a PC. */

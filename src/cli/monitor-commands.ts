@@ -50,6 +50,7 @@ d [n]            delete breakpoint n               d alone: delete all
 i                instructions, time, memory        reset: the reset button
 eject DRIVE      of cdrom, a, b (force: though the guest has locked it)
 insert DRIVE FILE    a disc or disk into it; FILE as with --cdrom and --floppy
+balloon [mib]    ask the guest to give memory back; alone: what it has given
 c, Ctrl-D        to the guest, which goes on; a breakpoint leads back here
 p                to the guest's terminal; it stays paused
 q                quit: the end of all guests
@@ -199,6 +200,7 @@ export class Monitor {
         takesRest: true,
         run: ([drive, file]) => insert(this.#guest, drive!, file!),
       },
+      balloon: { usage: 'balloon [mib]', most: 1, run: ([mebibytes]) => this.#balloon(mebibytes) },
       reset: { usage: 'reset', run: () => this.#reset() },
       c: { usage: 'c', run: () => this.#continue() },
       p: { usage: 'p', run: () => ({ text: '', leave: 'paused' }) },
@@ -233,6 +235,21 @@ export class Monitor {
     this.#guest.reset();
     this.#next = undefined;
     return this.here();
+  }
+
+  #balloon(word: string | undefined): string {
+    const { balloon, name } = this.#guest;
+    if (!balloon) throw new UserError(`${name} has no balloon; vetro run --balloon gives it one`);
+    if (word !== undefined) balloon.setTarget(/^\d+$/.test(word) ? Number(word) : Number.NaN);
+    // For next time: it answers when it runs.
+    this.#guest.machine.balloon?.requestStatistics();
+    const { target, actual, figures } = balloon;
+    const inMebibytes = (bytes: number | undefined): string => `${((bytes ?? 0) / 2 ** 20).toFixed(1)} MiB`;
+    const said =
+      figures.totalMemory === undefined
+        ? 'it has said nothing about its memory'
+        : `of ${inMebibytes(figures.totalMemory)}, it said, ${inMebibytes(figures.freeMemory)} were free`;
+    return `${name} is asked for ${target} MiB and has given ${actual.toFixed(1)}; ${said}`;
   }
 
   #continue(): Answer | string {

@@ -27,6 +27,7 @@ export interface RunArguments extends BootArguments, MediaArguments {
   cap: number[];
   fuel?: number;
   'no-reboot': boolean;
+  balloon: boolean;
   profile?: string;
   'profile-interval'?: number;
   symbols: string[];

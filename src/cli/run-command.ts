@@ -83,6 +83,11 @@ export const runCommand = (context: CommandContext): CommandModule<object, RunAr
         requiresArg: true,
       })
       .option('no-reboot', { type: 'boolean', default: false, describe: 'a reset or triple fault ends the guest' })
+      .option('balloon', {
+        type: 'boolean',
+        default: false,
+        describe: "a memory balloon: Linux's virtio_balloon gives memory back (monitor: balloon MIB)",
+      })
       .option('profile', {
         type: 'string',
         describe: 'write where guest time goes to this file, for speedscope; .txt or .collapsed: collapsed stacks',

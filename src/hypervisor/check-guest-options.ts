@@ -16,7 +16,7 @@ import { type CheckedMedia, checkMedia } from './check-media-options.ts';
 import type { BootDrive, BootModule, ClockMode, GuestBoot, GuestOptions, LatencyClass } from './guest-options.ts';
 import type { MediaOptions } from './media-options.ts';
 
-type Undecided = 'name' | 'boot' | 'cap' | 'fuel';
+type Undecided = 'name' | 'boot' | 'cap' | 'fuel' | 'balloon';
 
 /** All decided but the name, which is the host's to give, and limits that there need not be. */
 export type CheckedGuestOptions = Required<Omit<GuestOptions, Undecided | keyof MediaOptions>> & {
@@ -25,6 +25,7 @@ export type CheckedGuestOptions = Required<Omit<GuestOptions, Undecided | keyof 
   readonly name: string | undefined;
   readonly boot: GuestBoot;
   readonly media: CheckedMedia;
+  readonly balloon: { readonly deflateOnOutOfMemory: boolean } | undefined;
 };
 
 const MIB = 2 ** 20;
@@ -40,7 +41,7 @@ const DEFAULT_POWER_ON = Date.UTC(2000, 0, 1);
 const LONGEST_NAME = 100;
 const OPTIONS = [
   ...(['boot', 'name', 'memory', 'cpu', 'engine', 'powerOnTime', 'instructionTime'] as const),
-  ...(['weight', 'cap', 'fuel', 'latency', 'clock', 'onTripleFault', 'onReset', 'onNothingToBoot'] as const),
+  ...(['weight', 'cap', 'fuel', 'latency', 'clock', 'onTripleFault', 'onReset', 'onNothingToBoot', 'balloon'] as const),
   ...(['disks', 'cdrom', 'floppy', 'floppies'] as const),
 ];
 const BOOT_OPTIONS = [
@@ -99,11 +100,19 @@ export function checkGuestOptions(options: unknown): CheckedGuestOptions {
     onNothingToBoot: ifGiven<'wait' | 'stop'>(given.onNothingToBoot, 'wait', (value) =>
       checkChoice('onNothingToBoot', value, ['wait', 'stop']),
     ),
+    balloon: checkBalloon(given.balloon),
   };
 }
 
 export const checkCap = (what: string, value: unknown): number => checkNumber(what, value, CAP);
 export const checkWeight = (what: string, value: unknown): number => checkNumber(what, value, WEIGHT);
+
+function checkBalloon(value: unknown): CheckedGuestOptions['balloon'] {
+  if (value === undefined || value === false) return undefined;
+  const given = value === true ? {} : checkOptions('balloon', value, ['deflateOnOutOfMemory']);
+  const { deflateOnOutOfMemory = true } = given;
+  return { deflateOnOutOfMemory: checkBoolean('balloon.deflateOnOutOfMemory', deflateOnOutOfMemory) };
+}
 
 export function checkName(value: unknown): string {
   const name = checkString('name', value);

@@ -22,11 +22,11 @@ export interface PcParts {
 /** @throws UserError for options that cannot be met */
 export function createPc(name: string, options: CheckedGuestOptions, { code, media }: PcParts = {}): Pc {
   const memoryBytes = options.memory * MIB;
-  const { cpu, engine, powerOnTime, instructionTime } = options;
+  const { cpu, engine, powerOnTime, instructionTime, balloon } = options;
   const boot = bootOf(options.boot, { memoryBytes, cpu, images: code?.images, media });
   const drives = media && drivesOf(name, media);
   try {
-    return new Pc({ name, memoryBytes, cpu, engine, boot, powerOnTime, instructionTime, code, ...drives });
+    return new Pc({ name, memoryBytes, cpu, engine, boot, powerOnTime, instructionTime, code, balloon, ...drives });
   } catch (error) {
     // What WebAssembly.Memory and typed arrays throw when the process has no more room.
     if (error instanceof RangeError) throw new UserError(`no room for ${name}: ${error.message}; dispose other guests`);

@@ -84,6 +84,14 @@ export type GuestBoot =
       readonly order: readonly BootDrive[];
     };
 
+export interface BalloonOptions {
+  /**
+   * A guest that runs out of memory may take back what it has given. Default true. Otherwise Linux counts what it has
+   * given as memory that it does not have.
+   */
+  readonly deflateOnOutOfMemory?: boolean | undefined;
+}
+
 export interface GuestOptions extends MediaOptions {
   /** Default, if there are drives: `{ order: ['floppy', 'disk', 'cdrom'] }`. */
   readonly boot?: GuestBoot | undefined;
@@ -124,6 +132,11 @@ export interface GuestOptions extends MediaOptions {
   readonly onReset?: 'reset' | 'stop' | undefined;
   /** What is done when no drive holds anything to boot. `wait`: as a PC does; an event `warning` tells. Default `wait`. */
   readonly onNothingToBoot?: 'wait' | 'stop' | undefined;
+  /**
+   * A memory balloon (virtio-balloon, in a PCI slot): a guest with a driver for it gives memory back when asked
+   * (`guest.balloon`), and by itself what lies idle. Default: false.
+   */
+  readonly balloon?: boolean | BalloonOptions | undefined;
 }
 
 export interface RunOptions {

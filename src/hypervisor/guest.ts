@@ -6,6 +6,7 @@ import { EventSource } from '../base/event-source.ts';
 import type { Pending } from '../base/pending.ts';
 import type { Breakpoints, Machine, MachineExit, RunLimits } from '../machine/machine.ts';
 import { checkCap, checkWeight, FUEL } from './check-guest-options.ts';
+import { GuestBalloon } from './guest-balloon.ts';
 import type {
   GuestEvents,
   GuestExit,
@@ -59,6 +60,7 @@ export class Guest<M extends Machine = Machine> {
   readonly keyboard: GuestKeyboard;
   readonly cdrom: RemovableDrive | undefined;
   readonly floppies: readonly RemovableDrive[];
+  readonly balloon: GuestBalloon | undefined;
   readonly #keeper: GuestKeeper;
   readonly #events: EventSource<GuestEvents>;
   readonly #onTripleFault: 'reset' | 'stop';
@@ -120,6 +122,13 @@ export class Guest<M extends Machine = Machine> {
     const drives = settings.media && removableDrives(machine, settings.media, { owner: this, assertUsable });
     this.cdrom = drives?.cdrom;
     this.floppies = drives?.floppies ?? [];
+    this.balloon =
+      machine.balloon &&
+      new GuestBalloon({
+        ...{ name: this.name, memory: machine.memorySize / 2 ** 20, assertUsable, onInput },
+        balloon: () => this.#machine?.balloon,
+        delay: (ms, action) => keeper.delay(ms, action),
+      });
   }
 
   /** The machine itself. Look at it freely; change it only while the guest is paused. @throws StateError once disposed */
@@ -330,6 +339,7 @@ export class Guest<M extends Machine = Machine> {
     this.#inMachine = false;
     this.#warnOfSlowness();
     this.#tellOfMedia();
+    this.balloon?.look();
     // A listener of its output may have reset, stopped or disposed it meanwhile.
     if (this.#epoch === epoch) this.#handle(exit);
     return exit.executed;
@@ -401,6 +411,7 @@ export class Guest<M extends Machine = Machine> {
     this.#machine!.reset();
     this.#waitsFor = undefined;
     this.keyboard.clear();
+    this.balloon?.interrupted('was reset');
     this.#warnedOf.clear();
     this.#idle = false;
     this.#exit = undefined;
@@ -442,6 +453,7 @@ export class Guest<M extends Machine = Machine> {
   #closeStreams(): void {
     this.serial.guestEnded();
     this.debugConsole.guestEnded();
+    this.balloon?.interrupted(this.#ended() ?? 'has stopped');
   }
 
   #ended(): string | undefined {

@@ -3,10 +3,12 @@ import type { InternalError } from '../base/errors.ts';
 import type { TimeCorrection } from '../base/guest-time.ts';
 import type { Pending } from '../base/pending.ts';
 import type { Medium } from '../bus/medium.ts';
+import type { BalloonFigures } from '../devices/virtio/balloon-statistics.ts';
 import type { BreakpointHit, Breakpoints } from '../engine/breakpoints.ts';
 import type { MachineView } from './machine-view.ts';
 
 export { DEFAULT_INSTRUCTION_TIME } from '../base/guest-time.ts';
+export type { BalloonFigures } from '../devices/virtio/balloon-statistics.ts';
 export type {
   Breakpoint,
   BreakpointHit,
@@ -82,10 +84,23 @@ export interface FloppyController {
   eject(drive: number): void;
 }
 
+/** A memory balloon, between runs: what is asked of it is outside input. Pages are of 4 KiB. */
+export interface MemoryBalloon {
+  /** Pages that the guest is asked to give back, and that it says it has given. */
+  readonly target: number;
+  readonly actual: number;
+  /** What the guest has said of its memory, and how often. */
+  readonly statistics: { readonly updates: number; readonly values: BalloonFigures };
+  setTarget(pages: number): void;
+  /** Asks the guest for new figures. @returns false if it has no driver that gives any */
+  requestStatistics(): boolean;
+}
+
 export interface Machine extends MachineView {
   readonly keyboard: KeyInput;
   readonly cdrom?: DiscDrive | undefined;
   readonly floppy?: FloppyController | undefined;
+  readonly balloon?: MemoryBalloon | undefined;
   readonly serial: ByteChannel;
   /** Ports E9h and 402h; nothing can be sent. */
   readonly debugConsole: ByteChannel;

@@ -29,6 +29,8 @@ import { Ps2Keyboard } from '../devices/ps2-keyboard.ts';
 import { Rtc146818 } from '../devices/rtc146818.ts';
 import { Uart16550 } from '../devices/uart16550.ts';
 import { VgaText } from '../devices/vga-text.ts';
+import { VirtioBalloon, type VirtioBalloonWiring } from '../devices/virtio/virtio-balloon.ts';
+import { VirtioPci } from '../devices/virtio/virtio-pci.ts';
 import type { Breakpoints } from '../engine/breakpoints.ts';
 import {
   type SharedCode as Code,
@@ -63,7 +65,7 @@ import { checkDeviceState, machineState } from './machine-state-schema.ts';
 import type { Registers } from './machine-view.ts';
 import { OrLine } from './or-line.ts';
 import { OutputChannel } from './output-channel.ts';
-import { ISA_DRQ, ISA_IRQ, MEMORY, PCI, PORTS, SHADOW_SEGMENTS, SYSTEM_CONTROL_IRQ } from './pc-map.ts';
+import { ISA_DRQ, ISA_IRQ, MEMORY, PCI, PIN_A, PORTS, pirqOf, SHADOW_SEGMENTS, SYSTEM_CONTROL_IRQ } from './pc-map.ts';
 import { checkAddress, checkLength, probeBytes, probeLinear } from './probe-memory.ts';
 import { readRegisters } from './read-registers.ts';
 import { installRom } from './rom-firmware.ts';
@@ -101,6 +103,8 @@ export interface PcOptions extends IdeMedia {
   readonly floppies?: FloppyDrives | undefined;
   /** Nothing is loaded before a reset: `restore` follows. Default: false. */
   readonly unbooted?: boolean | undefined;
+  /** A memory balloon, in a PCI slot. Default: none. */
+  readonly balloon?: Pick<VirtioBalloonWiring, 'deflateOnOutOfMemory' | 'onHint'> | undefined;
 }
 
 /** Why a run is cut short from inside. */
@@ -128,6 +132,8 @@ export class Pc implements Machine {
   readonly pci: PciBus;
   /** Disks can be inserted and ejected between runs. */
   readonly floppy: Fdc82077;
+  /** Undefined in a machine without. */
+  readonly balloon: VirtioBalloon | undefined;
   readonly serial: OutputChannel;
   readonly debugConsole: OutputChannel;
   readonly #image: ImageLoader | undefined;
@@ -237,6 +243,9 @@ export class Pc implements Machine {
       sci: irqs[SYSTEM_CONTROL_IRQ].input(IRQ_SOURCE.POWER),
       powerOff: () => this.#ask({ reason: 'power-off' }),
     });
+    this.balloon = options.balloon && new VirtioBalloon({ memory: this.memory, ...options.balloon });
+    const pin = isaBridge.pirq(pirqOf(PCI.BALLOON.device, PIN_A));
+    const balloon = this.balloon && new VirtioPci({ clock, memory, device: this.balloon, pin });
     const configMechanism = new ConfigMechanism({ bus: pci, behind: isaBridge.resetControl });
 
     ports.attach(PORTS.DMA1, dma.lower);
@@ -267,6 +276,7 @@ export class Pc implements Machine {
     pci.attach(PCI.ISA_BRIDGE, isaBridge);
     pci.attach(PCI.IDE, ide);
     pci.attach(PCI.POWER_MANAGEMENT, power);
+    if (balloon) pci.attach(PCI.BALLOON, balloon);
     // In text mode the adapter answers in the last quarter of its window.
     this.memory.addMmio(...MEMORY.VGA_TEXT, vga);
 
@@ -285,7 +295,7 @@ export class Pc implements Machine {
     this.#pic = pic;
     this.#uart = uart;
     this.#power = power;
-    this.#firmwareChips = { port92, rtc, pci, dma, floppy };
+    this.#firmwareChips = { port92, rtc, pci, dma, floppy, slots: balloon && ports };
     this.keyboard = keyboard;
     this.vga = vga;
     this.floppy = floppy;
@@ -299,6 +309,7 @@ export class Pc implements Machine {
       ...[port61, port92, coprocessorError, postCode, dma.lower, dma.upper, dma.pages, floppy],
       ...[configMechanism, hostBridge, isaBridge, power, ide],
       ...[...ide.parts, ...drives.cables.flat().filter((drive) => drive !== undefined)],
+      ...(balloon ? [balloon, ...balloon.parts] : []),
       ...(this.bios ? [this.bios] : []),
       ...('rom' in boot ? [installRom(boot.rom, { clock, ports, memory: this.memory, rtc, drives, floppy })] : []),
     ];

@@ -154,6 +154,7 @@ const VALUES: readonly Row[] = [
   ['--bits given twice', 'asm @/good.asm --bits 16 --bits 32', /^--bits is given twice/],
   ['--hex given twice', 'disasm --hex 90 --hex 91', /^--hex is given twice/],
   ['--demo with a value', 'run --demo=maybe', /^--demo takes no value/],
+  ['--balloon with a value', 'run --balloon=64', /^--balloon takes no value/],
   ['--no-reboot with a value', 'run --no-reboot=1', /^--no-reboot takes no value/],
   ['an empty --kernel', ['run', '--kernel', ''], /^--kernel is empty: give it a value or leave it out$/],
   ['an empty --initrd', ['run', '--kernel', '@/bzImage', '--initrd='], /^--initrd is empty/],

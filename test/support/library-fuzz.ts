@@ -46,6 +46,7 @@ export const METHODS = [
   ...['run', 'runTo', 'pause', 'reset', 'stop', 'step', 'pressPowerButton', 'dispose', 'setWeight', 'on', 'look'],
   ...['write', 'listen', 'hold', 'discard', 'waitFor', 'iterate', 'press', 'type', 'createGuest'],
   ...['insert', 'eject'],
+  ...['inflate', 'statistics'],
 ] as const;
 export const STATES = ['created', 'running', 'paused', 'stopped', 'disposed'] as const;
 
@@ -149,6 +150,9 @@ class FuzzImage implements OpenImage {
   }
   abandon(): void {
     this.closed = true;
+  }
+  saved() {
+    return { where: null, format: null, write: 'discard', overlay: null, stamp: null } as const;
   }
 }
 
@@ -285,10 +289,12 @@ class Fuzzer {
     if (this.#realLeft > 0 && this.#random.oneIn(200)) {
       this.#realLeft--;
       this.made.real++;
-      const image = this.#random.pick(IMAGES);
+      const random = this.#random;
+      const image = random.pick(IMAGES);
       const guest = await this.#host.createGuest({
         ...this.#realMedia(image),
         memory: 1,
+        balloon: random.oneIn(2),
         onReset: this.#random.pick(['reset', 'stop']),
       });
       this.#subjects.push({ guest, machine: undefined, images: [], pending: new Set(), signals: [], instructions: 0 });
@@ -483,6 +489,12 @@ class Fuzzer {
       }
       case 'eject':
         return void this.#drive(guest)?.eject(this.#oddOr(() => ({ force: random.oneIn(2) })) as object);
+      case 'inflate':
+        return void guest.balloon?.setTarget(this.#oddOr(() => random.below(3)) as number);
+      case 'statistics': {
+        const options = this.#oddOr(() => ({ timeout: random.below(30), ...(this.#options(subject) as object) }));
+        return guest.balloon?.statistics(options as object);
+      }
       case 'createGuest':
         return this.#host
           .createGuest(this.#wrongGuestOptions() as never)
@@ -543,6 +555,7 @@ class Fuzzer {
       'onReset',
       'name',
       ...['disks', 'cdrom', 'floppy', 'floppies', 'onNothingToBoot'],
+      'balloon',
     ];
     const right: Record<string, unknown> = { boot: { image: IMAGES[0] }, memory: 1 };
     const wrong = {
