@@ -3,7 +3,7 @@
  * constructor from top to bottom with `pc-map.ts` beside it.
  */
 import { PAGE_SIZE } from '../base/address.ts';
-import { InternalError } from '../base/errors.ts';
+import { InternalError, UserError } from '../base/errors.ts';
 import type { TimeCorrection } from '../base/guest-time.ts';
 import { VirtualClock } from '../base/virtual-clock.ts';
 import { type Device, resetDevices } from '../bus/device.ts';
@@ -30,17 +30,11 @@ import { Rtc146818 } from '../devices/rtc146818.ts';
 import { Uart16550 } from '../devices/uart16550.ts';
 import { VgaText } from '../devices/vga-text.ts';
 import type { Breakpoints } from '../engine/breakpoints.ts';
-import {
-  type SharedCode as Code,
-  type CodeSpace,
-  createSharedCode as createCode,
-  createCodeSpace,
-} from '../engine/code-space.ts';
+import { type SharedCode as Code, createSharedCode as createCode } from '../engine/code-space.ts';
 import type { EngineName } from '../engine/engine-name.ts';
 import { Processor, type RunResult } from '../engine/processor.ts';
 import type { Bios } from '../firmware/bios.ts';
-import { GuestMemory } from '../memory/guest-memory.ts';
-import { Pool } from '../memory/pool.ts';
+import { GuestMemory, type MemoryPage } from '../memory/guest-memory.ts';
 import { type FirmwareChips, leaveAsFirmware } from './after-firmware.ts';
 import { installBios } from './bios.ts';
 import type { BiosBoot, BootImage, EntryState, RomBoot } from './boot.ts';
@@ -50,6 +44,15 @@ import { createIdeDrives, type IdeMedia } from './ide-drives.ts';
 import { ImageLoader } from './image-loader.ts';
 import { ImageStore } from './image-store.ts';
 import type { Machine, MachineExit, RunLimits } from './machine.ts';
+import {
+  assignDevices,
+  checkConfiguration,
+  checkDevices,
+  MACHINE_STATE_VERSION,
+  type MachineConfiguration,
+  type MachineState,
+  saveDevices,
+} from './machine-state.ts';
 import type { Registers } from './machine-view.ts';
 import { OrLine } from './or-line.ts';
 import { OutputChannel } from './output-channel.ts';
@@ -57,6 +60,7 @@ import { ISA_DRQ, ISA_IRQ, MEMORY, PCI, PORTS, SHADOW_SEGMENTS, SYSTEM_CONTROL_I
 import { checkAddress, checkLength, probeBytes, probeLinear } from './probe-memory.ts';
 import { readRegisters } from './read-registers.ts';
 import { installRom } from './rom-firmware.ts';
+import { SharedPool } from './shared-pool.ts';
 import { hashState } from './state-hash.ts';
 
 export type { EngineName } from '../engine/engine-name.ts';
@@ -89,6 +93,11 @@ export interface PcOptions extends IdeMedia {
   readonly code?: SharedCode | undefined;
   /** Drives A and B, empty or with a disk in them. Default: none. */
   readonly floppies?: FloppyDrives | undefined;
+  /**
+   * A machine made of the same parts, between runs: this one begins as its equal, in the same pool, and shares its memory
+   * as long as neither writes. Media are its own: the same must be in them.
+   */
+  readonly cloneOf?: Pc | undefined;
 }
 
 /** Why a run is cut short from inside. */
@@ -120,9 +129,13 @@ export class Pc implements Machine {
   readonly debugConsole: OutputChannel;
   readonly #image: ImageLoader | undefined;
   /** Undefined once it is disposed. */
-  #code: CodeSpace | undefined;
+  #shared: SharedPool | undefined;
   readonly #entry: EntryState | undefined;
   readonly #devices: readonly Device[];
+  /** Wires that have several sources. */
+  readonly #lines: readonly OrLine[];
+  readonly #bootKind: MachineConfiguration['boot'];
+  readonly #ideMedia: () => Pick<MachineConfiguration, 'disks' | 'cdrom'>;
   readonly #pic: PicPair;
   readonly #uart: Uart16550;
   readonly #power: Piix4Power;
@@ -137,14 +150,15 @@ export class Pc implements Machine {
     const { boot } = options;
     this.#entry = 'entry' in boot ? boot.entry : undefined;
 
-    const pool = Pool.create();
-    this.#code = createCodeSpace(pool, options.code);
+    const original = options.cloneOf;
+    const shared = original?.sharedPool ?? new SharedPool(options.code);
+    const { pool, code } = shared;
     const ports = new PortBus();
     this.memory = new GuestMemory(pool, { size: options.memoryBytes });
     this.#image = 'pieces' in boot ? new ImageLoader(this.memory, boot, options.code?.images) : undefined;
     this.processor = new Processor({
       name: options.name,
-      code: this.#code,
+      code,
       memory: this.memory,
       ports,
       clock,
@@ -260,6 +274,12 @@ export class Pc implements Machine {
       input: { receive: (bytes) => uart.receive(bytes), pending: () => uart.pendingInput },
     });
     this.debugConsole = new OutputChannel({ full });
+    this.#lines = [...irqs, a20];
+    this.#bootKind = 'bios' in boot ? 'bios' : 'rom' in boot ? 'rom' : 'image';
+    this.#ideMedia = () => ({
+      disks: (options.disks ?? []).map(({ size }) => size),
+      cdrom: drives.cdrom ? { medium: drives.cdrom.discSize ?? null } : null,
+    });
     this.#pic = pic;
     this.#uart = uart;
     this.#power = power;
@@ -277,7 +297,10 @@ export class Pc implements Machine {
       ...(this.bios ? [this.bios] : []),
       ...('rom' in boot ? [installRom(boot.rom, { clock, ports, memory: this.memory, rtc, drives, floppy })] : []),
     ];
-    this.#bootUp();
+    if (original) this.#become(original);
+    else this.#bootUp();
+    // Last: one that could not be made holds nothing.
+    this.#shared = original ? shared.join() : shared;
   }
 
   get instructions(): number {
@@ -341,6 +364,65 @@ export class Pc implements Machine {
     this.#bootUp();
   }
 
+  /** Between runs: everything but memory, as plain data that nobody else holds. What is in memory: `memory.contents`. */
+  save(): MachineState {
+    const { configuration } = this;
+    const devices = saveDevices(this.#devices);
+    return { version: MACHINE_STATE_VERSION, configuration, processor: this.processor.save(), devices };
+  }
+
+  /**
+   * Becomes the machine that was saved, whatever engine ran it: it goes on exactly as that would have. `pages`: its memory,
+   * as `GuestMemory.contents` gave it; undefined: the caller has put it there already. Not within a run. The boot image,
+   * which a reset loads, stays that of this machine.
+   * @throws UserError, and nothing has changed, for a state of another version or of a machine made of other parts
+   */
+  restore(state: MachineState, pages?: Iterable<MemoryPage>): void {
+    this.checkState(state);
+    if (pages) this.memory.replaceContents(pages);
+    this.#request = undefined;
+    this.processor.restore(state.processor);
+    assignDevices(state.devices, this.#devices);
+    OrLine.hold(this.#lines, () => {
+      for (const device of this.#devices) device.resume();
+    });
+  }
+
+  /** @throws InternalError once disposed */
+  get sharedPool(): SharedPool {
+    if (this.#shared === undefined) throw new InternalError(`${this.name} is disposed`);
+    return this.#shared;
+  }
+
+  #become(original: Pc): void {
+    const state = original.save();
+    this.checkState(state);
+    this.memory.copyRam(original.memory);
+    // It holds translations through which it would write what both have.
+    original.processor.mmu.flush('all');
+    this.restore(state);
+  }
+
+  /** @throws UserError as `restore` does */
+  checkState({ version, configuration, processor, devices }: MachineState): void {
+    if (version !== MACHINE_STATE_VERSION)
+      throw new UserError(`the snapshot has version ${version}: this program knows version ${MACHINE_STATE_VERSION}`);
+    checkConfiguration(configuration, this.configuration);
+    this.processor.checkState(processor);
+    checkDevices(devices, this.#devices);
+  }
+
+  get configuration(): MachineConfiguration {
+    return {
+      memoryBytes: this.memory.size,
+      cpu: this.processor.model.name,
+      boot: this.#bootKind,
+      romPages: this.memory.romPages,
+      floppies: this.floppy.drives.map(({ type, medium }) => ({ type, medium: medium?.size ?? null })),
+      ...this.#ideMedia(),
+    };
+  }
+
   pressPowerButton(): void {
     this.#power.pressPowerButton();
   }
@@ -386,13 +468,12 @@ export class Pc implements Machine {
   }
 
   dispose(): void {
-    if (this.#code === undefined) return;
+    if (this.#shared === undefined) return;
     this.processor.dispose();
     this.memory.dispose();
     this.#image?.dispose();
-    this.#code.runtime.dispose();
-    this.#code = undefined;
-    this.processor.pool.dispose();
+    this.#shared.leave();
+    this.#shared = undefined;
   }
 
   #bootUp(): void {

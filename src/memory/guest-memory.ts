@@ -13,7 +13,7 @@
  * writes (`routeRam`), they are met. What has no frame gets no translation, so that devices may come and go freely.
  */
 import { PAGE_SIZE } from '../base/address.ts';
-import { UserError } from '../base/errors.ts';
+import { InternalError, UserError } from '../base/errors.ts';
 import { type MmioDevice, MmioMap } from './mmio-map.ts';
 import { PAGE_MAP } from './page-map.ts';
 import type { Pool } from './pool.ts';
@@ -35,6 +35,15 @@ export interface RamRoute {
 export interface PageRange {
   readonly first: number;
   readonly pages: number;
+}
+
+/** What is in a page, wherever it answers. */
+export interface MemoryPage {
+  readonly kind: 'ram' | 'rom';
+  /** Guest-physical page number. */
+  readonly page: number;
+  /** 4096. */
+  readonly bytes: Uint8Array;
 }
 
 /** A page of RAM that does not answer all accesses, and its own frame, 0 if it has none. */
@@ -123,8 +132,9 @@ export class GuestMemory {
    */
   copyRam(other: GuestMemory): void {
     const { frames, views } = this.#pool;
+    for (let page = 0; page < this.#pages; page++) this.#releaseFrame(page);
+    this.#hidden.clear();
     for (let page = 0; page < this.#pages; page++) {
-      this.#releaseFrame(page);
       const from = other.#entry(page);
       const entry = views.u32[from];
       const frame = (entry & PAGE_MAP.FRAME) >>> 0;
@@ -329,11 +339,49 @@ export class GuestMemory {
     for (let page = firstPage; page < end; page++) this.#clearAttributes(page, DIRTY);
   }
 
+  /**
+   * RAM that is not all zero, whether it answers at present or not, and ROM; by page number. The bytes are the frames
+   * themselves, good until the memory is changed.
+   */
+  *contents(): Generator<MemoryPage> {
+    for (let page = 0; page < this.#pages; page++) {
+      const frame = this.#ramFrame(page);
+      if (frame !== 0 && !this.#isZero(frame)) yield { kind: 'ram', page, bytes: this.#bytes(frame) };
+    }
+    for (const [page, frame] of this.#rom) yield { kind: 'rom', page, bytes: this.#bytes(frame) };
+  }
+
+  /** Pages of ROM. */
+  get romPages(): readonly number[] {
+    return [...this.#rom.keys()];
+  }
+
+  /**
+   * Puts `pages`, as `contents` gave them, in the place of all RAM, which is zero elsewhere, and of ROM. What answers
+   * where stays as it is. All RAM counts as written. A flush of all translations must follow.
+   * @throws InternalError when the pool is full, or for a page that is not there
+   */
+  replaceContents(pages: Iterable<MemoryPage>): void {
+    // Who decoded code there hears of it; code in ROM, and in RAM that only answers reads, is not watched.
+    for (const page of [...this.#rom.keys(), ...this.#hidden.keys()]) this.onWatchedWrite(page, 0, PAGE_SIZE);
+    for (let page = 0; page < this.#pages; page++) {
+      if (this.#has(page, WATCHED)) this.onWatchedWrite(page, 0, PAGE_SIZE);
+      this.#releaseFrame(page);
+      this.#setAttributes(page, DIRTY);
+    }
+    for (const { kind, page, bytes } of pages) {
+      const frame = kind === 'rom' ? this.#rom.get(page) : this.#newRamFrame(page);
+      if (frame === undefined) throw new InternalError(`no ${kind} at page ${page}`);
+      this.#pool.views.u8.set(bytes, frame);
+    }
+  }
+
   /** Returns all frames. The memory must not be used afterwards. */
   dispose(): void {
     for (let page = 0; page < this.#pages; page++) this.#releaseFrame(page);
     for (const frame of this.#rom.values()) this.#pool.frames.free(frame);
     this.#rom.clear();
+    this.#hidden.clear();
     this.#mmio.clear();
     this.#framesInUse = 0;
     this.#pool.release(this.#map, this.#pages << PAGE_MAP.ENTRY_SHIFT);
@@ -435,7 +483,7 @@ export class GuestMemory {
     if (before.reads === reads && before.writes === writes) return false;
     // Also where only writes change: who watched the page would not hear of them later.
     this.onWatchedWrite(page, 0, PAGE_SIZE);
-    const frame = this.#hidden.get(page)?.frame ?? this.#frame(page);
+    const frame = this.#ramFrame(page);
     const dirty = this.#has(page, DIRTY) ? DIRTY : 0;
     const isPlain = reads === 'ram' && writes === 'ram';
     if (isPlain) this.#hidden.delete(page);
@@ -456,6 +504,34 @@ export class GuestMemory {
     return true;
   }
 
+  /** The frame of RAM, hidden or not; 0 if it has none. */
+  #ramFrame(page: number): number {
+    return this.#hidden.get(page)?.frame ?? this.#frame(page);
+  }
+
+  #bytes(frame: number): Uint8Array {
+    return this.#pool.views.u8.subarray(frame, frame + PAGE_SIZE);
+  }
+
+  #isZero(frame: number): boolean {
+    const { u32 } = this.#pool.views;
+    for (let at = frame >>> 2; at < (frame + PAGE_SIZE) >>> 2; at++) if (u32[at] !== 0) return false;
+    return true;
+  }
+
+  /** The frame of RAM, hidden or not, allocated if need be; undefined beyond RAM. */
+  #newRamFrame(page: number): number | undefined {
+    if (!(page < this.#pages)) return undefined;
+    const known = this.#ramFrame(page);
+    if (known !== 0) return known;
+    const frame = this.#allocateFrame();
+    const { u32 } = this.#pool.views;
+    const at = this.#entry(page);
+    if (this.#isRam(page)) u32[at] = frame | (u32[at] & ~SEEN_AS_ZERO);
+    else this.#hidden.set(page, { ...(this.#hidden.get(page) ?? NO_RAM), frame });
+    return frame;
+  }
+
   #allocateFrame(): number {
     const frame = this.#pool.frames.allocate();
     this.#framesInUse++;
@@ -463,8 +539,9 @@ export class GuestMemory {
   }
 
   #releaseFrame(page: number): void {
-    const frame = this.#hidden.get(page)?.frame ?? this.#frame(page);
-    this.#hidden.delete(page);
+    const hidden = this.#hidden.get(page);
+    const frame = this.#ramFrame(page);
+    if (hidden) this.#hidden.set(page, { ...hidden, frame: 0 });
     if (frame === 0) return;
     this.#pool.frames.free(frame);
     this.#clearAttributes(page, PAGE_MAP.FRAME | SHARED);
@@ -474,6 +551,7 @@ export class GuestMemory {
   #removeRam(page: number): void {
     if (page >= this.#pages) return;
     this.#releaseFrame(page);
+    this.#hidden.delete(page);
     this.#pool.views.u32[this.#entry(page)] = ABSENT;
   }
 

@@ -22,23 +22,24 @@ const SIGNATURE = 0xaa55;
 const END_OF_MEMORY = 0x9_fc00;
 
 export function bootServices(board: Board, state: BiosState, transfers: Transfers): Services {
-  const { boot } = state;
   const screen = new TextScreen(board);
   const menu = new BootMenu(board, screen);
   /** The first drive of each kind, as PCs do; what the user has chosen comes before all others. */
   const candidates = () =>
-    boot.chosen === null ? board.bootOrder : [boot.chosen, ...board.bootOrder.filter((kind) => kind !== boot.chosen)];
+    state.boot.chosen === null
+      ? board.bootOrder
+      : [state.boot.chosen, ...board.bootOrder.filter((kind) => kind !== state.boot.chosen)];
 
   const refuse = (call: Call, kind: DriveKind, reason: string): Next => {
-    boot.tried.push(`${DRIVE_NAMES[kind]}: ${reason}`);
+    state.boot.tried.push(`${DRIVE_NAMES[kind]}: ${reason}`);
     screen.print(`${reason}\r\n`);
     return tryNext(call);
   };
 
   function tryNext(call: Call): Next {
-    const kind = candidates()[boot.next];
+    const kind = candidates()[state.boot.next];
     if (kind === undefined) return giveUp(call);
-    boot.next++;
+    state.boot.next++;
     screen.print(`${DRIVE_NAMES[kind]}: `);
     const medium = board.drives[kind][0]?.medium;
     if (board.drives[kind].length === 0) return refuse(call, kind, 'there is none');
@@ -51,7 +52,7 @@ export function bootServices(board: Board, state: BiosState, transfers: Transfer
 
   function giveUp(call: Call): Next {
     screen.print('\r\nNothing to boot from.\r\n');
-    board.onNothingToBoot(boot.tried);
+    board.onNothingToBoot(state.boot.tried);
     call.memo = { ended: true };
     return 'halt';
   }
@@ -97,14 +98,15 @@ export function bootServices(board: Board, state: BiosState, transfers: Transfer
     if (memo?.ended) return 'halt';
     if (memo === undefined) {
       state.emulation = null;
-      if (!boot.goesOn) {
-        boot.next = 0;
-        boot.tried = [];
+      if (!state.boot.goesOn) {
+        state.boot.next = 0;
+        state.boot.tried = [];
       }
-      boot.goesOn = false;
+      state.boot.goesOn = false;
     }
     if (memo === undefined || memo.menu !== undefined) {
-      const next = boot.next > 0 ? undefined : menu.ask(call, board.bootOrder, (kind) => (boot.chosen = kind));
+      const next =
+        state.boot.next > 0 ? undefined : menu.ask(call, board.bootOrder, (kind) => (state.boot.chosen = kind));
       if (next !== undefined) return next;
       call.memo = undefined;
       return tryNext(call);
@@ -121,7 +123,7 @@ export function bootServices(board: Board, state: BiosState, transfers: Transfer
   };
 
   const goOn: Service = ({ frame }) => {
-    boot.goesOn = true;
+    state.boot.goesOn = true;
     frame.cs = ROM_SEGMENT;
     frame.ip = ROM_LABELS.enter_boot_strap;
     return undefined;
