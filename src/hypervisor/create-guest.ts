@@ -1,5 +1,5 @@
 /** From checked options to a machine: boot image, drives, PC. */
-import { UserError } from '../base/errors.ts';
+import { InternalError, UserError } from '../base/errors.ts';
 import type { BiosBoot, BootImage, RomBoot } from '../machine/boot.ts';
 import type { ImageStore } from '../machine/image-store.ts';
 import { linuxBoot } from '../machine/linux-boot.ts';
@@ -17,19 +17,22 @@ const MIB = 2 ** 20;
 export interface PcParts {
   readonly code?: SharedCode | undefined;
   readonly media?: GuestMedia | undefined;
+  /** A machine created by the same options: see `PcOptions`. */
+  readonly cloneOf?: Pc | undefined;
 }
 
 /** @throws UserError for options that cannot be met */
-export function createPc(name: string, options: CheckedGuestOptions, { code, media }: PcParts = {}): Pc {
+export function createPc(name: string, options: CheckedGuestOptions, { code, media, cloneOf }: PcParts = {}): Pc {
   const memoryBytes = options.memory * MIB;
   const { cpu, engine, powerOnTime, instructionTime } = options;
-  const boot = bootOf(options.boot, { memoryBytes, cpu, images: code?.images, media });
+  const boot = cloneOf?.boot ?? bootOf(options.boot, { memoryBytes, cpu, images: code?.images, media });
   const drives = media && drivesOf(name, media);
   try {
-    return new Pc({ name, memoryBytes, cpu, engine, boot, powerOnTime, instructionTime, code, ...drives });
+    return new Pc({ name, memoryBytes, cpu, engine, boot, powerOnTime, instructionTime, code, cloneOf, ...drives });
   } catch (error) {
     // What WebAssembly.Memory and typed arrays throw when the process has no more room.
-    if (error instanceof RangeError) throw new UserError(`no room for ${name}: ${error.message}; dispose other guests`);
+    if (error instanceof RangeError || (cloneOf && error instanceof InternalError))
+      throw new UserError(`no room for ${name}: ${error.message}; dispose other guests`);
     throw error;
   }
 }

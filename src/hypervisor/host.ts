@@ -7,8 +7,8 @@
  */
 import { StateError, UserError } from '../base/errors.ts';
 import type { Machine } from '../machine/machine.ts';
-import { createSharedCode, type SharedCode } from '../machine/pc.ts';
-import { checkGuestOptions } from './check-guest-options.ts';
+import { createSharedCode, type Pc, type SharedCode } from '../machine/pc.ts';
+import { type CheckedGuestOptions, checkGuestOptions } from './check-guest-options.ts';
 import type { CheckedMedia } from './check-media-options.ts';
 import { createPc, type PcGuest } from './create-guest.ts';
 import { Guest, type GuestKeeper } from './guest.ts';
@@ -83,6 +83,7 @@ export class Host {
       const machine = createPc(name, checked, { code: this.#sharedCode(), media });
       if (checked.name === undefined) this.#created++;
       guest = this.adopt(machine, { ...checked, name, media });
+      this.#residents.get(guest)!.recipe = checked;
     } catch (error) {
       await media?.abandon();
       throw error;
@@ -90,6 +91,16 @@ export class Host {
     await undefined;
     if (guest.state === 'disposed') throw new StateError(`${guest.name} was disposed while it was being created`);
     return guest;
+  }
+
+  /** @throws UserError, StateError as `Guest.clone` does */
+  #clone(guest: Guest, name: string): Guest {
+    const { recipe } = this.#residents.get(guest)!;
+    if (recipe === undefined) throw new StateError(`${guest.name} was not created by createGuest: it cannot be cloned`);
+    const machine = createPc(name, recipe, { code: this.#sharedCode(), cloneOf: guest.machine as Pc });
+    const clone = this.adopt(machine, { ...recipe, name, media: undefined });
+    this.#residents.get(clone)!.recipe = recipe;
+    return clone;
   }
 
   async #openMedia(checked: CheckedMedia): Promise<GuestMedia> {
@@ -113,6 +124,7 @@ export class Host {
     const guest = new Guest(machine, settings, this.#keeper);
     this.#scheduler.add(guest, settings.weight ?? 1, { interactive: settings.latency === 'interactive' });
     this.#residents.set(guest, {
+      recipe: undefined,
       slice: SLICE.FIRST,
       follower: guest.clock === 'host' ? new WallClockFollower(this.#sliceMilliseconds * NS_PER_MS) : undefined,
       cancelWakeUp: undefined,
@@ -170,6 +182,7 @@ export class Host {
       this.#closing.add(closed);
       void closed.then(() => this.#closing.delete(closed));
     },
+    clone: (guest, name) => this.#clone(guest, name),
     setWeight: (guest, weight) => this.#scheduler.setWeight(guest, weight),
     setCap: (guest, percent) => this.#residents.get(guest)?.cap.set(percent),
     timesOf: (guest) => (this.#residents.get(guest)?.times ?? new TimeKeeping()).at(this.#platform.now()),
@@ -265,6 +278,8 @@ export class Host {
 
 /** What the host keeps for a guest. */
 interface Resident {
+  /** What it was created by, and clones of it are. */
+  recipe: CheckedGuestOptions | undefined;
   /** Instructions of its next slice: follows how fast it was. */
   slice: number;
   /** Clock `host`. */

@@ -18,6 +18,11 @@ export class ImageLoader {
     this.#pieces = pieces.map(({ address, bytes }) => ({ address, bytes: images.keep(bytes) }));
   }
 
+  /** What it puts there, and where. */
+  get pieces(): BootImage['pieces'] {
+    return this.#pieces;
+  }
+
   /** Before the guest runs, or after a flush of all translations: through a writable one it could write unseen. */
   load(): void {
     const memory = this.#memory;

@@ -131,6 +131,8 @@ export class Pc implements Machine {
   /** Undefined once it is disposed. */
   #shared: SharedPool | undefined;
   readonly #entry: EntryState | undefined;
+  /** What it starts from, unless that is an image. */
+  readonly #firmware: BiosBoot | RomBoot | undefined;
   readonly #devices: readonly Device[];
   /** Wires that have several sources. */
   readonly #lines: readonly OrLine[];
@@ -149,6 +151,7 @@ export class Pc implements Machine {
     this.name = options.name;
     const { boot } = options;
     this.#entry = 'entry' in boot ? boot.entry : undefined;
+    this.#firmware = 'entry' in boot ? undefined : boot;
 
     const original = options.cloneOf;
     const shared = original?.sharedPool ?? new SharedPool(options.code);
@@ -388,6 +391,11 @@ export class Pc implements Machine {
     });
   }
 
+  /** What it starts from. */
+  get boot(): PcOptions['boot'] {
+    return this.#firmware ?? { pieces: this.#image!.pieces, entry: this.#entry! };
+  }
+
   /** @throws InternalError once disposed */
   get sharedPool(): SharedPool {
     if (this.#shared === undefined) throw new InternalError(`${this.name} is disposed`);
@@ -444,6 +452,10 @@ export class Pc implements Machine {
 
   get memoryInUse(): number {
     return this.memory.framesInUse * PAGE_SIZE;
+  }
+
+  get memoryShared(): number {
+    return this.memory.framesShared * PAGE_SIZE;
   }
 
   registers(): Registers {

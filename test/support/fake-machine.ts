@@ -123,6 +123,7 @@ export class FakeMachine implements Machine {
 
   readonly memorySize = 0;
   readonly memoryInUse = 0;
+  readonly memoryShared = 0;
   registers(): never {
     throw new Error('there is no processor');
   }
