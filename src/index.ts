@@ -30,7 +30,14 @@ import type {
   ListenerErrorSource,
   RunToResult,
 } from './hypervisor/guest-events.ts';
-import type { BalloonOptions, ClockMode, GuestOptions, RunOptions, WaitOptions } from './hypervisor/guest-options.ts';
+import type {
+  BalloonOptions,
+  ClockMode,
+  CloneOptions,
+  GuestOptions,
+  RunOptions,
+  WaitOptions,
+} from './hypervisor/guest-options.ts';
 import { Host as Hypervisor } from './hypervisor/host.ts';
 import type { CdromOptions, FloppyOptions, ImageSource } from './hypervisor/media-options.ts';
 import type { Platform } from './hypervisor/platform.ts';
@@ -59,6 +66,7 @@ export type {
   Breakpoints,
   CdromOptions,
   ClockMode,
+  CloneOptions,
   FloppyOptions,
   GuestEvents,
   GuestExit,
@@ -196,6 +204,14 @@ export interface Guest {
    *   and whose disks are written into files: pause it first (all as rejections)
    */
   snapshot(options?: SnapshotOptions): Promise<Snapshot>;
+  /**
+   * Makes guests that are as this one is, to the last bit: what each does from there on depends on what it is sent. They
+   * are `created`, and their instructions count on. Memory and compiled code are shared; of memory, what one of them
+   * writes becomes its own. Sent input that the guest has not taken, and output that nobody has read, stay here.
+   * @throws UserError (as a rejection) for a bad count, a guest with drives, or want of room: then there is none of them;
+   *   StateError once it has stopped or is disposed, or in a listener of its output
+   */
+  clone(options?: CloneOptions): Promise<Guest[]>;
   /**
    * The power button, pressed for a moment: an operating system with ACPI hears of it and usually powers off.
    * @throws StateError once disposed

@@ -5,6 +5,7 @@ import type { ImageStore } from '../machine/image-store.ts';
 import { kernelBoot } from '../machine/kernel-boot.ts';
 import { Pc, type PcOptions, type SharedCode } from '../machine/pc.ts';
 import { MEMORY } from '../machine/pc-map.ts';
+import { PoolFullError } from '../memory/pool.ts';
 import type { CheckedGuestOptions } from './check-guest-options.ts';
 import type { Guest } from './guest.ts';
 import type { GuestMedia } from './guest-media.ts';
@@ -28,13 +29,26 @@ export function createPc(name: string, options: CheckedGuestOptions, { code, med
   try {
     return new Pc({ name, memoryBytes, cpu, engine, boot, powerOnTime, instructionTime, code, balloon, ...drives });
   } catch (error) {
-    // What WebAssembly.Memory and typed arrays throw when the process has no more room.
-    if (error instanceof RangeError) throw new UserError(`no room for ${name}: ${error.message}; dispose other guests`);
-    throw error;
+    throw wantOfRoom(name, error) ?? error;
   }
 }
 
 /** A machine's drives, with what is in them. */
+/** @throws UserError for want of room */
+export function clonePc(original: Pc, name: string): Pc {
+  try {
+    return original.clone(name);
+  } catch (error) {
+    throw wantOfRoom(name, error) ?? error;
+  }
+}
+
+/** What WebAssembly.Memory and typed arrays throw when the process has no more room, and what a pool does that is full. */
+const wantOfRoom = (name: string, error: unknown): UserError | undefined =>
+  error instanceof RangeError || error instanceof PoolFullError
+    ? new UserError(`no room for ${name}: ${error.message}; dispose other guests`)
+    : undefined;
+
 export function drivesOf(name: string, media: GuestMedia): Partial<PcOptions> {
   const { disks, cdrom } = media;
   const [a, b] = media.floppies;

@@ -139,6 +139,11 @@ export interface GuestOptions extends MediaOptions {
   readonly balloon?: boolean | BalloonOptions | undefined;
 }
 
+export interface CloneOptions {
+  /** Default 1. */
+  readonly count?: number | undefined;
+}
+
 export interface RunOptions {
   /** Aborting pauses the guest and rejects the promise with the signal's reason. */
   readonly signal?: AbortSignalLike | undefined;

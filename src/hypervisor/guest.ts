@@ -1,7 +1,7 @@
 /** One guest: its life cycle around a machine. Created and run by a `Host`. */
 import { type AbortSignalLike, checkSignal, settledOrAborted, throwIfAborted } from '../base/abort.ts';
 import { checkOptions, checkWholeNumber } from '../base/argument-check.ts';
-import { StateError } from '../base/errors.ts';
+import { StateError, UserError } from '../base/errors.ts';
 import { EventSource } from '../base/event-source.ts';
 import type { Pending } from '../base/pending.ts';
 import type { Breakpoints, Machine, MachineExit, RunLimits } from '../machine/machine.ts';
@@ -17,12 +17,13 @@ import type {
 } from './guest-events.ts';
 import { GuestKeyboard } from './guest-keyboard.ts';
 import type { GuestMedia } from './guest-media.ts';
-import type { ClockMode, GuestSettings, RunOptions } from './guest-options.ts';
+import type { ClockMode, CloneOptions, GuestSettings, RunOptions } from './guest-options.ts';
 import { GuestStream, OUTPUT_BOUND } from './guest-stream.ts';
 import type { ProcessorTimes } from './processor-times.ts';
 import { type RemovableDrive, removableDrives } from './removable-drive.ts';
 import { checkSnapshotOptions, type Snapshot, type SnapshotOptions } from './snapshot/snapshot-options.ts';
 
+const CLONES = { least: 1, most: 10_000 };
 const EVENTS: readonly (keyof GuestEvents)[] = ['exit', 'idle', 'breakpoint', 'reset', 'warning'];
 
 /** What a guest asks of its host. */
@@ -37,6 +38,8 @@ export interface GuestKeeper {
   setCap(guest: Guest, percent: number | undefined): void;
   /** What became of its time so far. */
   timesOf(guest: Guest): ProcessorTimes;
+  /** Makes another guest that is as this one is. */
+  clone(guest: Guest, name: string): Guest;
   /** Its images are being closed until `closed` resolves. */
   closing(closed: Promise<void>): void;
   /** A wall-clock timer. @returns what cancels it */
@@ -83,6 +86,8 @@ export class Guest<M extends Machine = Machine> {
   #fuel: number;
   /** Kept when it is disposed. */
   #times: ProcessorTimes | undefined;
+  /** Clones made of it so far. */
+  #cloned = 0;
   /** Counts what makes the outcome of a machine's run obsolete: a listener may reset or stop the guest before we see it. */
   #epoch = 0;
   #inMachine = false;
@@ -226,6 +231,24 @@ export class Guest<M extends Machine = Machine> {
 
   reset(): void {
     this.#reset('host');
+  }
+
+  async clone(options?: CloneOptions): Promise<Guest<M>[]> {
+    const { count: wanted } = checkOptions('clone: options', options, ['count']);
+    const count = wanted === undefined ? 1 : checkWholeNumber('clone: count', wanted, CLONES);
+    this.#assertUsable();
+    if (this.#state === 'stopped') throw new StateError(`${this.name} has stopped: clone it before`);
+    if (this.#inMachine) throw new StateError(`${this.name} is in the middle of a run: clone it when that is over`);
+    if (this.#media) throw new UserError(`${this.name} has drives: guests with drives cannot be cloned yet`);
+    const clones: Guest[] = [];
+    try {
+      for (let made = 0; made < count; made++)
+        clones.push(this.#keeper.clone(this as Guest, `${this.name}.${++this.#cloned}`));
+    } catch (error) {
+      for (const clone of clones) clone.dispose();
+      throw error;
+    }
+    return clones as Guest<M>[];
   }
 
   pressPowerButton(): void {

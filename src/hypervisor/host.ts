@@ -7,10 +7,10 @@
  */
 import { StateError, UserError } from '../base/errors.ts';
 import type { Machine } from '../machine/machine.ts';
-import { createSharedCode, type SharedCode } from '../machine/pc.ts';
+import { createSharedCode, type Pc, type SharedCode } from '../machine/pc.ts';
 import { checkGuestOptions, checkName } from './check-guest-options.ts';
 import type { CheckedMedia } from './check-media-options.ts';
-import { createPc, type PcGuest } from './create-guest.ts';
+import { clonePc, createPc, type PcGuest } from './create-guest.ts';
 import { Guest, type GuestKeeper } from './guest.ts';
 import { GuestMedia } from './guest-media.ts';
 import type { GuestOptions, GuestSettings } from './guest-options.ts';
@@ -144,6 +144,12 @@ export class Host {
     return this.#snapshots;
   }
 
+  /** @throws UserError for want of room */
+  #clone(guest: Guest, name: string): Guest {
+    const { settings } = this.#residents.get(guest)!;
+    return this.adopt(clonePc(guest.machine as Pc, name), { ...settings, name });
+  }
+
   async #openMedia(checked: CheckedMedia): Promise<GuestMedia> {
     if (this.#openImage === undefined) throw new UserError('this host opens no images');
     await Promise.all(this.#closing);
@@ -227,6 +233,7 @@ export class Host {
       const { settings } = this.#residents.get(guest)!;
       return await takeSnapshot(guest, { files: this.#snapshotFiles(), settings, to, now: () => this.#platform.now() });
     },
+    clone: (guest, name) => this.#clone(guest, name),
     setWeight: (guest, weight) => this.#scheduler.setWeight(guest, weight),
     setCap: (guest, percent) => this.#residents.get(guest)?.cap.set(percent),
     timesOf: (guest) => (this.#residents.get(guest)?.times ?? new TimeKeeping()).at(this.#platform.now()),

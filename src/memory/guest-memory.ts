@@ -4,7 +4,7 @@
  * RAM is overcommitted: a page that was never written has no frame and reads as zero. The map is off the hot path: the
  * MMU asks `frameForRead` and `frameForWrite` when it fills a TLB entry, and keeps the answer; emitted code that does
  * this looks into the page map itself, and marks there what it makes writable as dirty. What makes an answer wrong later
- * is reported: `onFrameMoved` (a page leaves the shared zero frame), `onRouted` (RAM comes or goes while the guest runs),
+ * is reported: `onFrameMoved` (a page leaves the zero frame, or one that it shares), `onRouted` (RAM comes or goes while the guest runs),
  * `onDiscarded` (frames have been given back).
  * What withholds the right to write is chosen by the caller: after `watchWrites` and `clearDirty` it drops its writable
  * translations itself.
@@ -51,7 +51,7 @@ interface HiddenRam extends RamRoute {
   readonly frame: number;
 }
 
-const { DIRTY, WATCHED, ABSENT, SEEN_AS_ZERO } = PAGE_MAP;
+const { DIRTY, WATCHED, ABSENT, SEEN_AS_ZERO, SHARED } = PAGE_MAP;
 
 const PAGE_MASK = PAGE_SIZE - 1;
 const pageOf = (address: number): number => (address / PAGE_SIZE) | 0;
@@ -66,8 +66,8 @@ export class GuestMemory {
    * memory takes the place of any page.
    */
   onWatchedWrite: (page: number, offset: number, length: number) => void = () => {};
-  /** Called when a page for which `frameForRead` gave the zero frame gets a frame of its own. */
-  onFrameMoved: (page: number) => void = () => {};
+  /** Called when a page for which `frameForRead` gave `frame`, the zero frame or a shared one, gets a frame of its own. */
+  onFrameMoved: (page: number, frame: number) => void = () => {};
   /** Called when RAM has been switched on or off somewhere: all that `frameForRead` and `frameForWrite` gave may be wrong. */
   onRouted: () => void = () => {};
   /** Called when frames have been given back: what `frameForRead` and `frameForWrite` gave for their pages is wrong. */
@@ -107,9 +107,54 @@ export class GuestMemory {
     return { address: this.#map, pages: this.#pages };
   }
 
-  /** Frames that this guest holds, ROM included. */
+  /** Frames that this guest holds, ROM and shared ones included. */
   get framesInUse(): number {
     return this.#framesInUse;
+  }
+
+  /** Frames that it holds and others, too. */
+  get framesShared(): number {
+    const { frames, views } = this.#pool;
+    const first = this.#entry(0);
+    let shared = 0;
+    for (let at = first; at < first + this.#pages; at++) {
+      const entry = views.u32[at];
+      if ((entry & SHARED) !== 0 && frames.isShared((entry & PAGE_MAP.FRAME) >>> 0)) shared++;
+    }
+    for (const { frame } of this.#hidden.values()) if (frames.isShared(frame)) shared++;
+    return shared;
+  }
+
+  /**
+   * Takes over the RAM of another memory of the same pool and size, ROM and devices of which are in the same places:
+   * what is in it, and where it answers. Frames are shared until one of the two writes. Before the guest runs; the caller
+   * drops all writable translations of the other.
+   */
+  copyRam(other: GuestMemory): void {
+    const { frames, views } = this.#pool;
+    for (let page = 0; page < this.#pages; page++) this.#releaseFrame(page);
+    this.#hidden.clear();
+    for (let page = 0; page < this.#pages; page++) {
+      const from = other.#entry(page);
+      const entry = views.u32[from];
+      const frame = (entry & PAGE_MAP.FRAME) >>> 0;
+      if (frame === 0) {
+        views.u32[this.#entry(page)] = entry & ABSENT;
+        continue;
+      }
+      frames.share(frame);
+      this.#framesInUse++;
+      views.u32[from] = entry | SHARED;
+      views.u32[this.#entry(page)] = frame | SHARED | DIRTY;
+    }
+    for (const [page, hidden] of other.#hidden) {
+      if (hidden.frame !== 0) {
+        frames.share(hidden.frame);
+        this.#framesInUse++;
+        this.#setAttributes(page, DIRTY);
+      }
+      this.#hidden.set(page, hidden);
+    }
   }
 
   /** Host address of the frame that holds guest-physical page `page`; 0 if none does (memory-mapped, or nothing). */
@@ -374,25 +419,49 @@ export class GuestMemory {
   #clearAttributes(page: number, attributes: number): void {
     this.#pool.views.u32[this.#entry(page)] &= ~attributes;
   }
-  /** The page's own frame, 0 if it has none. */
+  /** The page's frame, 0 if it has none. */
   #frame(page: number): number {
     return (this.#pool.views.u32[this.#entry(page)] & PAGE_MAP.FRAME) >>> 0;
+  }
+  #setFrame(page: number, frame: number): void {
+    const { u32 } = this.#pool.views;
+    u32[this.#entry(page)] = frame | (u32[this.#entry(page)] & ~PAGE_MAP.FRAME);
   }
 
   /** The page's own frame, allocated at first need; marks it dirty. */
   #ownFrame(page: number): number {
     const known = this.#frame(page);
-    if (known !== 0) {
+    if (known !== 0 && !this.#has(page, SHARED)) {
       this.#setAttributes(page, DIRTY);
       return known;
     }
+    if (known !== 0) return this.#unshare(page, known);
     const frame = this.#allocateFrame();
     const { u32 } = this.#pool.views;
     const at = this.#entry(page);
     const attributes = u32[at];
     u32[at] = frame | (attributes & ~SEEN_AS_ZERO) | DIRTY;
-    if ((attributes & SEEN_AS_ZERO) !== 0) this.onFrameMoved(page);
+    if ((attributes & SEEN_AS_ZERO) !== 0) this.onFrameMoved(page, this.#zeroFrame);
     return frame;
+  }
+
+  #unshare(page: number, shared: number): number {
+    const frame = this.#copyIfShared(shared);
+    this.#setFrame(page, frame);
+    this.#clearAttributes(page, SHARED);
+    this.#setAttributes(page, DIRTY);
+    if (frame !== shared) this.onFrameMoved(page, shared);
+    return frame;
+  }
+
+  /** A frame with the same in it that nobody else holds: the frame itself, if the others have let go of it. */
+  #copyIfShared(frame: number): number {
+    const { frames } = this.#pool;
+    if (!frames.isShared(frame)) return frame;
+    const copy = frames.allocate();
+    this.#pool.views.u8.copyWithin(copy, frame, frame + PAGE_SIZE);
+    frames.free(frame);
+    return copy;
   }
 
   /** What answers reads of a page that is not simply RAM; 0: a device, or nothing. */
@@ -418,8 +487,8 @@ export class GuestMemory {
     const hidden = this.#hidden.get(page);
     if (hidden?.writes !== 'ram') return 0;
     // Nobody can have seen what is in it.
-    const frame = hidden.frame || this.#allocateFrame();
-    if (hidden.frame === 0) this.#hidden.set(page, { ...hidden, frame });
+    const frame = hidden.frame === 0 ? this.#allocateFrame() : this.#copyIfShared(hidden.frame);
+    if (hidden.frame !== frame) this.#hidden.set(page, { ...hidden, frame });
     this.#setAttributes(page, DIRTY);
     return frame;
   }
@@ -435,7 +504,8 @@ export class GuestMemory {
     const isPlain = reads === 'ram' && writes === 'ram';
     if (isPlain) this.#hidden.delete(page);
     else this.#hidden.set(page, { reads, writes, frame });
-    this.#pool.views.u32[this.#entry(page)] = (isPlain ? frame : ABSENT) | dirty;
+    const shared = this.#pool.frames.isShared(frame) ? SHARED : 0;
+    this.#pool.views.u32[this.#entry(page)] = (isPlain ? frame | shared : ABSENT) | dirty;
     return true;
   }
 
@@ -443,7 +513,7 @@ export class GuestMemory {
     const frame = this.#isRam(page) ? this.#frame(page) : 0;
     if (frame === 0) return false;
     if (this.#has(page, WATCHED)) this.onWatchedWrite(page, 0, PAGE_SIZE);
-    this.#clearAttributes(page, PAGE_MAP.FRAME);
+    this.#clearAttributes(page, PAGE_MAP.FRAME | SHARED);
     this.#setAttributes(page, DIRTY);
     this.#pool.frames.free(frame);
     this.#framesInUse--;
@@ -490,7 +560,7 @@ export class GuestMemory {
     if (hidden) this.#hidden.set(page, { ...hidden, frame: 0 });
     if (frame === 0) return;
     this.#pool.frames.free(frame);
-    this.#clearAttributes(page, PAGE_MAP.FRAME);
+    this.#clearAttributes(page, PAGE_MAP.FRAME | SHARED);
     this.#framesInUse--;
   }
 

@@ -150,6 +150,7 @@ export class FakeMachine implements Machine {
 
   readonly memorySize = 64 * 2 ** 20;
   readonly memoryInUse = 0;
+  readonly memoryShared = 0;
   registers(): never {
     throw new Error('there is no processor');
   }
