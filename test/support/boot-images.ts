@@ -15,10 +15,7 @@ const program = (name: string) => `/usr/bin/${name}`;
 /** What is needed of the machine. */
 const NEEDS = {
   'grub-mkrescue': [program('grub-mkrescue'), GRUB, program('xorriso'), program('mformat')],
-  ISOLINUX: [
-    ...[program('xorriso'), `${ISOLINUX}/isolinux.bin`, `${ISOLINUX}/isohdpfx.bin`],
-    `${MODULES}/ldlinux.c32`,
-  ],
+  ISOLINUX: [...[program('xorriso'), `${ISOLINUX}/isolinux.bin`, `${ISOLINUX}/isohdpfx.bin`], `${MODULES}/ldlinux.c32`],
   SYSLINUX: [program('syslinux'), program('mformat'), program('mcopy'), MBR],
 } as const;
 export type BootLoader = keyof typeof NEEDS;
