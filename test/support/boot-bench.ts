@@ -89,7 +89,7 @@ export function createBootBench({ firmware, from, image, memory = 64 }: BenchOpt
   /** A guest that sleeps stays short of a time, as long as nothing happens before it. */
   const rest = (milliseconds: number): void => {
     const end = pc.time + milliseconds * MILLISECOND;
-    while (run(end) !== 'time');
+    while (pc.time < end && run(end) !== 'time');
   };
 
   /** Runs until it is so; an error shows what there is instead. */
@@ -109,6 +109,7 @@ export function createBootBench({ firmware, from, image, memory = 64 }: BenchOpt
   return {
     pc,
     screen,
+    lines: () => pc.screen().map((row) => row.trimEnd()),
     serial: () => serial,
     /** Until the screen shows it. */
     shows: (text: string | RegExp, millions: number) => {
