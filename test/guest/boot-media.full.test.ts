@@ -35,7 +35,7 @@ describe.each(await firmwares())('$name', (firmware) => {
       bench.type('KeyC');
       bench.shows('grub> ', 200);
       bench.type('KeyL', 'KeyS', 'Enter');
-      bench.shows(/grub> ls\s+\(hd0\)[^]*grub> /, 1000);
+      bench.shows(/grub> ls\s+\(hd0\).*grub> /s, 1000);
       const [answer] = bench.lines().slice(bench.lines().indexOf('grub> ls') + 1);
       expect(answer).toBe(drives);
     });
@@ -44,8 +44,8 @@ describe.each(await firmwares())('$name', (firmware) => {
       const image = files.read('usr/lib/memtest86+/memtest86+ia32.iso');
       const bench = createBootBench({ firmware, from: 'cd', image, memory: 16 });
       bench.shows('Test #', 1000);
-      bench.shows(/Pass\s+[1-4]?\d%/, 1000);
-      bench.shows(/Pass\s+[5-9]\d%/, 20_000);
+      bench.shows(/Pass\s+0%/, 2500);
+      bench.shows(/Pass\s+1\d%/, 7000);
       expect(bench.screen()).toMatch(/Errors:\s+0/);
     });
 
