@@ -8,8 +8,8 @@ import { describe, expect, it } from 'vitest';
 import { fetchSystem } from '../../src/cli/fetch/debian.ts';
 import { Random } from '../../src/difftest/random.ts';
 import { type EngineName, Pc } from '../../src/machine/pc.ts';
+import { bootImageOf, missingFor } from '../support/boot-images.ts';
 import { debianModules } from '../support/debian-modules.ts';
-import { isolinuxImage, NO_ISOLINUX } from '../support/isolinux-image.ts';
 import { BytesMedium, DelayedMedium } from '../support/media.ts';
 import { scriptedInitrd } from '../support/scripted-linux.ts';
 import { createSeaBiosMachine, type SeaBiosOptions, seaBios } from '../support/seabios-machine.ts';
@@ -34,13 +34,13 @@ type Firmware = 'our BIOS' | 'SeaBIOS';
 
 const { files, reason } = await seaBios();
 async function prepare(): Promise<{ image?: Uint8Array; excuse?: string | undefined }> {
-  if (NO_ISOLINUX !== undefined) return { excuse: NO_ISOLINUX };
+  const missing = missingFor('ISOLINUX');
+  if (missing !== undefined) return { excuse: missing };
   try {
     const { kernel, initrd } = await fetchSystem('debian-686');
     const modules = await debianModules('debian-686', ['ata_piix', 'sd_mod']);
     const withScript = scriptedInitrd({ initrd: readFileSync(initrd), modules, script: SCRIPT });
-    const commandLine = 'console=ttyS0 cryptomgr.notests';
-    return { image: isolinuxImage({ kernel: readFileSync(kernel), initrd: withScript, commandLine }) };
+    return { image: bootImageOf('ISOLINUX', { kernel, initrd: withScript }) };
   } catch (error) {
     return { excuse: (error as Error).message };
   }

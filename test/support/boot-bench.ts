@@ -12,10 +12,13 @@ const MILLISECOND = 1_000_000;
 const MILLION = 1_000_000;
 /** Of the disk that is there, empty, when something else is booted. */
 const DISK = 20 * MIB;
-/** Instructions between two looks at the screen. */
-const LOOK = 10 * MILLION;
-/** Guest time that a key is down, and up again, in ms: longer than between two ticks of the clock. */
-const STROKE = 60;
+/** Between two looks at the screen: instructions, and guest time. */
+const LOOK = MILLION;
+const EVERY = 10 * MILLISECOND;
+/** For a million instructions: five times what they take. */
+const MOST_TIME = 20 * MILLISECOND;
+/** Guest time that a key is down, and up again, in ms: a few times what the keyboard needs to send it. */
+const STROKE = 5;
 
 export interface Firmware {
   readonly name: string;
@@ -32,7 +35,7 @@ export async function firmwares(): Promise<readonly Firmware[]> {
   return [
     {
       name: 'our BIOS',
-      boot: (order, floppy) => ({ bios: { order, floppies: [{ medium: floppy }] } }),
+      boot: (order, floppy) => ({ bios: { order, floppies: floppy ? [{ medium: floppy }] : [] } }),
       booting: { floppy: 'Floppy: booting', disk: 'Hard disk: booting', cd: 'CD: booting' },
     },
     {
@@ -68,36 +71,45 @@ export function createBootBench({ firmware, from, image, memory = 64 }: BenchOpt
     boot: firmware.boot!([from], floppy),
     disks: [from === 'disk' ? medium : new BytesMedium(new Uint8Array(DISK))],
     cdrom: from === 'cd' ? medium : undefined,
-    floppies: [{ medium: floppy }],
+    floppies: floppy ? [{ medium: floppy }] : [],
   });
   let serial = '';
   pc.serial.onOutput = (bytes) => (serial += new TextDecoder('latin1').decode(bytes));
   const screen = () => pc.screen().join('\n');
 
-  /** @returns false if the guest has ended */
-  const run = (limits: { instructions: number; time?: number }): boolean => {
-    const exit = pc.run(limits);
+  /** @returns why it stopped; what the test did not ask for is an error */
+  const run = (time: number): 'budget' | 'time' | 'output' | 'power-off' => {
+    const exit = pc.run({ instructions: LOOK, time });
     if (exit.reason === 'error') throw exit.error;
-    if (exit.reason === 'power-off') return false;
-    if (['budget', 'output', 'time'].includes(exit.reason)) return true;
-    throw new Error(`${exit.reason}\n${screen()}\n${serial.slice(-2000)}`);
+    const { reason } = exit;
+    if (reason === 'budget' || reason === 'time' || reason === 'output' || reason === 'power-off') return reason;
+    throw new Error(`${reason}\n${screen()}\n${serial.slice(-2000)}`);
+  };
+
+  /** A guest that sleeps stays short of a time, as long as nothing happens before it. */
+  const rest = (milliseconds: number): void => {
+    const end = pc.time + milliseconds * MILLISECOND;
+    while (pc.time < end && run(end) !== 'time');
   };
 
   /** Runs until it is so; an error shows what there is instead. */
-  const runUntil = (isSo: () => boolean, what: string | RegExp, millions: number): void => {
-    const end = pc.instructions + millions * MILLION;
+  const runUntil = (isSo: (reason?: string) => boolean, what: string | RegExp, millions: number): void => {
+    const last = pc.instructions + millions * MILLION;
+    let due = pc.time;
     // A guest that sleeps executes little: then it is its time that ends.
-    const endOfTime = pc.time + millions * 1000 * MILLISECOND;
-    while (!isSo()) {
-      if (pc.instructions >= end || pc.time >= endOfTime)
+    const end = pc.time + millions * MOST_TIME;
+    for (let reason: string | undefined; !isSo(reason); ) {
+      due = Math.max(due + EVERY, pc.time);
+      if (reason === 'power-off' || pc.instructions >= last || due >= end)
         throw new Error(`no ${what} after ${pc.instructions} instructions\n${screen()}\n${serial.slice(-2000)}`);
-      run({ instructions: LOOK, time: pc.time + 100 * MILLISECOND });
+      reason = run(due);
     }
   };
 
-  const bench = {
+  return {
     pc,
     screen,
+    lines: () => pc.screen().map((row) => row.trimEnd()),
     serial: () => serial,
     /** Until the screen shows it. */
     shows: (text: string | RegExp, millions: number) => {
@@ -108,21 +120,17 @@ export function createBootBench({ firmware, from, image, memory = 64 }: BenchOpt
       for (const key of keys)
         for (const action of ['press', 'release'] as const) {
           pc.keyboard[action](key);
-          const end = pc.time + STROKE * MILLISECOND;
-          while (pc.time < end) run({ instructions: LOOK, time: end });
+          rest(STROKE);
         }
     },
     /** Waits for the shell of Debian's kernel, runs a command, and powers off. @returns what was on the serial port */
     debianToPowerOff: (command: string, millions: number): string => {
       runUntil(() => serial.includes(READY_MARKER), 'shell', millions);
       pc.serial.send(new TextEncoder().encode(`${command}; poweroff -f\n`));
-      const end = pc.instructions + millions * MILLION;
-      while (run({ instructions: LOOK, time: pc.time + 60_000 * MILLISECOND }))
-        if (pc.instructions > end) throw new Error(`no power-off\n${serial.slice(-2000)}`);
+      runUntil((reason) => reason === 'power-off', 'power-off', millions);
       return serial;
     },
   };
-  return bench;
 }
 
 function asDiskette(image: Uint8Array): Uint8Array {

@@ -3,7 +3,6 @@ import { execFileSync } from 'node:child_process';
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { FetchedSystem } from '../../src/cli/fetch/debian.ts';
 import { COMMAND_LINE } from './debian.ts';
 
 const ISOLINUX = '/usr/lib/ISOLINUX';
@@ -30,14 +29,20 @@ export function missingFor(loader: BootLoader): string | undefined {
 const SYSLINUX_CONFIGURATION = `DEFAULT linux\nPROMPT 0\nLABEL linux\nKERNEL /vmlinuz\nAPPEND initrd=/initrd ${COMMAND_LINE}\n`;
 const GRUB_CONFIGURATION = `set timeout=0\nmenuentry debian {\nlinux /vmlinuz ${COMMAND_LINE}\ninitrd /initrd\n}\n`;
 
+/** Paths, as `fetchSystem` gives them, or bytes. The kernel gets `COMMAND_LINE`. */
+interface BootedSystem {
+  readonly kernel: string | Uint8Array;
+  readonly initrd: string | Uint8Array;
+}
+
 /** ISO images are disks, too, with a boot sector and a partition. SYSLINUX makes a disk with a FAT file system. */
-export function bootImageOf(loader: BootLoader, system: FetchedSystem): Uint8Array {
+export function bootImageOf(loader: BootLoader, system: BootedSystem): Uint8Array {
   const folder = mkdtempSync(join(tmpdir(), 'vetro-loader-'));
   try {
     const root = join(folder, 'root');
     mkdirSync(root);
-    cpSync(system.kernel, join(root, 'vmlinuz'));
-    cpSync(system.initrd, join(root, 'initrd'));
+    put(system.kernel, join(root, 'vmlinuz'));
+    put(system.initrd, join(root, 'initrd'));
     const image = join(folder, 'image');
     MAKERS[loader](root, image);
     return new Uint8Array(readFileSync(image));
@@ -45,6 +50,9 @@ export function bootImageOf(loader: BootLoader, system: FetchedSystem): Uint8Arr
     rmSync(folder, { recursive: true, force: true });
   }
 }
+
+const put = (content: string | Uint8Array, path: string): void =>
+  typeof content === 'string' ? cpSync(content, path) : writeFileSync(path, content);
 
 const run = (name: string, ...parameters: readonly string[]) =>
   execFileSync(program(name), parameters, { stdio: 'pipe', timeout: 120_000 });
