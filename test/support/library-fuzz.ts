@@ -286,7 +286,7 @@ class Fuzzer {
   }
 
   async #create(): Promise<void> {
-    if (this.#realLeft > 0 && this.#random.oneIn(200)) {
+    if (this.#realLeft > 0 && this.#random.oneIn(30)) {
       this.#realLeft--;
       this.made.real++;
       const random = this.#random;
