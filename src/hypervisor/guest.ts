@@ -21,7 +21,7 @@ import type { ClockMode, GuestSettings, RunOptions } from './guest-options.ts';
 import { GuestStream, OUTPUT_BOUND } from './guest-stream.ts';
 import { type RemovableDrive, removableDrives } from './removable-drive.ts';
 
-const EVENTS: readonly (keyof GuestEvents)[] = ['exit', 'idle', 'breakpoint', 'reset', 'warning'];
+const EVENTS: readonly (keyof GuestEvents)[] = ['exit', 'idle', 'breakpoint', 'memory', 'reset', 'warning'];
 
 /** What a guest asks of its host. */
 export interface GuestKeeper {
@@ -325,6 +325,9 @@ export class Guest<M extends Machine = Machine> {
       case 'breakpoint':
         this.#pause('breakpoint');
         return this.#events.emit('breakpoint', exit.hit);
+      case 'memory':
+        this.#pause('paused');
+        return this.#events.emit('memory');
       case 'idle':
         if (this.keyboard.feed()) return;
         this.#idle = true;

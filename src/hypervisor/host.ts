@@ -16,6 +16,7 @@ import { GuestMedia } from './guest-media.ts';
 import type { GuestOptions, GuestSettings } from './guest-options.ts';
 import { checkHostOptions, type HostOptions, reportListenerError } from './host-options.ts';
 import type { ImageOpener } from './image-opener.ts';
+import { memoryAllowance } from './memory-shares.ts';
 import type { Platform } from './platform.ts';
 import { ResetLimiter } from './reset-limiter.ts';
 import { StrideScheduler } from './stride-scheduler.ts';
@@ -37,6 +38,8 @@ const NS_PER_MS = 1_000_000;
 export class Host {
   readonly #platform: Platform;
   readonly #sliceMilliseconds: number;
+  /** Bytes; Infinity if there is none. */
+  readonly #memoryLimit: number;
   readonly #onListenerError: HostOptions['onListenerError'];
   readonly #openImage: ImageOpener | undefined;
   /** Images of guests that are disposed: they may still be locked. */
@@ -52,9 +55,10 @@ export class Host {
 
   /** @throws UserError that names the option */
   constructor(options: HostOptions) {
-    const { platform, sliceMilliseconds, onListenerError, openImage } = checkHostOptions(options);
+    const { platform, sliceMilliseconds, memoryLimit, onListenerError, openImage } = checkHostOptions(options);
     this.#platform = platform;
     this.#sliceMilliseconds = sliceMilliseconds ?? 2;
+    this.#memoryLimit = (memoryLimit ?? Number.POSITIVE_INFINITY) * 2 ** 20;
     this.#onListenerError = onListenerError;
     this.#openImage = openImage;
   }
@@ -111,6 +115,7 @@ export class Host {
     const guest = new Guest(machine, settings, this.#keeper);
     this.#scheduler.add(guest, settings.weight ?? 1);
     this.#residents.set(guest, {
+      weight: settings.weight ?? 1,
       slice: SLICE.FIRST,
       follower: guest.clock === 'host' ? new WallClockFollower(this.#sliceMilliseconds * NS_PER_MS) : undefined,
       cancelWakeUp: undefined,
@@ -165,7 +170,11 @@ export class Host {
       this.#closing.add(closed);
       void closed.then(() => this.#closing.delete(closed));
     },
-    setWeight: (guest, weight) => this.#scheduler.setWeight(guest, weight),
+    setWeight: (guest, weight) => {
+      this.#scheduler.setWeight(guest, weight);
+      const resident = this.#residents.get(guest);
+      if (resident) resident.weight = weight;
+    },
     delay: (ms, action) => this.#platform.delay(ms, action),
     listenerFailed: (error, source) => reportListenerError(this.#onListenerError, error, source),
   };
@@ -201,6 +210,7 @@ export class Host {
   #giveSlice(guest: Guest): void {
     const resident = this.#residents.get(guest)!;
     const { follower, slice } = resident;
+    if (this.#memoryLimit < Number.POSITIVE_INFINITY) guest.machine.memoryLimit = this.#memoryAllowance(guest);
     const start = this.#platform.now();
     const allowed = follower?.begin(guest.machine, start * NS_PER_MS);
     const deadline = start + PATIENCE * this.#sliceMilliseconds;
@@ -216,6 +226,13 @@ export class Host {
     if (executed >= slice || took > this.#sliceMilliseconds)
       resident.slice = nextSlice(executed, this.#sliceMilliseconds / took);
     if (follower && guest.state === 'running') this.#follow(guest, resident, end * NS_PER_MS, executed);
+  }
+
+  #memoryAllowance(guest: Guest): number {
+    const holders = new Map(
+      [...this.#residents].map(([each, { weight }]) => [each, { weight, memoryInUse: each.machine.memoryInUse }]),
+    );
+    return memoryAllowance(this.#memoryLimit, [...holders.values()], holders.get(guest)!);
   }
 
   /** Clock `host`, after a slice: corrects guest time; a halted guest sleeps until its next alarm. */
@@ -243,6 +260,7 @@ export class Host {
 
 /** What the host keeps for a guest. */
 interface Resident {
+  weight: number;
   /** Instructions of its next slice: follows how fast it was. */
   slice: number;
   /** Clock `host`. */

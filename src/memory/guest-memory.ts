@@ -64,6 +64,11 @@ export class GuestMemory {
   /** Called when frames have been given back: what `frameForRead` and `frameForWrite` gave for their pages is wrong. */
   onDiscarded: () => void = () => {};
 
+  /** Frames that the guest should not exceed. It can, by a few: who is told stops it soon. */
+  frameLimit = Number.POSITIVE_INFINITY;
+  /** Called when a frame was allocated beyond the limit. */
+  onBeyondLimit: () => void = () => {};
+
   readonly #pool: Pool;
   /** Host address of the page map (`page-map.ts`), and its entries. */
   readonly #map: number;
@@ -299,6 +304,7 @@ export class GuestMemory {
     this.onFrameMoved = () => {};
     this.onRouted = () => {};
     this.onDiscarded = () => {};
+    this.onBeyondLimit = () => {};
   }
 
   #isRam(page: number): boolean {
@@ -390,6 +396,7 @@ export class GuestMemory {
   #allocateFrame(): number {
     const frame = this.#pool.frames.allocate();
     this.#framesInUse++;
+    if (this.#framesInUse > this.frameLimit) this.onBeyondLimit();
     return frame;
   }
 

@@ -149,7 +149,8 @@ export class FakeMachine implements Machine {
   }
 
   readonly memorySize = 64 * 2 ** 20;
-  readonly memoryInUse = 0;
+  memoryInUse = 0;
+  memoryLimit = Number.POSITIVE_INFINITY;
   registers(): never {
     throw new Error('there is no processor');
   }
