@@ -232,8 +232,12 @@ export class Pc implements Machine {
       powerOff: () => this.#ask({ reason: 'power-off' }),
     });
     this.balloon = options.balloon && new VirtioBalloon({ memory: this.memory, ...options.balloon });
-    const pin = isaBridge.pirq(pirqOf(PCI.BALLOON.device, PIN_A));
-    const balloon = this.balloon && new VirtioPci({ clock, memory, device: this.balloon, pin });
+    const balloon =
+      this.balloon &&
+      new VirtioPci({
+        ...{ clock, memory, device: this.balloon },
+        pin: isaBridge.pirq(pirqOf(PCI.BALLOON.device, PIN_A)),
+      });
     const configMechanism = new ConfigMechanism({ bus: pci, behind: isaBridge.resetControl });
 
     ports.attach(PORTS.DMA1, dma.lower);
