@@ -92,6 +92,11 @@ export interface HostOptions {
   /** Wall-clock length of a slice that is aimed at, in ms, from 0.1 to 1000. Default 2. */
   readonly sliceMilliseconds?: number | undefined;
   /**
+   * Memory that the guests may hold together, in MiB, a whole number from 1 on. A guest that needs more than there is, and
+   * holds its share by weight already, is paused with an event `memory`; the others go on. Default: no limit.
+   */
+  readonly memoryLimit?: number | undefined;
+  /**
    * What a listener throws (or its promise is rejected with) comes here and goes no further: neither a guest nor the
    * process comes to harm. Default: a line with the stack on `console.error`.
    */
@@ -126,7 +131,7 @@ export interface Host {
 export const Host = {
   /** @throws UserError that names the option */
   async create(options?: HostOptions): Promise<Host> {
-    checkOptions('host options', options, ['platform', 'sliceMilliseconds', 'onListenerError']);
+    checkOptions('host options', options, ['platform', 'sliceMilliseconds', 'memoryLimit', 'onListenerError']);
     const platform = options?.platform === undefined ? createPlatform() : options.platform;
     return new Hypervisor({ ...options, platform, openImage: createImageOpener(), snapshots: createSnapshotFiles() });
   },

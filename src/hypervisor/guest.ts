@@ -24,7 +24,7 @@ import { type RemovableDrive, removableDrives } from './removable-drive.ts';
 import { checkSnapshotOptions, type Snapshot, type SnapshotOptions } from './snapshot/snapshot-options.ts';
 
 const CLONES = { least: 1, most: 10_000 };
-const EVENTS: readonly (keyof GuestEvents)[] = ['exit', 'idle', 'breakpoint', 'reset', 'warning'];
+const EVENTS: readonly (keyof GuestEvents)[] = ['exit', 'idle', 'breakpoint', 'memory', 'reset', 'warning'];
 
 /** What a guest asks of its host. */
 export interface GuestKeeper {
@@ -393,6 +393,9 @@ export class Guest<M extends Machine = Machine> {
       case 'breakpoint':
         this.#pause('breakpoint');
         return this.#events.emit('breakpoint', exit.hit);
+      case 'memory':
+        this.#pause('paused');
+        return this.#events.emit('memory');
       case 'idle':
         if (this.keyboard.feed()) return;
         this.#idle = true;

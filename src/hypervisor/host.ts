@@ -17,6 +17,7 @@ import type { GuestOptions, GuestSettings } from './guest-options.ts';
 import { checkHostOptions, type HostOptions, reportListenerError } from './host-options.ts';
 import type { ImageOpener } from './image-opener.ts';
 import type { ImageSource } from './media-options.ts';
+import { memoryAllowance } from './memory-shares.ts';
 import type { Platform } from './platform.ts';
 import { ProcessorCap } from './processor-cap.ts';
 import { TimeKeeping } from './processor-times.ts';
@@ -49,6 +50,8 @@ const NS_PER_MS = 1_000_000;
 export class Host {
   readonly #platform: Platform;
   readonly #sliceMilliseconds: number;
+  /** Bytes; Infinity if there is none. */
+  readonly #memoryLimit: number;
   readonly #onListenerError: HostOptions['onListenerError'];
   readonly #openImage: ImageOpener | undefined;
   readonly #snapshots: SnapshotFiles | undefined;
@@ -65,10 +68,12 @@ export class Host {
 
   /** @throws UserError that names the option */
   constructor(options: HostOptions) {
-    const { platform, sliceMilliseconds, onListenerError, openImage, snapshots } = checkHostOptions(options);
+    const checked = checkHostOptions(options);
+    const { platform, sliceMilliseconds, memoryLimit, onListenerError, openImage, snapshots } = checked;
     this.#snapshots = snapshots;
     this.#platform = platform;
     this.#sliceMilliseconds = sliceMilliseconds ?? 2;
+    this.#memoryLimit = (memoryLimit ?? Number.POSITIVE_INFINITY) * 2 ** 20;
     this.#onListenerError = onListenerError;
     this.#openImage = openImage;
   }
@@ -172,6 +177,7 @@ export class Host {
     this.#scheduler.add(guest, settings.weight ?? 1, { interactive: settings.latency === 'interactive' });
     this.#residents.set(guest, {
       settings,
+      weight: settings.weight ?? 1,
       slice: SLICE.FIRST,
       follower: guest.clock === 'host' ? new WallClockFollower(this.#sliceMilliseconds * NS_PER_MS) : undefined,
       cancelWakeUp: undefined,
@@ -234,7 +240,11 @@ export class Host {
       return await takeSnapshot(guest, { files: this.#snapshotFiles(), settings, to, now: () => this.#platform.now() });
     },
     clone: (guest, name) => this.#clone(guest, name),
-    setWeight: (guest, weight) => this.#scheduler.setWeight(guest, weight),
+    setWeight: (guest, weight) => {
+      this.#scheduler.setWeight(guest, weight);
+      const resident = this.#residents.get(guest);
+      if (resident) resident.weight = weight;
+    },
     setCap: (guest, percent) => this.#residents.get(guest)?.cap.set(percent),
     timesOf: (guest) => (this.#residents.get(guest)?.times ?? new TimeKeeping()).at(this.#platform.now()),
     delay: (ms, action) => this.#platform.delay(ms, action),
@@ -279,6 +289,7 @@ export class Host {
   #giveSlice(guest: Guest): void {
     const resident = this.#residents.get(guest)!;
     const { follower, slice } = resident;
+    if (this.#memoryLimit < Number.POSITIVE_INFINITY) guest.machine.memoryLimit = this.#memoryAllowance(guest);
     const start = this.#platform.now();
     const allowed = follower?.begin(guest.machine, start * NS_PER_MS);
     const deadline = start + PATIENCE * this.#sliceMilliseconds;
@@ -299,6 +310,16 @@ export class Host {
       resident.slice = nextSlice(executed, this.#sliceMilliseconds / took);
     const sleeps = follower && guest.state === 'running' && this.#follow(guest, resident, end * NS_PER_MS, executed);
     if (owes > 0 && !sleeps && guest.runnable) this.#admit(guest, resident);
+  }
+
+  #memoryAllowance(guest: Guest): number {
+    const holders = new Map(
+      [...this.#residents].map(([each, { weight }]) => {
+        const { memoryInUse, memoryPool: pool } = each.machine;
+        return [each, { weight, memoryInUse, pool }];
+      }),
+    );
+    return memoryAllowance(this.#memoryLimit, [...holders.values()], holders.get(guest)!);
   }
 
   /** Clock `host`, after a slice: corrects guest time; a halted guest sleeps until its next alarm. @returns whether it does */
@@ -334,6 +355,7 @@ const hasDrives = ({ disks, cdrom, floppies }: CheckedMedia): boolean =>
 interface Resident {
   /** As it was taken in. */
   readonly settings: GuestSettings;
+  weight: number;
   /** Instructions of its next slice: follows how fast it was. */
   slice: number;
   /** Clock `host`. */

@@ -22,6 +22,9 @@ export type MachineExit = { /** Instructions retired in this run. */ readonly ex
   | /** The instructions given are used up. */ { readonly reason: 'budget' }
   | /** Halted, and the next alarm lies beyond the limit given. */ { readonly reason: 'time' }
   | /** An output channel is full: its listener has been called, the run can go on. */ { readonly reason: 'output' }
+  | /** It has needed memory beyond its limit: it can go on, and ends like this again when it needs more. */ {
+      readonly reason: 'memory';
+    }
   | /** Halted, no alarm set: only input can wake it. */ { readonly reason: 'idle' }
   | /** Guest time stands still until the host has answered: another run before that gets no further. */ {
       readonly reason: 'waiting';
@@ -107,6 +110,10 @@ export interface Machine extends MachineView {
   /** Guest time of the next alarm, Infinity if none is set. */
   readonly nextAlarm: number;
   readonly breakpoints: Breakpoints;
+  /** Host memory that it should not exceed, in bytes (`memoryInUse`). Default: no end. */
+  memoryLimit: number;
+  /** What holds its memory, the same for its clones; bytes in use there. */
+  readonly memoryPool: { readonly bytesInUse: number };
   /** Of guest time, in units of 2^-16 ns per instruction. */
   readonly timeSlope: number;
   /**

@@ -112,7 +112,11 @@ type Request =
   | { reason: 'reset' }
   | { reason: 'power-off' }
   | { reason: 'output' }
+  | { reason: 'memory' }
   | { reason: 'debug-exit'; status: number };
+
+/** Which of two that come in one run is heard: what is told anew when it is met again gives way. */
+const RANK = { output: 0, memory: 1, 'debug-exit': 2, 'power-off': 2, reset: 2 } as const;
 
 /** Who may drive an interrupt line: a device on the ISA bus, PCI devices, power management. */
 const IRQ_SOURCE = { ISA: 0, PCI: 1, POWER: 2 } as const;
@@ -284,6 +288,7 @@ export class Pc implements Machine {
     // In text mode the adapter answers in the last quarter of its window.
     this.memory.addMmio(...MEMORY.VGA_TEXT, vga);
 
+    this.memory.onBeyondLimit = () => this.#ask({ reason: 'memory' });
     const full = () => this.#ask({ reason: 'output' });
     this.serial = new OutputChannel({
       full,
@@ -488,8 +493,20 @@ export class Pc implements Machine {
     return this.memory.size;
   }
 
+  get memoryLimit(): number {
+    return this.memory.frameLimit * PAGE_SIZE;
+  }
+
+  set memoryLimit(bytes: number) {
+    this.memory.frameLimit = Math.floor(bytes / PAGE_SIZE);
+  }
+
   get memoryInUse(): number {
     return this.memory.framesInUse * PAGE_SIZE;
+  }
+
+  get memoryPool(): SharedPool {
+    return this.sharedPool;
   }
 
   get memoryShared(): number {
@@ -538,7 +555,7 @@ export class Pc implements Machine {
   /** From within a run: it ends before the next block. */
   #ask(request: Request): void {
     // A reset is not undone by output in the same moment.
-    if (this.#request === undefined || this.#request.reason === 'output') this.#request = request;
+    if (this.#request === undefined || RANK[request.reason] > RANK[this.#request.reason]) this.#request = request;
     this.processor.stop();
   }
 

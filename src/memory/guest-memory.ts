@@ -73,6 +73,11 @@ export class GuestMemory {
   /** Called when frames have been given back: what `frameForRead` and `frameForWrite` gave for their pages is wrong. */
   onDiscarded: () => void = () => {};
 
+  /** Frames that the guest should not exceed. It can, by a few: who is told stops it soon. */
+  frameLimit = Number.POSITIVE_INFINITY;
+  /** Called when a frame was allocated beyond the limit. */
+  onBeyondLimit: () => void = () => {};
+
   readonly #pool: Pool;
   /** Host address of the page map (`page-map.ts`), and its entries. */
   readonly #map: number;
@@ -400,6 +405,7 @@ export class GuestMemory {
     this.onFrameMoved = () => {};
     this.onRouted = () => {};
     this.onDiscarded = () => {};
+    this.onBeyondLimit = () => {};
   }
 
   #isRam(page: number): boolean {
@@ -461,6 +467,8 @@ export class GuestMemory {
     const copy = frames.allocate();
     this.#pool.views.u8.copyWithin(copy, frame, frame + PAGE_SIZE);
     frames.free(frame);
+    // It holds no more frames than before, but the pool does.
+    if (this.#framesInUse > this.frameLimit) this.onBeyondLimit();
     return copy;
   }
 
@@ -551,6 +559,7 @@ export class GuestMemory {
   #allocateFrame(): number {
     const frame = this.#pool.frames.allocate();
     this.#framesInUse++;
+    if (this.#framesInUse > this.frameLimit) this.onBeyondLimit();
     return frame;
   }
 

@@ -206,7 +206,10 @@ describe('createGuest refuses, and leaves nothing', () => {
 describe('Host.create', () => {
   it.each<[unknown, string]>([
     [null, 'host options must be an object, not null'],
-    [{ slice: 2 }, 'host options: there is no option "slice"; there is platform, sliceMilliseconds, onListenerError'],
+    [
+      { slice: 2 },
+      'host options: there is no option "slice"; there is platform, sliceMilliseconds, memoryLimit, onListenerError',
+    ],
     [{ sliceMilliseconds: 0 }, 'sliceMilliseconds must be a number of ms from 0.1 to 1000, not 0'],
     [{ sliceMilliseconds: Number.NaN }, 'sliceMilliseconds must be a number of ms from 0.1 to 1000, not NaN'],
     [{ sliceMilliseconds: '2' }, 'sliceMilliseconds must be a number of ms from 0.1 to 1000, not "2"'],

@@ -1,7 +1,10 @@
 /** The balloon as a guest's program meets it: found on the bus, driven by its ports, interrupting by its line. */
 import { describe, expect, it } from 'vitest';
+import { configAddress } from '../../../src/bus/pci/pci-bus.ts';
 import { assemble } from '../../../src/isa/assemble.ts';
 import { Pc } from '../../../src/machine/pc.ts';
+import { PCI } from '../../../src/machine/pc-map.ts';
+import { bootImage, createBiosMachine } from '../../support/bios-machine.ts';
 import { sharedCode } from '../../support/shared-code.ts';
 
 const ENGINES = ['interpreter', 'jit', 'reference'] as const;
@@ -105,6 +108,22 @@ it('all engines come to the same state', () => {
     return pc.stateHash();
   });
   expect(new Set(hashes).size).toBe(1);
+});
+
+it('a page of the boot image that was given back is there again after a reset', () => {
+  const { pc, results } = create('interpreter');
+  pc.memory.discard([{ first: 7, pages: 1 }]);
+  expect(pc.memory.read(0x7c00, 4)).toBe(0);
+  pc.reset();
+  expect(pc.run({ instructions: 1_000_000 }).reason).toBe('halted');
+  expect(results(1)).toEqual([0x1002_1af4]);
+});
+
+it('our BIOS gives it addresses and its interrupt', () => {
+  const { pc, run } = createBiosMachine({ floppy: bootImage('cli\nhlt'), balloon: {} });
+  expect(run()).toBe('halted');
+  const read = (register: number, size: 1 | 2 | 4) => pc.pci.read(configAddress(PCI.BALLOON, register), size);
+  expect([read(0x10, 4) & 0xffc0, read(0x20, 4) >>> 28, read(0x3c, 1), read(4, 2) & 3]).toEqual([0xc040, 0xe, 11, 3]);
 });
 
 it('without the option there is none, and nothing at its place', () => {
