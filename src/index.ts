@@ -22,6 +22,7 @@ import type { AbortSignalLike } from './base/abort.ts';
 import { checkOptions } from './base/argument-check.ts';
 import { createImageOpener } from './host/image-opener.ts';
 import { createPlatform } from './host/platform.ts';
+import { createSnapshotFiles } from './host/snapshot-files.ts';
 import type {
   GuestEvents,
   GuestExit,
@@ -29,18 +30,26 @@ import type {
   ListenerErrorSource,
   RunToResult,
 } from './hypervisor/guest-events.ts';
-import type { ClockMode, CloneOptions, GuestOptions, RunOptions, WaitOptions } from './hypervisor/guest-options.ts';
+import type {
+  BalloonOptions,
+  ClockMode,
+  CloneOptions,
+  GuestOptions,
+  RunOptions,
+  WaitOptions,
+} from './hypervisor/guest-options.ts';
 import { Host as Hypervisor } from './hypervisor/host.ts';
 import type { CdromOptions, FloppyOptions, ImageSource } from './hypervisor/media-options.ts';
 import type { Platform } from './hypervisor/platform.ts';
 import type { ProcessorTimes } from './hypervisor/processor-times.ts';
+import type { RestoreOptions, Snapshot, SnapshotOptions } from './hypervisor/snapshot/snapshot-options.ts';
 import type { TextMatch } from './hypervisor/text-search.ts';
-import type { Breakpoints } from './machine/machine.ts';
+import type { BalloonFigures, Breakpoints } from './machine/machine.ts';
 import type { MachineView } from './machine/machine-view.ts';
 
 export { InternalError, StateError, TimeoutError, UserError } from './base/errors.ts';
 export type { Receipt, ResetCause } from './hypervisor/guest-events.ts';
-export type { BootDrive, GuestBoot, LatencyClass } from './hypervisor/guest-options.ts';
+export type { BootDrive, BootModule, GuestBoot, LatencyClass } from './hypervisor/guest-options.ts';
 export type { BlobLike, DiskOptions, ImageFormatName, UrlLike, WriteMode } from './hypervisor/media-options.ts';
 export type {
   Breakpoint,
@@ -52,6 +61,8 @@ export type {
 export type { Registers, SegmentRegister } from './machine/machine-view.ts';
 export type {
   AbortSignalLike,
+  BalloonFigures,
+  BalloonOptions,
   Breakpoints,
   CdromOptions,
   ClockMode,
@@ -66,8 +77,11 @@ export type {
   MachineView,
   Platform,
   ProcessorTimes,
+  RestoreOptions,
   RunOptions,
   RunToResult,
+  Snapshot,
+  SnapshotOptions,
   TextMatch,
   WaitOptions,
 };
@@ -77,6 +91,11 @@ export interface HostOptions {
   readonly platform?: Platform | undefined;
   /** Wall-clock length of a slice that is aimed at, in ms, from 0.1 to 1000. Default 2. */
   readonly sliceMilliseconds?: number | undefined;
+  /**
+   * Memory that the guests may hold together, in MiB, a whole number from 1 on. A guest that needs more than there is, and
+   * holds its share by weight already, is paused with an event `memory`; the others go on. Default: no limit.
+   */
+  readonly memoryLimit?: number | undefined;
   /**
    * What a listener throws (or its promise is rejected with) comes here and goes no further: neither a guest nor the
    * process comes to harm. Default: a line with the stack on `console.error`.
@@ -95,6 +114,14 @@ export interface Host {
    * @throws StateError once the host is disposed
    */
   createGuest(options: GuestOptions): Promise<Guest>;
+  /**
+   * Makes a guest from a snapshot (a path, a URL, a Blob, bytes, or what `Guest.snapshot` gave), ready to `run()` from
+   * where it was saved, as if nothing had happened: on any engine, and whatever host it was taken on. Rejected, it leaves
+   * nothing.
+   * @throws UserError for what is no snapshot, is damaged, has a version that is not known, or needs an image that is not
+   *   there or was changed; StateError once the host is disposed
+   */
+  restore(snapshot: ImageSource | Snapshot, options?: RestoreOptions): Promise<Guest>;
   /** Stops and disposes all guests; there will be no others. Again: nothing happens. For their images see `Guest.dispose`. */
   dispose(): void;
   [Symbol.dispose](): void;
@@ -104,9 +131,9 @@ export interface Host {
 export const Host = {
   /** @throws UserError that names the option */
   async create(options?: HostOptions): Promise<Host> {
-    checkOptions('host options', options, ['platform', 'sliceMilliseconds', 'onListenerError']);
+    checkOptions('host options', options, ['platform', 'sliceMilliseconds', 'memoryLimit', 'onListenerError']);
     const platform = options?.platform === undefined ? createPlatform() : options.platform;
-    return new Hypervisor({ ...options, platform, openImage: createImageOpener() });
+    return new Hypervisor({ ...options, platform, openImage: createImageOpener(), snapshots: createSnapshotFiles() });
   },
 };
 
@@ -138,6 +165,8 @@ export interface Guest {
   readonly cdrom: RemovableDrive | undefined;
   /** Floppy drives A and B, as far as there are any. */
   readonly floppies: readonly RemovableDrive[];
+  /** Its memory balloon, if it has one (option `balloon`). */
+  readonly balloon: Balloon | undefined;
   /**
    * Where it is to stop: paused, with an event `breakpoint`; `run()` goes on. The guest can't tell that there are any.
    * One on an instruction costs next to nothing; accesses to the pages of watched data take a longer way.
@@ -173,6 +202,14 @@ export interface Guest {
    */
   step(): void;
   /**
+   * Saves all of it at this moment, between two instructions: `host.restore` goes on from there, as often as you like.
+   * The guest stands still while memory is copied; the rest is done beside it. Disks are named, not copied, but for what
+   * was written and is kept in memory; they must then be as they are now.
+   * @throws UserError for an option, or if the file cannot be written; StateError once disposed, and for a guest that runs
+   *   and whose disks are written into files: pause it first (all as rejections)
+   */
+  snapshot(options?: SnapshotOptions): Promise<Snapshot>;
+  /**
    * Makes guests that are as this one is, to the last bit: what each does from there on depends on what it is sent. They
    * are `created`, and their instructions count on. Memory and compiled code are shared; of memory, what one of them
    * writes becomes its own. Sent input that the guest has not taken, and output that nobody has read, stay here.
@@ -205,6 +242,30 @@ export interface Guest {
   addFuel(instructions: number): void;
   [Symbol.dispose](): void;
   [Symbol.asyncDispose](): Promise<void>;
+}
+
+/**
+ * A guest's memory balloon. What it is asked for is outside input, which comes at an instruction count; whether and when
+ * it does so, and what it says of itself, is the guest's. Pages that it gives go back to the host's memory.
+ */
+export interface Balloon {
+  /** MiB that the guest is asked to give. It stays when the guest is reset. @throws StateError once the guest is disposed */
+  readonly target: number;
+  /** MiB that the guest says it has given. @throws StateError once the guest is disposed */
+  readonly actual: number;
+  /** What it said last about its memory: bytes, or counts since it was booted. @throws StateError once it is disposed */
+  readonly figures: BalloonFigures;
+  /**
+   * Asks the guest to give so many MiB in all.
+   * @throws UserError unless it is a whole number from 0 to the guest's memory; StateError once the guest is disposed
+   */
+  setTarget(mebibytes: number): void;
+  /**
+   * Asks the guest about its memory. It answers when it runs.
+   * @throws UserError for a bad argument; TimeoutError; the signal's reason; StateError if the guest has no driver for
+   *   this, or is reset, stops or is disposed before (all as rejections)
+   */
+  statistics(options?: WaitOptions): Promise<BalloonFigures>;
 }
 
 /** A drive whose medium can be exchanged while the guest runs: it hears of it as it would on a PC. */

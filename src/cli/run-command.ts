@@ -8,6 +8,7 @@ import { CAP, FUEL, INSTRUCTION_TIME } from '../hypervisor/check-guest-options.t
 import { bootOptions, checkBootOptions } from './boot-options.ts';
 import { checkNumber, refuseEmpty } from './check-options.ts';
 import type { CommandContext } from './command-context.ts';
+import { describeGuests } from './guests.ts';
 import { MEDIA_EPILOGUE, mediaOptions, parseBootOrder, parseMedia } from './media-options.ts';
 import type { RunArguments } from './run-arguments.ts';
 import { runGuests } from './run-guests.ts';
@@ -82,6 +83,11 @@ export const runCommand = (context: CommandContext): CommandModule<object, RunAr
         requiresArg: true,
       })
       .option('no-reboot', { type: 'boolean', default: false, describe: 'a reset or triple fault ends the guest' })
+      .option('balloon', {
+        type: 'boolean',
+        default: false,
+        describe: "a memory balloon: Linux's virtio_balloon gives memory back (monitor: balloon MIB)",
+      })
       .option('profile', {
         type: 'string',
         describe: 'write where guest time goes to this file, for speedscope; .txt or .collapsed: collapsed stacks',
@@ -100,10 +106,12 @@ export const runCommand = (context: CommandContext): CommandModule<object, RunAr
         requiresArg: true,
       })
       .example('$0 run', 'boot Debian to a shell')
+      .example('$0 run --guest grub', "boot GRUB's rescue CD (fetched once)")
       .example('$0 run bzImage --initrd initrd.img', 'boot your own kernel')
+      .example("$0 run gnumach --module 'ext2fs.static ext2fs'", 'boot a Multiboot kernel with a module')
       .example('$0 run --bios seabios', 'start SeaBIOS')
       .example('$0 asm boot.asm -o boot.img && vetro run boot.img', 'boot your own program')
-      .epilogue(`${MEDIA_EPILOGUE}\n\n${KEYS}\n\n${EXIT_STATUSES}`),
+      .epilogue(`Guests (--guest):\n${describeGuests()}\n\n${MEDIA_EPILOGUE}\n\n${KEYS}\n\n${EXIT_STATUSES}`),
   handler: async (options) => {
     context.status = await runGuests(checked(options), context.stop);
   },
@@ -142,8 +150,10 @@ function checkPerGuest(
 function checkMedia(options: RunArguments): void {
   parseMedia(options);
   if (parseBootOrder(options.boot) === undefined) return;
-  const { kernel, demo, system, initrd, append } = options;
-  const other = Object.entries({ kernel, demo: demo || undefined, system, initrd, append }).find(([, value]) => value);
+  const { kernel, demo, guest, initrd, module, append } = options;
+  const other = Object.entries({ kernel, demo: demo || undefined, guest, initrd, module: module[0], append }).find(
+    ([, value]) => value,
+  );
   if (other) throw new UserError(`--boot starts from drives, and --${other[0]} does not: give one of them`);
 }
 

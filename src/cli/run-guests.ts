@@ -44,6 +44,7 @@ export async function runGuests(options: RunArguments, stop: AbortSignal): Promi
           onTripleFault: options['no-reboot'] ? 'stop' : 'reset',
           onReset: options['no-reboot'] ? 'stop' : 'reset',
           onNothingToBoot: 'stop',
+          balloon: options.balloon,
         }),
       );
     }

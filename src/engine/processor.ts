@@ -538,6 +538,7 @@ export class Processor implements Cpu {
     this.#nextEvent = EVENT.TRAP;
     state.suspended = 0;
     state.interruptShadow = NEVER;
+    state.stackShadow = NEVER;
     // RF lasts for one instruction; that instruction may set it anew (IRET).
     const resuming = (flags & EFLAGS.RF) !== 0;
     if (resuming) state.flagsOther = (flags & ~EFLAGS.RF) >>> 0;
@@ -573,6 +574,10 @@ export class Processor implements Cpu {
     if (state.interruptShadow === state.budget) {
       this.#shadowAt = this.#retired;
       this.#shadowKind = 'interrupts';
+    }
+    if (state.stackShadow === state.budget) {
+      this.#shadowAt = this.#retired;
+      this.#shadowKind = 'all';
     }
     this.#running = false;
     state.budget = 0;

@@ -13,10 +13,10 @@ import { UserError } from '../base/errors.ts';
 import { DEFAULT_INSTRUCTION_TIME, ENGINES } from '../machine/machine.ts';
 import { MAXIMUM_MEMORY, MINIMUM_MEMORY } from '../machine/pc-map.ts';
 import { type CheckedMedia, checkMedia } from './check-media-options.ts';
-import type { BootDrive, ClockMode, GuestBoot, GuestOptions, LatencyClass } from './guest-options.ts';
+import type { BootDrive, BootModule, ClockMode, GuestBoot, GuestOptions, LatencyClass } from './guest-options.ts';
 import type { MediaOptions } from './media-options.ts';
 
-type Undecided = 'name' | 'boot' | 'cap' | 'fuel';
+type Undecided = 'name' | 'boot' | 'cap' | 'fuel' | 'balloon';
 
 /** All decided but the name, which is the host's to give, and limits that there need not be. */
 export type CheckedGuestOptions = Required<Omit<GuestOptions, Undecided | keyof MediaOptions>> & {
@@ -25,6 +25,7 @@ export type CheckedGuestOptions = Required<Omit<GuestOptions, Undecided | keyof 
   readonly name: string | undefined;
   readonly boot: GuestBoot;
   readonly media: CheckedMedia;
+  readonly balloon: { readonly deflateOnOutOfMemory: boolean } | undefined;
 };
 
 const MIB = 2 ** 20;
@@ -40,12 +41,13 @@ const DEFAULT_POWER_ON = Date.UTC(2000, 0, 1);
 const LONGEST_NAME = 100;
 const OPTIONS = [
   ...(['boot', 'name', 'memory', 'cpu', 'engine', 'powerOnTime', 'instructionTime'] as const),
-  ...(['weight', 'cap', 'fuel', 'latency', 'clock', 'onTripleFault', 'onReset', 'onNothingToBoot'] as const),
+  ...(['weight', 'cap', 'fuel', 'latency', 'clock', 'onTripleFault', 'onReset', 'onNothingToBoot', 'balloon'] as const),
   ...(['disks', 'cdrom', 'floppy', 'floppies'] as const),
 ];
 const BOOT_OPTIONS = [
   'kernel',
   'initrd',
+  'modules',
   'commandLine',
   'image',
   'bios',
@@ -56,7 +58,7 @@ const BOOT_OPTIONS = [
 const BOOT_DRIVES = ['floppy', 'disk', 'cdrom'] as const;
 /** What can be booted, and what goes with it. */
 const BOOT_SOURCES = {
-  kernel: { called: 'a kernel', with: ['initrd', 'commandLine'] },
+  kernel: { called: 'a kernel', with: ['initrd', 'modules', 'commandLine'] },
   image: { called: 'an image', with: [] },
   bios: { called: 'a bios', with: ['videoBios', 'serialConsole', 'order'] },
 } as const;
@@ -98,13 +100,21 @@ export function checkGuestOptions(options: unknown): CheckedGuestOptions {
     onNothingToBoot: ifGiven<'wait' | 'stop'>(given.onNothingToBoot, 'wait', (value) =>
       checkChoice('onNothingToBoot', value, ['wait', 'stop']),
     ),
+    balloon: checkBalloon(given.balloon),
   };
 }
 
 export const checkCap = (what: string, value: unknown): number => checkNumber(what, value, CAP);
 export const checkWeight = (what: string, value: unknown): number => checkNumber(what, value, WEIGHT);
 
-function checkName(value: unknown): string {
+function checkBalloon(value: unknown): CheckedGuestOptions['balloon'] {
+  if (value === undefined || value === false) return undefined;
+  const given = value === true ? {} : checkOptions('balloon', value, ['deflateOnOutOfMemory']);
+  const { deflateOnOutOfMemory = true } = given;
+  return { deflateOnOutOfMemory: checkBoolean('balloon.deflateOnOutOfMemory', deflateOnOutOfMemory) };
+}
+
+export function checkName(value: unknown): string {
   const name = checkString('name', value);
   // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
   if (name !== '' && name.length <= LONGEST_NAME && !/[\x00-\x1f\x7f-\x9f\u2028\u2029]/.test(name)) return name;
@@ -116,7 +126,7 @@ function checkBoot(value: unknown): GuestBoot {
     throw new UserError('boot is missing: give { kernel, initrd, commandLine }, { image } or { bios }');
   const given = checkOptions('boot', value, BOOT_OPTIONS);
   const source = checkSource(given);
-  const { kernel, initrd, commandLine, image, bios, videoBios, serialConsole, order } = given;
+  const { kernel, initrd, modules, commandLine, image, bios, videoBios, serialConsole, order } = given;
   switch (source) {
     case 'order':
       return { order: checkOrder(order) };
@@ -133,7 +143,8 @@ function checkBoot(value: unknown): GuestBoot {
       return {
         kernel: checkBytes('boot.kernel', kernel), // of an empty one it is said that it is no kernel
         initrd: initrd === undefined ? undefined : checkContent('boot.initrd', initrd),
-        commandLine: commandLine === undefined ? '' : checkCommandLine(commandLine),
+        modules: modules === undefined ? undefined : checkModules(modules),
+        commandLine: commandLine === undefined ? '' : checkCommandLine('boot.commandLine', commandLine),
       };
   }
 }
@@ -171,9 +182,20 @@ function checkContent(what: string, value: unknown): Uint8Array {
   return bytes;
 }
 
-function checkCommandLine(value: unknown): string {
-  const text = checkString('boot.commandLine', value);
-  if (text.includes('\0'))
-    throw new UserError('boot.commandLine contains a NUL character, where the kernel would end it');
+function checkModules(value: unknown): readonly BootModule[] {
+  if (!Array.isArray(value)) throw new UserError(`boot.modules must be an array, not ${shown(value)}`);
+  return Array.from(value, (module, index) => {
+    const what = `boot.modules[${index}]`;
+    const { image, commandLine } = checkOptions(what, module, ['image', 'commandLine']);
+    return {
+      image: checkContent(`${what}.image`, image),
+      commandLine: commandLine === undefined ? '' : checkCommandLine(`${what}.commandLine`, commandLine),
+    };
+  });
+}
+
+function checkCommandLine(what: string, value: unknown): string {
+  const text = checkString(what, value);
+  if (text.includes('\0')) throw new UserError(`${what} contains a NUL character, where the kernel would end it`);
   return text;
 }

@@ -46,6 +46,11 @@ export interface GuestEvents {
   idle: [];
   /** A breakpoint was met: the guest is paused. */
   breakpoint: [hit: BreakpointHit];
+  /**
+   * It needed memory beyond its share of the host's, and there was no more: it is paused. After `run()` it goes on until
+   * it needs more again.
+   */
+  memory: [];
   /** It was reset: by `reset()`, by the guest itself, or because of a triple fault. `explanation`: one line on why. */
   reset: [cause: ResetCause, explanation?: string];
   /** One line on what its owner should know: it is held because nobody reads its output, it resets too often, … */

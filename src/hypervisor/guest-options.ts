@@ -43,15 +43,25 @@ export interface GuestSettings {
 
 export type BootDrive = 'floppy' | 'disk' | 'cdrom';
 
+/** A file that is loaded together with a Multiboot kernel. */
+export interface BootModule {
+  readonly image: Uint8Array;
+  /** The string that the kernel is given with it. Default: empty. */
+  readonly commandLine?: string | undefined;
+}
+
 /**
  * What a guest starts from: a Linux kernel, bytes, or a BIOS (all are copied: change yours as you like); or, by our own
  * BIOS, a drive.
  */
 export type GuestBoot =
   | {
-      /** A bzImage, boot protocol 2.06 or newer. */
+      /** A bzImage, boot protocol 2.06 or newer; or a kernel for Multiboot, version 1. Its content says which. */
       readonly kernel: Uint8Array;
+      /** Of a bzImage. */
       readonly initrd?: Uint8Array | undefined;
+      /** Of a Multiboot kernel. */
+      readonly modules?: readonly BootModule[] | undefined;
       /** Default: empty. */
       readonly commandLine?: string | undefined;
     }
@@ -73,6 +83,14 @@ export type GuestBoot =
       /** Kinds of drives, of each the first; the first that holds something to boot is booted. */
       readonly order: readonly BootDrive[];
     };
+
+export interface BalloonOptions {
+  /**
+   * A guest that runs out of memory may take back what it has given. Default true. Otherwise Linux counts what it has
+   * given as memory that it does not have.
+   */
+  readonly deflateOnOutOfMemory?: boolean | undefined;
+}
 
 export interface GuestOptions extends MediaOptions {
   /** Default, if there are drives: `{ order: ['floppy', 'disk', 'cdrom'] }`. */
@@ -114,6 +132,11 @@ export interface GuestOptions extends MediaOptions {
   readonly onReset?: 'reset' | 'stop' | undefined;
   /** What is done when no drive holds anything to boot. `wait`: as a PC does; an event `warning` tells. Default `wait`. */
   readonly onNothingToBoot?: 'wait' | 'stop' | undefined;
+  /**
+   * A memory balloon (virtio-balloon, in a PCI slot): a guest with a driver for it gives memory back when asked
+   * (`guest.balloon`), and by itself what lies idle. Default: false.
+   */
+  readonly balloon?: boolean | BalloonOptions | undefined;
 }
 
 export interface CloneOptions {

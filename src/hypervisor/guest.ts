@@ -6,6 +6,7 @@ import { EventSource } from '../base/event-source.ts';
 import type { Pending } from '../base/pending.ts';
 import type { Breakpoints, Machine, MachineExit, RunLimits } from '../machine/machine.ts';
 import { checkCap, checkWeight, FUEL } from './check-guest-options.ts';
+import { GuestBalloon } from './guest-balloon.ts';
 import type {
   GuestEvents,
   GuestExit,
@@ -20,9 +21,10 @@ import type { ClockMode, CloneOptions, GuestSettings, RunOptions } from './guest
 import { GuestStream, OUTPUT_BOUND } from './guest-stream.ts';
 import type { ProcessorTimes } from './processor-times.ts';
 import { type RemovableDrive, removableDrives } from './removable-drive.ts';
+import { checkSnapshotOptions, type Snapshot, type SnapshotOptions } from './snapshot/snapshot-options.ts';
 
 const CLONES = { least: 1, most: 10_000 };
-const EVENTS: readonly (keyof GuestEvents)[] = ['exit', 'idle', 'breakpoint', 'reset', 'warning'];
+const EVENTS: readonly (keyof GuestEvents)[] = ['exit', 'idle', 'breakpoint', 'memory', 'reset', 'warning'];
 
 /** What a guest asks of its host. */
 export interface GuestKeeper {
@@ -42,6 +44,7 @@ export interface GuestKeeper {
   closing(closed: Promise<void>): void;
   /** A wall-clock timer. @returns what cancels it */
   delay(ms: number, action: () => void): () => void;
+  snapshot(guest: Guest, options: { readonly to: string | undefined }): Promise<Snapshot>;
   /** A listener of `source` threw. */
   listenerFailed(error: unknown, source: ListenerErrorSource): void;
 }
@@ -60,6 +63,7 @@ export class Guest<M extends Machine = Machine> {
   readonly keyboard: GuestKeyboard;
   readonly cdrom: RemovableDrive | undefined;
   readonly floppies: readonly RemovableDrive[];
+  readonly balloon: GuestBalloon | undefined;
   readonly #keeper: GuestKeeper;
   readonly #events: EventSource<GuestEvents>;
   readonly #onTripleFault: 'reset' | 'stop';
@@ -123,6 +127,13 @@ export class Guest<M extends Machine = Machine> {
     const drives = settings.media && removableDrives(machine, settings.media, { owner: this, assertUsable });
     this.cdrom = drives?.cdrom;
     this.floppies = drives?.floppies ?? [];
+    this.balloon =
+      machine.balloon &&
+      new GuestBalloon({
+        ...{ name: this.name, memory: machine.memorySize / 2 ** 20, assertUsable, onInput },
+        balloon: () => this.#machine?.balloon,
+        delay: (ms, action) => keeper.delay(ms, action),
+      });
   }
 
   /** The machine itself. Look at it freely; change it only while the guest is paused. @throws StateError once disposed */
@@ -310,6 +321,15 @@ export class Guest<M extends Machine = Machine> {
     this.#runMachine({ instructions: 1 }, { mayStay: false });
   }
 
+  async snapshot(options?: SnapshotOptions): Promise<Snapshot> {
+    const checked = checkSnapshotOptions(options);
+    this.#assertUsable();
+    // A listener of its output may have asked for it, in the midst of a run.
+    await undefined;
+    this.#assertUsable();
+    return await this.#keeper.snapshot(this as Guest, checked);
+  }
+
   /** Tells its owner something, in one line. */
   warn(line: string): void {
     this.#events.emit('warning', line);
@@ -342,6 +362,7 @@ export class Guest<M extends Machine = Machine> {
     this.#inMachine = false;
     this.#warnOfSlowness();
     this.#tellOfMedia();
+    this.balloon?.look();
     // A listener of its output may have reset, stopped or disposed it meanwhile.
     if (this.#epoch === epoch) this.#handle(exit);
     return exit.executed;
@@ -372,6 +393,9 @@ export class Guest<M extends Machine = Machine> {
       case 'breakpoint':
         this.#pause('breakpoint');
         return this.#events.emit('breakpoint', exit.hit);
+      case 'memory':
+        this.#pause('paused');
+        return this.#events.emit('memory');
       case 'idle':
         if (this.keyboard.feed()) return;
         this.#idle = true;
@@ -413,6 +437,7 @@ export class Guest<M extends Machine = Machine> {
     this.#machine!.reset();
     this.#waitsFor = undefined;
     this.keyboard.clear();
+    this.balloon?.interrupted('was reset');
     this.#warnedOf.clear();
     this.#idle = false;
     this.#exit = undefined;
@@ -454,6 +479,7 @@ export class Guest<M extends Machine = Machine> {
   #closeStreams(): void {
     this.serial.guestEnded();
     this.debugConsole.guestEnded();
+    this.balloon?.interrupted(this.#ended() ?? 'has stopped');
   }
 
   #ended(): string | undefined {

@@ -8,18 +8,29 @@
 import { StateError, UserError } from '../base/errors.ts';
 import type { Machine } from '../machine/machine.ts';
 import { createSharedCode, type Pc, type SharedCode } from '../machine/pc.ts';
-import { type CheckedGuestOptions, checkGuestOptions } from './check-guest-options.ts';
+import { checkGuestOptions, checkName } from './check-guest-options.ts';
 import type { CheckedMedia } from './check-media-options.ts';
-import { createPc, type PcGuest } from './create-guest.ts';
+import { clonePc, createPc, type PcGuest } from './create-guest.ts';
 import { Guest, type GuestKeeper } from './guest.ts';
 import { GuestMedia } from './guest-media.ts';
 import type { GuestOptions, GuestSettings } from './guest-options.ts';
 import { checkHostOptions, type HostOptions, reportListenerError } from './host-options.ts';
 import type { ImageOpener } from './image-opener.ts';
+import type { ImageSource } from './media-options.ts';
+import { memoryAllowance } from './memory-shares.ts';
 import type { Platform } from './platform.ts';
 import { ProcessorCap } from './processor-cap.ts';
 import { TimeKeeping } from './processor-times.ts';
 import { ResetLimiter } from './reset-limiter.ts';
+import { mediaOf, restorePc } from './snapshot/restore-guest.ts';
+import { clear, readSnapshot, takeSnapshot } from './snapshot/snapshot.ts';
+import type { SnapshotFiles } from './snapshot/snapshot-files.ts';
+import {
+  checkRestoreOptions,
+  checkSnapshotSource,
+  type RestoreOptions,
+  type Snapshot,
+} from './snapshot/snapshot-options.ts';
 import { StrideScheduler } from './stride-scheduler.ts';
 import { WallClockFollower } from './wall-clock-follower.ts';
 
@@ -39,8 +50,11 @@ const NS_PER_MS = 1_000_000;
 export class Host {
   readonly #platform: Platform;
   readonly #sliceMilliseconds: number;
+  /** Bytes; Infinity if there is none. */
+  readonly #memoryLimit: number;
   readonly #onListenerError: HostOptions['onListenerError'];
   readonly #openImage: ImageOpener | undefined;
+  readonly #snapshots: SnapshotFiles | undefined;
   /** Images of guests that are disposed: they may still be locked. */
   readonly #closing = new Set<Promise<void>>();
   readonly #residents = new Map<Guest, Resident>();
@@ -54,9 +68,12 @@ export class Host {
 
   /** @throws UserError that names the option */
   constructor(options: HostOptions) {
-    const { platform, sliceMilliseconds, onListenerError, openImage } = checkHostOptions(options);
+    const checked = checkHostOptions(options);
+    const { platform, sliceMilliseconds, memoryLimit, onListenerError, openImage, snapshots } = checked;
+    this.#snapshots = snapshots;
     this.#platform = platform;
     this.#sliceMilliseconds = sliceMilliseconds ?? 2;
+    this.#memoryLimit = (memoryLimit ?? Number.POSITIVE_INFINITY) * 2 ** 20;
     this.#onListenerError = onListenerError;
     this.#openImage = openImage;
   }
@@ -73,9 +90,7 @@ export class Host {
   async createGuest(options: GuestOptions): Promise<PcGuest> {
     if (this.#disposed) throw new StateError('the host is disposed');
     const checked = checkGuestOptions(options);
-    const { disks, cdrom, floppies } = checked.media;
-    const hasDrives = disks.length + floppies.length > 0 || cdrom !== undefined;
-    const media = hasDrives ? await this.#openMedia(checked.media) : undefined;
+    const media = hasDrives(checked.media) ? await this.#openMedia(checked.media) : undefined;
     let guest: PcGuest;
     try {
       if (this.#disposed) throw new StateError('the host was disposed while it created a guest');
@@ -83,7 +98,6 @@ export class Host {
       const machine = createPc(name, checked, { code: this.#sharedCode(), media });
       if (checked.name === undefined) this.#created++;
       guest = this.adopt(machine, { ...checked, name, media });
-      this.#residents.get(guest)!.recipe = checked;
     } catch (error) {
       await media?.abandon();
       throw error;
@@ -93,14 +107,52 @@ export class Host {
     return guest;
   }
 
-  /** @throws UserError, StateError as `Guest.clone` does */
+  /**
+   * A guest that was saved, ready to `run()` from there on.
+   * @throws UserError for a snapshot that cannot be restored, and then nothing is left of it; StateError once the host is
+   *   disposed, also meanwhile
+   */
+  async restore(snapshot: ImageSource | Snapshot, options?: RestoreOptions): Promise<PcGuest> {
+    if (this.#disposed) throw new StateError('the host is disposed');
+    const checked = checkRestoreOptions(options);
+    const source = checkSnapshotSource(snapshot);
+    const read = await readSnapshot(source, this.#snapshotFiles());
+    let media: GuestMedia | undefined;
+    try {
+      const { file, head } = read;
+      const name = checked.name ?? checkName(head.guest.name);
+      const wanted = mediaOf(head, file, checked);
+      media = hasDrives(wanted) ? await this.#openMedia(wanted) : undefined;
+      media?.restoreChanges(head.media);
+      const parts = { name, head, file, engine: checked.engine, code: this.#sharedCode(), media };
+      const machine = await restorePc(parts);
+      if (this.#disposed) {
+        machine.dispose();
+        throw new StateError('the host was disposed while it restored a guest');
+      }
+      const given = Object.fromEntries(Object.entries(checked).filter(([, value]) => value !== undefined));
+      const guest = this.adopt(machine, { ...head.guest, ...given, name, media });
+      guest.keyboard.waiting = head.strokes;
+      guest.serial.refill(head.output.serial);
+      guest.debugConsole.refill(head.output.debugConsole);
+      return guest;
+    } catch (error) {
+      await media?.abandon();
+      throw clear(error);
+    } finally {
+      await read.close();
+    }
+  }
+
+  #snapshotFiles(): SnapshotFiles {
+    if (this.#snapshots === undefined) throw new UserError('this host keeps no snapshots');
+    return this.#snapshots;
+  }
+
+  /** @throws UserError for want of room */
   #clone(guest: Guest, name: string): Guest {
-    const { recipe } = this.#residents.get(guest)!;
-    if (recipe === undefined) throw new StateError(`${guest.name} was not created by createGuest: it cannot be cloned`);
-    const machine = createPc(name, recipe, { code: this.#sharedCode(), cloneOf: guest.machine as Pc });
-    const clone = this.adopt(machine, { ...recipe, name, media: undefined });
-    this.#residents.get(clone)!.recipe = recipe;
-    return clone;
+    const { settings } = this.#residents.get(guest)!;
+    return this.adopt(clonePc(guest.machine as Pc, name), { ...settings, name });
   }
 
   async #openMedia(checked: CheckedMedia): Promise<GuestMedia> {
@@ -124,7 +176,8 @@ export class Host {
     const guest = new Guest(machine, settings, this.#keeper);
     this.#scheduler.add(guest, settings.weight ?? 1, { interactive: settings.latency === 'interactive' });
     this.#residents.set(guest, {
-      recipe: undefined,
+      settings,
+      weight: settings.weight ?? 1,
       slice: SLICE.FIRST,
       follower: guest.clock === 'host' ? new WallClockFollower(this.#sliceMilliseconds * NS_PER_MS) : undefined,
       cancelWakeUp: undefined,
@@ -182,8 +235,16 @@ export class Host {
       this.#closing.add(closed);
       void closed.then(() => this.#closing.delete(closed));
     },
+    snapshot: async (guest, { to }) => {
+      const { settings } = this.#residents.get(guest)!;
+      return await takeSnapshot(guest, { files: this.#snapshotFiles(), settings, to, now: () => this.#platform.now() });
+    },
     clone: (guest, name) => this.#clone(guest, name),
-    setWeight: (guest, weight) => this.#scheduler.setWeight(guest, weight),
+    setWeight: (guest, weight) => {
+      this.#scheduler.setWeight(guest, weight);
+      const resident = this.#residents.get(guest);
+      if (resident) resident.weight = weight;
+    },
     setCap: (guest, percent) => this.#residents.get(guest)?.cap.set(percent),
     timesOf: (guest) => (this.#residents.get(guest)?.times ?? new TimeKeeping()).at(this.#platform.now()),
     delay: (ms, action) => this.#platform.delay(ms, action),
@@ -228,6 +289,7 @@ export class Host {
   #giveSlice(guest: Guest): void {
     const resident = this.#residents.get(guest)!;
     const { follower, slice } = resident;
+    if (this.#memoryLimit < Number.POSITIVE_INFINITY) guest.machine.memoryLimit = this.#memoryAllowance(guest);
     const start = this.#platform.now();
     const allowed = follower?.begin(guest.machine, start * NS_PER_MS);
     const deadline = start + PATIENCE * this.#sliceMilliseconds;
@@ -248,6 +310,16 @@ export class Host {
       resident.slice = nextSlice(executed, this.#sliceMilliseconds / took);
     const sleeps = follower && guest.state === 'running' && this.#follow(guest, resident, end * NS_PER_MS, executed);
     if (owes > 0 && !sleeps && guest.runnable) this.#admit(guest, resident);
+  }
+
+  #memoryAllowance(guest: Guest): number {
+    const holders = new Map(
+      [...this.#residents].map(([each, { weight }]) => {
+        const { memoryInUse, memoryPool: pool } = each.machine;
+        return [each, { weight, memoryInUse, pool }];
+      }),
+    );
+    return memoryAllowance(this.#memoryLimit, [...holders.values()], holders.get(guest)!);
   }
 
   /** Clock `host`, after a slice: corrects guest time; a halted guest sleeps until its next alarm. @returns whether it does */
@@ -276,10 +348,14 @@ export class Host {
   }
 }
 
+const hasDrives = ({ disks, cdrom, floppies }: CheckedMedia): boolean =>
+  disks.length + floppies.length > 0 || cdrom !== undefined;
+
 /** What the host keeps for a guest. */
 interface Resident {
-  /** What it was created by, and clones of it are. */
-  recipe: CheckedGuestOptions | undefined;
+  /** As it was taken in. */
+  readonly settings: GuestSettings;
+  weight: number;
   /** Instructions of its next slice: follows how fast it was. */
   slice: number;
   /** Clock `host`. */

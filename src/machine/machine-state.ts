@@ -24,6 +24,7 @@ export interface MachineConfiguration {
   readonly boot: 'image' | 'bios' | 'rom';
   /** Pages where ROM answers, by number. */
   readonly romPages: readonly number[];
+  readonly balloon: { readonly deflateOnOutOfMemory: boolean } | null;
   /** By drive: its type, and the bytes of the disk in it. */
   readonly floppies: readonly { readonly type: string; readonly medium: number | null }[];
   /** Bytes of each. */

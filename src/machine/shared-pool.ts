@@ -1,4 +1,5 @@
 /** A pool and the code at work in it, held by one machine or by several that are clones of each other. */
+import { PAGE_SIZE } from '../base/address.ts';
 import { type CodeSpace, createCodeSpace, type SharedCode } from '../engine/code-space.ts';
 import { Pool } from '../memory/pool.ts';
 
@@ -11,6 +12,11 @@ export class SharedPool {
   constructor(shared: SharedCode | undefined) {
     this.pool = Pool.create();
     this.code = createCodeSpace(this.pool, shared);
+  }
+
+  /** Bytes of frames, each counted once, however many share it. */
+  get bytesInUse(): number {
+    return this.pool.frames.inUse * PAGE_SIZE;
   }
 
   /** One more holds it. */

@@ -73,6 +73,11 @@ export class GuestMemory {
   /** Called when frames have been given back: what `frameForRead` and `frameForWrite` gave for their pages is wrong. */
   onDiscarded: () => void = () => {};
 
+  /** Frames that the guest should not exceed. It can, by a few: who is told stops it soon. */
+  frameLimit = Number.POSITIVE_INFINITY;
+  /** Called when a frame was allocated beyond the limit. */
+  onBeyondLimit: () => void = () => {};
+
   readonly #pool: Pool;
   /** Host address of the page map (`page-map.ts`), and its entries. */
   readonly #map: number;
@@ -202,7 +207,9 @@ export class GuestMemory {
       return;
     }
     const page = pageOf(address);
-    const frame = this.#frameToWrite(page, offset, size);
+    const frame = this.#changes(page, address, value, size)
+      ? this.#frameToWrite(page, offset, size)
+      : this.#ownFrame(page);
     if (frame === 0) return this.#writeDevice(address, value, size);
     const at = frame + offset;
     const { u8, u16, u32 } = this.#pool.views;
@@ -238,16 +245,23 @@ export class GuestMemory {
 
   /** A copy of RAM and ROM. Memory-mapped registers are not disturbed: they, and empty space, give FFh. */
   copyOut(address: number, length: number): Uint8Array {
-    const bytes = new Uint8Array(length).fill(0xff);
+    const bytes = new Uint8Array(length);
+    this.copyTo(address, bytes);
+    return bytes;
+  }
+
+  /** The same into `bytes`, all of it. */
+  copyTo(address: number, bytes: Uint8Array): void {
+    const { length } = bytes;
     for (let done = 0; done < length; ) {
       const page = pageOf(address + done);
       const offset = (address + done) & PAGE_MASK;
       const count = Math.min(PAGE_SIZE - offset, length - done);
       const frame = this.#isRam(page) ? this.#frame(page) || this.#zeroFrame : this.#frameBehind(page);
-      if (frame !== 0) bytes.set(this.#pool.views.u8.subarray(frame + offset, frame + offset + count), done);
+      if (frame === 0) bytes.fill(0xff, done, done + count);
+      else bytes.set(this.#pool.views.u8.subarray(frame + offset, frame + offset + count), done);
       done += count;
     }
-    return bytes;
   }
 
   /**
@@ -391,6 +405,7 @@ export class GuestMemory {
     this.onFrameMoved = () => {};
     this.onRouted = () => {};
     this.onDiscarded = () => {};
+    this.onBeyondLimit = () => {};
   }
 
   #isRam(page: number): boolean {
@@ -452,6 +467,8 @@ export class GuestMemory {
     const copy = frames.allocate();
     this.#pool.views.u8.copyWithin(copy, frame, frame + PAGE_SIZE);
     frames.free(frame);
+    // It holds no more frames than before, but the pool does.
+    if (this.#framesInUse > this.frameLimit) this.onBeyondLimit();
     return copy;
   }
 
@@ -460,6 +477,13 @@ export class GuestMemory {
     const hidden = this.#hidden.get(page);
     if (hidden?.reads === 'ram') return hidden.frame || this.#zeroFrame;
     return this.#rom.get(page) ?? 0;
+  }
+
+  /** Whether a write may change what somebody watches: real-mode code writes the same values into itself again and again. */
+  #changes(page: number, address: number, value: number, size: 1 | 2 | 4): boolean {
+    return (
+      !this.#isRam(page) || !this.#has(page, WATCHED) || this.read(address, size) !== (value & ALL_ONES[size]) >>> 0
+    );
   }
 
   /** The frame that takes a write to these bytes of a page, after who watches them has been told; 0: it goes to the bus. */
@@ -535,6 +559,7 @@ export class GuestMemory {
   #allocateFrame(): number {
     const frame = this.#pool.frames.allocate();
     this.#framesInUse++;
+    if (this.#framesInUse > this.frameLimit) this.onBeyondLimit();
     return frame;
   }
 

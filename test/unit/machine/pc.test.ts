@@ -41,7 +41,7 @@ describe.each(ENGINES)('a PC on the %s', (engine) => {
       entry: {
         mode: 'protected',
         eip: 0x10_0000,
-        esi: 0x9_0000,
+        registers: { esi: 0x9_0000 },
         codeSelector: 0x10,
         dataSelector: 0x18,
         gdt: { address: 0x9_1000, limit: 31 },

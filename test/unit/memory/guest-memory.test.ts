@@ -304,6 +304,22 @@ describe('watched pages', () => {
     ]);
     expect(memory.read(0x3000, 4)).toBe(0x00_05_04_03);
   });
+
+  it('do not report a write that changes nothing; the page counts as written', () => {
+    const { memory } = createMemory();
+    memory.write(0x3ffc, 0x8765_4321, 4);
+    memory.clearDirty();
+    let told = 0;
+    memory.watchWrites(3);
+    memory.onWatchedWrite = () => told++;
+    memory.write(0x3ffc, 0x8765_4321 | 0, 4);
+    memory.write(0x3ffe, 0xff_8765, 2);
+    memory.write(0x3fff, 0x87, 1);
+    expect([told, memory.isDirty(3)]).toEqual([0, true]);
+    memory.write(0x3fff, 0x88, 1);
+    memory.write(0x3ffc, 0x0865_4321, 4);
+    expect(told).toBe(2);
+  });
 });
 
 describe('dirty tracking', () => {
