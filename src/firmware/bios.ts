@@ -7,6 +7,7 @@
  * Sources: IBM Personal System/2 and Personal Computer BIOS Interface Technical Reference; what came after it is named
  * where it is used.
  */
+import { copyPlain } from '../base/copy-plain.ts';
 import type { Alarm } from '../base/virtual-clock.ts';
 import type { Device } from '../bus/device.ts';
 import type { PortDevice } from '../bus/port-bus.ts';
@@ -75,7 +76,7 @@ export class Bios implements PortDevice, Device {
     const call: Call = { frame, place, memo: waiting?.memo };
     if (waiting === undefined) this.#transfers.forget(place);
     // A page fault of the caller's is as if nothing had been asked.
-    const before = structuredClone(this.state);
+    const before = copyPlain(this.state);
     try {
       const next = this.#serve(call, { isNew: waiting === undefined });
       tell(frame, next);

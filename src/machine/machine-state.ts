@@ -2,6 +2,7 @@
  * A machine between two runs as plain data, without its memory: what `Pc.save` gives and `Pc.restore` takes. It can be
  * cloned structurally. Which engine ran it, and on what host, is not in it.
  */
+import { copyPlain } from '../base/copy-plain.ts';
 import { UserError } from '../base/errors.ts';
 import type { Device } from '../bus/device.ts';
 import type { ProcessorState } from '../engine/processor-state.ts';
@@ -41,7 +42,7 @@ export interface SavedDevice {
 }
 
 export const saveDevices = (devices: readonly Device[]): SavedDevice[] =>
-  devices.map(({ name, stateVersion, state }) => ({ name, version: stateVersion, state: structuredClone(state) }));
+  devices.map(({ name, stateVersion, state }) => ({ name, version: stateVersion, state: copyPlain(state) }));
 
 /** @throws UserError that says in what a machine differs from the one that was saved */
 export function checkConfiguration(saved: MachineConfiguration, own: MachineConfiguration): void {
@@ -74,5 +75,5 @@ export function checkDevices(saved: readonly SavedDevice[], own: readonly Device
  */
 export function assignDevices(saved: readonly SavedDevice[], own: readonly Device[]): void {
   const states = new Map(saved.map(({ name, state }) => [name, state]));
-  for (const { name, state } of own) Object.assign(state as object, structuredClone(states.get(name)));
+  for (const { name, state } of own) Object.assign(state as object, copyPlain(states.get(name)));
 }

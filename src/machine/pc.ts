@@ -107,6 +107,13 @@ export interface PcOptions extends IdeMedia {
   readonly cloneOf?: Pc | undefined;
 }
 
+/** What a machine was. Give `memory` back, by `dispose`, before the machine. */
+export interface Checkpoint {
+  readonly of: Pc;
+  readonly state: MachineState;
+  readonly memory: GuestMemory;
+}
+
 /** Why a run is cut short from inside. */
 type Request =
   | { reason: 'reset' }
@@ -430,6 +437,25 @@ export class Pc implements Machine {
    */
   clone(name: string): Pc {
     return new Pc({ ...this.#parts, name, boot: this.#boot, cloneOf: this });
+  }
+
+  /**
+   * Between runs: remembers what it is, to come back to by `revert`, as often as you like. Memory is shared with the
+   * checkpoint until it is written.
+   * @throws PoolFullError
+   */
+  checkpoint(): Checkpoint {
+    const memory = new GuestMemory(this.processor.pool, { size: this.memory.size });
+    memory.copyRam(this.memory);
+    this.processor.mmu.flush('all');
+    return { of: this, state: this.save(), memory };
+  }
+
+  /** Between runs: is again what it was at a checkpoint of its own. Costs what has been written since. */
+  revert({ of, state, memory }: Checkpoint): void {
+    if (of !== this) throw new InternalError(`${this.name}: the checkpoint is of ${of.name}`);
+    this.memory.revertRam(memory);
+    this.restore(state);
   }
 
   #become(original: Pc): void {

@@ -390,6 +390,54 @@ export class GuestMemory {
     }
   }
 
+  /**
+   * Puts back what has been written, and where RAM answers, since `copy` was made of this memory by `copyRam`; nobody has
+   * written to the copy. Costs what has changed. A flush of all translations must follow.
+   * @returns pages put back
+   */
+  revertRam(copy: GuestMemory): number {
+    for (const page of new Set([...this.#hidden.keys(), ...copy.#hidden.keys()]))
+      this.#routePage(page, copy.#hidden.get(page) ?? { reads: 'ram', writes: 'ram' });
+    const { u32 } = this.#pool.views;
+    const [own, other] = [this.#entry(0), copy.#entry(0)];
+    let put = 0;
+    for (let page = 0; page < this.#pages; page++) {
+      if (((u32[own + page] ^ u32[other + page]) & PAGE_MAP.FRAME) === 0) continue;
+      this.#takeFrame(page, copy.#frame(page));
+      put++;
+    }
+    for (const [page, { frame }] of copy.#hidden) {
+      if (this.#ramFrame(page) === frame) continue;
+      this.#takeFrame(page, frame);
+      put++;
+    }
+    return put;
+  }
+
+  /** Another frame, of which others are holders, in place of the page's own; 0: none. */
+  #takeFrame(page: number, frame: number): void {
+    if (this.#has(page, WATCHED) && !this.#isEqual(this.#ramFrame(page), frame))
+      this.onWatchedWrite(page, 0, PAGE_SIZE);
+    this.#releaseFrame(page);
+    if (frame !== 0) {
+      this.#pool.frames.share(frame);
+      this.#framesInUse++;
+    }
+    const hidden = this.#hidden.get(page);
+    if (hidden) this.#hidden.set(page, { ...hidden, frame });
+    else if (frame !== 0) this.#setAttributes(page, frame | SHARED);
+    this.#setAttributes(page, DIRTY);
+  }
+
+  #isEqual(frame: number, other: number): boolean {
+    if (frame === 0 || other === 0) return false;
+    const { u32 } = this.#pool.views;
+    const distance = (other - frame) >> 2;
+    const end = (frame + PAGE_SIZE) >>> 2;
+    for (let at = frame >>> 2; at < end; at++) if (u32[at] !== u32[at + distance]) return false;
+    return true;
+  }
+
   /** Returns all frames. The memory must not be used afterwards. */
   dispose(): void {
     for (let page = 0; page < this.#pages; page++) this.#releaseFrame(page);

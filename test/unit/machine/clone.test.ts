@@ -111,3 +111,70 @@ it('a reset of a clone boots it anew, and the original not', () => {
   expect(original.stateHash()).toBe(before);
   for (const pc of [original, clone, fresh]) pc.dispose();
 });
+
+describe.each(ENGINES)('a checkpoint on the %s', (engine) => {
+  it('is come back to as often as one likes, in the same state, and what follows is the same', () => {
+    const random = randomCounts(9);
+    const pc = testPc(options(engine, WRITER));
+    runUpTo(pc, 3_000);
+    const checkpoint = pc.checkpoint();
+    const [start, hash] = [pc.instructions, pc.stateHash()];
+    runUpTo(pc, start + 2_000);
+    const after = pc.stateHash();
+    for (let round = 0; round < 20; round++) {
+      pc.revert(checkpoint);
+      expect([pc.instructions, pc.stateHash()]).toEqual([start, hash]);
+      // Not only code that has been there is run: something else is written, too.
+      if (round % 3 === 2) {
+        pc.memory.write(0x7c00 + random(200), random(256), 1);
+        pc.memory.write(0x10_0000 + 4096 * random(20), 0x1234_5678, 4);
+        runUpTo(pc, start + random(3_000));
+        continue;
+      }
+      runUpTo(pc, start + 2_000);
+      expect(pc.stateHash()).toBe(after);
+    }
+    checkpoint.memory.dispose();
+    pc.dispose();
+  });
+
+  it('knows where RAM answered, and what chips were doing', () => {
+    const pc = testPc(options(engine));
+    type(pc, 'tasks\rtick');
+    runUpTo(pc, 25_000);
+    const shadow = (value: number) => {
+      pc.processor.ports.write(0xcf8, 0x8000_0058, 4);
+      pc.processor.ports.write(0xcfd, value, 1);
+      pc.processor.ports.write(0xcfe, value, 1);
+    };
+    shadow(0x22);
+    pc.memory.write(0xf_0000, 0x55, 1);
+    const checkpoint = pc.checkpoint();
+    const hash = pc.stateHash();
+    runUpTo(pc, 30_000);
+    shadow(0x33);
+    pc.memory.write(0xf_0000, 0x66, 1);
+    pc.revert(checkpoint);
+    expect(pc.stateHash()).toBe(hash);
+    shadow(0x33);
+    expect(pc.memory.read(0xf_0000, 1)).toBe(0x55);
+    checkpoint.memory.dispose();
+    pc.dispose();
+  });
+
+  it('holds what was, and gives it back', () => {
+    const pc = testPc(options(engine, WRITER));
+    runUpTo(pc, 2_000);
+    const { frames } = pc.processor.pool;
+    const before = frames.inUse;
+    const checkpoint = pc.checkpoint();
+    for (let round = 0; round < 5; round++) {
+      runUpTo(pc, pc.instructions + 3_000);
+      pc.revert(checkpoint);
+    }
+    expect(frames.inUse).toBe(before);
+    checkpoint.memory.dispose();
+    expect([frames.inUse, pc.memory.framesShared]).toEqual([before, 0]);
+    pc.dispose();
+  });
+});
