@@ -1,21 +1,17 @@
 /** `vetro snapshot`: declares its options and hands them to the actions. */
 import type { CommandModule } from 'yargs';
 import { UserError } from '../base/errors.ts';
-import { ENGINES, type EngineName } from '../engine/processor.ts';
+import { ENGINES } from '../engine/processor.ts';
 import { refuseEmpty } from './check-options.ts';
 import type { CommandContext } from './command-context.ts';
-import { type MediaArguments, mediaOptions, parseMedia } from './media-options.ts';
-import { restoreGuest } from './restore-guest.ts';
+import { mediaOptions, parseMedia } from './media-options.ts';
+import { type RestoreArguments, restoreGuest } from './restore-guest.ts';
 import { parseSerial } from './serial.ts';
 import { inspectSnapshot, verifySnapshot } from './snapshot-actions.ts';
-import { parseSnapshotAt, type SnapshotArguments, snapshotOptions } from './snapshot-at.ts';
+import { parseSnapshotAt, snapshotOptions } from './snapshot-at.ts';
 
-export interface SnapshotCommandArguments extends MediaArguments, SnapshotArguments {
+export interface SnapshotCommandArguments extends RestoreArguments {
   action: (typeof ACTIONS)[number];
-  file: string;
-  engine?: EngineName;
-  clock?: 'virtual' | 'host';
-  serial?: string;
 }
 
 const ACTIONS = ['inspect', 'verify', 'restore'] as const;
