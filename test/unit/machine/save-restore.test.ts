@@ -1,9 +1,11 @@
 import { afterAll, describe, expect, it } from 'vitest';
 import { assembleDemo } from '../../../src/cli/demo.ts';
+import { assemble } from '../../../src/isa/assemble.ts';
 import { upgradeDevices } from '../../../src/machine/machine-state.ts';
 import { type EngineName, Pc, type PcOptions } from '../../../src/machine/pc.ts';
 import { TestMedium } from '../../support/bios-machine.ts';
 import { AGREED_PROGRAMS, agreedDisk, agreedFloppy } from '../../support/bios-programs.ts';
+import { pattern } from '../../support/media.ts';
 import { randomCounts, restoreMachine, runUpTo, saveMachine } from '../../support/save-restore.ts';
 import { sharedCode } from '../../support/shared-code.ts';
 
@@ -134,6 +136,81 @@ describe('a machine that was saved', () => {
       runUpTo(pc, 40_000);
     }
     expect(other.stateHash()).toBe(origin.stateHash());
+  });
+});
+
+/** Reads sector 7 by PIO and writes it back, changed, to sector 9; then says at 6000h what it has read. */
+const BY_PIO = assemble(`bits 16
+  org 0x7c00
+  mov bx, 0x2007
+  call issue
+  mov di, 0x6000
+  mov cx, 256
+  mov dx, 0x1f0
+  rep insw
+  inc byte [0x6000]
+  mov bx, 0x3009
+  call issue
+  mov si, 0x6000
+  mov cx, 256
+  mov dx, 0x1f0
+  rep outsw
+  mov bx, 0xe700
+  call issue
+  cli
+  hlt
+  wait_ready:
+    mov dx, 0x1f7
+    in al, dx
+    test al, 0x80
+    jnz wait_ready
+    ret
+  issue:
+    call wait_ready
+    mov dx, 0x1f2
+    mov al, 1
+    out dx, al
+    inc dx
+    mov al, bl
+    out dx, al
+    inc dx
+    xor al, al
+    out dx, al
+    inc dx
+    out dx, al
+    inc dx
+    mov al, 0xe0
+    out dx, al
+    inc dx
+    mov al, bh
+    out dx, al
+    call wait_ready
+    ret`).bytes;
+
+describe('a machine that is saved while the host looks for data', () => {
+  it.each(['at once', 'late'] as const)('asks anew where it is restored, and is answered %s', async (speed) => {
+    const create = (late: boolean) => {
+      const medium = new TestMedium(pattern(64 * 512), { late });
+      const boot = {
+        pieces: [{ address: BOOT_SECTOR, bytes: BY_PIO }],
+        entry: { mode: 'real', ip: BOOT_SECTOR },
+      } as const;
+      return { medium, pc: createPc({ boot, engine: 'interpreter', disks: [medium] }) };
+    };
+    const origin = create(true);
+    expect(runUpTo(origin.pc, 1_000_000)).toBe('waiting');
+    const saved = saveMachine(origin.pc);
+    const other = create(speed === 'late');
+    restoreMachine(other.pc, saved);
+    expect(other.pc.stateHash()).toBe(saved.hash);
+    for (const { pc, medium } of [origin, other]) {
+      let reason: string | undefined;
+      while ((reason = runUpTo(pc, 10_000_000)) === 'waiting') await medium.release();
+      expect(reason).toBe('halted');
+    }
+    expect(other.pc.stateHash()).toBe(origin.pc.stateHash());
+    expect(other.medium.bytes).toEqual(origin.medium.bytes);
+    expect(other.medium.bytes[9 * 512]).toBe(pattern(64 * 512)[7 * 512] + 1);
   });
 });
 
