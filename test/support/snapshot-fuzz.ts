@@ -93,11 +93,13 @@ function changeDescription(original: Uint8Array, random: Random): Changed {
   const codec = createSnapshotCodec();
   const packed = original.subarray(at, at + view.getUint32(TRAILER.INDEX_PACKED, true));
   const index = decodePlain(codec.inflate(packed, view.getUint32(TRAILER.INDEX_LENGTH, true))) as {
-    head: { machine: { devices: object } };
+    head: { machine: { devices: { state: object }[] } };
   };
   const changed = [];
   // Most of what can be changed is far from the root.
-  const root = [index, index.head, index.head.machine, index.head.machine.devices][random(4)];
+  const { devices } = index.head.machine;
+  const roots = [index, index.head, index.head.machine, devices];
+  const root = random(2) === 0 ? devices[random(devices.length)].state : roots[random(roots.length)];
   for (let change = random(3); change >= 0; change--) changed.push(changeSomething(root, random));
   const plain = encodePlain(index);
   return { bytes: signed(original.subarray(0, at), plain), what: changed.join(', ') };
