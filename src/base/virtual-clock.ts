@@ -7,6 +7,7 @@
  * time and, at equal times, in order of setting. One that waits for the host's answer (`Pending`) holds up all behind it:
  * until the answer is there, guest time must not pass.
  */
+import { InternalError } from './errors.ts';
 import type { Pending } from './pending.ts';
 
 export interface Alarm {
@@ -32,8 +33,10 @@ export class VirtualClock {
     this.#source = source;
   }
 
-  /** Calls `fire` once, at guest time `at` (ns) or at the first chance after it. `after`: what must be there by then. */
+  /** Calls `fire` once, at guest time `at` (ns) or at the first chance after it. `after`: what must be there by then. @throws InternalError for what is no time */
   setAlarm(at: number, fire: () => void, { after }: { readonly after?: Pending<unknown> } = {}): Alarm {
+    // Times come out of states that were saved, too. Who waits for one that never comes would wait for ever.
+    if (typeof at !== 'number' || Number.isNaN(at)) throw new InternalError('an alarm is set for no time');
     const entry = { at, sequence: this.#sequence++, fire, after };
     let index = this.#alarms.length;
     while (index > 0 && this.#alarms[index - 1].at > at) index--;

@@ -1,8 +1,10 @@
 /** What every chip offers besides its registers. */
 export interface Device<State = unknown> {
   readonly name: string;
-  /** Raised whenever the shape of `state` changes; a snapshot of another version is refused. */
+  /** Raised whenever the shape of `state` changes; a snapshot of a later version is refused, of an earlier one upgraded. */
   readonly stateVersion: number;
+  /** A state of an earlier version, plain data of its own, as one of this version. Absent: there was none before. */
+  upgradeState?(state: unknown, version: number): unknown;
   /** All guest-visible state as plain data: a snapshot is a structured clone of it. Alarm times are in it, alarms are not. */
   readonly state: State;
   /**

@@ -29,6 +29,7 @@ const PATHS = [
   'disk',
   'cdrom',
   'floppy',
+  'snapshot',
 ];
 const VALUES: Readonly<Record<string, readonly string[]>> = {
   cpu: CPU_MODEL_NAMES,

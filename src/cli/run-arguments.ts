@@ -2,6 +2,7 @@
 import type { EngineName } from '../engine/processor.ts';
 import type { GuestName } from './guests.ts';
 import type { MediaArguments } from './media-options.ts';
+import type { SnapshotArguments } from './snapshot-at.ts';
 
 /** What is booted, and on what machine. */
 export interface BootArguments {
@@ -17,7 +18,7 @@ export interface BootArguments {
   cpu: string;
 }
 
-export interface RunArguments extends BootArguments, MediaArguments {
+export interface RunArguments extends BootArguments, MediaArguments, SnapshotArguments {
   engine: EngineName;
   clock?: 'virtual' | 'host';
   'instruction-time': number;

@@ -13,6 +13,7 @@ import { MEDIA_EPILOGUE, mediaOptions, parseBootOrder, parseMedia } from './medi
 import type { RunArguments } from './run-arguments.ts';
 import { runGuests } from './run-guests.ts';
 import { parseSerial } from './serial.ts';
+import { parseSnapshotAt, snapshotOptions } from './snapshot-at.ts';
 
 const COUNT = { least: 1, most: 256 };
 /** Instructions between two samples. */
@@ -38,7 +39,7 @@ export const runCommand = (context: CommandContext): CommandModule<object, RunAr
   command: 'run [file]',
   describe: 'Boot a kernel, a CD, floppy or disk, a flat image, a BIOS, the demo, or by default Debian (fetched once)',
   builder: (args) =>
-    mediaOptions(bootOptions(args))
+    snapshotOptions(mediaOptions(bootOptions(args)))
       .option('engine', {
         choices: ENGINES,
         default: ENGINES[0],
@@ -119,13 +120,15 @@ export const runCommand = (context: CommandContext): CommandModule<object, RunAr
 
 /** @throws UserError for what yargs lets through: numbers out of range, empty words, options that exclude each other */
 function checked<Options extends RunArguments>(options: Options): Options {
-  refuseEmpty(options, ['serial', 'profile', 'cdrom', 'boot']);
+  refuseEmpty(options, ['serial', 'profile', 'cdrom', 'boot', 'snapshot', 'snapshot-at']);
   checkBootOptions(options);
   checkMedia(options);
   const { count, weight, 'instruction-time': instructionTime } = options;
   parseSerial(options.serial);
   checkNumber('--instruction-time', instructionTime, { ...INSTRUCTION_TIME, unit: ' of ns' });
   checkNumber('--count', count, { ...COUNT, whole: true });
+  if (parseSnapshotAt(options) !== undefined && count > 1)
+    throw new UserError('--snapshot saves one guest: it does not go with --count');
   checkProfile(options);
   checkPerGuest('--weight', weight, WEIGHT, count);
   checkPerGuest('--cap', options.cap, { ...CAP, unit: ' of per cent' }, count);

@@ -1,7 +1,7 @@
 /** What `vetro run` does: finds what to boot, creates the guests, connects their serial ports, waits for their end. */
-import type { UserError } from '../base/errors.ts';
 import { createImageOpener } from '../host/image-opener.ts';
 import { createPlatform } from '../host/platform.ts';
+import { createSnapshotFiles } from '../host/snapshot-files.ts';
 import type { PcGuest as Guest } from '../hypervisor/create-guest.ts';
 import { Host } from '../hypervisor/host.ts';
 import { Console } from './console.ts';
@@ -15,13 +15,14 @@ import { createProgress } from './progress.ts';
 import { ResetWatch } from './reset-watch.ts';
 import type { RunArguments } from './run-arguments.ts';
 import { connectSerial, parseSerial } from './serial.ts';
+import { parseSnapshotAt, type SnapshotArguments, SnapshotKeeper } from './snapshot-at.ts';
 
 /** @returns the exit status. @throws UserError; the reason of `stop` if it is aborted */
 export async function runGuests(options: RunArguments, stop: AbortSignal): Promise<number> {
   const { boot, media, inputs, taken } = await findGuest(options, stop);
   const platform = createPlatform();
   const profile = createProfile(options, inputs, platform.now);
-  const host = new Host({ platform, openImage: createImageOpener() });
+  const host = new Host({ platform, openImage: createImageOpener(), snapshots: createSnapshotFiles() });
   const guests: Guest[] = [];
   try {
     for (let index = 0; index < options.count; index++) {
@@ -72,18 +73,24 @@ function createProfile(options: RunArguments, inputs: readonly string[], now: ()
 const KERNEL_HINT =
   '; Vetro starts kernels at their 32-bit entry: this one may need its real-mode entry and a BIOS, or another CPU';
 
-interface SessionOptions extends RunArguments {
+export interface SessionOptions extends SnapshotArguments {
+  readonly serial: string;
   readonly hint: string;
   /** Paths of what is booted, and of images. */
   readonly inputs: readonly string[];
 }
 
-async function runToTheEnd(guests: readonly Guest[], options: SessionOptions, stop: AbortSignal): Promise<number> {
+/** @returns the exit status. @throws as `runGuests` does */
+export async function runToTheEnd(
+  guests: readonly Guest[],
+  options: SessionOptions,
+  stop: AbortSignal,
+): Promise<number> {
   const stopAll = (): void => {
     for (const guest of guests) guest.stop();
   };
-  let failure: UserError | undefined;
-  const onFailure = (error: UserError): void => {
+  let failure: unknown;
+  const onFailure = (error: unknown): void => {
     failure ??= error;
     stopAll();
   };
@@ -115,6 +122,7 @@ async function runToTheEnd(guests: readonly Guest[], options: SessionOptions, st
   });
   const runOne = async (guest: Guest): Promise<number> => {
     let hopeless = false;
+    const keeper = createKeeper(guest, options, { report: (line) => console.report(line), onFailure });
     guest.on('reset', (cause, explanation) => {
       if (cause === 'host') return;
       const what = cause === 'guest' ? 'reset' : `triple fault${explanation === undefined ? '' : ` (${explanation})`}`;
@@ -133,6 +141,7 @@ async function runToTheEnd(guests: readonly Guest[], options: SessionOptions, st
       if (!guest.serial.full) console.report(line);
     });
     const exit = await guest.run();
+    await keeper?.ended(exit);
     if (!stop.aborted) for (const line of lastWords(guest, exit, silent.has(guest))) console.report(line);
     if (guest === console.front && guests.some(({ state }) => state !== 'stopped')) console.next();
     return hopeless ? EXIT.TRIPLE_FAULT : exitStatusOf(exit);
@@ -150,6 +159,15 @@ async function runToTheEnd(guests: readonly Guest[], options: SessionOptions, st
     console.close();
     await settled(connection.close(), stop);
   }
+}
+
+function createKeeper(
+  guest: Guest,
+  { snapshot: path, 'snapshot-at': at }: SnapshotArguments,
+  how: { report(line: string): void; onFailure(error: unknown): void },
+): SnapshotKeeper | undefined {
+  const time = parseSnapshotAt({ snapshot: path, 'snapshot-at': at });
+  return path === undefined || time === undefined ? undefined : new SnapshotKeeper(guest, { ...how, path, at: time });
 }
 
 /** Waits for work that is given up when the command is to stop. */

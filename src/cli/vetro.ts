@@ -15,6 +15,7 @@ import { fetchCommand } from './fetch-command.ts';
 import { packageVersion } from './files.ts';
 import { imageCommand } from './image-command.ts';
 import { runCommand } from './run-command.ts';
+import { snapshotCommand } from './snapshot-command.ts';
 import { flushed } from './stop.ts';
 import { refuseDoubleDash, refuseRepeatedOptions, refuseValuesOfSwitches, usageError } from './usage-error.ts';
 
@@ -49,6 +50,7 @@ async function execute(words: readonly string[], context: CommandContext): Promi
     disasmCommand,
     difftestCommand(context),
     imageCommand(context),
+    snapshotCommand(context),
     completionCommand,
   ];
   if (words[0] === COMPLETE) {
@@ -66,7 +68,10 @@ async function execute(words: readonly string[], context: CommandContext): Promi
       // `--no-x` and `--a.b` are options by their own names, or errors.
       .parserConfiguration({ 'boolean-negation': false, 'dot-notation': false })
       .command([...commands])
-      .demandCommand(1, 'a command is needed: run, fetch, asm, disasm, difftest, image or completion; see vetro --help')
+      .demandCommand(
+        1,
+        'a command is needed: run, fetch, asm, disasm, difftest, image, snapshot or completion; see vetro --help',
+      )
       .strict()
       .middleware(refuseRepeatedOptions(commands), true)
       .middleware(restoreDashes(commands))

@@ -52,28 +52,46 @@ export function checkConfiguration(saved: MachineConfiguration, own: MachineConf
   }
 }
 
-/** @throws UserError unless these are the devices that were saved, in versions that this program knows */
-export function checkDevices(saved: readonly SavedDevice[], own: readonly Device[]): void {
+/**
+ * Devices that were not always there, with the first version of the machine's state that has them. To one that a snapshot
+ * of an earlier version lacks, restoring is a reset.
+ */
+const ADDED: Readonly<Record<string, number>> = {};
+
+/**
+ * @returns the states in the versions of these devices
+ * @throws UserError unless these are the devices that were saved, in versions that this program knows
+ */
+export function upgradeDevices(
+  { version: machineVersion, devices: saved }: Pick<MachineState, 'version' | 'devices'>,
+  own: readonly Device[],
+): SavedDevice[] {
   const known = new Map(own.map((device) => [device.name, device]));
   const names = new Set(saved.map(({ name }) => name));
-  for (const { name, version } of saved) {
+  if (names.size !== saved.length) throw new UserError('the snapshot has a device twice');
+  const missing = own.find(({ name }) => !names.has(name) && !((ADDED[name] ?? 0) > machineVersion));
+  if (missing) throw new UserError(`the snapshot lacks a device: ${missing.name}`);
+  return saved.map(({ name, version, state }) => {
     const device = known.get(name);
     if (device === undefined) throw new UserError(`the snapshot has a device that this machine has not: ${name}`);
-    if (device.stateVersion !== version)
+    if (device.stateVersion === version) return { name, version, state };
+    if (version > device.stateVersion || device.upgradeState === undefined)
       throw new UserError(
         `the snapshot has ${name} in version ${version}: this program knows version ${device.stateVersion}`,
       );
-  }
-  const missing = own.find(({ name }) => !names.has(name));
-  if (missing) throw new UserError(`the snapshot lacks a device: ${missing.name}`);
-  if (names.size !== saved.length) throw new UserError('the snapshot has a device twice');
+    return { name, version: device.stateVersion, state: device.upgradeState(structuredClone(state), version) };
+  });
 }
 
 /**
- * `checkDevices` has passed. As after a reset, no chip looks at another one while any holds what it held before; `resume`
- * of all has to follow.
+ * As `upgradeDevices` gave them. As after a reset, no chip looks at another one while any holds what it held before;
+ * `resume` of all has to follow.
  */
 export function assignDevices(saved: readonly SavedDevice[], own: readonly Device[]): void {
   const states = new Map(saved.map(({ name, state }) => [name, state]));
-  for (const { name, state } of own) Object.assign(state as object, copyPlain(states.get(name)));
+  for (const device of own) {
+    const state = states.get(device.name);
+    if (state === undefined) device.reset();
+    else Object.assign(device.state as object, copyPlain(state));
+  }
 }

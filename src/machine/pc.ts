@@ -49,11 +49,12 @@ import type { Machine, MachineExit, RunLimits } from './machine.ts';
 import {
   assignDevices,
   checkConfiguration,
-  checkDevices,
   MACHINE_STATE_VERSION,
   type MachineConfiguration,
   type MachineState,
+  type SavedDevice,
   saveDevices,
+  upgradeDevices,
 } from './machine-state.ts';
 import { checkDeviceState, machineState } from './machine-state-schema.ts';
 import type { Registers } from './machine-view.ts';
@@ -415,14 +416,7 @@ export class Pc implements Machine {
    * @throws UserError, and nothing has changed, for a state of another version or of a machine made of other parts
    */
   restore(state: MachineState, pages?: Iterable<MemoryPage>): void {
-    this.checkState(state);
-    if (pages) this.memory.replaceContents(pages);
-    this.#request = undefined;
-    this.processor.restore(state.processor);
-    assignDevices(state.devices, this.#devices);
-    OrLine.hold(this.#lines, () => {
-      for (const device of this.#devices) device.resume();
-    });
+    this.#takeOver(state, this.#checkedDevices(state), pages);
   }
 
   /** @throws InternalError once disposed */
@@ -460,32 +454,48 @@ export class Pc implements Machine {
 
   #become(original: Pc): void {
     const state = original.save();
-    this.checkState(state);
+    const devices = this.#checkedDevices(state);
     this.memory.copyRam(original.memory);
     // It holds translations through which it would write what both have.
     original.processor.mmu.flush('all');
-    this.restore(state);
-  }
-
-  /** @throws UserError as `restore` does */
-  checkState({ version, configuration, processor, devices }: MachineState): void {
-    if (version !== MACHINE_STATE_VERSION)
-      throw new UserError(`the snapshot has version ${version}: this program knows version ${MACHINE_STATE_VERSION}`);
-    checkConfiguration(configuration, this.configuration);
-    this.processor.checkState(processor);
-    checkDevices(devices, this.#devices);
+    this.#takeOver(state, devices, undefined);
   }
 
   /**
-   * As `checkState`, of what may be anything: it comes from a file.
-   * @throws UserError also for what is no such state; only in a machine that has not run
+   * As `restore`, of what may be anything: it comes from a file. Only in a machine that has not run.
+   * @throws UserError also for what is no such state; another error for one that chips cannot work with, and then the
+   *   machine is good for nothing but to be disposed
    */
-  checkForeignState(state: unknown): MachineState {
+  restoreForeign(state: unknown, pages: Iterable<MemoryPage>): void {
     const checked = machineState(state, 'machine');
-    this.checkState(checked);
-    const states = new Map(checked.devices.map(({ name, state }) => [name, state]));
-    for (const device of this.#devices) checkDeviceState(device, states.get(device.name));
-    return checked;
+    const devices = this.#checkedDevices(checked);
+    const states = new Map(devices.map((saved) => [saved.name, saved.state]));
+    for (const device of this.#devices) if (states.has(device.name)) checkDeviceState(device, states.get(device.name));
+    this.#takeOver(checked, devices, pages);
+  }
+
+  /** @throws UserError as `restore` does */
+  #checkedDevices(state: MachineState): readonly SavedDevice[] {
+    const { version } = state;
+    if (!(version >= 1 && version <= MACHINE_STATE_VERSION))
+      throw new UserError(`the snapshot has version ${version}: this program knows version ${MACHINE_STATE_VERSION}`);
+    checkConfiguration(state.configuration, this.configuration);
+    this.processor.checkState(state.processor);
+    return upgradeDevices(state, this.#devices);
+  }
+
+  #takeOver(
+    { processor }: MachineState,
+    devices: readonly SavedDevice[],
+    pages: Iterable<MemoryPage> | undefined,
+  ): void {
+    if (pages) this.memory.replaceContents(pages);
+    this.#request = undefined;
+    this.processor.restore(processor);
+    assignDevices(devices, this.#devices);
+    OrLine.hold(this.#lines, () => {
+      for (const device of this.#devices) device.resume();
+    });
   }
 
   get configuration(): MachineConfiguration {

@@ -13,6 +13,8 @@ import { type Call, type Memo, sleep } from '../service.ts';
 /** Guest time of a transfer: what it takes to begin, in ns, and for each byte. A disk of about 2000. */
 const BEGIN_TIME = 100_000;
 const BYTE_TIME = 10;
+/** No service asks for more bytes at once: FFFFh sectors of 512. */
+const LONGEST = 2 ** 25;
 
 export interface TransferRequest {
   readonly kind: DriveKind;
@@ -102,8 +104,11 @@ export class Transfers {
     const { clock, drives } = this.#board;
     const medium = drives[memo.kind as DriveKind][memo.index as number]?.medium;
     const { offset, length, due } = memo as { offset: number; length: number; due: number };
-    const bytes = this.#toBeWritten(memo, length);
+    // A memo may have been saved, and come from somewhere else.
+    const isSound = length >= 0 && length <= LONGEST;
+    const bytes = isSound ? this.#toBeWritten(memo, length) : undefined;
     const answer = new Pending<Uint8Array | undefined>(() => {
+      if (!isSound) throw new TypeError('so much is never asked for');
       if (medium === undefined) throw new NoMedium('the drive is empty');
       if (bytes === undefined) return medium.read(offset, length);
       const written = medium.write(offset, bytes);

@@ -81,7 +81,7 @@ export async function restorePc({ name, head, file, engine, code, media }: Resto
   return cleanly(
     name,
     () => new Pc(parts),
-    (pc) => pc.restore(pc.checkForeignState(head.machine), pages),
+    (pc) => pc.restoreForeign(head.machine, pages),
   );
 }
 
