@@ -2,9 +2,10 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { fetchSystem } from '../../src/cli/fetch/debian.ts';
+import { Host } from '../../src/index.ts';
 import type { Pc, PcOptions } from '../../src/machine/pc.ts';
 import { debianModules } from '../support/debian-modules.ts';
-import { runScript, scriptedLinux } from '../support/scripted-linux.ts';
+import { runScript, scriptedInitrd, scriptedLinux } from '../support/scripted-linux.ts';
 
 const MIB = 2 ** 20;
 const PAGES = MIB / 4096;
@@ -148,6 +149,33 @@ dmesg | grep -i -E 'killed|out of memory'`;
       expect(transcript).not.toMatch(/killed|out of memory/i);
       expect(phases.pressed.actual).toBeLessThan(60 * PAGES);
       expect(pc.balloon!.target).toBe(70 * PAGES);
+    });
+
+    it('by the library, while the guest is idle', async () => {
+      await using host = await Host.create();
+      const { kernel, modules, initrd } = system!;
+      const script = `${FUNCTIONS}\nused 60\nphase full\nsleep 100000`;
+      const guest = await host.createGuest({
+        boot: {
+          kernel,
+          initrd: scriptedInitrd({ initrd, modules, script }),
+          commandLine: 'console=ttyS0 cryptomgr.notests',
+        },
+        memory: 128,
+        clock: 'host',
+        balloon: true,
+      });
+      void guest.run();
+      await guest.serial.waitFor('phase full', { timeout: 600_000 });
+      const before = guest.machine.memoryInUse;
+      const full = await guest.balloon!.statistics({ timeout: 60_000 });
+      guest.balloon!.setTarget(40);
+      let given = full;
+      while (guest.balloon!.actual < 40) given = await guest.balloon!.statistics({ timeout: 60_000 });
+      given = await guest.balloon!.statistics({ timeout: 60_000 });
+      expect(full.freeMemory! - given.freeMemory!).toBeGreaterThan(39 * MIB);
+      expect(given.totalMemory).toBe(full.totalMemory);
+      expect(before - guest.machine.memoryInUse).toBeGreaterThan(35 * MIB);
     });
 
     it('reports free pages: what an idle guest has freed has no frames', async () => {
