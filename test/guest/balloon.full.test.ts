@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { fetchSystem } from '../../src/cli/fetch/debian.ts';
 import { Host } from '../../src/index.ts';
 import type { Pc, PcOptions } from '../../src/machine/pc.ts';
+import type { PageRange } from '../../src/memory/guest-memory.ts';
 import { debianModules } from '../support/debian-modules.ts';
 import { runScript, scriptedInitrd, scriptedLinux } from '../support/scripted-linux.ts';
 
@@ -176,6 +177,29 @@ dmesg | grep -i -E 'killed|out of memory'`;
       expect(full.freeMemory! - given.freeMemory!).toBeGreaterThan(39 * MIB);
       expect(given.totalMemory).toBe(full.totalMemory);
       expect(before - guest.machine.memoryInUse).toBeGreaterThan(35 * MIB);
+    });
+
+    it('hints at free pages when it is asked, and has them again afterwards', async () => {
+      const script = `${FUNCTIONS}
+phase full
+sleep 5
+phase hinted
+sleep 5
+phase over`;
+      const hints: PageRange[] = [];
+      const { phases } = await play({
+        script,
+        balloon: { onHint: (ranges) => void hints.push(...ranges) },
+        host: {
+          full: (pc) => expect(pc.balloon!.startHinting()).toBe(true),
+          hinted: (pc) => pc.balloon!.endHinting(),
+        },
+      });
+      const hinted = (hints.reduce((sum, { pages }) => sum + pages, 0) * 4096) / 1024;
+      expect(hinted).toBeGreaterThan(40 * 1024);
+      expect(phases.full.free - phases.hinted.free).toBeGreaterThan(hinted - 2048);
+      expect(Math.abs(phases.full.free - phases.over.free)).toBeLessThan(2048);
+      expect(phases.over.actual).toBe(0);
     });
 
     it('reports free pages: what an idle guest has freed has no frames', async () => {
