@@ -22,6 +22,7 @@ import type { AbortSignalLike } from './base/abort.ts';
 import { checkOptions } from './base/argument-check.ts';
 import { createImageOpener } from './host/image-opener.ts';
 import { createPlatform } from './host/platform.ts';
+import { createSnapshotFiles } from './host/snapshot-files.ts';
 import type {
   GuestEvents,
   GuestExit,
@@ -29,17 +30,26 @@ import type {
   ListenerErrorSource,
   RunToResult,
 } from './hypervisor/guest-events.ts';
-import type { BalloonOptions, ClockMode, GuestOptions, RunOptions, WaitOptions } from './hypervisor/guest-options.ts';
+import type {
+  BalloonOptions,
+  ClockMode,
+  CloneOptions,
+  GuestOptions,
+  RunOptions,
+  WaitOptions,
+} from './hypervisor/guest-options.ts';
 import { Host as Hypervisor } from './hypervisor/host.ts';
 import type { CdromOptions, FloppyOptions, ImageSource } from './hypervisor/media-options.ts';
 import type { Platform } from './hypervisor/platform.ts';
+import type { ProcessorTimes } from './hypervisor/processor-times.ts';
+import type { RestoreOptions, Snapshot, SnapshotOptions } from './hypervisor/snapshot/snapshot-options.ts';
 import type { TextMatch } from './hypervisor/text-search.ts';
 import type { BalloonFigures, Breakpoints } from './machine/machine.ts';
 import type { MachineView } from './machine/machine-view.ts';
 
 export { InternalError, StateError, TimeoutError, UserError } from './base/errors.ts';
-export type { ResetCause } from './hypervisor/guest-events.ts';
-export type { BootDrive, GuestBoot } from './hypervisor/guest-options.ts';
+export type { Receipt, ResetCause } from './hypervisor/guest-events.ts';
+export type { BootDrive, BootModule, GuestBoot, LatencyClass } from './hypervisor/guest-options.ts';
 export type { BlobLike, DiskOptions, ImageFormatName, UrlLike, WriteMode } from './hypervisor/media-options.ts';
 export type {
   Breakpoint,
@@ -56,6 +66,7 @@ export type {
   Breakpoints,
   CdromOptions,
   ClockMode,
+  CloneOptions,
   FloppyOptions,
   GuestEvents,
   GuestExit,
@@ -65,8 +76,12 @@ export type {
   ListenerErrorSource,
   MachineView,
   Platform,
+  ProcessorTimes,
+  RestoreOptions,
   RunOptions,
   RunToResult,
+  Snapshot,
+  SnapshotOptions,
   TextMatch,
   WaitOptions,
 };
@@ -99,6 +114,14 @@ export interface Host {
    * @throws StateError once the host is disposed
    */
   createGuest(options: GuestOptions): Promise<Guest>;
+  /**
+   * Makes a guest from a snapshot (a path, a URL, a Blob, bytes, or what `Guest.snapshot` gave), ready to `run()` from
+   * where it was saved, as if nothing had happened: on any engine, and whatever host it was taken on. Rejected, it leaves
+   * nothing.
+   * @throws UserError for what is no snapshot, is damaged, has a version that is not known, or needs an image that is not
+   *   there or was changed; StateError once the host is disposed
+   */
+  restore(snapshot: ImageSource | Snapshot, options?: RestoreOptions): Promise<Guest>;
   /** Stops and disposes all guests; there will be no others. Again: nothing happens. For their images see `Guest.dispose`. */
   dispose(): void;
   [Symbol.dispose](): void;
@@ -110,7 +133,7 @@ export const Host = {
   async create(options?: HostOptions): Promise<Host> {
     checkOptions('host options', options, ['platform', 'sliceMilliseconds', 'memoryLimit', 'onListenerError']);
     const platform = options?.platform === undefined ? createPlatform() : options.platform;
-    return new Hypervisor({ ...options, platform, openImage: createImageOpener() });
+    return new Hypervisor({ ...options, platform, openImage: createImageOpener(), snapshots: createSnapshotFiles() });
   },
 };
 
@@ -124,6 +147,10 @@ export interface Guest {
   readonly instructions: number;
   /** Host time that it was given so far, in ms: what shares are counted in. */
   readonly processorTime: number;
+  /** What became of its time: how long it ran, waited for its turn, and was held back. */
+  readonly processorTimes: ProcessorTimes;
+  /** Instructions left of its `fuel`; Infinity without. */
+  readonly fuelLeft: number;
   /** Why the guest stopped; undefined as long as it could go on. */
   readonly exitReason: GuestExit | undefined;
   /**
@@ -175,6 +202,22 @@ export interface Guest {
    */
   step(): void;
   /**
+   * Saves all of it at this moment, between two instructions: `host.restore` goes on from there, as often as you like.
+   * The guest stands still while memory is copied; the rest is done beside it. Disks are named, not copied, but for what
+   * was written and is kept in memory; they must then be as they are now.
+   * @throws UserError for an option, or if the file cannot be written; StateError once disposed, and for a guest that runs
+   *   and whose disks are written into files: pause it first (all as rejections)
+   */
+  snapshot(options?: SnapshotOptions): Promise<Snapshot>;
+  /**
+   * Makes guests that are as this one is, to the last bit: what each does from there on depends on what it is sent. They
+   * are `created`, and their instructions count on. Memory and compiled code are shared; of memory, what one of them
+   * writes becomes its own. Sent input that the guest has not taken, and output that nobody has read, stay here.
+   * @throws UserError (as a rejection) for a bad count, a guest with drives, or want of room: then there is none of them;
+   *   StateError once it has stopped or is disposed, or in a listener of its output
+   */
+  clone(options?: CloneOptions): Promise<Guest[]>;
+  /**
    * The power button, pressed for a moment: an operating system with ACPI hears of it and usually powers off.
    * @throws StateError once disposed
    */
@@ -190,6 +233,13 @@ export interface Guest {
   dispose(): void;
   /** @throws UserError for a weight that is none; StateError once disposed */
   setWeight(weight: number): void;
+  /** Per cent of a core, or undefined for no cap. @throws UserError for another value; StateError once disposed */
+  setCap(percent: number | undefined): void;
+  /**
+   * Moves the instruction at which it stops. One that has stopped for want of it needs a reset, too.
+   * @throws UserError unless it is a whole number from 0 to 2⁵³ − 1; StateError once disposed
+   */
+  addFuel(instructions: number): void;
   [Symbol.dispose](): void;
   [Symbol.asyncDispose](): Promise<void>;
 }

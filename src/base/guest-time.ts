@@ -42,6 +42,18 @@ export class GuestTime {
     return this.#slope;
   }
 
+  /** The present piece: by it alone, time goes on elsewhere exactly as here. */
+  get piece(): TimeCorrection {
+    return { instructions: this.#instructions, time: this.#time, slope: this.#slope };
+  }
+
+  /** Replaces the present piece by one that `piece` gave. */
+  set piece({ instructions, time, slope }: TimeCorrection) {
+    this.#instructions = instructions;
+    this.#time = time;
+    this.#slope = slope;
+  }
+
   /** What `at` leaves out by giving whole ns, in units of 2^-16 ns. */
   fractionAt(instructions: number): number {
     const rest = (instructions - this.#instructions) % SLOPE_UNITS_PER_NS;

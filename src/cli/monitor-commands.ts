@@ -11,6 +11,7 @@ import { describeRegisters } from '../debug/register-view.ts';
 import type { PcGuest } from '../hypervisor/create-guest.ts';
 import type { Breakpoint, BreakpointHit, BreakpointKind } from '../machine/machine.ts';
 import { probeBytes } from '../machine/probe-memory.ts';
+import { eject, insert } from './monitor-drives.ts';
 import { goOn, type Patience, stepMany, stepOver } from './run-control.ts';
 
 export interface Answer {
@@ -24,6 +25,8 @@ interface Command {
   /** Words behind the command. */
   readonly least?: number;
   readonly most?: number;
+  /** The last word is the rest of the line, with its blanks. */
+  readonly takesRest?: boolean;
   /** What an empty line means after it: the same again, or its bare name, which goes on behind what was shown. */
   readonly again?: 'same' | 'onward';
   readonly run: (
@@ -45,6 +48,8 @@ b [addr]         break at an instruction           b alone: list them all
 w addr [len] [r|w|rw]    break behind whoever writes data, reads it, or either
 d [n]            delete breakpoint n               d alone: delete all
 i                instructions, time, memory        reset: the reset button
+eject DRIVE      of cdrom, a, b (force: though the guest has locked it)
+insert DRIVE FILE    a disc or disk into it; FILE as with --cdrom and --floppy
 balloon [mib]    ask the guest to give memory back; alone: what it has given
 c, Ctrl-D        to the guest, which goes on; a breakpoint leads back here
 p                to the guest's terminal; it stays paused
@@ -112,11 +117,12 @@ export class Monitor {
     const again = this.#again;
     this.#again = '';
     const words = splitWords(line.trim() === '' ? again : line);
-    const [name, ...rest] = words;
+    const [name] = words;
     if (name === undefined) return '';
     const command = Object.hasOwn(this.#commands, name) ? this.#commands[name] : undefined;
     if (!command) throw new UserError(`${shown(name)} is no command; h lists them`);
-    const { usage, least = 0, most = 0 } = command;
+    const { usage, least = 0, most = 0, takesRest = false } = command;
+    const rest = takesRest ? splitInto(line, most + 1).slice(1) : words.slice(1);
     if (rest.length > most) throw new UserError(`${shown(rest[most])} is one word too many: ${usage}`);
     if (rest.length < least) throw new UserError(`a word is missing: ${usage}`);
     const answer = command.run(rest, patience);
@@ -181,6 +187,19 @@ export class Monitor {
       d: { usage: 'd [n]', most: 1, run: ([number]) => this.#delete(number) },
       t: { usage: 't', run: () => this.#guest.machine.vga.text().join('\n') },
       i: { usage: 'i', run: () => describeProgress(this.#guest) },
+      eject: {
+        usage: 'eject DRIVE [force]',
+        least: 1,
+        most: 2,
+        run: ([drive, force]) => eject(this.#guest, drive!, force),
+      },
+      insert: {
+        usage: 'insert DRIVE FILE',
+        least: 2,
+        most: 2,
+        takesRest: true,
+        run: ([drive, file]) => insert(this.#guest, drive!, file!),
+      },
       balloon: { usage: 'balloon [mib]', most: 1, run: ([mebibytes]) => this.#balloon(mebibytes) },
       reset: { usage: 'reset', run: () => this.#reset() },
       c: { usage: 'c', run: () => this.#continue() },
@@ -287,6 +306,18 @@ function splitWords(line: string): string[] {
     .replaceAll(/\s+-\s+/g, '-')
     .replace(/^x\//, 'x /');
   return text === '' ? [] : text.split(/\s+/);
+}
+
+/** At most so many words; the last one is all that is left. */
+function splitInto(line: string, count: number): string[] {
+  const words: string[] = [];
+  let left = line.trim();
+  while (words.length < count - 1 && /\s/.test(left)) {
+    const [word] = left.split(/\s/, 1);
+    words.push(word);
+    left = left.slice(word.length).trimStart();
+  }
+  return left === '' ? words : [...words, left];
 }
 
 /** Decimal, or hexadecimal behind 0x. */

@@ -1,6 +1,6 @@
 /** The options of `vetro run`, and those that other commands share with it, as the parser gives them. */
 import type { EngineName } from '../engine/processor.ts';
-import type { SystemName } from './fetch/debian.ts';
+import type { GuestName } from './guests.ts';
 import type { MediaArguments } from './media-options.ts';
 
 /** What is booted, and on what machine. */
@@ -9,7 +9,8 @@ export interface BootArguments {
   kernel?: string;
   initrd?: string;
   append?: string;
-  system?: SystemName;
+  module: string[];
+  guest?: GuestName;
   bios?: string;
   demo: boolean;
   memory: number;
@@ -23,6 +24,8 @@ export interface RunArguments extends BootArguments, MediaArguments {
   serial: string;
   count: number;
   weight: number[];
+  cap: number[];
+  fuel?: number;
   'no-reboot': boolean;
   balloon: boolean;
   profile?: string;

@@ -58,7 +58,7 @@ export class TlbMmu implements Mmu {
     ] as const) {
       cpu.pool.views.u32.fill(INVALID, start >>> 2, (start + bytes) >>> 2);
     }
-    cpu.memory.onFrameMoved = () => this.#dropZeroFrame();
+    cpu.memory.onFrameMoved = (_page, frame) => this.#dropReads(frame);
   }
 
   /** Gives the tables back. */
@@ -288,8 +288,8 @@ export class TlbMmu implements Mmu {
     this.#dropFrame(frame, [TABLE.userWrite, TABLE.supervisorWrite]);
   }
 
-  #dropZeroFrame(): void {
-    this.#dropFrame(this.#cpu.pool.frames.zeroFrame, [TABLE.userRead, TABLE.supervisorRead]);
+  #dropReads(frame: number): void {
+    this.#dropFrame(frame, [TABLE.userRead, TABLE.supervisorRead]);
   }
 
   #dropFrame(frame: number, tables: readonly number[]): void {

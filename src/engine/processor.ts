@@ -5,7 +5,7 @@
  * Everything happens at an exact count of retired instructions, whatever engine runs and however the run is cut into
  * slices: alarms fire when guest time reaches them, interrupts are taken at the first instruction boundary that allows.
  */
-import { InternalError } from '../base/errors.ts';
+import { InternalError, UserError } from '../base/errors.ts';
 import { DEFAULT_INSTRUCTION_TIME, GuestTime, slopeOf, type TimeCorrection } from '../base/guest-time.ts';
 import type { VirtualClock } from '../base/virtual-clock.ts';
 import type { Cpu, PlainEvent, PortSpace } from '../cpu/cpu.ts';
@@ -23,6 +23,7 @@ import { type Delivery, deliverInterrupt, type InterruptEvent, raiseException } 
 import { MODE, modeKey } from '../cpu/mode-key.ts';
 import { DR6 } from '../cpu/register-bits.ts';
 import { resetState } from '../cpu/reset.ts';
+import { checkRegisters, restoreRegisters, saveRegisters } from '../cpu/saved-registers.ts';
 import { CS } from '../cpu/segmentation.ts';
 import { hashState } from '../cpu/state-hash.ts';
 import { type CpuState, createCpuState, STATE } from '../cpu/state-layout.ts';
@@ -36,6 +37,7 @@ import { COST, DisposedEngine, type Engine } from './engine.ts';
 import type { EngineName } from './engine-name.ts';
 import { Interpreter } from './interpreter/interpreter.ts';
 import { DEFAULT_TRANSLATION, EAGER_TRANSLATION, type TranslationOptions } from './jit/translation-options.ts';
+import { PROCESSOR_STATE_VERSION, type ProcessorState, restoreFault, saveFault } from './processor-state.ts';
 import type { EventCount, ProcessorProfile } from './profile/engine-profile.ts';
 import { ReferenceEngine } from './reference/reference-engine.ts';
 
@@ -222,6 +224,60 @@ export class Processor implements Cpu {
   #forgetFrames(): void {
     this.mmu.flush('all');
     this.spend(COST.ROUTED);
+  }
+
+  /** Not within a run, nor after one that ended by an error of ours. */
+  save(): ProcessorState {
+    return {
+      version: PROCESSOR_STATE_VERSION,
+      model: this.model.name,
+      instructions: this.#retired,
+      time: this.#time.piece,
+      registers: saveRegisters(this.state),
+      shadow: this.#shadowNow,
+      eventsDone: this.#nextEvent,
+      intr: this.interruptRequested ? 1 : 0,
+      nmi: this.#nmi,
+      nmiPending: this.#nmiPending,
+      alone: this.#alone,
+      trap: saveFault(this.#pendingTrap),
+      followUp: saveFault(this.#followUp),
+      shutdown: this.#shutdown,
+    };
+  }
+
+  /** @throws UserError for a state that this processor cannot take over */
+  checkState({ version, model, registers }: ProcessorState): void {
+    if (version !== PROCESSOR_STATE_VERSION)
+      throw new UserError(
+        `the snapshot's processor has version ${version}: this program knows version ${PROCESSOR_STATE_VERSION}`,
+      );
+    if (model !== this.model.name)
+      throw new UserError(`the snapshot's processor is a ${model}, not a ${this.model.name}`);
+    checkRegisters(registers);
+  }
+
+  /**
+   * Takes over what `save` gave; `checkState` has passed. The TLB is empty afterwards, and memory and the lines that lead
+   * here have to be restored by the caller.
+   */
+  restore(saved: ProcessorState): void {
+    this.reset();
+    restoreRegisters(this.state, saved.registers);
+    this.#retired = saved.instructions;
+    this.#time.piece = saved.time;
+    this.#shadowAt = saved.shadow === 'none' ? -1 : saved.instructions;
+    if (saved.shadow !== 'none') this.#shadowKind = saved.shadow;
+    this.#nextEvent = saved.eventsDone;
+    this.state.interruptRequest = saved.intr;
+    this.#nmi = saved.nmi;
+    this.#nmiPending = saved.nmiPending;
+    this.#alone = saved.alone;
+    this.#pendingTrap = restoreFault(saved.trap);
+    this.#followUp = restoreFault(saved.followUp);
+    this.#shutdown = saved.shutdown;
+    this.mmu.flush('all');
+    this.modeChanged();
   }
 
   get retired(): number {
@@ -482,6 +538,7 @@ export class Processor implements Cpu {
     this.#nextEvent = EVENT.TRAP;
     state.suspended = 0;
     state.interruptShadow = NEVER;
+    state.stackShadow = NEVER;
     // RF lasts for one instruction; that instruction may set it anew (IRET).
     const resuming = (flags & EFLAGS.RF) !== 0;
     if (resuming) state.flagsOther = (flags & ~EFLAGS.RF) >>> 0;
@@ -517,6 +574,10 @@ export class Processor implements Cpu {
     if (state.interruptShadow === state.budget) {
       this.#shadowAt = this.#retired;
       this.#shadowKind = 'interrupts';
+    }
+    if (state.stackShadow === state.budget) {
+      this.#shadowAt = this.#retired;
+      this.#shadowKind = 'all';
     }
     this.#running = false;
     state.budget = 0;

@@ -74,10 +74,17 @@ export class Bios implements PortDevice, Device {
     const waiting = offset === PORT.GO_ON ? this.#waiting(place, frame.service) : undefined;
     const call: Call = { frame, place, memo: waiting?.memo };
     if (waiting === undefined) this.#transfers.forget(place);
-    const next = this.#serve(call, { isNew: waiting === undefined });
-    tell(frame, next);
-    frame.store();
-    this.#keep(call, next);
+    // A page fault of the caller's is as if nothing had been asked.
+    const before = structuredClone(this.state);
+    try {
+      const next = this.#serve(call, { isNew: waiting === undefined });
+      tell(frame, next);
+      frame.store();
+      this.#keep(call, next);
+    } catch (error) {
+      Object.assign(this.state, before);
+      throw error;
+    }
   }
 
   reset(): void {

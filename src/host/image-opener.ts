@@ -7,7 +7,7 @@ import type { BlockStore, ByteStore, ImageFormat } from '../storage/block-store.
 import { BytesStore } from '../storage/bytes-store.ts';
 import { contentOf } from '../storage/content-of.ts';
 import { MemoryOverlay } from '../storage/memory-overlay.ts';
-import { type ImageFolder, openImage } from '../storage/open-image.ts';
+import { type ImageFile, type ImageFolder, openImage } from '../storage/open-image.ts';
 import { sniffImage } from '../storage/sniff-image.ts';
 import { StorageError } from '../storage/storage-error.ts';
 import { type BlobLike, blobStore } from './blob-store.ts';
@@ -16,16 +16,40 @@ import { type Fetch, openHttpStore } from './http-store.ts';
 import { imageFiles } from './node/image-files.ts';
 import { openOverlayFile } from './node/overlay-file.ts';
 
+/** What was written to 4 KiB of an image, by number. */
+interface KeptPage {
+  readonly page: number;
+  readonly bytes: Uint8Array;
+}
+
+interface ExpectedImage {
+  readonly name: string;
+  readonly size: number;
+  readonly stamp: string | null;
+  readonly kept: { readonly count: number; pages(): AsyncIterable<KeptPage> };
+}
+
+interface SavedImage {
+  readonly where: string | null;
+  readonly format: ImageFormat | null;
+  readonly write: 'discard' | 'through' | 'never' | 'overlay';
+  readonly overlay: string | null;
+  readonly stamp: string | null;
+  readonly kept?: Iterable<KeptPage> | undefined;
+}
+
 export interface ImageRequest {
   readonly option: string;
   readonly drive: 'disk' | 'cdrom' | 'floppy';
   readonly image: string | { readonly href: string } | BlobLike | Uint8Array;
   readonly format: ImageFormat | undefined;
   readonly write: 'discard' | 'through' | 'never' | { readonly overlay: string };
+  readonly expected?: ExpectedImage | undefined;
 }
 
 export interface OpenImage extends Pick<BlockStore, 'size' | 'readOnly' | 'read' | 'write' | 'flush'> {
   readonly name: string;
+  saved(): SavedImage;
   close(): void | Promise<void>;
   abandon(): void | Promise<void>;
 }
@@ -47,16 +71,33 @@ export const createImageOpener =
   () =>
   async (request: ImageRequest): Promise<OpenImage> => {
     // What is under an overlay is looked at before that is made.
-    if (typeof request.write === 'object') await (await openOne({ ...request, write: 'never' })).close();
+    if (typeof request.write === 'object')
+      await (await openOne({ ...request, write: 'never', expected: undefined })).close();
     return await openOne(request);
   };
 
+/** The bytes of a file that is no image. @throws UserError */
+export async function openBytes(source: ImageRequest['image'], option: string): Promise<ByteStore> {
+  const { folder, name } = placeOf({ image: source, option });
+  return await clearly(async () => await folder.open(await folder.find(name), { writable: false }));
+}
+
 async function openOne(request: ImageRequest): Promise<OpenImage> {
   const place = placeOf(request);
-  const { folder, sizes } = measuring(place.folder);
+  const { folder, sizes, stamp } = measuring(place.folder);
   const { name } = place;
   const { store, remove } = await clearly(() => openStore(request, { ...place, folder }));
-  const open = new OpenStore(name, store, remove);
+  const { format, write } = request;
+  const atOpening = stamp();
+  const saved = (): SavedImage => ({
+    where: place.kind === 'file' || place.kind === 'server' ? name : null,
+    format: format ?? null,
+    ...(typeof write === 'object' ? { write: 'overlay', overlay: write.overlay } : { write, overlay: null }),
+    // What is only read is meant as it was; what is written, as it is.
+    stamp: stampOfBlob(request.image) ?? (store.readOnly || write === 'discard' ? atOpening : stamp()),
+    kept: store instanceof MemoryOverlay ? store.written() : undefined,
+  });
+  const open = new OpenStore(name, store, { saved, remove });
   const bytes = store.format === 'raw' ? sizes[0] : store.size;
   try {
     await clearly(async () => {
@@ -64,6 +105,7 @@ async function openOne(request: ImageRequest): Promise<OpenImage> {
       const identity = await sniffImage({ ...contentOf(store), size: bytes });
       await assertDriveTakes(request.drive, { name, store, bytes, identity, asked: request.format });
     });
+    if (request.expected) await clearly(() => putBack(name, store, saved().stamp, request.expected!));
     return open;
   } catch (error) {
     await open.abandon();
@@ -86,15 +128,44 @@ async function openStore(
   return { store: write === 'discard' && drive !== 'cdrom' ? new MemoryOverlay(store) : store };
 }
 
+/** Of a guest that is restored: it must be the image that was saved; what was written over it is kept again. */
+async function putBack(
+  name: string,
+  store: BlockStore,
+  stamp: string | null,
+  { name: savedName, size, stamp: savedStamp, kept }: ExpectedImage,
+): Promise<void> {
+  if (store.size !== size)
+    throw new UserError(`${name} has ${store.size} bytes; ${savedName}, when the guest was saved, had ${size}`);
+  if (stamp !== null && savedStamp !== null && stamp !== savedStamp)
+    throw new UserError(`${name} is not as it was when the guest was saved: it has been changed since`);
+  if (kept.count === 0) return;
+  if (!(store instanceof MemoryOverlay))
+    throw new UserError(`${name}: what was written to it cannot be kept in memory`);
+  for await (const { page, bytes } of kept.pages()) store.keep(page, bytes);
+}
+
+/** Of a File alone it is known. */
+function stampOfBlob(image: ImageRequest['image']): string | null {
+  const { size, lastModified } = image as { readonly size?: unknown; readonly lastModified?: unknown };
+  return typeof lastModified === 'number' ? `${size}:${lastModified}` : null;
+}
+
 class OpenStore implements OpenImage {
   readonly name: string;
+  readonly saved: () => SavedImage;
   readonly #store: BlockStore;
   readonly #remove: (() => void) | undefined;
   #closed: Promise<void> | undefined;
 
-  constructor(name: string, store: BlockStore, remove: (() => void) | undefined) {
+  constructor(
+    name: string,
+    store: BlockStore,
+    { saved, remove }: { readonly saved: () => SavedImage; readonly remove: (() => void) | undefined },
+  ) {
     this.name = name;
     this.#store = store;
+    this.saved = saved;
     this.#remove = remove;
   }
 
@@ -138,7 +209,7 @@ async function clearly<Result>(action: () => Promise<Result>): Promise<Result> {
   }
 }
 
-function placeOf({ image, option }: ImageRequest): Place {
+function placeOf({ image, option }: Pick<ImageRequest, 'image' | 'option'>): Place {
   if (typeof image === 'string') return /^https?:/i.test(image) ? onServer(image) : inFiles(image, option);
   if ('href' in image) return /^https?:/i.test(image.href) ? onServer(image.href) : inFiles(image, option);
   if (image instanceof Uint8Array || ArrayBuffer.isView(image))
@@ -174,15 +245,18 @@ function onServer(url: string): Place {
   return { folder, name: url, kind: 'server' };
 }
 
-/** Notes how many bytes those have that are opened. */
-function measuring(folder: ImageFolder): { folder: ImageFolder; sizes: number[] } {
+/** Notes how many bytes those have that are opened. `stamp`: of all of them, as they are now; null: nobody knows. */
+function measuring(folder: ImageFolder): { folder: ImageFolder; sizes: number[]; stamp(): string | null } {
   const sizes: number[] = [];
+  const files: ImageFile[] = [];
   const open: ImageFolder['open'] = async (file, options) => {
     const store = await folder.open(file, options);
     sizes.push(store.size);
+    files.push(file);
     return store;
   };
-  return { folder: { ...folder, open }, sizes };
+  const stamp = () => (folder.stamp ? files.map((file) => folder.stamp!(file)).join(' ') : null);
+  return { folder: { ...folder, open }, sizes, stamp };
 }
 
 /** A folder with one image. */

@@ -85,7 +85,7 @@ function checkList(option: string, value: unknown): readonly unknown[] {
   return Array.from(value);
 }
 
-function checkSource(option: string, value: unknown): ImageSource {
+export function checkSource(option: string, value: unknown): ImageSource {
   if (!isSource(value))
     throw new UserError(`${option} must be a path, a URL, a Blob or a Uint8Array, not ${shown(value)}`);
   if (value === '') throw new UserError(`${option} is empty: it must be a path or a URL`);

@@ -35,6 +35,15 @@ export class GuestKeyboard {
     return this.#waiting.length;
   }
 
+  /** Strokes that wait, for a snapshot; and as they were in one. */
+  get waiting(): readonly Stroke[] {
+    return [...this.#waiting];
+  }
+
+  set waiting(strokes: readonly Stroke[]) {
+    this.#waiting = strokes.filter(({ code }) => this.#keys.hasKey(code));
+  }
+
   press(code: string): void {
     this.#checkCode('press', code);
     this.#add([{ code, down: true }]);

@@ -94,6 +94,23 @@ export class GuestMedia {
     return this.#closed;
   }
 
+  /** How often the drives were exchanged, in a guest that is restored. */
+  restoreChanges({
+    cdrom,
+    floppies,
+  }: {
+    cdrom: Pick<OpenDrive, 'changes'> | null;
+    floppies: readonly Pick<OpenDrive, 'changes'>[];
+  }): void {
+    if (this.cdrom && cdrom) this.cdrom.changes = cdrom.changes;
+    for (const [index, drive] of this.floppies.entries()) drive.changes = floppies[index]?.changes ?? 0;
+  }
+
+  /** Images that the guest's writes go into, or that have a file for them. */
+  get writtenFiles(): readonly OpenImage[] {
+    return this.#images.filter((image) => ['through', 'overlay'].includes(image.saved().write));
+  }
+
   /** As if none had ever been opened. */
   async abandon(): Promise<void> {
     await Promise.allSettled(this.#images.map((image) => image.abandon()));

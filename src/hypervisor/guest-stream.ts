@@ -95,6 +95,16 @@ export class GuestStream {
     return this.#full;
   }
 
+  /** A copy of what no reader has taken, for a snapshot. */
+  get unread(): Uint8Array {
+    return this.#log.read(Math.max(this.#taken, this.#log.start), this.#log.end);
+  }
+
+  /** As if the guest had sent it: what `unread` gave where it was saved. */
+  refill(bytes: Uint8Array): void {
+    if (bytes.length > 0) this.#receive(bytes);
+  }
+
   write(data: Uint8Array | string): void {
     const bytes =
       typeof data === 'string'

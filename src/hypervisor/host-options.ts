@@ -4,6 +4,7 @@ import { UserError } from '../base/errors.ts';
 import type { ListenerErrorSource } from './guest-events.ts';
 import type { ImageOpener } from './image-opener.ts';
 import type { Platform } from './platform.ts';
+import type { SnapshotFiles } from './snapshot/snapshot-files.ts';
 
 export interface HostOptions {
   readonly platform: Platform;
@@ -21,18 +22,20 @@ export interface HostOptions {
   readonly onListenerError?: ((error: unknown, source: ListenerErrorSource) => void) | undefined;
   /** Opens what is put into drives. Default: no guest has any. */
   readonly openImage?: ImageOpener | undefined;
+  /** Keeps snapshots. Default: none can be taken or restored. */
+  readonly snapshots?: SnapshotFiles | undefined;
 }
 
 const SLICE = { least: 0.1, most: 1000, unit: 'ms' };
 const MEMORY = { least: 1, most: 2 ** 32, unit: 'MiB' };
-const NAMES = ['platform', 'sliceMilliseconds', 'memoryLimit', 'onListenerError', 'openImage'] as const;
+const NAMES = ['platform', 'sliceMilliseconds', 'memoryLimit', 'onListenerError', 'openImage', 'snapshots'] as const;
 const PLATFORM_NEEDS = ['now', 'yield', 'delay'] as const;
 const PLATFORM_MAY_HAVE = ['compile', 'compileRegions'] as const;
 
 /** @throws UserError that names the option */
 export function checkHostOptions(options: unknown): HostOptions {
   const given = checkOptions('host options', options, NAMES);
-  const { platform, sliceMilliseconds, memoryLimit, onListenerError, openImage } = given;
+  const { platform, sliceMilliseconds, memoryLimit, onListenerError, openImage, snapshots } = given;
   return {
     platform: checkPlatform(platform),
     sliceMilliseconds:
@@ -40,6 +43,7 @@ export function checkHostOptions(options: unknown): HostOptions {
     memoryLimit: memoryLimit === undefined ? undefined : checkWholeNumber('memoryLimit', memoryLimit, MEMORY),
     onListenerError: onListenerError === undefined ? undefined : checkFunction('onListenerError', onListenerError),
     openImage: openImage === undefined ? undefined : checkFunction('openImage', openImage),
+    snapshots: snapshots as SnapshotFiles | undefined,
   };
 }
 

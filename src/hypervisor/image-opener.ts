@@ -9,12 +9,46 @@ export interface ImageRequest {
   readonly image: ImageSource;
   readonly format: ImageFormatName | undefined;
   readonly write: WriteMode | 'never';
+  /** It goes into a drive of a guest that is restored. @throws UserError if it is another one */
+  readonly expected?: ExpectedImage | undefined;
+}
+
+/** What an image was when a snapshot was taken. */
+export interface ExpectedImage {
+  readonly name: string;
+  /** Bytes that the guest sees. */
+  readonly size: number;
+  /** As `OpenImage.saved` gave it. */
+  readonly stamp: string | null;
+  /** Pages that go over it; none if it is not written in memory. */
+  readonly kept: { readonly count: number; pages(): AsyncIterable<KeptPage> };
+}
+
+/** What was written to 4 KiB of an image, by number. */
+export interface KeptPage {
+  readonly page: number;
+  readonly bytes: Uint8Array;
+}
+
+/** What a snapshot keeps of an image. */
+export interface SavedImage {
+  /** Path or URL; null: there is none. */
+  readonly where: string | null;
+  readonly format: ImageFormatName | null;
+  readonly write: 'discard' | 'through' | 'never' | 'overlay';
+  readonly overlay: string | null;
+  /** Differs when the content of its files does; null: nobody knows. */
+  readonly stamp: string | null;
+  /** What was written and is kept in memory, rising by number. */
+  readonly kept?: Iterable<KeptPage> | undefined;
 }
 
 /** In use: what is written is locked. */
 export interface OpenImage extends Medium {
   /** How messages call it. */
   readonly name: string;
+  /** For a snapshot, as it is now. */
+  saved(): SavedImage;
   /** Flushes, and gives everything back. Again: nothing happens. */
   close(): void | Promise<void>;
   /** Closes it, and removes what was made for it, as if it had never been opened. */

@@ -6,18 +6,17 @@
  */
 export interface MemoryHolder {
   readonly weight: number;
-  /** Bytes. */
+  /** Bytes, those that it shares with others included. */
   readonly memoryInUse: number;
+  /** What holds its memory, and that of its clones; bytes in use there, each counted once. */
+  readonly pool: { readonly bytesInUse: number };
 }
 
 /** Bytes that `guest`, one of `guests`, may hold now. */
 export function memoryAllowance(limit: number, guests: readonly MemoryHolder[], guest: MemoryHolder): number {
-  let weights = 0;
+  const weights = guests.reduce((sum, { weight }) => sum + weight, 0);
   let inUse = 0;
-  for (const { weight, memoryInUse } of guests) {
-    weights += weight;
-    inUse += memoryInUse;
-  }
+  for (const { bytesInUse } of new Set(guests.map(({ pool }) => pool))) inUse += bytesInUse;
   const share = (limit * guest.weight) / weights;
-  return Math.max(share, limit - (inUse - guest.memoryInUse));
+  return Math.max(share, guest.memoryInUse + limit - inUse);
 }

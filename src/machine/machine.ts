@@ -112,6 +112,8 @@ export interface Machine extends MachineView {
   readonly breakpoints: Breakpoints;
   /** Host memory that it should not exceed, in bytes (`memoryInUse`). Default: no end. */
   memoryLimit: number;
+  /** What holds its memory, the same for its clones; bytes in use there. */
+  readonly memoryPool: { readonly bytesInUse: number };
   /** Of guest time, in units of 2^-16 ns per instruction. */
   readonly timeSlope: number;
   /**

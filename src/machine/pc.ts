@@ -3,7 +3,7 @@
  * constructor from top to bottom with `pc-map.ts` beside it.
  */
 import { PAGE_SIZE } from '../base/address.ts';
-import { InternalError } from '../base/errors.ts';
+import { InternalError, UserError } from '../base/errors.ts';
 import type { TimeCorrection } from '../base/guest-time.ts';
 import { VirtualClock } from '../base/virtual-clock.ts';
 import { type Device, resetDevices } from '../bus/device.ts';
@@ -32,17 +32,11 @@ import { VgaText } from '../devices/vga-text.ts';
 import { VirtioBalloon, type VirtioBalloonWiring } from '../devices/virtio/virtio-balloon.ts';
 import { VirtioPci } from '../devices/virtio/virtio-pci.ts';
 import type { Breakpoints } from '../engine/breakpoints.ts';
-import {
-  type SharedCode as Code,
-  type CodeSpace,
-  createSharedCode as createCode,
-  createCodeSpace,
-} from '../engine/code-space.ts';
+import { type SharedCode as Code, createSharedCode as createCode } from '../engine/code-space.ts';
 import type { EngineName } from '../engine/engine-name.ts';
 import { Processor, type RunResult } from '../engine/processor.ts';
 import type { Bios } from '../firmware/bios.ts';
-import { GuestMemory } from '../memory/guest-memory.ts';
-import { Pool } from '../memory/pool.ts';
+import { GuestMemory, type MemoryPage } from '../memory/guest-memory.ts';
 import { type FirmwareChips, leaveAsFirmware } from './after-firmware.ts';
 import { installBios } from './bios.ts';
 import type { BiosBoot, BootImage, EntryState, RomBoot } from './boot.ts';
@@ -52,6 +46,16 @@ import { createIdeDrives, type IdeMedia } from './ide-drives.ts';
 import { ImageLoader } from './image-loader.ts';
 import { ImageStore } from './image-store.ts';
 import type { Machine, MachineExit, RunLimits } from './machine.ts';
+import {
+  assignDevices,
+  checkConfiguration,
+  checkDevices,
+  MACHINE_STATE_VERSION,
+  type MachineConfiguration,
+  type MachineState,
+  saveDevices,
+} from './machine-state.ts';
+import { checkDeviceState, machineState } from './machine-state-schema.ts';
 import type { Registers } from './machine-view.ts';
 import { OrLine } from './or-line.ts';
 import { OutputChannel } from './output-channel.ts';
@@ -59,6 +63,7 @@ import { ISA_DRQ, ISA_IRQ, MEMORY, PCI, PIN_A, PORTS, pirqOf, SHADOW_SEGMENTS, S
 import { checkAddress, checkLength, probeBytes, probeLinear } from './probe-memory.ts';
 import { readRegisters } from './read-registers.ts';
 import { installRom } from './rom-firmware.ts';
+import { SharedPool } from './shared-pool.ts';
 import { hashState } from './state-hash.ts';
 
 export type { EngineName } from '../engine/engine-name.ts';
@@ -91,8 +96,15 @@ export interface PcOptions extends IdeMedia {
   readonly code?: SharedCode | undefined;
   /** Drives A and B, empty or with a disk in them. Default: none. */
   readonly floppies?: FloppyDrives | undefined;
+  /** Nothing is loaded before a reset: `restore` follows. Default: false. */
+  readonly unbooted?: boolean | undefined;
   /** A memory balloon, in a PCI slot. Default: none. */
   readonly balloon?: Pick<VirtioBalloonWiring, 'deflateOnOutOfMemory' | 'onHint'> | undefined;
+  /**
+   * A machine made of the same parts, between runs: this one begins as its equal, in the same pool, and shares its memory
+   * as long as neither writes. Media are its own: the same must be in them.
+   */
+  readonly cloneOf?: Pc | undefined;
 }
 
 /** Why a run is cut short from inside. */
@@ -130,9 +142,15 @@ export class Pc implements Machine {
   readonly debugConsole: OutputChannel;
   readonly #image: ImageLoader | undefined;
   /** Undefined once it is disposed. */
-  #code: CodeSpace | undefined;
+  #shared: SharedPool | undefined;
   readonly #entry: EntryState | undefined;
   readonly #devices: readonly Device[];
+  /** Wires that have several sources. */
+  readonly #lines: readonly OrLine[];
+  #boot: PcOptions['boot'];
+  /** What it is made of, but for drives. */
+  readonly #parts: Pick<PcOptions, 'memoryBytes' | 'cpu' | 'engine' | 'powerOnTime' | 'code' | 'balloon'>;
+  readonly #ideMedia: () => Pick<MachineConfiguration, 'disks' | 'cdrom'>;
   readonly #pic: PicPair;
   readonly #uart: Uart16550;
   readonly #power: Piix4Power;
@@ -144,22 +162,24 @@ export class Pc implements Machine {
   constructor(options: PcOptions) {
     const { clock } = this;
     this.name = options.name;
-    const { boot } = options;
+    const { boot, memoryBytes, cpu, engine, powerOnTime, balloon: balloonOptions } = options;
+    this.#parts = { memoryBytes, cpu, engine, powerOnTime, code: options.code, balloon: balloonOptions };
     this.#entry = 'entry' in boot ? boot.entry : undefined;
 
-    const pool = Pool.create();
-    this.#code = createCodeSpace(pool, options.code);
+    const original = options.cloneOf;
+    const shared = original?.sharedPool ?? new SharedPool(options.code);
+    const { pool, code } = shared;
     const ports = new PortBus();
-    this.memory = new GuestMemory(pool, { size: options.memoryBytes });
+    this.memory = new GuestMemory(pool, { size: memoryBytes });
     this.#image = 'pieces' in boot ? new ImageLoader(this.memory, boot, options.code?.images) : undefined;
     this.processor = new Processor({
       name: options.name,
-      code: this.#code,
+      code,
       memory: this.memory,
       ports,
       clock,
-      model: options.cpu,
-      engine: options.engine,
+      model: cpu,
+      engine,
       instructionTime: options.instructionTime,
       interrupts: { acknowledge: () => this.#pic.acknowledge() },
       x87Error: (level) => coprocessorError.setFerr(level),
@@ -169,7 +189,7 @@ export class Pc implements Machine {
     const irqs = Array.from({ length: 16 }, (_, irq) => new OrLine(pic.line(irq), 3));
     const isaIrq = (irq: number) => irqs[irq].input(IRQ_SOURCE.ISA);
     const pit = new Pit8254({ clock, out0: isaIrq(ISA_IRQ.PIT) });
-    const startTime = options.powerOnTime / 1000;
+    const startTime = powerOnTime / 1000;
     const rtc = new Rtc146818({ clock, irq: isaIrq(ISA_IRQ.RTC), startTime });
     const backend = { transmit: (byte: number) => this.serial.put(byte) };
     const uart = new Uart16550({ name: 'com1', clock, irq: isaIrq(ISA_IRQ.COM1), backend });
@@ -231,13 +251,9 @@ export class Pc implements Machine {
       sci: irqs[SYSTEM_CONTROL_IRQ].input(IRQ_SOURCE.POWER),
       powerOff: () => this.#ask({ reason: 'power-off' }),
     });
-    this.balloon = options.balloon && new VirtioBalloon({ memory: this.memory, ...options.balloon });
-    const balloon =
-      this.balloon &&
-      new VirtioPci({
-        ...{ clock, memory, device: this.balloon },
-        pin: isaBridge.pirq(pirqOf(PCI.BALLOON.device, PIN_A)),
-      });
+    this.balloon = balloonOptions && new VirtioBalloon({ memory: this.memory, ...balloonOptions });
+    const pin = isaBridge.pirq(pirqOf(PCI.BALLOON.device, PIN_A));
+    const balloon = this.balloon && new VirtioPci({ clock, memory, device: this.balloon, pin });
     const configMechanism = new ConfigMechanism({ bus: pci, behind: isaBridge.resetControl });
 
     ports.attach(PORTS.DMA1, dma.lower);
@@ -279,6 +295,12 @@ export class Pc implements Machine {
       input: { receive: (bytes) => uart.receive(bytes), pending: () => uart.pendingInput },
     });
     this.debugConsole = new OutputChannel({ full });
+    this.#lines = [...irqs, a20];
+    this.#boot = this.#image && this.#entry ? { pieces: this.#image.pieces, entry: this.#entry } : boot;
+    this.#ideMedia = () => ({
+      disks: (options.disks ?? []).map(({ size }) => size),
+      cdrom: drives.cdrom ? { medium: drives.cdrom.discSize ?? null } : null,
+    });
     this.#pic = pic;
     this.#uart = uart;
     this.#power = power;
@@ -286,8 +308,11 @@ export class Pc implements Machine {
     this.keyboard = keyboard;
     this.vga = vga;
     this.floppy = floppy;
+    const { onHostError } = options;
     this.bios =
-      'bios' in boot ? installBios({ processor: this.processor, ports, ide: drives.forBios, ...boot.bios }) : undefined;
+      'bios' in boot
+        ? installBios({ processor: this.processor, ports, ide: drives.forBios, onHostError, ...boot.bios })
+        : undefined;
     this.#devices = [
       ...[pic.primary, pic.secondary, pit, rtc, uart, i8042, keyboard, vga],
       ...[port61, port92, coprocessorError, postCode, dma.lower, dma.upper, dma.pages, floppy],
@@ -297,7 +322,15 @@ export class Pc implements Machine {
       ...(this.bios ? [this.bios] : []),
       ...('rom' in boot ? [installRom(boot.rom, { clock, ports, memory: this.memory, rtc, drives, floppy })] : []),
     ];
-    this.#bootUp();
+    if (original) this.#become(original);
+    else if (!options.unbooted) this.#bootUp();
+    // Last: one that could not be made holds nothing.
+    this.#shared = original ? shared.join() : shared;
+  }
+
+  /** What it starts from, as it was created. The bytes are its own. */
+  get boot(): PcOptions['boot'] {
+    return this.#boot;
   }
 
   get instructions(): number {
@@ -361,6 +394,86 @@ export class Pc implements Machine {
     this.#bootUp();
   }
 
+  /** Between runs: everything but memory, as plain data that nobody else holds. What is in memory: `memory.contents`. */
+  save(): MachineState {
+    const { configuration } = this;
+    const devices = saveDevices(this.#devices);
+    return { version: MACHINE_STATE_VERSION, configuration, processor: this.processor.save(), devices };
+  }
+
+  /**
+   * Becomes the machine that was saved, whatever engine ran it: it goes on exactly as that would have. `pages`: its memory,
+   * as `GuestMemory.contents` gave it; undefined: the caller has put it there already. Not within a run. The boot image,
+   * which a reset loads, stays that of this machine.
+   * @throws UserError, and nothing has changed, for a state of another version or of a machine made of other parts
+   */
+  restore(state: MachineState, pages?: Iterable<MemoryPage>): void {
+    this.checkState(state);
+    if (pages) this.memory.replaceContents(pages);
+    this.#request = undefined;
+    this.processor.restore(state.processor);
+    assignDevices(state.devices, this.#devices);
+    OrLine.hold(this.#lines, () => {
+      for (const device of this.#devices) device.resume();
+    });
+  }
+
+  /** @throws InternalError once disposed */
+  get sharedPool(): SharedPool {
+    if (this.#shared === undefined) throw new InternalError(`${this.name} is disposed`);
+    return this.#shared;
+  }
+
+  /**
+   * Between runs: its equal, in the same pool. They share memory as long as neither writes.
+   * @throws UserError if it has drives; PoolFullError; RangeError when the process has no more room
+   */
+  clone(name: string): Pc {
+    return new Pc({ ...this.#parts, name, boot: this.#boot, cloneOf: this });
+  }
+
+  #become(original: Pc): void {
+    const state = original.save();
+    this.checkState(state);
+    this.memory.copyRam(original.memory);
+    // It holds translations through which it would write what both have.
+    original.processor.mmu.flush('all');
+    this.restore(state);
+  }
+
+  /** @throws UserError as `restore` does */
+  checkState({ version, configuration, processor, devices }: MachineState): void {
+    if (version !== MACHINE_STATE_VERSION)
+      throw new UserError(`the snapshot has version ${version}: this program knows version ${MACHINE_STATE_VERSION}`);
+    checkConfiguration(configuration, this.configuration);
+    this.processor.checkState(processor);
+    checkDevices(devices, this.#devices);
+  }
+
+  /**
+   * As `checkState`, of what may be anything: it comes from a file.
+   * @throws UserError also for what is no such state; only in a machine that has not run
+   */
+  checkForeignState(state: unknown): MachineState {
+    const checked = machineState(state, 'machine');
+    this.checkState(checked);
+    const states = new Map(checked.devices.map(({ name, state }) => [name, state]));
+    for (const device of this.#devices) checkDeviceState(device, states.get(device.name));
+    return checked;
+  }
+
+  get configuration(): MachineConfiguration {
+    return {
+      memoryBytes: this.memory.size,
+      cpu: this.processor.model.name,
+      boot: 'bios' in this.#boot ? 'bios' : 'rom' in this.#boot ? 'rom' : 'image',
+      romPages: this.memory.romPages,
+      balloon: this.#parts.balloon ? { deflateOnOutOfMemory: this.#parts.balloon.deflateOnOutOfMemory ?? true } : null,
+      floppies: this.floppy.drives.map(({ type, medium }) => ({ type, medium: medium?.size ?? null })),
+      ...this.#ideMedia(),
+    };
+  }
+
   pressPowerButton(): void {
     this.#power.pressPowerButton();
   }
@@ -392,6 +505,14 @@ export class Pc implements Machine {
     return this.memory.framesInUse * PAGE_SIZE;
   }
 
+  get memoryPool(): SharedPool {
+    return this.sharedPool;
+  }
+
+  get memoryShared(): number {
+    return this.memory.framesShared * PAGE_SIZE;
+  }
+
   registers(): Registers {
     return readRegisters(this.processor);
   }
@@ -414,13 +535,13 @@ export class Pc implements Machine {
   }
 
   dispose(): void {
-    if (this.#code === undefined) return;
+    if (this.#shared === undefined) return;
     this.processor.dispose();
     this.memory.dispose();
     this.#image?.dispose();
-    this.#code.runtime.dispose();
-    this.#code = undefined;
-    this.processor.pool.dispose();
+    if ('pieces' in this.#boot) this.#boot = { ...this.#boot, pieces: [] };
+    this.#shared.leave();
+    this.#shared = undefined;
   }
 
   #bootUp(): void {

@@ -47,12 +47,25 @@ export class MemoryOverlay implements BlockStore {
     return this.#slabs.length * PIECES_A_SLAB * PIECE;
   }
 
+  /** What was written, by pieces of 4 KiB, by number; at once. The bytes are the store's own. */
+  *written(): Generator<{ readonly page: number; readonly bytes: Uint8Array }> {
+    for (const page of [...this.#slots.keys()].sort((one, other) => one - other))
+      yield { page, bytes: this.#piece(page)! };
+  }
+
+  /** Before anything is read: a piece as `written` gave it. @throws StorageError beyond its size, or for too many */
+  keep(page: number, bytes: Uint8Array): void {
+    if (!(page * PIECE < this.size)) throw new StorageError('damaged', `there is no block ${page}`);
+    (this.#piece(page) ?? this.#take(page)).set(bytes);
+  }
+
   read(offset: number, length: number): Awaitable<Uint8Array> {
     return this.#queue.run(() => this.#read(offset, length));
   }
 
   *#read(offset: number, length: number): Task<Uint8Array> {
     assertInside(this.size, offset, length);
+    if (this.#slots.size === 0) return yield* wait(this.#base.read(offset, length));
     const pieces = [...piecesOf(offset, length)];
     const all = pieces.every(({ index }) => this.#slots.has(index));
     const result = all ? new Uint8Array(length) : yield* wait(this.#base.read(offset, length));
@@ -101,17 +114,25 @@ export class MemoryOverlay implements BlockStore {
 
   /** A piece of its own for a piece of the disk. `whole`: all of it is about to be written. */
   *#copy(index: number, { whole }: { readonly whole: boolean }): Task<Uint8Array> {
-    const slot = this.#slots.size;
-    if (slot >= this.#most) {
-      throw new StorageError('full', `more was written than is kept in memory (${this.#most * PIECE} bytes)`);
-    }
+    this.#assertRoom();
     const start = index * PIECE;
     const old = whole ? undefined : yield* wait(this.#base.read(start, Math.min(PIECE, this.size - start)));
-    if (slot % PIECES_A_SLAB === 0) this.#slabs.push(new Uint8Array(PIECES_A_SLAB * PIECE));
-    this.#slots.set(index, slot);
-    const piece = this.#slot(slot);
+    const piece = this.#take(index);
     if (old) piece.set(old);
     return piece;
+  }
+
+  #assertRoom(): void {
+    if (this.#slots.size < this.#most) return;
+    throw new StorageError('full', `more was written than is kept in memory (${this.#most * PIECE} bytes)`);
+  }
+
+  #take(index: number): Uint8Array {
+    this.#assertRoom();
+    const slot = this.#slots.size;
+    if (slot % PIECES_A_SLAB === 0) this.#slabs.push(new Uint8Array(PIECES_A_SLAB * PIECE));
+    this.#slots.set(index, slot);
+    return this.#slot(slot);
   }
 }
 

@@ -29,6 +29,8 @@ export interface ImageFolder {
   find(name: string, from?: ImageFile): Awaitable<ImageFile>;
   /** @throws UserError if it cannot be opened, or is in use */
   open(file: ImageFile, options: { readonly writable: boolean }): Awaitable<ByteStore>;
+  /** Differs when the content of the file does. Absent: nobody knows. */
+  stamp?(file: ImageFile): string;
 }
 
 export interface OpenImageOptions {

@@ -113,7 +113,9 @@ describe.skipIf(!system)(
       expect(deflated.total).toBe(full.total);
       expect(Math.abs(deflated.free - full.free)).toBeLessThan(2 * 1024);
       const { values } = pc.balloon!.statistics;
-      expect(values.totalMemory).toBe(inflated.total * 1024);
+      // It may have begun to take back what it counts as its own again.
+      expect(values.totalMemory! / 1024).toBeGreaterThanOrEqual(inflated.total);
+      expect(values.totalMemory! / 1024).toBeLessThanOrEqual(managed ? inflated.total : full.total);
       expect(values.freeMemory! / MIB).toBeGreaterThan(10);
       expect(Object.keys(values).length).toBeGreaterThanOrEqual(8);
       expect(transcript.slice(transcript.indexOf('features'))).not.toMatch(/oom|out of memory|fail|err/i);

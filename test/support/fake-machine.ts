@@ -150,6 +150,8 @@ export class FakeMachine implements Machine {
 
   readonly memorySize = 64 * 2 ** 20;
   memoryInUse = 0;
+  readonly memoryPool = { bytesInUse: 0 };
+  readonly memoryShared = 0;
   memoryLimit = Number.POSITIVE_INFINITY;
   registers(): never {
     throw new Error('there is no processor');

@@ -69,6 +69,11 @@ export class AtapiCdrom extends IdeDrive {
     this.resume();
   }
 
+  /** Bytes of the disc in it; undefined if there is none. */
+  get discSize(): number | undefined {
+    return this.#medium?.size;
+  }
+
   /** Puts a disc in, in place of one that is there, whatever the guest thinks of it. */
   insert(medium: Medium): void {
     const { state } = this;

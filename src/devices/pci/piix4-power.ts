@@ -149,7 +149,8 @@ export class Piix4Power implements PciFunction, Device {
 
   resume(): void {
     this.config.resume();
-    this.#follow();
+    // Not brought up to now: what was saved is what is there.
+    this.#drive();
   }
 
   get #ticks(): number {
@@ -238,11 +239,15 @@ export class Piix4Power implements PciFunction, Device {
     state.halfPeriods = now;
   }
 
-  /** Drives the SCI and sets the alarm for the next overflow, if that would interrupt. */
   #follow(): void {
+    this.#update();
+    this.#drive();
+  }
+
+  /** Drives the SCI and sets the alarm for the next overflow, if that would interrupt. */
+  #drive(): void {
     const { clock, sci } = this.#wiring;
     const { state } = this;
-    this.#update();
     const on = (state.control & CONTROL.SCI_EN) !== 0;
     const events = (state.status & state.enable) | (state.gpe.status & state.gpe.enable);
     sci.set(on && events !== 0 ? 1 : 0);

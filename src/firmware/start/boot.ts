@@ -2,11 +2,10 @@
  * INT 19h and INT 18h: the first sector of a medium is read to 0000:7C00 and started, drive after drive, until one has
  * something that starts. BIOS Boot Specification 1.01: what cannot go on calls INT 18h, and the next drive gets its turn.
  */
-import { BDA, BiosData } from '../bios-data.ts';
 import type { BiosState } from '../bios-state.ts';
 import type { Board, DriveKind } from '../board.ts';
-import { type CallFrame, FLAG } from '../call-frame.ts';
-import { BOOT_RECORD_SECTOR, catalogBlock, emulatedGeometry, initialEntry, MEDIA } from '../disk/el-torito.ts';
+import { BOOT_RECORD_SECTOR, catalogBlock, END_OF_IMAGES, type InitialEntry, initialEntry } from '../disk/el-torito.ts';
+import { type BootEntry, beginEmulation, endEmulation, enter, imageEntry } from '../disk/emulation.ts';
 import type { Transfers } from '../disk/transfers.ts';
 import { CD_SECTOR_SIZE, FIRST_DRIVE } from '../disk/units.ts';
 import { ROM_SEGMENT } from '../rom.ts';
@@ -18,27 +17,26 @@ import { BootMenu, DRIVE_NAMES } from './boot-menu.ts';
 const BOOT_ADDRESS = 0x7c00;
 const SECTOR = 512;
 const SIGNATURE = 0xaa55;
-/** What is loaded ends below the extended BIOS data area. */
-const END_OF_MEMORY = 0x9_fc00;
 
 export function bootServices(board: Board, state: BiosState, transfers: Transfers): Services {
-  const { boot } = state;
   const screen = new TextScreen(board);
   const menu = new BootMenu(board, screen);
   /** The first drive of each kind, as PCs do; what the user has chosen comes before all others. */
   const candidates = () =>
-    boot.chosen === null ? board.bootOrder : [boot.chosen, ...board.bootOrder.filter((kind) => kind !== boot.chosen)];
+    state.boot.chosen === null
+      ? board.bootOrder
+      : [state.boot.chosen, ...board.bootOrder.filter((kind) => kind !== state.boot.chosen)];
 
   const refuse = (call: Call, kind: DriveKind, reason: string): Next => {
-    boot.tried.push(`${DRIVE_NAMES[kind]}: ${reason}`);
+    state.boot.tried.push(`${DRIVE_NAMES[kind]}: ${reason}`);
     screen.print(`${reason}\r\n`);
     return tryNext(call);
   };
 
   function tryNext(call: Call): Next {
-    const kind = candidates()[boot.next];
+    const kind = candidates()[state.boot.next];
     if (kind === undefined) return giveUp(call);
-    boot.next++;
+    state.boot.next++;
     screen.print(`${DRIVE_NAMES[kind]}: `);
     const medium = board.drives[kind][0]?.medium;
     if (board.drives[kind].length === 0) return refuse(call, kind, 'there is none');
@@ -51,7 +49,7 @@ export function bootServices(board: Board, state: BiosState, transfers: Transfer
 
   function giveUp(call: Call): Next {
     screen.print('\r\nNothing to boot from.\r\n');
-    board.onNothingToBoot(boot.tried);
+    board.onNothingToBoot(state.boot.tried);
     call.memo = { ended: true };
     return 'halt';
   }
@@ -73,20 +71,18 @@ export function bootServices(board: Board, state: BiosState, transfers: Transfer
     if (memo.step === 'catalog') {
       const entry = initialEntry(bytes);
       if (entry === undefined) return refuse(call, 'cd', 'its catalogue has nothing to boot');
-      const room = END_OF_MEMORY - entry.loadSegment * 16;
+      const room = END_OF_IMAGES - entry.loadSegment * 16;
       if (entry.count * SECTOR > room) return refuse(call, 'cd', 'what it boots is too large');
       return readCd(call, entry.lba, entry.count * SECTOR, { step: 'image', catalog: memo.catalog, ...entry });
     }
-    const { media, loadSegment, lba, count, catalog } = memo as Record<string, number>;
-    const drive = media === MEDIA.NONE ? FIRST_DRIVE.cd : media === MEDIA.HARD_DISK ? FIRST_DRIVE.disk : 0;
-    const geometry = emulatedGeometry(media, bytes);
-    state.emulation = { drive, media, cd: 0, lba, catalog, loadSegment, count, geometry };
-    noteEmulatedDrive(board, drive);
-    board.physical.copyIn(loadSegment * 16, bytes);
-    return begin(call, { segment: loadSegment & 0xf000, offset: (loadSegment & 0x0fff) << 4, drive });
+    const entry = memo as unknown as InitialEntry;
+    const place = { cd: 0, catalog: memo.catalog as number };
+    const emulation = beginEmulation(board, state, entry, { place, firstSector: bytes });
+    board.physical.copyIn(entry.loadSegment * 16, bytes);
+    return begin(call, imageEntry(emulation));
   }
 
-  function begin(call: Call, to: Entry): undefined {
+  function begin(call: Call, to: BootEntry): undefined {
     screen.print('booting\r\n');
     enter(call.frame, to);
     return undefined;
@@ -96,15 +92,16 @@ export function bootServices(board: Board, state: BiosState, transfers: Transfer
     const { memo } = call;
     if (memo?.ended) return 'halt';
     if (memo === undefined) {
-      state.emulation = null;
-      if (!boot.goesOn) {
-        boot.next = 0;
-        boot.tried = [];
+      if (state.emulation !== null) endEmulation(board, state);
+      if (!state.boot.goesOn) {
+        state.boot.next = 0;
+        state.boot.tried = [];
       }
-      boot.goesOn = false;
+      state.boot.goesOn = false;
     }
     if (memo === undefined || memo.menu !== undefined) {
-      const next = boot.next > 0 ? undefined : menu.ask(call, board.bootOrder, (kind) => (boot.chosen = kind));
+      const next =
+        state.boot.next > 0 ? undefined : menu.ask(call, board.bootOrder, (kind) => (state.boot.chosen = kind));
       if (next !== undefined) return next;
       call.memo = undefined;
       return tryNext(call);
@@ -121,7 +118,7 @@ export function bootServices(board: Board, state: BiosState, transfers: Transfer
   };
 
   const goOn: Service = ({ frame }) => {
-    boot.goesOn = true;
+    state.boot.goesOn = true;
     frame.cs = ROM_SEGMENT;
     frame.ip = ROM_LABELS.enter_boot_strap;
     return undefined;
@@ -129,29 +126,4 @@ export function bootServices(board: Board, state: BiosState, transfers: Transfer
   return { [SERVICE.NO_BOOT]: goOn, [SERVICE.BOOT_STRAP]: start };
 }
 
-interface Entry {
-  readonly segment: number;
-  readonly offset: number;
-  readonly drive: number;
-}
-
-/** An emulated drive is counted where programs look without asking INT 13h. */
-function noteEmulatedDrive({ physical, drives }: Board, drive: number): void {
-  const bda = new BiosData(physical);
-  if (drive === FIRST_DRIVE.disk) bda.setByte(BDA.DISKS, drives.disk.length + 1);
-  if (drive !== FIRST_DRIVE.floppy) return;
-  const floppies = Math.min(drives.floppy.length + 1, 4);
-  bda.setWord(BDA.EQUIPMENT, (bda.word(BDA.EQUIPMENT) & ~0xc1) | 1 | ((floppies - 1) << 6));
-}
-
 const signatureOf = (sector: Uint8Array): number => sector[SECTOR - 2] | (sector[SECTOR - 1] << 8);
-
-/** What the service "returns" to. */
-function enter(frame: CallFrame, to: Entry): void {
-  for (const register of ['ebx', 'ecx', 'esi', 'edi', 'ebp', 'ds', 'es'] as const) frame[register] = 0;
-  frame.eax = SIGNATURE;
-  frame.edx = to.drive;
-  frame.cs = to.segment;
-  frame.ip = to.offset;
-  frame.flags = FLAG.INTERRUPT;
-}

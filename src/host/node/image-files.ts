@@ -22,6 +22,10 @@ export const imageFiles = ({ shareWithWriter = false }: ImageFilesOptions = {}):
       throw isFileError(error) ? new UserError(`cannot open ${path}: ${fileProblem(error)}`) : error;
     }
   },
+  stamp({ name }) {
+    const { size, mtimeNs } = statSync(name, { bigint: true });
+    return `${size}:${mtimeNs}`;
+  },
   open: ({ name }, { writable }) => FileStore.open(name, { writable, shareWithWriter }),
 });
 

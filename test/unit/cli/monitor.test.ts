@@ -90,7 +90,27 @@ describe('U1: help', () => {
     const lines = MONITOR_HELP.split('\n');
     expect(lines.length).toBeLessThanOrEqual(23);
     expect(Math.max(...lines.map((line) => line.length))).toBeLessThan(80);
-    for (const name of ['r', 'x', 'm', 'u', 's', 'n', 'g', 'b', 'w', 'd', 't', 'i', 'balloon', 'reset', 'c', 'p', 'q'])
+    for (const name of [
+      'r',
+      'x',
+      'm',
+      'u',
+      's',
+      'n',
+      'g',
+      'b',
+      'w',
+      'd',
+      't',
+      'i',
+      'balloon',
+      'eject',
+      'insert',
+      'reset',
+      'c',
+      'p',
+      'q',
+    ])
       expect(MONITOR_HELP).toMatch(new RegExp(`(^|\\s)${name}[\\s,:/]`, 'm'));
     for (const line of ['h', 'help', '?']) expect(await say(line)).toBe(MONITOR_HELP);
   });

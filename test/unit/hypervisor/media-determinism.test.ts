@@ -70,6 +70,7 @@ const slowly =
       flush: () => later(() => image.flush()),
       close: () => image.close(),
       abandon: () => image.abandon(),
+      saved: () => image.saved(),
     };
   };
 

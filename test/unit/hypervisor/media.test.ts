@@ -269,6 +269,7 @@ describe('the host fails', () => {
       flush() {},
       close: () => Promise.reject(new Error('cannot write x: no space left on the device')),
       abandon() {},
+      saved: () => ({ where: null, format: null, write: 'discard', overlay: null, stamp: null }),
     });
     const hypervisor = new Hypervisor({ platform: createPlatform(), openImage });
     const source = `mov cx, 2\nagain: push cx\nmov ax, 0x2007\ncall issue\npop cx\nloop again\nmov dx, 0x1f7\nin al, dx\nmov [0x6000], al\ncli\nhlt\n${INCREMENT}`;

@@ -7,7 +7,11 @@ import { assemble } from '../../../src/isa/assemble.ts';
 const MIB = 2 ** 20;
 
 describe('what a guest may hold', () => {
-  const guest = (weight: number, memoryInUse: number) => ({ weight, memoryInUse });
+  const guest = (weight: number, memoryInUse: number, pool = { bytesInUse: memoryInUse }) => ({
+    weight,
+    memoryInUse,
+    pool,
+  });
   it.each([
     ['all that nobody else holds', [guest(1, 10), guest(1, 30)], 70],
     ['its share, whatever the others hold', [guest(1, 10), guest(1, 90)], 50],

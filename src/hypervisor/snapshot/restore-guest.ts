@@ -1,0 +1,154 @@
+/** From a snapshot to a guest's machine and drives. */
+import { PAGE_SIZE } from '../../base/address.ts';
+import { UserError } from '../../base/errors.ts';
+import type { BootImage } from '../../machine/boot.ts';
+import { checkConfigurationOf } from '../../machine/machine-state-schema.ts';
+import { Pc, type PcOptions, type SharedCode } from '../../machine/pc.ts';
+import type { MemoryPage } from '../../memory/guest-memory.ts';
+import { damaged } from '../../snapshot/snapshot-error.ts';
+import type { SnapshotFile } from '../../snapshot/snapshot-file.ts';
+import type { CheckedMedia } from '../check-media-options.ts';
+import { drivesOf } from '../create-guest.ts';
+import type { GuestMedia } from '../guest-media.ts';
+import type { ImageRequest } from '../image-opener.ts';
+import { type GuestHead, PAGES, type SavedMedium } from './guest-head.ts';
+import type { CheckedRestoreOptions } from './snapshot-options.ts';
+
+type SavedDrive = GuestHead['media']['disks'][number];
+
+/**
+ * Where the images of all drives are now.
+ * @throws UserError where the snapshot does not know it, and nobody says
+ */
+export function mediaOf({ media }: GuestHead, file: SnapshotFile, options: CheckedRestoreOptions): CheckedMedia {
+  const request = (drive: string, kind: ImageRequest['drive'], saved: SavedDrive, given: ImageRequest | undefined) =>
+    saved.medium === null ? undefined : requestOf(drive, { kind, saved: saved.medium, given, file });
+  for (const kind of ['disks', 'floppies'] as const) {
+    const given = options[kind];
+    if (given && given.length !== media[kind].length)
+      throw new UserError(`restore: ${kind}: the snapshot has ${media[kind].length}, not ${given.length}`);
+  }
+  if (options.cdrom && !media.cdrom) throw new UserError('restore: cdrom: the snapshot has no such drive');
+  return {
+    disks: media.disks.map((saved, index) => {
+      const found = request(`disk-${index}`, 'disk', saved, options.disks?.[index]);
+      if (found === undefined) throw damaged(`disk ${index} has no image`);
+      return found;
+    }),
+    cdrom: media.cdrom ? { image: request('cdrom', 'cdrom', media.cdrom, options.cdrom?.image) } : undefined,
+    floppies: media.floppies.map((saved, index) => ({
+      image: request(`floppy-${index}`, 'floppy', saved, options.floppies?.[index]?.image),
+    })),
+  };
+}
+
+interface Wanted {
+  readonly kind: ImageRequest['drive'];
+  readonly saved: SavedMedium;
+  readonly given: ImageRequest | undefined;
+  readonly file: SnapshotFile;
+}
+
+function requestOf(drive: string, { kind, saved, given, file }: Wanted): ImageRequest {
+  const { where, name, size, stamp } = saved;
+  if (given === undefined && where === null)
+    throw new UserError(`restore: ${name} was not a file or on a server: say by ${OPTION[kind]} where it is now`);
+  const write = saved.write === 'overlay' ? { overlay: saved.overlay ?? '' } : saved.write;
+  const from = given ?? { option: `${drive} of the snapshot`, image: where!, format: saved.format ?? undefined };
+  const kept = { count: file.numbers(PAGES.medium(drive)).length, pages: () => file.pages(PAGES.medium(drive)) };
+  return { ...from, drive: kind, write, expected: { name, size, stamp, kept } };
+}
+
+const OPTION = { disk: 'disks', cdrom: 'cdrom', floppy: 'floppies' } as const;
+
+export interface RestoreParts {
+  readonly name: string;
+  readonly head: GuestHead;
+  readonly file: SnapshotFile;
+  readonly engine: CheckedRestoreOptions['engine'];
+  readonly code: SharedCode | undefined;
+  readonly media: GuestMedia | undefined;
+}
+
+/** @throws UserError for a snapshot that cannot be restored: then nothing is left of it */
+export async function restorePc({ name, head, file, engine, code, media }: RestoreParts): Promise<Pc> {
+  const { memoryBytes, cpu, ...configuration } = checkConfigurationOf(head.machine);
+  const balloon = configuration.balloon ?? undefined;
+  const boot = await bootOf(head.boot, file, media);
+  const pages = await memoryOf(file, memoryBytes / PAGE_SIZE);
+  const drives = media && drivesOf(name, media);
+  const parts = { name, memoryBytes, cpu, engine, boot, powerOnTime: 0, code, balloon, unbooted: true, ...drives };
+  return cleanly(
+    name,
+    () => new Pc(parts),
+    (pc) => pc.restore(pc.checkForeignState(head.machine), pages),
+  );
+}
+
+/** What a state that nobody can work with makes chips throw is its fault, not ours. */
+function cleanly(name: string, create: () => Pc, restore: (pc: Pc) => void): Pc {
+  let pc: Pc | undefined;
+  try {
+    pc = create();
+    restore(pc);
+    return pc;
+  } catch (error) {
+    pc?.dispose();
+    if (error instanceof UserError) throw error;
+    if (pc === undefined && error instanceof RangeError)
+      throw new UserError(`no room for ${name}: ${error.message}; dispose other guests`);
+    throw damaged((error as Error).message);
+  }
+}
+
+async function memoryOf(file: SnapshotFile, ramPages: number): Promise<MemoryPage[]> {
+  const pages: MemoryPage[] = [];
+  for (const [kind, name] of [
+    ['ram', PAGES.RAM],
+    ['rom', PAGES.ROM],
+  ] as const) {
+    if (kind === 'ram' && file.numbers(name).some((page) => page >= ramPages)) throw damaged('pages beyond its memory');
+    for await (const { page, bytes } of file.pages(name)) pages.push({ kind, page, bytes });
+  }
+  return pages;
+}
+
+async function bootOf(
+  { kind, entry, pieces, order, ...boot }: GuestHead['boot'],
+  file: SnapshotFile,
+  media: GuestMedia | undefined,
+): Promise<PcOptions['boot']> {
+  if (kind === 'bios') {
+    const onNothingToBoot = (tried: readonly string[]) => media?.nothingToBoot(tried);
+    return { bios: { floppies: media?.floppies, order: order ?? undefined, menuWait: boot.menuWait, onNothingToBoot } };
+  }
+  if (kind === 'rom') {
+    const { image, videoBios, serialConsole } = boot;
+    if (image === null) throw damaged('its BIOS is missing');
+    return { rom: { image, videoBios: videoBios ?? undefined, serialConsole, order: order ?? undefined } };
+  }
+  if (entry === null) throw damaged('it does not say where its boot image starts');
+  const { mode, ip, ...rest } = entry;
+  return {
+    entry: mode === 'real' ? { mode, ip } : { mode, eip: ip, ...rest },
+    pieces: await Promise.all(pieces.map((piece, index) => pieceOf(piece, PAGES.boot(index), file))),
+  };
+}
+
+async function pieceOf(
+  { address, length }: GuestHead['boot']['pieces'][number],
+  name: string,
+  file: SnapshotFile,
+): Promise<BootImage['pieces'][number]> {
+  const before = address % PAGE_SIZE;
+  const end = Math.ceil((before + length) / PAGE_SIZE);
+  const numbers = file.numbers(name);
+  // No more is allocated than was saved: zero pages are few in what is booted.
+  if (end > MOST_PIECE_PAGES || (numbers.at(-1) ?? 0) >= Math.max(end, 1)) throw damaged('its boot image');
+  const bytes = new Uint8Array(end * PAGE_SIZE);
+  for await (const each of file.pages(name)) bytes.set(each.bytes, each.page * PAGE_SIZE);
+  return { address, bytes: bytes.subarray(before, before + length) };
+}
+
+/** 1 GiB. */
+const MOST_PIECE_PAGES = 2 ** 18;

@@ -1,0 +1,110 @@
+/** From a guest to the contents of a snapshot. All at once: the guest does not move meanwhile. */
+import { PAGE_SIZE } from '../../base/address.ts';
+import type { BootImage } from '../../machine/boot.ts';
+import type { MemoryPage } from '../../memory/guest-memory.ts';
+import { type NumberedPage, SnapshotContents } from '../../snapshot/snapshot-writer.ts';
+import type { PcGuest } from '../create-guest.ts';
+import type { GuestMedia, OpenDrive } from '../guest-media.ts';
+import type { GuestSettings } from '../guest-options.ts';
+import type { OpenImage } from '../image-opener.ts';
+import { GUEST_HEAD_VERSION, type GuestHead, PAGES, type SavedMedium } from './guest-head.ts';
+
+export function saveGuest(
+  guest: PcGuest,
+  settings: GuestSettings,
+): { readonly head: GuestHead; readonly contents: SnapshotContents } {
+  const { machine, name, clock } = guest;
+  const contents = new SnapshotContents();
+  contents.add(PAGES.RAM, ofKind('ram', machine.memory.contents()));
+  contents.add(PAGES.ROM, ofKind('rom', machine.memory.contents()));
+  const head: GuestHead = {
+    version: GUEST_HEAD_VERSION,
+    guest: {
+      name,
+      clock,
+      onTripleFault: settings.onTripleFault ?? 'reset',
+      onReset: settings.onReset ?? 'reset',
+      onNothingToBoot: settings.onNothingToBoot ?? 'wait',
+    },
+    boot: saveBoot(machine.boot, contents),
+    media: saveMedia(settings.media, contents),
+    strokes: guest.keyboard.waiting,
+    output: { serial: guest.serial.unread, debugConsole: guest.debugConsole.unread },
+    machine: machine.save(),
+  };
+  return { head, contents };
+}
+
+function* ofKind(kind: MemoryPage['kind'], pages: Iterable<MemoryPage>): Generator<NumberedPage> {
+  const found: NumberedPage[] = [];
+  for (const page of pages) {
+    if (page.kind !== kind) continue;
+    if (kind === 'ram') yield page;
+    else found.push(page);
+  }
+  yield* found.sort((one, other) => one.page - other.page);
+}
+
+function saveBoot(boot: PcGuest['machine']['boot'], contents: SnapshotContents): GuestHead['boot'] {
+  const none = {
+    entry: null,
+    pieces: [],
+    order: null,
+    menuWait: 0,
+    image: null,
+    videoBios: null,
+    serialConsole: false,
+  };
+  if ('bios' in boot) {
+    const { order, menuWait = 0 } = boot.bios;
+    return { ...none, kind: 'bios', order: order ?? null, menuWait };
+  }
+  if ('rom' in boot) {
+    const { image, videoBios, order, serialConsole = false } = boot.rom;
+    return { ...none, kind: 'rom', image, videoBios: videoBios ?? null, order: order ?? null, serialConsole };
+  }
+  for (const [index, piece] of boot.pieces.entries()) contents.add(PAGES.boot(index), pagesOf(piece));
+  return {
+    ...none,
+    kind: 'image',
+    entry: saveEntry(boot.entry),
+    pieces: boot.pieces.map(({ address, bytes }) => ({ address, length: bytes.length })),
+  };
+}
+
+function saveEntry(entry: BootImage['entry']): GuestHead['boot']['entry'] {
+  const none = { ip: 0, esi: 0, codeSelector: 0, dataSelector: 0, gdt: { address: 0, limit: 0 } };
+  if (entry.mode === 'real') return { ...none, ...entry };
+  const { eip, ...rest } = entry;
+  return { ...none, ...rest, ip: eip };
+}
+
+/** As they lie in memory: most of them are there, too, and then stored once. */
+function* pagesOf({ address, bytes }: BootImage['pieces'][number]): Generator<NumberedPage> {
+  const before = address % PAGE_SIZE;
+  for (let page = 0; page * PAGE_SIZE < before + bytes.length; page++) {
+    const from = page * PAGE_SIZE - before;
+    const whole = new Uint8Array(PAGE_SIZE);
+    whole.set(bytes.subarray(Math.max(from, 0), from + PAGE_SIZE), Math.max(-from, 0));
+    yield { page, bytes: whole };
+  }
+}
+
+function saveMedia(media: GuestMedia | undefined, contents: SnapshotContents): GuestHead['media'] {
+  if (media === undefined) return { disks: [], cdrom: null, floppies: [] };
+  const drive = (name: string, { medium, changes }: OpenDrive) => ({
+    medium: medium ? saveMedium(name, medium, contents) : null,
+    changes,
+  });
+  return {
+    disks: media.disks.map((medium, index) => drive(`disk-${index}`, { medium, changes: 0 })),
+    cdrom: media.cdrom ? drive('cdrom', media.cdrom) : null,
+    floppies: media.floppies.map((each, index) => drive(`floppy-${index}`, each)),
+  };
+}
+
+function saveMedium(drive: string, image: OpenImage, contents: SnapshotContents): SavedMedium {
+  const { kept, ...saved } = image.saved();
+  if (kept) contents.add(PAGES.medium(drive), kept);
+  return { name: image.name, size: image.size, ...saved };
+}

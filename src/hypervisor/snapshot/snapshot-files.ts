@@ -1,0 +1,24 @@
+/** What the hypervisor needs of the world around it to keep snapshots. Implemented in `host`. */
+import type { Codec } from '../../snapshot/codec.ts';
+import type { SnapshotSource } from '../../snapshot/snapshot-file.ts';
+import type { ImageSource } from '../media-options.ts';
+
+export interface SnapshotFiles {
+  readonly codec: Codec;
+  /** @throws UserError (as a rejection) that names what cannot be opened */
+  open(source: ImageSource): Promise<OpenSnapshot>;
+  /** A file that is there under its name only once it is complete. @throws UserError (as a rejection) */
+  create(path: string): Promise<NewSnapshot>;
+}
+
+export interface OpenSnapshot extends SnapshotSource {
+  close(): void | Promise<void>;
+}
+
+export interface NewSnapshot {
+  write(bytes: Uint8Array): void | Promise<void>;
+  /** It is on stable storage, and takes the place of what had its name. */
+  finish(): void | Promise<void>;
+  /** As if it had never been made. */
+  abandon(): void | Promise<void>;
+}

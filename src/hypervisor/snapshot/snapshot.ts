@@ -1,0 +1,102 @@
+/** Takes snapshots of guests, and reads them again. */
+import { StateError, UserError } from '../../base/errors.ts';
+import { Pc } from '../../machine/pc.ts';
+import { SnapshotFile } from '../../snapshot/snapshot-file.ts';
+import { writeSnapshot } from '../../snapshot/snapshot-writer.ts';
+import type { PcGuest } from '../create-guest.ts';
+import type { Guest } from '../guest.ts';
+import type { GuestMedia } from '../guest-media.ts';
+import type { GuestSettings } from '../guest-options.ts';
+import type { ImageSource } from '../media-options.ts';
+import { checkHead, type GuestHead } from './guest-head.ts';
+import { saveGuest } from './save-guest.ts';
+import type { SnapshotFiles } from './snapshot-files.ts';
+import type { Snapshot } from './snapshot-options.ts';
+
+export interface TakeOptions {
+  readonly files: SnapshotFiles;
+  readonly settings: GuestSettings;
+  readonly to: string | undefined;
+  /** Wall clock in ms. */
+  readonly now: () => number;
+}
+
+/**
+ * @throws UserError if the file cannot be written; StateError if the guest is disposed, or writes into a file while it
+ *   runs (as rejections): then there is no file
+ */
+export async function takeSnapshot(guest: Guest, { files, settings, to, now }: TakeOptions): Promise<Snapshot> {
+  const output = to === undefined ? new Parts() : await files.create(to);
+  try {
+    await flushFiles(guest, settings.media);
+    if (!(guest.machine instanceof Pc)) throw new StateError(`${guest.name} cannot be saved`);
+    const start = now();
+    const { head, contents } = saveGuest(guest as PcGuest, settings);
+    const [stopped, { instructions }] = [now() - start, guest];
+    const size = await writeSnapshot(head, contents, { codec: files.codec, write: (bytes) => output.write(bytes) });
+    await output.finish();
+    return { size, bytes: output instanceof Parts ? output.joined() : undefined, instructions, stopped };
+  } catch (error) {
+    await output.abandon();
+    throw error;
+  }
+}
+
+/** What is written into files must be there when they are looked at again, and stay as it is. */
+async function flushFiles(guest: Guest, media: GuestMedia | undefined): Promise<void> {
+  const written = media?.writtenFiles ?? [];
+  const assertRests = (): void => {
+    if (written.length > 0 && guest.state === 'running')
+      throw new StateError(`${guest.name} writes into ${written[0].name} while it runs: pause it first`);
+  };
+  assertRests();
+  for (const image of written) await image.flush();
+  assertRests();
+}
+
+export interface ReadSnapshot {
+  readonly file: SnapshotFile;
+  readonly head: GuestHead;
+  close(): void | Promise<void>;
+}
+
+/** @throws UserError (as a rejection) for what is no snapshot of a guest */
+export async function readSnapshot(source: ImageSource, { open, codec }: SnapshotFiles): Promise<ReadSnapshot> {
+  const opened = await open(source);
+  try {
+    const file = await SnapshotFile.open(opened, codec);
+    return { file, head: checkHead(file.head, 'guest'), close: () => opened.close() };
+  } catch (error) {
+    await opened.close();
+    throw clear(error);
+  }
+}
+
+/** What the host cannot read is the owner's to know. */
+export const clear = (error: unknown): unknown =>
+  (error as Error).name === 'StorageError' ? new UserError((error as Error).message) : error;
+
+/** A file in memory. */
+class Parts {
+  readonly #parts: Uint8Array[] = [];
+
+  write(bytes: Uint8Array): void {
+    this.#parts.push(bytes);
+  }
+
+  finish(): void {}
+
+  abandon(): void {
+    this.#parts.length = 0;
+  }
+
+  joined(): Uint8Array {
+    const bytes = new Uint8Array(this.#parts.reduce((sum, { length }) => sum + length, 0));
+    let at = 0;
+    for (const part of this.#parts) {
+      bytes.set(part, at);
+      at += part.length;
+    }
+    return bytes;
+  }
+}
