@@ -1,7 +1,7 @@
 /** One guest: its life cycle around a machine. Created and run by a `Host`. */
 import { type AbortSignalLike, checkSignal, settledOrAborted, throwIfAborted } from '../base/abort.ts';
 import { checkOptions, checkWholeNumber } from '../base/argument-check.ts';
-import { StateError, UserError } from '../base/errors.ts';
+import { InternalError, StateError, UserError } from '../base/errors.ts';
 import { EventSource } from '../base/event-source.ts';
 import type { Pending } from '../base/pending.ts';
 import type { Breakpoints, Machine, MachineExit, RunLimits } from '../machine/machine.ts';
@@ -156,6 +156,11 @@ export class Guest<M extends Machine = Machine> {
 
   get processorTimes(): ProcessorTimes {
     return this.#times ?? this.#keeper.timesOf(this as Guest);
+  }
+
+  /** Instructions since power-on behind which it stops; undefined: no end. */
+  get fuel(): number | undefined {
+    return Number.isFinite(this.#fuel) ? this.#fuel : undefined;
   }
 
   get fuelLeft(): number {
@@ -330,6 +335,15 @@ export class Guest<M extends Machine = Machine> {
     return await this.#keeper.snapshot(this as Guest, checked);
   }
 
+  /** It cannot go on: a bug of ours, or no room. Also called by the host. */
+  fail(thrown: unknown): void {
+    const error =
+      thrown instanceof InternalError
+        ? thrown
+        : new InternalError(`${this.name}: ${(thrown as Error).message}`, { cause: thrown });
+    this.#finish({ reason: 'error', error });
+  }
+
   /** Tells its owner something, in one line. */
   warn(line: string): void {
     this.#events.emit('warning', line);
@@ -434,7 +448,12 @@ export class Guest<M extends Machine = Machine> {
   #reset(cause: ResetCause, explanation?: string): void {
     this.#assertUsable();
     this.#epoch++;
-    this.#machine!.reset();
+    try {
+      this.#machine!.reset();
+    } catch (error) {
+      // What is booted may have no room in a pool that clones have filled.
+      return this.fail(error);
+    }
     this.#waitsFor = undefined;
     this.keyboard.clear();
     this.balloon?.interrupted('was reset');

@@ -25,6 +25,10 @@ export class ImageLoader {
     return this.#pieces;
   }
 
+  get zeros(): BootImage['zeros'] {
+    return this.#zeros;
+  }
+
   /** Before the guest runs, or after a flush of all translations: through a writable one it could write unseen. */
   load(): void {
     const memory = this.#memory;
@@ -33,8 +37,8 @@ export class ImageLoader {
         if (!this.#loaded || memory.isDirty(page)) memory.copyIn(address + from, bytes.subarray(from, to));
       });
     }
-    // Memory is zero at power-on.
-    if (this.#loaded) this.#clear();
+    // Memory is zero at power-on; not that of a clone, or of what was restored.
+    this.#clear();
     // Not before all are there: pieces can share a page.
     const lengths = this.#pieces.map(({ address, bytes }) => ({ address, length: bytes.length }));
     for (const { address, length } of [...lengths, ...this.#zeros]) {

@@ -419,3 +419,27 @@ describe('a guest whose time stands still until the host has answered', () => {
     expect(guest.state).toBe('disposed');
   });
 });
+
+describe('a machine that throws where it must not', () => {
+  it('in its own reset: the guest ends with an error, and others go on', async () => {
+    const { host, guest, machine } = createGuest([{ at: 100, event: 'reset' }]);
+    machine.reset = () => {
+      throw new RangeError('the memory pool is full');
+    };
+    const other = host.adopt(new FakeMachine([{ at: 5_000_000, event: 'halted' }]), { name: 'other' });
+    const ended = other.run();
+    expect(await guest.run()).toMatchObject({ reason: 'error', error: { message: 'guest: the memory pool is full' } });
+    expect(await ended).toEqual({ reason: 'halted' });
+  });
+
+  it('in a run: the same', async () => {
+    const { host, guest, machine } = createGuest();
+    machine.run = () => {
+      throw new TypeError('planted');
+    };
+    const other = host.adopt(new FakeMachine([{ at: 5_000_000, event: 'halted' }]), { name: 'other' });
+    const ended = other.run();
+    expect(await guest.run()).toMatchObject({ reason: 'error', error: { message: 'guest: planted' } });
+    expect(await ended).toEqual({ reason: 'halted' });
+  });
+});

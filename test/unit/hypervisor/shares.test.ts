@@ -188,6 +188,33 @@ describe('caps', () => {
   });
 });
 
+describe('a capped guest in whose slice the host stood still', () => {
+  it('does not pay for that, and a cap that is lifted holds it no longer', async () => {
+    const machine = new FakeMachine();
+    const { platform, guests, runFor } = createHost({ machine, price: CHEAP, settings: { cap: 10 } });
+    await runFor(100);
+    const work = machine.onWork!;
+    machine.onWork = (done) => {
+      platform.time += 3_600_000;
+      machine.onWork = work;
+      work(done);
+    };
+    guests[0].reset();
+    const before = machine.instructions;
+    await runFor(3_602_000);
+    // 2 s are left behind the pause, of which it waits one.
+    expect((machine.instructions - before) * CHEAP.instruction).toBeGreaterThan(50);
+    guests[0].reset();
+    guests[0].setCap(0.1);
+    await runFor(50);
+    guests[0].reset();
+    const capped = machine.instructions;
+    guests[0].setCap(undefined);
+    await runFor(100);
+    expect((machine.instructions - capped) * CHEAP.instruction).toBeGreaterThan(80);
+  });
+});
+
 describe('a guest that joins late', () => {
   it('gets its share from then on, and nothing for the time before', async () => {
     const { platform, host, guests, runFor } = createHost(
