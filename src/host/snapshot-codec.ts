@@ -38,7 +38,9 @@ export function portableCodec(): SnapshotCodec {
 const nodeCodec = (zlib: NodeZlib, crypto: NodeCrypto): SnapshotCodec => ({
   deflate: (bytes) => zlib.deflateRawSync(bytes, { level: LEVEL }),
   inflate: (bytes, length) => exactly(zlib.inflateRawSync(bytes, { maxOutputLength: Math.max(length, 1) }), length),
-  digest: (bytes) => crypto.createHash('sha256').update(bytes).digest(),
+  digest: crypto.hash
+    ? (bytes) => crypto.hash!('sha256', bytes, 'buffer')
+    : (bytes) => crypto.createHash('sha256').update(bytes).digest(),
 });
 
 function exactly(bytes: Uint8Array, length: number): Uint8Array {
@@ -52,6 +54,8 @@ interface NodeZlib {
 }
 
 interface NodeCrypto {
+  /** From 20.12 on: for what is short, twice as fast. */
+  hash?(name: 'sha256', bytes: Uint8Array, output: 'buffer'): Uint8Array;
   createHash(name: 'sha256'): { update(bytes: Uint8Array): { digest(): Uint8Array } };
 }
 

@@ -220,7 +220,9 @@ export class Host {
     },
     snapshot: async (guest, { to }) => {
       const { settings } = this.#residents.get(guest)!;
-      return await takeSnapshot(guest, { files: this.#snapshotFiles(), settings, to, now: () => this.#platform.now() });
+      const platform = this.#platform;
+      const [now, rest] = [() => platform.now(), () => platform.yield()];
+      return await takeSnapshot(guest, { files: this.#snapshotFiles(), settings, to, now, rest });
     },
     setWeight: (guest, weight) => this.#scheduler.setWeight(guest, weight),
     delay: (ms, action) => this.#platform.delay(ms, action),

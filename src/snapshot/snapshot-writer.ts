@@ -1,4 +1,5 @@
 /** Writes a snapshot file from its beginning to its end: see `layout.ts`. */
+import { PAGE_SIZE } from '../base/address.ts';
 import { type Codec, DIGEST_BYTES } from './codec.ts';
 import {
   BLOCK_BYTES,
@@ -19,21 +20,29 @@ export interface NumberedPage {
   readonly bytes: Uint8Array;
 }
 
-/** What is to be written: pages are copied when they are added, so that the world may go on. */
+/** Pages that are copied to one array. */
+const PAGES_A_CHUNK = 256;
+
+/** What is to be written. Pages are copied when they are added, and no more is done with them, so that the world may go on. */
 export class SnapshotContents {
-  readonly pages = new PageSet();
-  readonly maps = new Map<string, { readonly numbers: number[]; readonly stored: number[] }>();
+  readonly maps = new Map<string, Iterable<NumberedPage>>();
 
   /** Adds the pages of `name`, of which the numbers rise. */
   add(name: string, pages: Iterable<NumberedPage>): void {
-    const map = { numbers: [] as number[], stored: [] as number[] };
-    this.maps.set(name, map);
+    const copies: NumberedPage[] = [];
+    let chunk = new Uint8Array(0);
     for (const { page, bytes } of pages) {
-      const stored = this.pages.add(bytes);
-      if (stored === undefined) continue;
-      map.numbers.push(page);
-      map.stored.push(stored);
+      const at = (copies.length % PAGES_A_CHUNK) * PAGE_SIZE;
+      if (at === 0) chunk = new Uint8Array(PAGES_A_CHUNK * PAGE_SIZE);
+      chunk.set(bytes, at);
+      copies.push({ page, bytes: chunk.subarray(at, at + PAGE_SIZE) });
     }
+    this.maps.set(name, copies);
+  }
+
+  /** As `add`, of pages that nobody will change: they are asked for when they are written. */
+  addLasting(name: string, pages: Iterable<NumberedPage>): void {
+    this.maps.set(name, pages);
   }
 }
 
@@ -41,14 +50,17 @@ export interface WriterOptions {
   readonly codec: Codec;
   /** Takes what comes next in the file. */
   write(bytes: Uint8Array): void | Promise<void>;
+  /** Lets the world have its turn; asked about every millisecond. */
+  rest?(): Promise<void>;
 }
 
 /** @returns the length of the file */
 export async function writeSnapshot(
   head: unknown,
-  { pages, maps }: SnapshotContents,
-  { codec, write }: WriterOptions,
+  contents: SnapshotContents,
+  { codec, write, rest = async () => {} }: WriterOptions,
 ): Promise<number> {
+  const { pages, maps } = await collect(contents, rest);
   let at = 0;
   const put = async (bytes: Uint8Array): Promise<void> => {
     at += bytes.length;
@@ -64,6 +76,7 @@ export async function writeSnapshot(
     const packed = await codec.deflate(pages.pages(first, count));
     lengths.push(packed.length);
     await put(packed);
+    await rest();
   }
   const index: SnapshotIndex = {
     version: FORMAT_VERSION,
@@ -85,6 +98,25 @@ export async function writeSnapshot(
   await put(packed);
   await put(trailer);
   return at;
+}
+
+/** Finds pages that are equal. */
+async function collect(contents: SnapshotContents, rest: () => Promise<void>) {
+  const pages = new PageSet();
+  const maps = new Map<string, { readonly numbers: number[]; readonly stored: number[] }>();
+  let looked = 0;
+  for (const [name, given] of contents.maps) {
+    const map = { numbers: [] as number[], stored: [] as number[] };
+    maps.set(name, map);
+    for (const { page, bytes } of given) {
+      const stored = pages.add(bytes);
+      if (++looked % PAGES_A_CHUNK === 0) await rest();
+      if (stored === undefined) continue;
+      map.numbers.push(page);
+      map.stored.push(stored);
+    }
+  }
+  return { pages, maps };
 }
 
 function header(): Uint8Array {

@@ -15,8 +15,12 @@ export function saveGuest(
 ): { readonly head: GuestHead; readonly contents: SnapshotContents } {
   const { machine, name, clock } = guest;
   const contents = new SnapshotContents();
-  contents.add(PAGES.RAM, ofKind('ram', machine.memory.contents()));
-  contents.add(PAGES.ROM, ofKind('rom', machine.memory.contents()));
+  const rom: NumberedPage[] = [];
+  contents.add(PAGES.RAM, ramOf(machine.memory.contents(), rom));
+  contents.add(
+    PAGES.ROM,
+    rom.sort((one, other) => one.page - other.page),
+  );
   const head: GuestHead = {
     version: GUEST_HEAD_VERSION,
     guest: {
@@ -35,14 +39,12 @@ export function saveGuest(
   return { head, contents };
 }
 
-function* ofKind(kind: MemoryPage['kind'], pages: Iterable<MemoryPage>): Generator<NumberedPage> {
-  const found: NumberedPage[] = [];
+/** Those of RAM; the others are put into `rom`. */
+function* ramOf(pages: Iterable<MemoryPage>, rom: NumberedPage[]): Generator<NumberedPage> {
   for (const page of pages) {
-    if (page.kind !== kind) continue;
-    if (kind === 'ram') yield page;
-    else found.push(page);
+    if (page.kind === 'ram') yield page;
+    else rom.push(page);
   }
-  yield* found.sort((one, other) => one.page - other.page);
 }
 
 function saveBoot(boot: PcGuest['machine']['boot'], contents: SnapshotContents): GuestHead['boot'] {
@@ -63,7 +65,7 @@ function saveBoot(boot: PcGuest['machine']['boot'], contents: SnapshotContents):
     const { image, videoBios, order, serialConsole = false } = boot.rom;
     return { ...none, kind: 'rom', image, videoBios: videoBios ?? null, order: order ?? null, serialConsole };
   }
-  for (const [index, piece] of boot.pieces.entries()) contents.add(PAGES.boot(index), pagesOf(piece));
+  for (const [index, piece] of boot.pieces.entries()) contents.addLasting(PAGES.boot(index), pagesOf(piece));
   return {
     ...none,
     kind: 'image',
