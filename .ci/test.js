@@ -10,9 +10,9 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const SUITES = {
-  check: { config: 'test.config.ts', folders: ['test/architecture', 'test/unit', 'test/conformance', 'test/golden'] },
-  test: { config: 'test.config.ts', folders: [] },
-  full: { config: 'full.config.ts', folders: [] },
+  check: { configs: ['test.config.ts'], folders: ['test/architecture', 'test/unit', 'test/conformance', 'test/golden'] },
+  test: { configs: ['test.config.ts'], folders: [] },
+  full: { configs: ['full.config.ts', 'alone.config.ts'], folders: [] },
 };
 
 const root = fileURLToPath(new URL('..', import.meta.url));
@@ -25,7 +25,7 @@ if (name !== 'full') {
   step('types', ['node_modules/typescript/bin/tsc', '-p', '.']);
   step('lint', ['node_modules/@biomejs/biome/bin/biome', 'check']);
 }
-vitest(suite.config, narrowed.length > 0 ? narrowed : suite.folders);
+for (const config of suite.configs) vitest(config, narrowed.length > 0 ? narrowed : suite.folders);
 console.log(`${total.passed} passed, ${total.failed} failed, ${total.skipped} skipped`);
 process.exitCode = total.failed > 0 ? 1 : 0;
 

@@ -19,6 +19,8 @@ export interface GuestSystem {
   readonly commandLine: string;
   /** RAM in MiB. */
   readonly memory: number;
+  /** Path of a raw image: the first disk on IDE. What guests write may, but need not, get into it. */
+  readonly disk?: string;
 }
 
 /** `host`: guest time follows the wall clock. `virtual`: where the emulator can, idle time is skipped. */
@@ -45,11 +47,12 @@ export function vetro(name: 'vetro' | 'base', title: string, root: string): Emul
     name,
     title,
     root,
-    boot: ({ kernel, initrd, commandLine, memory }, clock) => ({
+    boot: ({ kernel, initrd, commandLine, memory, disk }, clock) => ({
       command: process.execPath,
       args: [
         ...[join(root, 'dist', 'cli.js'), 'run', '--kernel', kernel, '--initrd', initrd, '--append', commandLine],
         ...['--memory', String(memory), '--clock', clock, '--serial', 'stdio'],
+        ...(disk === undefined ? [] : ['--disk', disk]),
       ],
     }),
   };
@@ -73,11 +76,13 @@ export const qemu: Emulator = {
   name: 'qemu',
   title: 'QEMU TCG',
   root: undefined,
-  boot: ({ kernel, initrd, commandLine, memory }) => ({
+  boot: ({ kernel, initrd, commandLine, memory, disk }) => ({
     command: QEMU,
     args: [
       ...['-accel', 'tcg', '-display', 'none', '-monitor', 'none', '-nodefaults', '-vga', 'std', '-no-reboot'],
       ...['-m', String(memory), '-kernel', kernel, '-initrd', initrd, '-append', commandLine, '-serial', 'stdio'],
+      // None of the others waits for the host's own disk.
+      ...(disk === undefined ? [] : ['-drive', `file=${disk},format=raw,if=ide,index=0,cache=unsafe`]),
     ],
   }),
 };

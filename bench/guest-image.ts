@@ -7,6 +7,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { UserError } from '../src/base/errors.ts';
 import { type CpioEntry, writeCpio } from '../src/machine/cpio.ts';
+import type { KernelModule } from '../test/support/debian-modules.ts';
 
 const GUEST = join(import.meta.dirname, 'guest');
 
@@ -26,7 +27,7 @@ export const BINARIES: readonly {
   readonly flags: readonly string[];
 }[] = [
   ...['sieve', 'crc32', 'sha256', 'sort', 'fib', 'dhry', 'vm', 'u64', 'memcpy', 'memword', 'chase'].map(x87),
-  ...['nbody', 'mandel', 'syscall', 'forkexec', 'pipe', 'fault', 'text'].map(x87),
+  ...['nbody', 'mandel', 'syscall', 'forkexec', 'pipe', 'fault', 'text', 'disk-random'].map(x87),
   { name: 'vector', source: 'vector', flags: SSE2 },
   { name: 'nbody-sse', source: 'nbody', flags: SSE2 },
 ];
@@ -37,7 +38,7 @@ function x87(name: string) {
 
 /**
  * Commands come on the serial line, one a line: `run NAME 'COMMAND'`. The echo is off, and kernel messages, so that
- * nothing stands between the markers but what the command prints.
+ * nothing stands between the markers but what the command prints. Where there are modules, they are those of a disk.
  */
 const INIT = `#!/bin/busybox sh
 export PATH=/sbin:/bin:/usr/sbin:/usr/bin HOME=/root
@@ -49,10 +50,28 @@ mount -t tmpfs tmpfs /tmp
 dmesg -n 1
 exec </dev/ttyS0 >/dev/ttyS0 2>&1
 stty -echo
+[ -d /modules ] && for module in /modules/*; do insmod $module; done
+tries=0
+while [ -d /modules ] && [ ! -b /dev/sda ] && [ $tries -lt 100 ]; do sleep 0.1; tries=$((tries + 1)); done
 run() { echo "@@start $1"; eval "$2" </dev/null; echo "@@end $1 $?"; }
 echo @@ready
 while read -r line; do eval "$line"; done
 `;
+
+/**
+ * Writes an archive for guests with a disk: that of `initrd`, and `modules` of the kernel, which /init inserts in this
+ * order.
+ */
+export function addModules(initrd: string, modules: readonly KernelModule[], file: string): void {
+  const archive = writeCpio([
+    { type: 'folder', path: 'modules' },
+    ...modules.map(({ name, data }, index): CpioEntry => {
+      return { type: 'file', path: `modules/${String(index).padStart(2, '0')}-${name}.ko`, data };
+    }),
+  ]);
+  // The kernel unpacks one archive after the other.
+  writeFileSync(file, Buffer.concat([readFileSync(initrd), archive]));
+}
 
 /** Writes the archive to `file`, working in `folder`. @throws UserError if there is no gcc that can do it */
 export function buildGuestImage(busybox: Uint8Array, file: string, folder: string): void {

@@ -13,9 +13,11 @@ import { UserError } from '../src/base/errors.ts';
 import { fetchSystem } from '../src/cli/fetch/debian.ts';
 import { checkOutput, writeUserFile } from '../src/cli/files.ts';
 import { createProgress } from '../src/cli/progress.ts';
+import { debianModules } from '../test/support/debian-modules.ts';
 import { buildTree, checkOut, describeTree, ROOT, resolveRevision } from './base-revision.ts';
 import { measureLibrary } from './child-library.ts';
 import { CleanUp } from './clean-up.ts';
+import { writeDiskImage } from './disk-image.ts';
 import {
   type Emulator,
   type EmulatorName,
@@ -27,8 +29,9 @@ import {
   vetro,
 } from './emulators.ts';
 import { measureIdle, measureIdleDemo, measureLibraryOf } from './figures.ts';
-import { buildGuestImage } from './guest-image.ts';
+import { addModules, buildGuestImage } from './guest-image.ts';
 import { type BenchOptions, HELP, parseOptions } from './options.ts';
+import { needsDisk } from './programs.ts';
 import { type EmulatorFigures, figureRemarks, figureTable, plain, programTable } from './report.ts';
 import { runRounds } from './rounds.ts';
 import { summarize } from './summary.ts';
@@ -39,6 +42,9 @@ import { number } from './table.ts';
  * their turn: no watchdog shall mind.
  */
 const COMMAND_LINE = 'console=ttyS0 cryptomgr.notests nowatchdog';
+
+/** Of the disk on IDE. */
+const MODULES = ['ata_piix', 'sd_mod'];
 
 const progress = createProgress();
 
@@ -62,26 +68,29 @@ async function main(): Promise<void> {
   cleanUp.atExit();
   cleanUp.add(() => progress.end());
   const system = await prepareSystem(options, cleanUp);
+  const diskSystem = options.selection.programs.some(needsDisk) ? await addDisk(system, options, cleanUp) : undefined;
   const { emulators, remarks } = prepareEmulators(options, baseCommit, cleanUp);
   const run = describeRun(args, system, emulators);
   console.log(run.join('\n'));
-  await compare(options, { system, emulators, remarks, run, cleanUp });
+  await compare(options, { system, diskSystem, emulators, remarks, run, cleanUp });
 }
 
 interface Prepared {
   readonly system: GuestSystem;
+  readonly diskSystem: GuestSystem | undefined;
   readonly emulators: readonly Emulator[];
   readonly remarks: string[];
   readonly run: readonly string[];
   readonly cleanUp: CleanUp;
 }
 
-async function compare(options: BenchOptions, { system, emulators, remarks, run, cleanUp }: Prepared): Promise<void> {
+async function compare(options: BenchOptions, prepared: Prepared): Promise<void> {
+  const { system, emulators, remarks, run, cleanUp } = prepared;
   const { figures: wanted, programs } = options.selection;
   const { bootLimit } = options;
   const rounds =
     programs.length > 0 || wanted.has('boot')
-      ? await runRounds({ ...options, emulators, programs, system, cleanUp, onProgress: progress.show })
+      ? await runRounds({ ...options, ...prepared, programs, boots: wanted.has('boot'), onProgress: progress.show })
       : undefined;
   const figures = new Map<EmulatorName, EmulatorFigures>();
   for (const emulator of emulators) {
@@ -130,6 +139,17 @@ async function prepareSystem({ system, memory }: BenchOptions, cleanUp: CleanUp)
   const initrd = join(folder, 'initrd.cpio');
   buildGuestImage(readFileSync(join(dirname(kernel), 'busybox')), initrd, folder);
   return { kernel, initrd, commandLine: COMMAND_LINE, memory };
+}
+
+/** The same with a disk, and the modules that Debian's kernel has for it. */
+async function addDisk(system: GuestSystem, options: BenchOptions, cleanUp: CleanUp): Promise<GuestSystem> {
+  progress.show('making the disk');
+  const folder = cleanUp.temporaryFolder();
+  const [initrd, disk] = ['initrd.cpio', 'disk.img'].map((name) => join(folder, name));
+  addModules(system.initrd, await debianModules(options.system, MODULES), initrd);
+  writeDiskImage(disk);
+  progress.end();
+  return { ...system, initrd, disk };
 }
 
 /** This tree is built too: what is measured shall be what is there. */

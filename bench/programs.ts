@@ -2,8 +2,16 @@
  * What runs in the guests. Each program's amount of work is proportional to its size; the sizes here take 1.5 to 5
  * seconds each under Vetro's interpreter of November 2026 (on two slow cores); a quick run takes a quarter of them.
  */
-export const GROUPS = ['integer', 'memory', 'x87', 'sse', 'system', 'programs', 'other'] as const;
+import { DISK_MIB } from './disk-image.ts';
+
+export const GROUPS = ['integer', 'memory', 'x87', 'sse', 'system', 'programs', 'disk', 'other'] as const;
 export type GroupName = (typeof GROUPS)[number];
+
+/** It tells how fast processors are emulated: the others count in no mean over groups. */
+export const isOfProcessor = (group: GroupName): boolean => group !== 'disk' && group !== 'other';
+
+/** It runs in guests that have a disk: /dev/sda, as `disk-image` makes it. */
+export const needsDisk = ({ group }: Program): boolean => group === 'disk';
 
 export interface Program {
   readonly name: string;
@@ -32,6 +40,11 @@ const own = (
 
 /** KiB. */
 const PASS = 2000;
+/** MiB at the beginning of the disk that are read; those from `WRITTEN_FROM` on are written, so that all read the same. */
+const READ = 32;
+const WRITTEN = 16;
+const WRITTEN_FROM = DISK_MIB / 2;
+const DROP_CACHES = 'echo 3 >/proc/sys/vm/drop_caches';
 
 const text = (size: number): string => `/bench/text ${size} >/tmp/text`;
 
@@ -46,6 +59,9 @@ const busybox = (name: string, size: number, about: string, command: string, mor
   ...more,
 });
 
+const repeated = (size: number, command: string): string =>
+  `i=0; while [ $i -lt ${size} ]; do ${command}; i=$((i + 1)); done`;
+
 /** Those that read a text of `PASS` KiB, `size` times. */
 const passes = (name: string, size: number, about: string, command: string, more: Partial<Program> = {}): Program => ({
   name,
@@ -53,9 +69,32 @@ const passes = (name: string, size: number, about: string, command: string, more
   about,
   size,
   before: () => text(PASS),
-  command: (size) => `i=0; while [ $i -lt ${size} ]; do ${command}; i=$((i + 1)); done`,
+  command: (size) => repeated(size, command),
   ...more,
 });
+
+/** They read and write the disk itself, past the kernel's cache. */
+const DISK_PROGRAMS: readonly Program[] = [
+  {
+    name: 'disk-read',
+    group: 'disk',
+    about: `passes of ${READ} MiB, 1 MiB at a time`,
+    size: 24,
+    command: (size) => repeated(size, `dd if=/dev/sda of=/dev/null bs=1M count=${READ} iflag=direct 2>/tmp/err`),
+    after: `${DROP_CACHES}; dd if=/dev/sda bs=1M count=${READ} 2>/dev/null | md5sum`,
+  },
+  {
+    name: 'disk-write',
+    group: 'disk',
+    about: `passes of ${WRITTEN} MiB, 1 MiB at a time, flushed`,
+    size: 24,
+    before: () => text(WRITTEN * 1024),
+    command: (size) =>
+      repeated(size, `dd if=/tmp/text of=/dev/sda bs=1M seek=${WRITTEN_FROM} oflag=direct conv=fsync 2>/tmp/err`),
+    after: `${DROP_CACHES}; dd if=/dev/sda bs=1M skip=${WRITTEN_FROM} count=${WRITTEN} 2>/dev/null | md5sum; rm /tmp/text`,
+  },
+  own('disk', 'disk-random', 4000, '4 KiB anywhere in 64 MiB'),
+];
 
 export const PROGRAMS: readonly Program[] = [
   own('integer', 'sieve', 300, 'byte stores at strides'),
@@ -93,6 +132,7 @@ export const PROGRAMS: readonly Program[] = [
     size: 40000,
     command: (size) => `i=0; while [ $i -lt ${size} ]; do i=$((i + 1)); done; echo $i`,
   },
+  ...DISK_PROGRAMS,
   {
     name: 'ls-lr',
     group: 'other',

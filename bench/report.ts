@@ -1,7 +1,7 @@
 /** The results as tables, and as data for JSON. */
 import type { LibraryFigures } from './child-library.ts';
 import type { Emulator, EmulatorName } from './emulators.ts';
-import { GROUPS } from './programs.ts';
+import { GROUPS, isOfProcessor } from './programs.ts';
 import type { Boot } from './rounds.ts';
 import { median } from './statistics.ts';
 import type { Entry, MeanSummary, ProgramSummary, Ratios, Summary } from './summary.ts';
@@ -49,7 +49,7 @@ export function programTable(summary: Summary, emulators: readonly Emulator[]): 
     }
     if (groupMean.ratios.size > 0 && group !== 'other') rows.push(mean(groupMean, members));
   }
-  const six = summary.programs.filter(({ group }) => group !== 'other');
+  const six = summary.programs.filter(({ group }) => isOfProcessor(group));
   if (summary.groups.size > 1 && summary.overall.ratios.size > 0) rows.push(mean(summary.overall, six));
   return table(head, rows);
 }

@@ -1,12 +1,13 @@
 /**
  * The rounds of a benchmark. In each, every emulator boots the guest in a process of its own; then each program runs in
  * all of them in turn (A B C, A B C, …), seconds apart, so that a slow minute of the machine strikes all alike. Those
- * whose turn it is not are stopped (SIGSTOP): an idle guest may take a processor, too.
+ * whose turn it is not are stopped (SIGSTOP): an idle guest may take a processor, too. Programs that need a disk run in
+ * processes of their own behind the others, so that these are what they are without a disk.
  */
 import type { CleanUp } from './clean-up.ts';
 import type { Emulator, EmulatorName, GuestSystem } from './emulators.ts';
 import { type CommandResult, Ended, GuestSession, TimeLimit } from './guest-session.ts';
-import { type Program, scaled } from './programs.ts';
+import { needsDisk, type Program, scaled } from './programs.ts';
 import type { Interval } from './schedstat.ts';
 
 /** What became of a program in one round. */
@@ -26,6 +27,7 @@ export interface Boot {
 export interface Rounds {
   /** By emulator, then by name of the program: an outcome for each round. */
   readonly outcomes: ReadonlyMap<EmulatorName, ReadonlyMap<string, readonly Outcome[]>>;
+  /** Of guests without a disk. */
   readonly boots: ReadonlyMap<EmulatorName, readonly Boot[]>;
   readonly remarks: readonly string[];
 }
@@ -35,6 +37,10 @@ export interface RoundsOptions {
   readonly programs: readonly Program[];
   readonly rounds: number;
   readonly system: GuestSystem;
+  /** For the programs that need a disk; undefined if there are none. */
+  readonly diskSystem: GuestSystem | undefined;
+  /** How long guests without a disk take to boot is wanted, whatever programs there are. */
+  readonly boots: boolean;
   /** Of the programs' sizes. */
   readonly scale: number;
   /** Time limit of one program, in ms. */
@@ -45,38 +51,65 @@ export interface RoundsOptions {
   readonly onProgress: (text: string) => void;
 }
 
+/** Programs that run in the same guests. */
+interface Stage {
+  readonly programs: readonly Program[];
+  /** One of each emulator. */
+  readonly runs: readonly EmulatorRun[];
+}
+
 export async function runRounds(options: RoundsOptions): Promise<Rounds> {
-  const { emulators, programs, rounds } = options;
-  const runs = emulators.map((emulator) => new EmulatorRun(emulator, options));
+  const { emulators, rounds } = options;
+  const stages = stagesOf(options);
   for (let round = 1; round <= rounds; round++) {
     const total = rounds === 1 ? '' : `, round ${round} of ${rounds}`;
-    for (const run of runs) {
-      options.onProgress(`${run.emulator.title}${total}: boot`);
-      await run.open();
-    }
-    for (const program of programs) {
-      for (const run of runs) {
-        options.onProgress(`${run.emulator.title}${total}: ${program.name}`);
-        await run.run(program);
-      }
-    }
-    for (const run of runs) await run.close();
+    for (const stage of stages)
+      await runStage(stage, (run, what) => options.onProgress(`${run.title}${total}: ${what}`));
   }
+  const outcomesOf = (index: number) =>
+    stages.flatMap(({ programs, runs }) => programs.map(({ name }) => [name, runs[index].outcomesOf(name)] as const));
   return {
-    outcomes: new Map(
-      runs.map((run) => [run.emulator.name, new Map(programs.map(({ name }) => [name, run.outcomesOf(name)]))]),
-    ),
-    boots: new Map(runs.map((run) => [run.emulator.name, run.boots])),
-    remarks: runs.flatMap((run) => run.remarks),
+    outcomes: new Map(emulators.map(({ name }, index) => [name, new Map(outcomesOf(index))])),
+    boots: new Map(emulators.map(({ name }, index) => [name, stages.flatMap(({ runs }) => runs[index].boots)])),
+    remarks: stages.flatMap(({ runs }) => runs.flatMap((run) => run.remarks)),
   };
+}
+
+function stagesOf(options: RoundsOptions): Stage[] {
+  const { emulators, programs, system, diskSystem, boots } = options;
+  const stage = (programs: readonly Program[], system: GuestSystem): Stage => ({
+    programs,
+    runs: emulators.map((emulator) => new EmulatorRun(emulator, system, options)),
+  });
+  const others = programs.filter((program) => !needsDisk(program));
+  return [
+    ...(others.length > 0 || boots ? [stage(others, system)] : []),
+    ...(diskSystem ? [stage(programs.filter(needsDisk), diskSystem)] : []),
+  ];
+}
+
+async function runStage({ programs, runs }: Stage, onProgress: (run: Emulator, what: string) => void): Promise<void> {
+  for (const run of runs) {
+    onProgress(run.emulator, 'boot');
+    await run.open();
+  }
+  for (const program of programs) {
+    for (const run of runs) {
+      onProgress(run.emulator, program.name);
+      await run.run(program);
+    }
+  }
+  for (const run of runs) await run.close();
 }
 
 /** One emulator, over all rounds. */
 class EmulatorRun {
   readonly emulator: Emulator;
+  /** Of guests without a disk. */
   readonly boots: Boot[] = [];
   readonly remarks: string[] = [];
   readonly #outcomes = new Map<string, Outcome[]>();
+  readonly #system: GuestSystem;
   readonly #options: RoundsOptions;
   #session: GuestSession | undefined;
   /** Of its CPU, as in /proc/cpuinfo. */
@@ -84,8 +117,9 @@ class EmulatorRun {
   /** A boot that comes to nothing would do so again. */
   #useless = false;
 
-  constructor(emulator: Emulator, options: RoundsOptions) {
+  constructor(emulator: Emulator, system: GuestSystem, options: RoundsOptions) {
     this.emulator = emulator;
+    this.#system = system;
     this.#options = options;
   }
 
@@ -98,7 +132,8 @@ class EmulatorRun {
   /** Begins a round. */
   async open(): Promise<void> {
     this.#session = await this.#boot();
-    if (this.#session) this.boots.push({ time: this.#session.bootTime, resident: this.#session.residentAtPrompt });
+    if (this.#session && this.#system.disk === undefined)
+      this.boots.push({ time: this.#session.bootTime, resident: this.#session.residentAtPrompt });
   }
 
   async run(program: Program): Promise<void> {
@@ -130,14 +165,15 @@ class EmulatorRun {
 
   async #boot(): Promise<GuestSession | undefined> {
     if (this.#useless) return undefined;
-    const { system, cleanUp, bootLimit } = this.#options;
+    const { cleanUp, bootLimit } = this.#options;
     try {
-      const session = await GuestSession.boot(this.emulator.boot(system, 'virtual'), cleanUp, bootLimit);
+      const session = await GuestSession.boot(this.emulator.boot(this.#system, 'virtual'), cleanUp, bootLimit);
       session.pause();
       return session;
     } catch (error) {
       if (!(error instanceof TimeLimit || error instanceof Ended)) throw error;
-      this.remarks.push(`${this.emulator.title} did not boot: ${error.message}`);
+      const guest = this.#system.disk === undefined ? '' : ' with a disk';
+      this.remarks.push(`${this.emulator.title} did not boot${guest}: ${error.message}`);
       this.#useless = true;
       return undefined;
     }

@@ -1,6 +1,6 @@
 /** What the rounds come to: medians, ratios of time, geometric means of the groups, and whether all say the same. */
 import type { EmulatorName } from './emulators.ts';
-import { GROUPS, type GroupName, type Program } from './programs.ts';
+import { GROUPS, type GroupName, isOfProcessor, type Program } from './programs.ts';
 import type { Outcome } from './rounds.ts';
 import { geometricMean, median } from './statistics.ts';
 
@@ -41,7 +41,7 @@ export interface Summary {
   readonly programs: readonly ProgramSummary[];
   /** Of each group that was run. */
   readonly groups: ReadonlyMap<GroupName, MeanSummary>;
-  /** Of all programs that count. */
+  /** Of all programs that count, in the groups that tell of the processor. */
   readonly overall: MeanSummary;
   /** What is wrong: results that differ, programs that failed. */
   readonly faults: readonly string[];
@@ -80,7 +80,7 @@ export function summarize(programs: readonly Program[], outcomes: Outcomes): Sum
     const members = rows.filter((row) => row.group === group);
     if (members.length > 0) groups.set(group, meanOf(group, members));
   }
-  const six = rows.filter(({ group }) => group !== 'other');
+  const six = rows.filter(({ group }) => isOfProcessor(group));
   return { programs: rows, groups, overall: meanOf('all groups', six), faults, remarks };
 }
 

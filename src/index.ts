@@ -30,18 +30,26 @@ import type {
   ListenerErrorSource,
   RunToResult,
 } from './hypervisor/guest-events.ts';
-import type { ClockMode, GuestOptions, RunOptions, WaitOptions } from './hypervisor/guest-options.ts';
+import type {
+  BalloonOptions,
+  ClockMode,
+  CloneOptions,
+  GuestOptions,
+  RunOptions,
+  WaitOptions,
+} from './hypervisor/guest-options.ts';
 import { Host as Hypervisor } from './hypervisor/host.ts';
 import type { CdromOptions, FloppyOptions, ImageSource } from './hypervisor/media-options.ts';
 import type { Platform } from './hypervisor/platform.ts';
+import type { ProcessorTimes } from './hypervisor/processor-times.ts';
 import type { RestoreOptions, Snapshot, SnapshotOptions } from './hypervisor/snapshot/snapshot-options.ts';
 import type { TextMatch } from './hypervisor/text-search.ts';
-import type { Breakpoints } from './machine/machine.ts';
+import type { BalloonFigures, Breakpoints } from './machine/machine.ts';
 import type { MachineView } from './machine/machine-view.ts';
 
 export { InternalError, StateError, TimeoutError, UserError } from './base/errors.ts';
-export type { ResetCause } from './hypervisor/guest-events.ts';
-export type { BootDrive, GuestBoot } from './hypervisor/guest-options.ts';
+export type { Receipt, ResetCause } from './hypervisor/guest-events.ts';
+export type { BootDrive, BootModule, GuestBoot, LatencyClass } from './hypervisor/guest-options.ts';
 export type { BlobLike, DiskOptions, ImageFormatName, UrlLike, WriteMode } from './hypervisor/media-options.ts';
 export type {
   Breakpoint,
@@ -53,9 +61,12 @@ export type {
 export type { Registers, SegmentRegister } from './machine/machine-view.ts';
 export type {
   AbortSignalLike,
+  BalloonFigures,
+  BalloonOptions,
   Breakpoints,
   CdromOptions,
   ClockMode,
+  CloneOptions,
   FloppyOptions,
   GuestEvents,
   GuestExit,
@@ -65,6 +76,7 @@ export type {
   ListenerErrorSource,
   MachineView,
   Platform,
+  ProcessorTimes,
   RestoreOptions,
   RunOptions,
   RunToResult,
@@ -79,6 +91,11 @@ export interface HostOptions {
   readonly platform?: Platform | undefined;
   /** Wall-clock length of a slice that is aimed at, in ms, from 0.1 to 1000. Default 2. */
   readonly sliceMilliseconds?: number | undefined;
+  /**
+   * Memory that the guests may hold together, in MiB, a whole number from 1 on. A guest that needs more than there is, and
+   * holds its share by weight already, is paused with an event `memory`; the others go on. Default: no limit.
+   */
+  readonly memoryLimit?: number | undefined;
   /**
    * What a listener throws (or its promise is rejected with) comes here and goes no further: neither a guest nor the
    * process comes to harm. Default: a line with the stack on `console.error`.
@@ -114,7 +131,7 @@ export interface Host {
 export const Host = {
   /** @throws UserError that names the option */
   async create(options?: HostOptions): Promise<Host> {
-    checkOptions('host options', options, ['platform', 'sliceMilliseconds', 'onListenerError']);
+    checkOptions('host options', options, ['platform', 'sliceMilliseconds', 'memoryLimit', 'onListenerError']);
     const platform = options?.platform === undefined ? createPlatform() : options.platform;
     return new Hypervisor({ ...options, platform, openImage: createImageOpener(), snapshots: createSnapshotFiles() });
   },
@@ -130,6 +147,10 @@ export interface Guest {
   readonly instructions: number;
   /** Host time that it was given so far, in ms: what shares are counted in. */
   readonly processorTime: number;
+  /** What became of its time: how long it ran, waited for its turn, and was held back. */
+  readonly processorTimes: ProcessorTimes;
+  /** Instructions left of its `fuel`; Infinity without. */
+  readonly fuelLeft: number;
   /** Why the guest stopped; undefined as long as it could go on. */
   readonly exitReason: GuestExit | undefined;
   /**
@@ -144,6 +165,8 @@ export interface Guest {
   readonly cdrom: RemovableDrive | undefined;
   /** Floppy drives A and B, as far as there are any. */
   readonly floppies: readonly RemovableDrive[];
+  /** Its memory balloon, if it has one (option `balloon`). */
+  readonly balloon: Balloon | undefined;
   /**
    * Where it is to stop: paused, with an event `breakpoint`; `run()` goes on. The guest can't tell that there are any.
    * One on an instruction costs next to nothing; accesses to the pages of watched data take a longer way.
@@ -187,6 +210,14 @@ export interface Guest {
    */
   snapshot(options?: SnapshotOptions): Promise<Snapshot>;
   /**
+   * Makes guests that are as this one is, to the last bit: what each does from there on depends on what it is sent. They
+   * are `created`, and their instructions count on. Memory and compiled code are shared; of memory, what one of them
+   * writes becomes its own. Sent input that the guest has not taken, and output that nobody has read, stay here.
+   * @throws UserError (as a rejection) for a bad count, a guest with drives, or want of room: then there is none of them;
+   *   StateError once it has stopped or is disposed, or in a listener of its output
+   */
+  clone(options?: CloneOptions): Promise<Guest[]>;
+  /**
    * The power button, pressed for a moment: an operating system with ACPI hears of it and usually powers off.
    * @throws StateError once disposed
    */
@@ -202,8 +233,39 @@ export interface Guest {
   dispose(): void;
   /** @throws UserError for a weight that is none; StateError once disposed */
   setWeight(weight: number): void;
+  /** Per cent of a core, or undefined for no cap. @throws UserError for another value; StateError once disposed */
+  setCap(percent: number | undefined): void;
+  /**
+   * Moves the instruction at which it stops. One that has stopped for want of it needs a reset, too.
+   * @throws UserError unless it is a whole number from 0 to 2⁵³ − 1; StateError once disposed
+   */
+  addFuel(instructions: number): void;
   [Symbol.dispose](): void;
   [Symbol.asyncDispose](): Promise<void>;
+}
+
+/**
+ * A guest's memory balloon. What it is asked for is outside input, which comes at an instruction count; whether and when
+ * it does so, and what it says of itself, is the guest's. Pages that it gives go back to the host's memory.
+ */
+export interface Balloon {
+  /** MiB that the guest is asked to give. It stays when the guest is reset. @throws StateError once the guest is disposed */
+  readonly target: number;
+  /** MiB that the guest says it has given. @throws StateError once the guest is disposed */
+  readonly actual: number;
+  /** What it said last about its memory: bytes, or counts since it was booted. @throws StateError once it is disposed */
+  readonly figures: BalloonFigures;
+  /**
+   * Asks the guest to give so many MiB in all.
+   * @throws UserError unless it is a whole number from 0 to the guest's memory; StateError once the guest is disposed
+   */
+  setTarget(mebibytes: number): void;
+  /**
+   * Asks the guest about its memory. It answers when it runs.
+   * @throws UserError for a bad argument; TimeoutError; the signal's reason; StateError if the guest has no driver for
+   *   this, or is reset, stops or is disposed before (all as rejections)
+   */
+  statistics(options?: WaitOptions): Promise<BalloonFigures>;
 }
 
 /** A drive whose medium can be exchanged while the guest runs: it hears of it as it would on a PC. */

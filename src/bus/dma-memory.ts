@@ -4,6 +4,8 @@ export interface DmaMemory {
   answers(address: number, length: number): boolean;
   /** A copy. Where nothing answers, all bits are ones. */
   read(address: number, length: number): Uint8Array;
+  /** The same into `bytes`, all of it. */
+  readInto(address: number, bytes: Uint8Array): void;
   /** Whoever holds translated code, or keeps account of what is written, hears of it. Where nothing answers, it is lost. */
   write(address: number, bytes: Uint8Array): void;
 }

@@ -7,8 +7,9 @@ export interface Medium {
   /** Bytes. */
   readonly size: number;
   readonly readOnly: boolean;
-  /** Exactly `length` bytes, within `size`. It fails as the host's side does (a `StorageError`, say). */
+  /** Exactly `length` bytes, within `size`, the caller's own. It fails as the host's side does (a `StorageError`, say). */
   read(offset: number, length: number): Uint8Array | Promise<Uint8Array>;
+  /** `bytes` stay as they are until it is done, and no longer. */
   write(offset: number, bytes: Uint8Array): void | Promise<void>;
   /** All that was written is on stable storage. */
   flush(): void | Promise<void>;

@@ -3,8 +3,8 @@ import type { GuestBoot } from '../index.ts';
 import { checkRomImage, LARGEST_ROM } from '../machine/rom-firmware.ts';
 import { loadSomewhere } from './fetch/load-somewhere.ts';
 import { loadSeaBios } from './fetch/seabios.ts';
+import { fetchHere } from './fetch-here.ts';
 import { readUserFile } from './files.ts';
-import { createProgress } from './progress.ts';
 
 /** Not a file (that would be ./seabios). */
 export const SEABIOS = 'seabios';
@@ -15,21 +15,11 @@ const LIMIT = { bytes: LARGEST_ROM, because: 'a BIOS has at most 256 KiB' };
  * @throws UserError for an unusable file, or if SeaBIOS cannot be had; the reason of `stop` if it is aborted
  */
 export async function bootBios(name: string, stop: AbortSignal): Promise<GuestBoot> {
-  if (name === SEABIOS) return { ...(await loadHere(stop)), serialConsole: true };
+  if (name === SEABIOS) {
+    const loaded = await fetchHere((options) => loadSomewhere(loadSeaBios, options), stop);
+    return { ...loaded, serialConsole: true };
+  }
   const bios = readUserFile(name, 'BIOS', LIMIT);
   checkRomImage(bios, name);
   return { bios, serialConsole: true };
-}
-
-async function loadHere(signal: AbortSignal) {
-  const progress = createProgress();
-  const onNotice = (line: string): void => {
-    progress.end();
-    process.stderr.write(`vetro: ${line}\n`);
-  };
-  try {
-    return await loadSomewhere(loadSeaBios, { onProgress: progress.show, onNotice, signal });
-  } finally {
-    progress.end();
-  }
 }

@@ -2,7 +2,7 @@
 import { statSync } from 'node:fs';
 import { UserError } from '../base/errors.ts';
 import { FileStore } from '../host/node/file-store.ts';
-import type { BootDrive, GuestBoot } from '../index.ts';
+import type { BootDrive, BootModule, GuestBoot } from '../index.ts';
 import { MEMORY } from '../machine/pc-map.ts';
 import { BytesStore } from '../storage/bytes-store.ts';
 import { type ImageIdentity, type ImageKind, sniffImage } from '../storage/sniff-image.ts';
@@ -10,9 +10,11 @@ import { type FileLimit, readUserFile } from './files.ts';
 
 export interface BootFileOptions {
   readonly initrd: string | undefined;
+  /** Each the path of a file and, behind a blank, the string that goes with it. */
+  readonly module: readonly string[];
   /** The kernel's command line, if the user gave one. */
   readonly append: string | undefined;
-  /** What a kernel gets otherwise. */
+  /** What a Linux kernel gets otherwise; another gets an empty one. */
   readonly commandLine: string;
   readonly limit: FileLimit;
 }
@@ -41,15 +43,16 @@ const DRIVES: Partial<Record<ImageKind, BootDrive>> = {
   vhd: 'disk',
 };
 
-const BOOTABLE = 'what boots is a Linux bzImage, a flat image (vetro asm FILE -o IMAGE), or an image of a disk';
+const BOOTABLE =
+  'what boots is a Linux bzImage, a Multiboot kernel, a flat image (vetro asm FILE -o IMAGE), or an image of a disk';
 const UNPACK = 'unpack it first';
 /** Of what does not boot: what to do with it. */
 const ADVICE: Partial<Record<ImageKind, string>> = {
   empty: BOOTABLE,
   zeros: BOOTABLE,
   'file system': 'it has no boot sector: give a kernel, and this as a disk (--kernel, --disk)',
-  multiboot: 'such kernels do not boot yet: give a bzImage or a disk',
-  elf: 'what boots is a bzImage (for a vmlinux: arch/x86/boot/bzImage) or a flat image (objcopy -O binary)',
+  'multiboot 2': 'what boots is version 1; or start it by way of a loader (grub-mkrescue)',
+  elf: 'what boots is a bzImage (for a vmlinux: arch/x86/boot/bzImage), a Multiboot kernel or a flat image (objcopy -O binary)',
   initrd: 'it goes with a kernel: --kernel bzImage --initrd FILE',
   compressed: UNPACK,
   archive: UNPACK,
@@ -63,42 +66,66 @@ const ADVICE: Partial<Record<ImageKind, string>> = {
 const flatName = ({ kind }: ImageIdentity): string => (kind === 'boot sector' ? kind : 'flat image');
 
 /**
- * Boots a bzImage by the Linux boot protocol, images of disks from a drive, anything that may be code as a flat image.
+ * Boots kernels by their protocols, images of disks from a drive, anything that may be code as a flat image.
  * @throws UserError
  */
 export function bootFile(path: string, options: BootFileOptions): GuestBoot | DriveBoot {
-  const { initrd, append, commandLine, limit } = options;
   const identity = identifyPath(path);
   const drive = identity && driveFor(identity, path);
   if (drive !== undefined) {
     refuseKernelOptions(options, `${path} is ${identity!.what}`);
     return { drive, path, what: identity!.what };
   }
-  const { bytes, identity: found } = readAndIdentify(path, 'boot file', limit);
-  if (found.kind === 'bzimage') {
-    return {
-      kernel: bytes,
-      initrd: initrd === undefined ? undefined : readUserFile(initrd, 'initrd', limit),
-      commandLine: append ?? commandLine,
-    };
-  }
+  const { bytes, identity: found } = readAndIdentify(path, 'boot file', options.limit);
+  if (isKernel(found)) return kernelBoot(path, bytes, found, options);
   refuseKernelOptions(options, `${path} is a ${flatName(found)}`);
   return { image: bytes };
 }
 
-function refuseKernelOptions({ initrd, append }: BootFileOptions, why: string): void {
-  for (const [option, value] of Object.entries({ initrd, append }))
-    if (value !== undefined) throw new UserError(`--${option} needs a Linux kernel; ${why}`);
+function refuseKernelOptions({ initrd, module, append }: BootFileOptions, why: string): void {
+  for (const [option, value] of Object.entries({ initrd, module: module[0], append }))
+    if (value !== undefined) throw new UserError(`--${option} needs a kernel; ${why}`);
 }
 
-/** For `--kernel`: a file that is no bzImage is refused, with a word on what it is. @throws UserError */
-export function readKernelFile(path: string, limit: FileLimit): Uint8Array {
-  const { bytes, identity } = readAndIdentify(path, 'kernel', limit);
-  if (identity.kind === 'bzimage') return bytes;
-  throw new UserError(
-    `the kernel ${path} is not a Linux bzImage but a ${flatName(identity)}: boot that with vetro run FILE`,
-  );
+/** For `--kernel`: a file that is none is refused, with a word on what it is. @throws UserError */
+export function bootKernelFile(path: string, options: BootFileOptions): GuestBoot {
+  const { bytes, identity } = readAndIdentify(path, 'kernel', options.limit);
+  if (isKernel(identity)) return kernelBoot(path, bytes, identity, options);
+  throw new UserError(`the kernel ${path} is ${NO_KERNEL} but a ${flatName(identity)}: boot that with vetro run FILE`);
 }
+
+const NO_KERNEL = 'neither a Linux bzImage nor for Multiboot';
+const isKernel = ({ kind }: ImageIdentity): boolean => kind === 'bzimage' || kind === 'multiboot';
+
+/** @throws UserError for what goes with kernels of the other kind, or cannot be read */
+function kernelBoot(
+  path: string,
+  kernel: Uint8Array,
+  { kind, what }: ImageIdentity,
+  { initrd, module, append, commandLine, limit }: BootFileOptions,
+): GuestBoot {
+  if (kind === 'multiboot') {
+    if (initrd !== undefined)
+      throw new UserError(`--initrd goes with a Linux kernel, and ${path} is ${what}: give a --module`);
+    return { kernel, modules: module.map((text) => readModule(text, limit)), commandLine: append ?? '' };
+  }
+  if (module.length > 0) throw new UserError(`--module goes with a Multiboot kernel, and ${path} is ${what}`);
+  return {
+    kernel,
+    initrd: initrd === undefined ? undefined : readUserFile(initrd, 'initrd', limit),
+    commandLine: append ?? commandLine,
+  };
+}
+
+function readModule(text: string, limit: FileLimit): BootModule {
+  const path = modulePath(text);
+  const image = readUserFile(path, 'module', limit);
+  if (image.length === 0) throw new UserError(`the module ${path} is empty`);
+  return { image, commandLine: text.slice(path.length).trim() };
+}
+
+/** What precedes the first blank. */
+export const modulePath = (text: string): string => text.split(' ', 1)[0];
 
 type Purpose = 'boot file' | 'kernel';
 
@@ -123,13 +150,13 @@ function refuse(identity: ImageIdentity, size: number, path: string, what: Purpo
         ? 'boot it with vetro run FILE'
         : 'give it as a file';
   if (advice !== undefined) {
-    const subject = what === 'kernel' ? `the kernel ${path} is not a Linux bzImage: it is` : `${path} seems to be`;
+    const subject = what === 'kernel' ? `the kernel ${path} is ${NO_KERNEL}: it is` : `${path} seems to be`;
     throw new UserError(`${subject} ${identity.what}; ${advice}`);
   }
   const room = MEMORY.BOOT_IMAGE[1];
-  if (identity.kind !== 'bzimage' && size > room) {
+  if (!isKernel(identity) && size > room) {
     throw new UserError(
-      `${path} is no Linux bzImage, and too large for a flat image: ${size} bytes, there is room for ${room}`,
+      `${path} is no kernel that boots, and too large for a flat image: ${size} bytes, there is room for ${room}`,
     );
   }
 }

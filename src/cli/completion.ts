@@ -20,6 +20,7 @@ const PATHS = [
   'source',
   'kernel',
   'initrd',
+  'module',
   'output',
   'profile',
   'symbols',

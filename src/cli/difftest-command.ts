@@ -5,6 +5,7 @@ import { ENGINES, type EngineName } from '../engine/processor.ts';
 import { bootOptions, checkBootOptions } from './boot-options.ts';
 import { checkNumber, refuseEmpty } from './check-options.ts';
 import type { CommandContext } from './command-context.ts';
+import { describeGuests } from './guests.ts';
 import { type LockstepArguments, runLockstep } from './run-lockstep.ts';
 
 interface DifftestArguments extends Omit<LockstepArguments, 'engines'> {
@@ -17,7 +18,10 @@ const CHECKS = ['lockstep'] as const;
 const CHOICES: readonly EngineName[] = ENGINES.filter((name: string) => name !== 'auto');
 const COUNT = { least: 1, most: 1e15, whole: true };
 
-const EPILOGUE = `Both guests run to the same instruction counts, with virtual time, and are compared: registers and
+const EPILOGUE = `Guests (--guest):
+${describeGuests()}
+
+Both guests run to the same instruction counts, with virtual time, and are compared: registers and
 time after each interval, the hash of the whole state after a hundred. A difference is narrowed
 down, by runs from power-on, to the instruction at whose end it first shows. A guest that resets
 or halts for good ends the comparison.

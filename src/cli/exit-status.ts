@@ -21,6 +21,7 @@ export function exitStatusOf(exit: GuestExit): number {
     case 'halted':
     case 'power-off':
     case 'stopped':
+    case 'out-of-fuel':
       return EXIT.OK;
     case 'triple-fault':
       return EXIT.TRIPLE_FAULT;

@@ -1,29 +1,21 @@
-/** `vetro fetch`: declares, calls `fetchSystem`, prints. */
+/** `vetro fetch`: declares, fetches, prints. */
 import type { CommandModule } from 'yargs';
 import type { CommandContext } from './command-context.ts';
-import { fetchSystem, SYSTEMS, type SystemName } from './fetch/debian.ts';
-import { createProgress } from './progress.ts';
+import { fetchHere } from './fetch-here.ts';
+import { describeGuests, GUEST_NAMES, type GuestName, guestNamed } from './guests.ts';
 
 interface FetchArguments {
-  system: SystemName;
+  guest: GuestName;
 }
 
-export const SYSTEM_NAMES = Object.keys(SYSTEMS) as SystemName[];
-export const DEFAULT_SYSTEM: SystemName = 'debian-686';
-
 export const fetchCommand = ({ stop }: CommandContext): CommandModule<object, FetchArguments> => ({
-  command: 'fetch <system>',
-  describe: "Fetch a system with apt into the user's cache; print where kernel and initrd lie",
+  command: 'fetch <guest>',
+  describe: "Fetch a guest with apt into the user's cache; print where its files lie",
   builder: (args) =>
-    args.positional('system', { choices: SYSTEM_NAMES, demandOption: true, describe: 'what to fetch' }),
-  handler: async ({ system }) => {
-    const progress = createProgress();
-    const onNotice = (line: string): void => {
-      progress.end();
-      process.stderr.write(`vetro: ${line}\n`);
-    };
-    const options = { onProgress: progress.show, onNotice, signal: stop };
-    const { kernel, initrd } = await fetchSystem(system, options).finally(progress.end);
-    console.log(`kernel ${kernel}\ninitrd ${initrd}`);
+    args
+      .positional('guest', { choices: GUEST_NAMES, demandOption: true, describe: 'what to fetch' })
+      .epilogue(`Guests:\n${describeGuests()}`),
+  handler: async ({ guest }) => {
+    for (const line of await fetchHere(guestNamed(guest).fetch, stop)) console.log(line);
   },
 });

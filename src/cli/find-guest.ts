@@ -2,7 +2,7 @@
 import { UserError } from '../base/errors.ts';
 import type { BootDrive, GuestBoot } from '../index.ts';
 import { bootBios, SEABIOS } from './bios-boot.ts';
-import type { DriveBoot } from './boot-file.ts';
+import { type DriveBoot, modulePath } from './boot-file.ts';
 import { findBoot } from './find-boot.ts';
 import { filesOf, type MediaOptions, parseBootOrder, parseMedia } from './media-options.ts';
 import type { RunArguments } from './run-arguments.ts';
@@ -27,9 +27,9 @@ const IN_WORDS: Readonly<Record<BootDrive, string>> = {
 export async function findGuest(options: RunArguments, stop: AbortSignal): Promise<FoundGuest> {
   const media = parseMedia(options);
   const order = parseBootOrder(options.boot);
-  const { file, kernel, initrd, bios } = options;
+  const { file, kernel, initrd, module, bios, guest } = options;
   const paths = [file, kernel, initrd, bios === SEABIOS ? undefined : bios].filter((path) => path !== undefined);
-  const inputs = [...paths, ...filesOf(media)];
+  const inputs = [...paths, ...module.map(modulePath), ...filesOf(media)];
   if (order !== undefined && file === undefined) {
     if (media.disks.length + media.floppies.length === 0 && media.cdrom === undefined)
       throw new UserError('--boot needs drives: give --disk, --cdrom or --floppy');
@@ -40,7 +40,10 @@ export async function findGuest(options: RunArguments, stop: AbortSignal): Promi
     if (file !== undefined && bios !== undefined)
       throw new UserError('FILE and --bios both say what to boot: give one of them');
     if (order !== undefined) throw new UserError(`--boot starts from drives, and ${file} is none: give one of them`);
-    return { boot: found, media, inputs };
+    const { boot, cd } = found;
+    if (cd === undefined) return { boot, media, inputs };
+    if (media.cdrom !== undefined) throw new UserError(`${guest} is a CD, and --cdrom another: there is one drive`);
+    return { boot, media: { ...media, cdrom: { image: cd } }, inputs };
   }
   const { drive, path, what } = found;
   const boot = order ?? [drive, ...DRIVES.filter((other) => other !== drive)];

@@ -17,6 +17,10 @@ function reasonOf({ name }: Guest, exit: GuestExit): string[] {
       return [`${name}: it wrote ${(exit.status - 1) / 2} to its debug-exit port`];
     case 'nothing-to-boot':
       return [`${name}: there is nothing to boot from: ${exit.tried.join('; ')}`];
+    case 'out-of-fuel':
+      return [
+        `${name}: its ${exit.receipt.instructions} instructions are used up; state hash ${exit.receipt.stateHash}`,
+      ];
     case 'error':
       return [`${name}: error: ${exit.error.message}`];
     default:

@@ -69,12 +69,12 @@ export const mediaOptions = <Given>(args: Argv<Given>) =>
 
 /** @throws UserError for what cannot be read, and for words and keys that there are not */
 export function parseMedia({ disk, cdrom, floppy }: MediaArguments): MediaOptions {
-  const floppies = floppy.map((text) => (text === EMPTY ? {} : parseDrive('--floppy', text)));
+  const floppies = floppy.map((text) => (text === EMPTY ? {} : parseRemovable('floppy', '--floppy', text)));
   if (floppies.length > MOST_FLOPPIES)
     throw new UserError(`--floppy is given ${floppies.length} times: there are two drives, A and B`);
   return {
     disks: disk.map((text) => parseDrive('--disk', text)),
-    cdrom: cdrom === undefined ? undefined : parseCdrom(cdrom),
+    cdrom: cdrom === undefined ? undefined : cdrom === EMPTY ? {} : parseRemovable('cdrom', '--cdrom', cdrom),
     floppies,
   };
 }
@@ -101,11 +101,13 @@ export const filesOf = ({ disks, cdrom, floppies }: MediaOptions): readonly stri
     return typeof image === 'string' ? [image, ...overlay] : overlay;
   });
 
-function parseCdrom(text: string): CdromOptions {
-  if (text === EMPTY) return {};
-  const { image, format, write, readOnly } = parseDrive('--cdrom', text);
+/** What is put into a drive. @param option for messages. @throws UserError */
+export function parseRemovable(kind: 'cdrom' | 'floppy', option: string, text: string): DiskOptions {
+  const drive = parseDrive(option, text);
+  if (kind === 'floppy') return drive;
+  const { image, format, write, readOnly } = drive;
   if (write !== undefined || readOnly)
-    throw new UserError('--cdrom: a CD is never written; it takes file= and format=');
+    throw new UserError(`${option}: a CD is never written; it takes file= and format=`);
   return { image, format };
 }
 

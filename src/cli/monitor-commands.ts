@@ -11,6 +11,7 @@ import { describeRegisters } from '../debug/register-view.ts';
 import type { PcGuest } from '../hypervisor/create-guest.ts';
 import type { Breakpoint, BreakpointHit, BreakpointKind } from '../machine/machine.ts';
 import { probeBytes } from '../machine/probe-memory.ts';
+import { eject, insert } from './monitor-drives.ts';
 import { goOn, type Patience, stepMany, stepOver } from './run-control.ts';
 
 export interface Answer {
@@ -24,6 +25,8 @@ interface Command {
   /** Words behind the command. */
   readonly least?: number;
   readonly most?: number;
+  /** The last word is the rest of the line, with its blanks. */
+  readonly takesRest?: boolean;
   /** What an empty line means after it: the same again, or its bare name, which goes on behind what was shown. */
   readonly again?: 'same' | 'onward';
   readonly run: (
@@ -45,6 +48,9 @@ b [addr]         break at an instruction           b alone: list them all
 w addr [len] [r|w|rw]    break behind whoever writes data, reads it, or either
 d [n]            delete breakpoint n               d alone: delete all
 i                instructions, time, memory        reset: the reset button
+eject DRIVE      of cdrom, a, b (force: though the guest has locked it)
+insert DRIVE FILE    a disc or disk into it; FILE as with --cdrom and --floppy
+balloon [mib]    ask the guest to give memory back; alone: what it has given
 c, Ctrl-D        to the guest, which goes on; a breakpoint leads back here
 p                to the guest's terminal; it stays paused
 q                quit: the end of all guests
@@ -111,11 +117,12 @@ export class Monitor {
     const again = this.#again;
     this.#again = '';
     const words = splitWords(line.trim() === '' ? again : line);
-    const [name, ...rest] = words;
+    const [name] = words;
     if (name === undefined) return '';
     const command = Object.hasOwn(this.#commands, name) ? this.#commands[name] : undefined;
     if (!command) throw new UserError(`${shown(name)} is no command; h lists them`);
-    const { usage, least = 0, most = 0 } = command;
+    const { usage, least = 0, most = 0, takesRest = false } = command;
+    const rest = takesRest ? splitInto(line, most + 1).slice(1) : words.slice(1);
     if (rest.length > most) throw new UserError(`${shown(rest[most])} is one word too many: ${usage}`);
     if (rest.length < least) throw new UserError(`a word is missing: ${usage}`);
     const answer = command.run(rest, patience);
@@ -180,6 +187,20 @@ export class Monitor {
       d: { usage: 'd [n]', most: 1, run: ([number]) => this.#delete(number) },
       t: { usage: 't', run: () => this.#guest.machine.vga.text().join('\n') },
       i: { usage: 'i', run: () => describeProgress(this.#guest) },
+      eject: {
+        usage: 'eject DRIVE [force]',
+        least: 1,
+        most: 2,
+        run: ([drive, force]) => eject(this.#guest, drive!, force),
+      },
+      insert: {
+        usage: 'insert DRIVE FILE',
+        least: 2,
+        most: 2,
+        takesRest: true,
+        run: ([drive, file]) => insert(this.#guest, drive!, file!),
+      },
+      balloon: { usage: 'balloon [mib]', most: 1, run: ([mebibytes]) => this.#balloon(mebibytes) },
       reset: { usage: 'reset', run: () => this.#reset() },
       c: { usage: 'c', run: () => this.#continue() },
       p: { usage: 'p', run: () => ({ text: '', leave: 'paused' }) },
@@ -214,6 +235,21 @@ export class Monitor {
     this.#guest.reset();
     this.#next = undefined;
     return this.here();
+  }
+
+  #balloon(word: string | undefined): string {
+    const { balloon, name } = this.#guest;
+    if (!balloon) throw new UserError(`${name} has no balloon; vetro run --balloon gives it one`);
+    if (word !== undefined) balloon.setTarget(/^\d+$/.test(word) ? Number(word) : Number.NaN);
+    // For next time: it answers when it runs.
+    this.#guest.machine.balloon?.requestStatistics();
+    const { target, actual, figures } = balloon;
+    const inMebibytes = (bytes: number | undefined): string => `${((bytes ?? 0) / 2 ** 20).toFixed(1)} MiB`;
+    const said =
+      figures.totalMemory === undefined
+        ? 'it has said nothing about its memory'
+        : `of ${inMebibytes(figures.totalMemory)}, it said, ${inMebibytes(figures.freeMemory)} were free`;
+    return `${name} is asked for ${target} MiB and has given ${actual.toFixed(1)}; ${said}`;
   }
 
   #continue(): Answer | string {
@@ -270,6 +306,18 @@ function splitWords(line: string): string[] {
     .replaceAll(/\s+-\s+/g, '-')
     .replace(/^x\//, 'x /');
   return text === '' ? [] : text.split(/\s+/);
+}
+
+/** At most so many words; the last one is all that is left. */
+function splitInto(line: string, count: number): string[] {
+  const words: string[] = [];
+  let left = line.trim();
+  while (words.length < count - 1 && /\s/.test(left)) {
+    const [word] = left.split(/\s/, 1);
+    words.push(word);
+    left = left.slice(word.length).trimStart();
+  }
+  return left === '' ? words : [...words, left];
 }
 
 /** Decimal, or hexadecimal behind 0x. */

@@ -1,6 +1,6 @@
 /** The options of `vetro run`, and those that other commands share with it, as the parser gives them. */
 import type { EngineName } from '../engine/processor.ts';
-import type { SystemName } from './fetch/debian.ts';
+import type { GuestName } from './guests.ts';
 import type { MediaArguments } from './media-options.ts';
 import type { SnapshotArguments } from './snapshot-at.ts';
 
@@ -10,7 +10,8 @@ export interface BootArguments {
   kernel?: string;
   initrd?: string;
   append?: string;
-  system?: SystemName;
+  module: string[];
+  guest?: GuestName;
   bios?: string;
   demo: boolean;
   memory: number;
@@ -24,7 +25,10 @@ export interface RunArguments extends BootArguments, MediaArguments, SnapshotArg
   serial: string;
   count: number;
   weight: number[];
+  cap: number[];
+  fuel?: number;
   'no-reboot': boolean;
+  balloon: boolean;
   profile?: string;
   'profile-interval'?: number;
   symbols: string[];

@@ -4,10 +4,11 @@ import { UserError } from '../base/errors.ts';
 import { DEFAULT_INSTRUCTION_TIME } from '../base/guest-time.ts';
 import { DEFAULT_INTERVAL } from '../debug/profile/guest-profiler.ts';
 import { ENGINES } from '../engine/processor.ts';
-import { INSTRUCTION_TIME } from '../hypervisor/check-guest-options.ts';
+import { CAP, FUEL, INSTRUCTION_TIME } from '../hypervisor/check-guest-options.ts';
 import { bootOptions, checkBootOptions } from './boot-options.ts';
 import { checkNumber, refuseEmpty } from './check-options.ts';
 import type { CommandContext } from './command-context.ts';
+import { describeGuests } from './guests.ts';
 import { MEDIA_EPILOGUE, mediaOptions, parseBootOrder, parseMedia } from './media-options.ts';
 import type { RunArguments } from './run-arguments.ts';
 import { runGuests } from './run-guests.ts';
@@ -70,7 +71,24 @@ export const runCommand = (context: CommandContext): CommandModule<object, RunAr
         describe: 'shares of the guests, in order: --weight 1 3',
         requiresArg: true,
       })
+      .option('cap', {
+        type: 'array',
+        number: true,
+        default: [] as number[],
+        describe: 'most processor time of the guests, in order, in per cent of a core: --cap 50 100',
+        requiresArg: true,
+      })
+      .option('fuel', {
+        type: 'number',
+        describe: 'stop each guest behind exactly so many instructions, and print its state hash: --fuel 1e9',
+        requiresArg: true,
+      })
       .option('no-reboot', { type: 'boolean', default: false, describe: 'a reset or triple fault ends the guest' })
+      .option('balloon', {
+        type: 'boolean',
+        default: false,
+        describe: "a memory balloon: Linux's virtio_balloon gives memory back (monitor: balloon MIB)",
+      })
       .option('profile', {
         type: 'string',
         describe: 'write where guest time goes to this file, for speedscope; .txt or .collapsed: collapsed stacks',
@@ -89,10 +107,12 @@ export const runCommand = (context: CommandContext): CommandModule<object, RunAr
         requiresArg: true,
       })
       .example('$0 run', 'boot Debian to a shell')
+      .example('$0 run --guest grub', "boot GRUB's rescue CD (fetched once)")
       .example('$0 run bzImage --initrd initrd.img', 'boot your own kernel')
+      .example("$0 run gnumach --module 'ext2fs.static ext2fs'", 'boot a Multiboot kernel with a module')
       .example('$0 run --bios seabios', 'start SeaBIOS')
       .example('$0 asm boot.asm -o boot.img && vetro run boot.img', 'boot your own program')
-      .epilogue(`${MEDIA_EPILOGUE}\n\n${KEYS}\n\n${EXIT_STATUSES}`),
+      .epilogue(`Guests (--guest):\n${describeGuests()}\n\n${MEDIA_EPILOGUE}\n\n${KEYS}\n\n${EXIT_STATUSES}`),
   handler: async (options) => {
     context.status = await runGuests(checked(options), context.stop);
   },
@@ -110,23 +130,33 @@ function checked<Options extends RunArguments>(options: Options): Options {
   if (parseSnapshotAt(options) !== undefined && count > 1)
     throw new UserError('--snapshot saves one guest: it does not go with --count');
   checkProfile(options);
-  for (const share of weight) {
-    if (Number.isNaN(share)) throw new UserError('--weight takes numbers only: FILE, if there is one, comes before it');
-    checkNumber('--weight', share, WEIGHT);
-  }
-  if (weight.length > count) {
-    throw new UserError(
-      `--weight has ${weight.length} numbers for ${count} guest${count === 1 ? '' : 's'} (see --count)`,
-    );
-  }
+  checkPerGuest('--weight', weight, WEIGHT, count);
+  checkPerGuest('--cap', options.cap, { ...CAP, unit: ' of per cent' }, count);
+  if (options.fuel !== undefined) checkNumber('--fuel', options.fuel, { ...FUEL, whole: true });
   return options;
+}
+
+function checkPerGuest(
+  name: string,
+  values: readonly number[],
+  range: Parameters<typeof checkNumber>[2],
+  count: number,
+): void {
+  for (const value of values) {
+    if (Number.isNaN(value)) throw new UserError(`${name} takes numbers only: FILE, if there is one, comes before it`);
+    checkNumber(name, value, range);
+  }
+  if (values.length <= count) return;
+  throw new UserError(`${name} has ${values.length} numbers for ${count} guest${count === 1 ? '' : 's'} (see --count)`);
 }
 
 function checkMedia(options: RunArguments): void {
   parseMedia(options);
   if (parseBootOrder(options.boot) === undefined) return;
-  const { kernel, demo, system, initrd, append } = options;
-  const other = Object.entries({ kernel, demo: demo || undefined, system, initrd, append }).find(([, value]) => value);
+  const { kernel, demo, guest, initrd, module, append } = options;
+  const other = Object.entries({ kernel, demo: demo || undefined, guest, initrd, module: module[0], append }).find(
+    ([, value]) => value,
+  );
   if (other) throw new UserError(`--boot starts from drives, and --${other[0]} does not: give one of them`);
 }
 

@@ -38,9 +38,14 @@ export async function runGuests(options: RunArguments, stop: AbortSignal): Promi
           instructionTime: options['instruction-time'],
           powerOnTime: Date.now(),
           weight: options.weight[index] ?? options.weight.at(-1) ?? 1,
+          cap: options.cap[index] ?? options.cap.at(-1),
+          fuel: options.fuel,
+          // Somebody types.
+          latency: process.stdin.isTTY && options.serial === 'stdio' ? 'interactive' : 'normal',
           onTripleFault: options['no-reboot'] ? 'stop' : 'reset',
           onReset: options['no-reboot'] ? 'stop' : 'reset',
           onNothingToBoot: 'stop',
+          balloon: options.balloon,
         }),
       );
     }

@@ -27,8 +27,10 @@ const PROMPT = '~ # ';
 /** @returns the exit status. @throws UserError; the reason of `stop` if it is aborted */
 export async function runLockstep(options: LockstepArguments, stop: AbortSignal): Promise<number> {
   const { engines, instructions, interval, memory, cpu, prompt, type } = options;
-  const boot = await findBoot(options, stop);
-  if ('drive' in boot) throw new UserError(`${boot.path} is ${boot.what}: here, only kernels and flat images boot`);
+  const found = await findBoot(options, stop);
+  const cd = 'drive' in found ? `${found.path} is ${found.what}` : found.cd && `${options.guest} is a CD`;
+  if ('drive' in found || cd !== undefined) throw new UserError(`${cd}: here, only kernels and flat images boot`);
+  const { boot } = found;
   const platform = createPlatform();
   // As the guests of a host do, the machines share compiled code, and those of closer looks find it ready.
   const code = createSharedCode({ compileLoop: (bytes) => platform.compile(Uint8Array.from(bytes)) });

@@ -70,12 +70,10 @@ function featureWord(model: CpuModel, state: CpuState, leaf: number, register: '
   return word >>> 0;
 }
 
-/** The text's characters as little-endian doublewords. */
+/** The text's characters as little-endian doublewords. Programs that read the time ask for the vendor before, all the time. */
 function words(text: string, count: number): number[] {
-  const byte = (index: number) => text.charCodeAt(index) & 0xff;
-  return Array.from(
-    { length: count },
-    (_, word) =>
-      (byte(4 * word) | (byte(4 * word + 1) << 8) | (byte(4 * word + 2) << 16) | (byte(4 * word + 3) << 24)) >>> 0,
-  );
+  const all = new Array<number>(count).fill(0);
+  for (let at = 4 * count - 1; at >= 0; at--)
+    all[at >>> 2] = ((all[at >>> 2]! << 8) | (text.charCodeAt(at) & 0xff)) >>> 0;
+  return all;
 }

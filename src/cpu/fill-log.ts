@@ -74,6 +74,21 @@ export class FillLog {
     this.#setWord(list.count, 0);
   }
 
+  /** Entries of both lists; a slot may be in both. */
+  get length(): number {
+    return this.#word(LISTS.other.count) + this.#word(LISTS.global.count);
+  }
+
+  /** Every slot that holds an entry, at least once. */
+  visit(look: (slot: number) => void): void {
+    const { u16 } = this.#pool.views;
+    for (const list of [LISTS.other, LISTS.global]) {
+      const first = (this.address + list.slots) >>> 1;
+      const end = first + this.#word(list.count);
+      for (let index = first; index < end; index++) look(u16[index]);
+    }
+  }
+
   get largePages(): number {
     return this.#largePages.size;
   }

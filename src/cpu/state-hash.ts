@@ -13,6 +13,7 @@ const HIDDEN = new Set<FieldName>([
   'budget',
   'interruptRequest',
   'interruptShadow',
+  'stackShadow',
   'resumePoint',
   'faulted',
   'attention',

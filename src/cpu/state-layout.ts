@@ -146,6 +146,8 @@ const FIELDS = {
   mxcsr: 'u32',
   /** FERR# as a waiting x87 instruction last drove it, with CR0.NE = 0; 1: asserted. */
   ferr: 'u32',
+  /** Budget at which the run stands right behind a MOV or POP to SS: nothing but an exception is taken there. */
+  stackShadow: 'u32',
 } as const satisfies Record<string, FieldKind>;
 
 export type FieldName = keyof typeof FIELDS;

@@ -28,6 +28,9 @@ const TABLE = { userRead: 0, userWrite: 1, supervisorRead: 2, supervisorWrite: 3
 /** Called for every data access while it is installed. */
 export type DataWatch = (address: number, size: number, access: 'read' | 'write') => void;
 
+/** Entries that are looked at one by one where a frame is searched; of more, the tables are. */
+const FEW = 1024;
+
 export class TlbMmu implements Mmu {
   readonly #cpu: Cpu;
   /** Host address of the four tables, and of a fifth that never holds anything. */
@@ -58,7 +61,7 @@ export class TlbMmu implements Mmu {
     ] as const) {
       cpu.pool.views.u32.fill(INVALID, start >>> 2, (start + bytes) >>> 2);
     }
-    cpu.memory.onFrameMoved = () => this.#dropZeroFrame();
+    cpu.memory.onFrameMoved = (_page, frame) => this.#dropReads(frame);
   }
 
   /** Gives the tables back. */
@@ -288,16 +291,24 @@ export class TlbMmu implements Mmu {
     this.#dropFrame(frame, [TABLE.userWrite, TABLE.supervisorWrite]);
   }
 
-  #dropZeroFrame(): void {
-    this.#dropFrame(this.#cpu.pool.frames.zeroFrame, [TABLE.userRead, TABLE.supervisorRead]);
+  #dropReads(frame: number): void {
+    this.#dropFrame(frame, [TABLE.userRead, TABLE.supervisorRead]);
   }
 
   #dropFrame(frame: number, tables: readonly number[]): void {
     const { u32 } = this.#cpu.pool.views;
     const step = 1 << (TLB.entryShift(this.#wide) - 2);
+    const addend = TLB.addend(this.#wide) >>> 2;
+    if (this.#log.length < FEW) {
+      this.#log.visit((slot) => {
+        const at = this.#entry(slot) >>> 2;
+        const isMeant = u32[at] !== INVALID && (u32[at] + u32[at + addend]) >>> 0 === frame;
+        if (isMeant && tables.includes(Math.floor(slot / TLB.ENTRIES))) u32[at] = INVALID;
+      });
+      return;
+    }
     for (const table of tables) {
       let at = this.#table(table) >>> 2;
-      const addend = TLB.addend(this.#wide) >>> 2;
       for (let index = 0; index < TLB.ENTRIES; index++, at += step) {
         if (u32[at] !== INVALID && (u32[at] + u32[at + addend]) >>> 0 === frame) u32[at] = INVALID;
       }

@@ -193,10 +193,8 @@ export class Processor implements Cpu {
     this.state = createCpuState(pool, pool.allocate(STATE_BLOCK_SIZE, 64));
     this.jumpCache = new JumpCache(this.state);
     this.mmu = new TlbMmu(this, (half) => this.jumpCache.forget(half));
-    this.memory.onRouted = () => {
-      this.mmu.flush('all');
-      this.spend(COST.ROUTED);
-    };
+    this.memory.onRouted = () => this.#forgetFrames();
+    this.memory.onDiscarded = () => this.#forgetFrames();
     this.engine =
       options.engine === 'reference'
         ? new ReferenceEngine(this, options.code.decoder)
@@ -220,6 +218,12 @@ export class Processor implements Cpu {
     this.breakpoints.takeHit();
     this.mmu.flush('all');
     this.modeChanged();
+  }
+
+  /** What translations say of frames may be wrong. */
+  #forgetFrames(): void {
+    this.mmu.flush('all');
+    this.spend(COST.ROUTED);
   }
 
   /** Not within a run, nor after one that ended by an error of ours. */
@@ -534,6 +538,7 @@ export class Processor implements Cpu {
     this.#nextEvent = EVENT.TRAP;
     state.suspended = 0;
     state.interruptShadow = NEVER;
+    state.stackShadow = NEVER;
     // RF lasts for one instruction; that instruction may set it anew (IRET).
     const resuming = (flags & EFLAGS.RF) !== 0;
     if (resuming) state.flagsOther = (flags & ~EFLAGS.RF) >>> 0;
@@ -569,6 +574,10 @@ export class Processor implements Cpu {
     if (state.interruptShadow === state.budget) {
       this.#shadowAt = this.#retired;
       this.#shadowKind = 'interrupts';
+    }
+    if (state.stackShadow === state.budget) {
+      this.#shadowAt = this.#retired;
+      this.#shadowKind = 'all';
     }
     this.#running = false;
     state.budget = 0;

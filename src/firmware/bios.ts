@@ -7,6 +7,7 @@
  * Sources: IBM Personal System/2 and Personal Computer BIOS Interface Technical Reference; what came after it is named
  * where it is used.
  */
+import { copyPlain } from '../base/copy-plain.ts';
 import type { Alarm } from '../base/virtual-clock.ts';
 import type { Device } from '../bus/device.ts';
 import type { PortDevice } from '../bus/port-bus.ts';
@@ -74,10 +75,17 @@ export class Bios implements PortDevice, Device {
     const waiting = offset === PORT.GO_ON ? this.#waiting(place, frame.service) : undefined;
     const call: Call = { frame, place, memo: waiting?.memo };
     if (waiting === undefined) this.#transfers.forget(place);
-    const next = this.#serve(call, { isNew: waiting === undefined });
-    tell(frame, next);
-    frame.store();
-    this.#keep(call, next);
+    // A page fault of the caller's is as if nothing had been asked.
+    const before = copyPlain(this.state);
+    try {
+      const next = this.#serve(call, { isNew: waiting === undefined });
+      tell(frame, next);
+      frame.store();
+      this.#keep(call, next);
+    } catch (error) {
+      Object.assign(this.state, before);
+      throw error;
+    }
   }
 
   reset(): void {

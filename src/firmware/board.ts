@@ -44,6 +44,8 @@ export interface Board {
   readonly menuWait: number;
   /** Nothing could be booted: a line for each drive that was tried. */
   readonly onNothingToBoot: (tried: readonly string[]) => void;
+  /** What is behind a drive could not be read or written: a line, once for each drive. */
+  readonly onHostError: (line: string) => void;
 }
 
 /** A real-time clock's register 0–127. */

@@ -13,17 +13,26 @@ import { UserError } from '../base/errors.ts';
 import { DEFAULT_INSTRUCTION_TIME, ENGINES } from '../machine/machine.ts';
 import { MAXIMUM_MEMORY, MINIMUM_MEMORY } from '../machine/pc-map.ts';
 import { type CheckedMedia, checkMedia } from './check-media-options.ts';
-import type { BootDrive, ClockMode, GuestBoot, GuestOptions } from './guest-options.ts';
+import type { BootDrive, BootModule, ClockMode, GuestBoot, GuestOptions, LatencyClass } from './guest-options.ts';
 import type { MediaOptions } from './media-options.ts';
 
-/** All decided but the name, which is the host's to give. */
-export type CheckedGuestOptions = Required<Omit<GuestOptions, 'name' | 'boot' | keyof MediaOptions>> & {
+type Undecided = 'name' | 'boot' | 'cap' | 'fuel' | 'balloon';
+
+/** All decided but the name, which is the host's to give, and limits that there need not be. */
+export type CheckedGuestOptions = Required<Omit<GuestOptions, Undecided | keyof MediaOptions>> & {
+  readonly cap: number | undefined;
+  readonly fuel: number | undefined;
   readonly name: string | undefined;
   readonly boot: GuestBoot;
   readonly media: CheckedMedia;
+  readonly balloon: { readonly deflateOnOutOfMemory: boolean } | undefined;
 };
 
 const MIB = 2 ** 20;
+/** Per cent of a core. */
+export const CAP = { least: 0.1, most: 100, unit: 'per cent' };
+/** Instructions. */
+export const FUEL = { least: 0, most: Number.MAX_SAFE_INTEGER };
 const WEIGHT = { least: 0.001, most: 1_000_000 };
 const MEMORY = { least: MINIMUM_MEMORY / MIB, most: MAXIMUM_MEMORY / MIB, unit: 'MiB' };
 export const INSTRUCTION_TIME = { least: 0.01, most: 1000, unit: 'ns' };
@@ -32,12 +41,13 @@ const DEFAULT_POWER_ON = Date.UTC(2000, 0, 1);
 const LONGEST_NAME = 100;
 const OPTIONS = [
   ...(['boot', 'name', 'memory', 'cpu', 'engine', 'powerOnTime', 'instructionTime'] as const),
-  ...(['weight', 'clock', 'onTripleFault', 'onReset', 'onNothingToBoot'] as const),
+  ...(['weight', 'cap', 'fuel', 'latency', 'clock', 'onTripleFault', 'onReset', 'onNothingToBoot', 'balloon'] as const),
   ...(['disks', 'cdrom', 'floppy', 'floppies'] as const),
 ];
 const BOOT_OPTIONS = [
   'kernel',
   'initrd',
+  'modules',
   'commandLine',
   'image',
   'bios',
@@ -48,7 +58,7 @@ const BOOT_OPTIONS = [
 const BOOT_DRIVES = ['floppy', 'disk', 'cdrom'] as const;
 /** What can be booted, and what goes with it. */
 const BOOT_SOURCES = {
-  kernel: { called: 'a kernel', with: ['initrd', 'commandLine'] },
+  kernel: { called: 'a kernel', with: ['initrd', 'modules', 'commandLine'] },
   image: { called: 'an image', with: [] },
   bios: { called: 'a bios', with: ['videoBios', 'serialConsole', 'order'] },
 } as const;
@@ -79,16 +89,30 @@ export function checkGuestOptions(options: unknown): CheckedGuestOptions {
       checkNumber('instructionTime', value, INSTRUCTION_TIME),
     ),
     weight: ifGiven(given.weight, 1, (value) => checkWeight('weight', value)),
+    cap: ifGiven<number | undefined>(given.cap, undefined, (value) => checkCap('cap', value)),
+    fuel: ifGiven<number | undefined>(given.fuel, undefined, (value) => checkWholeNumber('fuel', value, FUEL)),
+    latency: ifGiven<LatencyClass>(given.latency, 'normal', (value) =>
+      checkChoice('latency', value, ['normal', 'interactive']),
+    ),
     clock: ifGiven<ClockMode>(given.clock, 'virtual', (value) => checkChoice('clock', value, ['virtual', 'host'])),
     onTripleFault: ifGiven(given.onTripleFault, 'reset', resetOrStop('onTripleFault')),
     onReset: ifGiven(given.onReset, 'reset', resetOrStop('onReset')),
     onNothingToBoot: ifGiven<'wait' | 'stop'>(given.onNothingToBoot, 'wait', (value) =>
       checkChoice('onNothingToBoot', value, ['wait', 'stop']),
     ),
+    balloon: checkBalloon(given.balloon),
   };
 }
 
+export const checkCap = (what: string, value: unknown): number => checkNumber(what, value, CAP);
 export const checkWeight = (what: string, value: unknown): number => checkNumber(what, value, WEIGHT);
+
+function checkBalloon(value: unknown): CheckedGuestOptions['balloon'] {
+  if (value === undefined || value === false) return undefined;
+  const given = value === true ? {} : checkOptions('balloon', value, ['deflateOnOutOfMemory']);
+  const { deflateOnOutOfMemory = true } = given;
+  return { deflateOnOutOfMemory: checkBoolean('balloon.deflateOnOutOfMemory', deflateOnOutOfMemory) };
+}
 
 export function checkName(value: unknown): string {
   const name = checkString('name', value);
@@ -102,7 +126,7 @@ function checkBoot(value: unknown): GuestBoot {
     throw new UserError('boot is missing: give { kernel, initrd, commandLine }, { image } or { bios }');
   const given = checkOptions('boot', value, BOOT_OPTIONS);
   const source = checkSource(given);
-  const { kernel, initrd, commandLine, image, bios, videoBios, serialConsole, order } = given;
+  const { kernel, initrd, modules, commandLine, image, bios, videoBios, serialConsole, order } = given;
   switch (source) {
     case 'order':
       return { order: checkOrder(order) };
@@ -119,7 +143,8 @@ function checkBoot(value: unknown): GuestBoot {
       return {
         kernel: checkBytes('boot.kernel', kernel), // of an empty one it is said that it is no kernel
         initrd: initrd === undefined ? undefined : checkContent('boot.initrd', initrd),
-        commandLine: commandLine === undefined ? '' : checkCommandLine(commandLine),
+        modules: modules === undefined ? undefined : checkModules(modules),
+        commandLine: commandLine === undefined ? '' : checkCommandLine('boot.commandLine', commandLine),
       };
   }
 }
@@ -157,9 +182,20 @@ function checkContent(what: string, value: unknown): Uint8Array {
   return bytes;
 }
 
-function checkCommandLine(value: unknown): string {
-  const text = checkString('boot.commandLine', value);
-  if (text.includes('\0'))
-    throw new UserError('boot.commandLine contains a NUL character, where the kernel would end it');
+function checkModules(value: unknown): readonly BootModule[] {
+  if (!Array.isArray(value)) throw new UserError(`boot.modules must be an array, not ${shown(value)}`);
+  return Array.from(value, (module, index) => {
+    const what = `boot.modules[${index}]`;
+    const { image, commandLine } = checkOptions(what, module, ['image', 'commandLine']);
+    return {
+      image: checkContent(`${what}.image`, image),
+      commandLine: commandLine === undefined ? '' : checkCommandLine(`${what}.commandLine`, commandLine),
+    };
+  });
+}
+
+function checkCommandLine(what: string, value: unknown): string {
+  const text = checkString(what, value);
+  if (text.includes('\0')) throw new UserError(`${what} contains a NUL character, where the kernel would end it`);
   return text;
 }

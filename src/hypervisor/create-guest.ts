@@ -2,9 +2,10 @@
 import { UserError } from '../base/errors.ts';
 import type { BiosBoot, BootImage, RomBoot } from '../machine/boot.ts';
 import type { ImageStore } from '../machine/image-store.ts';
-import { linuxBoot } from '../machine/linux-boot.ts';
+import { kernelBoot } from '../machine/kernel-boot.ts';
 import { Pc, type PcOptions, type SharedCode } from '../machine/pc.ts';
 import { MEMORY } from '../machine/pc-map.ts';
+import { PoolFullError } from '../memory/pool.ts';
 import type { CheckedGuestOptions } from './check-guest-options.ts';
 import type { Guest } from './guest.ts';
 import type { GuestMedia } from './guest-media.ts';
@@ -22,19 +23,32 @@ export interface PcParts {
 /** @throws UserError for options that cannot be met */
 export function createPc(name: string, options: CheckedGuestOptions, { code, media }: PcParts = {}): Pc {
   const memoryBytes = options.memory * MIB;
-  const { cpu, engine, powerOnTime, instructionTime } = options;
+  const { cpu, engine, powerOnTime, instructionTime, balloon } = options;
   const boot = bootOf(options.boot, { memoryBytes, cpu, images: code?.images, media });
   const drives = media && drivesOf(name, media);
   try {
-    return new Pc({ name, memoryBytes, cpu, engine, boot, powerOnTime, instructionTime, code, ...drives });
+    return new Pc({ name, memoryBytes, cpu, engine, boot, powerOnTime, instructionTime, code, balloon, ...drives });
   } catch (error) {
-    // What WebAssembly.Memory and typed arrays throw when the process has no more room.
-    if (error instanceof RangeError) throw new UserError(`no room for ${name}: ${error.message}; dispose other guests`);
-    throw error;
+    throw wantOfRoom(name, error) ?? error;
   }
 }
 
 /** A machine's drives, with what is in them. */
+/** @throws UserError for want of room */
+export function clonePc(original: Pc, name: string): Pc {
+  try {
+    return original.clone(name);
+  } catch (error) {
+    throw wantOfRoom(name, error) ?? error;
+  }
+}
+
+/** What WebAssembly.Memory and typed arrays throw when the process has no more room, and what a pool does that is full. */
+const wantOfRoom = (name: string, error: unknown): UserError | undefined =>
+  error instanceof RangeError || error instanceof PoolFullError
+    ? new UserError(`no room for ${name}: ${error.message}; dispose other guests`)
+    : undefined;
+
 export function drivesOf(name: string, media: GuestMedia): Partial<PcOptions> {
   const { disks, cdrom } = media;
   const [a, b] = media.floppies;
@@ -69,8 +83,8 @@ function bootOf(boot: GuestBoot, { memoryBytes, cpu, images, media }: BootParts)
   if ('order' in boot)
     return { bios: { floppies: media?.floppies, order, onNothingToBoot: (tried) => media?.nothingToBoot(tried) } };
   if ('kernel' in boot) {
-    const { kernel, initrd, commandLine = '' } = boot;
-    return linuxBoot({ kernel, initrd, commandLine, memoryBytes, cpu, images });
+    const { commandLine = '' } = boot;
+    return kernelBoot({ ...boot, commandLine, memoryBytes, cpu, images });
   }
   const [address, room] = MEMORY.BOOT_IMAGE;
   const { length } = boot.image;

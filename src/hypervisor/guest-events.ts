@@ -16,8 +16,18 @@ export type GuestExit =
   | { readonly reason: 'debug-exit'; readonly status: number }
   /** No drive holds anything to boot, with `onNothingToBoot: 'stop'`. `tried`: a line for each drive. */
   | { readonly reason: 'nothing-to-boot'; readonly tried: readonly string[] }
+  /** It has executed as many instructions as it may (`fuel`). */
+  | { readonly reason: 'out-of-fuel'; readonly receipt: Receipt }
   /** A bug of ours. Other guests are not affected. */
   | { readonly reason: 'error'; readonly error: InternalError };
+
+/** What a quota was used up for: whoever runs the same guest for so many instructions comes to the same hash. */
+export interface Receipt {
+  /** Since power-on. */
+  readonly instructions: number;
+  /** Over everything that the guest could see. */
+  readonly stateHash: string;
+}
 
 /**
  * Why `runTo` came back: there; `pause()`; a breakpoint; it stopped (see `exitReason`); it waits, and only input can wake
@@ -36,6 +46,11 @@ export interface GuestEvents {
   idle: [];
   /** A breakpoint was met: the guest is paused. */
   breakpoint: [hit: BreakpointHit];
+  /**
+   * It needed memory beyond its share of the host's, and there was no more: it is paused. After `run()` it goes on until
+   * it needs more again.
+   */
+  memory: [];
   /** It was reset: by `reset()`, by the guest itself, or because of a triple fault. `explanation`: one line on why. */
   reset: [cause: ResetCause, explanation?: string];
   /** One line on what its owner should know: it is held because nobody reads its output, it resets too often, … */

@@ -12,11 +12,23 @@ import type { MediaOptions } from './media-options.ts';
  */
 export type ClockMode = 'virtual' | 'host';
 
+/**
+ * `interactive`: a guest that was idle and has something to do, as when a key is pressed, goes before all others. Over any
+ * second or so it gets no more of the processor for that.
+ */
+export type LatencyClass = 'normal' | 'interactive';
+
 export interface GuestSettings {
   /** Shown in messages: up to 100 characters on one line. */
   readonly name: string;
   /** Share of processor time relative to the host's other guests, from 0.001 to 1,000,000. Default 1. */
   readonly weight?: number | undefined;
+  /** Most processor time it is given, in per cent of a core, from 0.1 to 100. Default: as much as there is. */
+  readonly cap?: number | undefined;
+  /** Instructions, from power-on, behind which it stops. Default: no end. */
+  readonly fuel?: number | undefined;
+  /** Default `normal`. */
+  readonly latency?: LatencyClass | undefined;
   /** Default `virtual`. */
   readonly clock?: ClockMode | undefined;
   /** Default `reset`. */
@@ -31,15 +43,25 @@ export interface GuestSettings {
 
 export type BootDrive = 'floppy' | 'disk' | 'cdrom';
 
+/** A file that is loaded together with a Multiboot kernel. */
+export interface BootModule {
+  readonly image: Uint8Array;
+  /** The string that the kernel is given with it. Default: empty. */
+  readonly commandLine?: string | undefined;
+}
+
 /**
  * What a guest starts from: a Linux kernel, bytes, or a BIOS (all are copied: change yours as you like); or, by our own
  * BIOS, a drive.
  */
 export type GuestBoot =
   | {
-      /** A bzImage, boot protocol 2.06 or newer. */
+      /** A bzImage, boot protocol 2.06 or newer; or a kernel for Multiboot, version 1. Its content says which. */
       readonly kernel: Uint8Array;
+      /** Of a bzImage. */
       readonly initrd?: Uint8Array | undefined;
+      /** Of a Multiboot kernel. */
+      readonly modules?: readonly BootModule[] | undefined;
       /** Default: empty. */
       readonly commandLine?: string | undefined;
     }
@@ -62,6 +84,14 @@ export type GuestBoot =
       readonly order: readonly BootDrive[];
     };
 
+export interface BalloonOptions {
+  /**
+   * A guest that runs out of memory may take back what it has given. Default true. Otherwise Linux counts what it has
+   * given as memory that it does not have.
+   */
+  readonly deflateOnOutOfMemory?: boolean | undefined;
+}
+
 export interface GuestOptions extends MediaOptions {
   /** Default, if there are drives: `{ order: ['floppy', 'disk', 'cdrom'] }`. */
   readonly boot?: GuestBoot | undefined;
@@ -82,6 +112,18 @@ export interface GuestOptions extends MediaOptions {
   readonly instructionTime?: number | undefined;
   /** Share of processor time relative to the host's other guests, from 0.001 to 1,000,000. Default 1. */
   readonly weight?: number | undefined;
+  /**
+   * Most processor time it is given, in per cent of a core, from 0.1 to 100, over any second or so; also where nobody
+   * else wants it. Default: as much as there is.
+   */
+  readonly cap?: number | undefined;
+  /**
+   * Instructions it may execute, counted from power-on over all resets, from 0 to 2⁵³ − 1: it stops behind the last one,
+   * exactly, with reason `out-of-fuel` and a receipt. See also `addFuel`. Default: no end.
+   */
+  readonly fuel?: number | undefined;
+  /** Default `normal`. */
+  readonly latency?: LatencyClass | undefined;
   /** Default `virtual`. */
   readonly clock?: ClockMode | undefined;
   /** Default `reset`. */
@@ -90,6 +132,16 @@ export interface GuestOptions extends MediaOptions {
   readonly onReset?: 'reset' | 'stop' | undefined;
   /** What is done when no drive holds anything to boot. `wait`: as a PC does; an event `warning` tells. Default `wait`. */
   readonly onNothingToBoot?: 'wait' | 'stop' | undefined;
+  /**
+   * A memory balloon (virtio-balloon, in a PCI slot): a guest with a driver for it gives memory back when asked
+   * (`guest.balloon`), and by itself what lies idle. Default: false.
+   */
+  readonly balloon?: boolean | BalloonOptions | undefined;
+}
+
+export interface CloneOptions {
+  /** Default 1. */
+  readonly count?: number | undefined;
 }
 
 export interface RunOptions {

@@ -1,11 +1,12 @@
 /** One guest: its life cycle around a machine. Created and run by a `Host`. */
 import { type AbortSignalLike, checkSignal, settledOrAborted, throwIfAborted } from '../base/abort.ts';
 import { checkOptions, checkWholeNumber } from '../base/argument-check.ts';
-import { StateError } from '../base/errors.ts';
+import { StateError, UserError } from '../base/errors.ts';
 import { EventSource } from '../base/event-source.ts';
 import type { Pending } from '../base/pending.ts';
 import type { Breakpoints, Machine, MachineExit, RunLimits } from '../machine/machine.ts';
-import { checkWeight } from './check-guest-options.ts';
+import { checkCap, checkWeight, FUEL } from './check-guest-options.ts';
+import { GuestBalloon } from './guest-balloon.ts';
 import type {
   GuestEvents,
   GuestExit,
@@ -16,12 +17,14 @@ import type {
 } from './guest-events.ts';
 import { GuestKeyboard } from './guest-keyboard.ts';
 import type { GuestMedia } from './guest-media.ts';
-import type { ClockMode, GuestSettings, RunOptions } from './guest-options.ts';
+import type { ClockMode, CloneOptions, GuestSettings, RunOptions } from './guest-options.ts';
 import { GuestStream, OUTPUT_BOUND } from './guest-stream.ts';
+import type { ProcessorTimes } from './processor-times.ts';
 import { type RemovableDrive, removableDrives } from './removable-drive.ts';
 import { checkSnapshotOptions, type Snapshot, type SnapshotOptions } from './snapshot/snapshot-options.ts';
 
-const EVENTS: readonly (keyof GuestEvents)[] = ['exit', 'idle', 'breakpoint', 'reset', 'warning'];
+const CLONES = { least: 1, most: 10_000 };
+const EVENTS: readonly (keyof GuestEvents)[] = ['exit', 'idle', 'breakpoint', 'memory', 'reset', 'warning'];
 
 /** What a guest asks of its host. */
 export interface GuestKeeper {
@@ -31,6 +34,12 @@ export interface GuestKeeper {
   /** The guest has reset itself, or crashed and was reset. */
   resetItself(guest: Guest): void;
   setWeight(guest: Guest, weight: number): void;
+  /** Per cent of a core; undefined: no cap. */
+  setCap(guest: Guest, percent: number | undefined): void;
+  /** What became of its time so far. */
+  timesOf(guest: Guest): ProcessorTimes;
+  /** Makes another guest that is as this one is. */
+  clone(guest: Guest, name: string): Guest;
   /** Its images are being closed until `closed` resolves. */
   closing(closed: Promise<void>): void;
   /** A wall-clock timer. @returns what cancels it */
@@ -54,6 +63,7 @@ export class Guest<M extends Machine = Machine> {
   readonly keyboard: GuestKeyboard;
   readonly cdrom: RemovableDrive | undefined;
   readonly floppies: readonly RemovableDrive[];
+  readonly balloon: GuestBalloon | undefined;
   readonly #keeper: GuestKeeper;
   readonly #events: EventSource<GuestEvents>;
   readonly #onTripleFault: 'reset' | 'stop';
@@ -72,7 +82,12 @@ export class Guest<M extends Machine = Machine> {
   /** Of those that called `run` and wait for the end. */
   readonly #ends = new Set<(exit: GuestExit) => void>();
   #exit: GuestExit | undefined;
-  #processorTime = 0;
+  /** Instructions since power-on behind which it stops. */
+  #fuel: number;
+  /** Kept when it is disposed. */
+  #times: ProcessorTimes | undefined;
+  /** Clones made of it so far. */
+  #cloned = 0;
   /** Counts what makes the outcome of a machine's run obsolete: a listener may reset or stop the guest before we see it. */
   #epoch = 0;
   #inMachine = false;
@@ -89,6 +104,7 @@ export class Guest<M extends Machine = Machine> {
     this.#onNothingToBoot = settings.onNothingToBoot ?? 'wait';
     this.#media = settings.media;
     this.#keeper = keeper;
+    this.#fuel = settings.fuel ?? Number.POSITIVE_INFINITY;
     const listenerFailed = (error: unknown, event: string) => keeper.listenerFailed(error, { guest: this.name, event });
     this.#events = new EventSource({ names: EVENTS, onListenerError: listenerFailed });
     const assertUsable = () => this.#assertUsable();
@@ -111,6 +127,13 @@ export class Guest<M extends Machine = Machine> {
     const drives = settings.media && removableDrives(machine, settings.media, { owner: this, assertUsable });
     this.cdrom = drives?.cdrom;
     this.floppies = drives?.floppies ?? [];
+    this.balloon =
+      machine.balloon &&
+      new GuestBalloon({
+        ...{ name: this.name, memory: machine.memorySize / 2 ** 20, assertUsable, onInput },
+        balloon: () => this.#machine?.balloon,
+        delay: (ms, action) => keeper.delay(ms, action),
+      });
   }
 
   /** The machine itself. Look at it freely; change it only while the guest is paused. @throws StateError once disposed */
@@ -128,7 +151,15 @@ export class Guest<M extends Machine = Machine> {
   }
 
   get processorTime(): number {
-    return this.#processorTime;
+    return this.processorTimes.run;
+  }
+
+  get processorTimes(): ProcessorTimes {
+    return this.#times ?? this.#keeper.timesOf(this as Guest);
+  }
+
+  get fuelLeft(): number {
+    return Math.max(0, this.#fuel - this.instructions);
   }
 
   get breakpoints(): Breakpoints {
@@ -202,6 +233,24 @@ export class Guest<M extends Machine = Machine> {
     this.#reset('host');
   }
 
+  async clone(options?: CloneOptions): Promise<Guest<M>[]> {
+    const { count: wanted } = checkOptions('clone: options', options, ['count']);
+    const count = wanted === undefined ? 1 : checkWholeNumber('clone: count', wanted, CLONES);
+    this.#assertUsable();
+    if (this.#state === 'stopped') throw new StateError(`${this.name} has stopped: clone it before`);
+    if (this.#inMachine) throw new StateError(`${this.name} is in the middle of a run: clone it when that is over`);
+    if (this.#media) throw new UserError(`${this.name} has drives: guests with drives cannot be cloned yet`);
+    const clones: Guest[] = [];
+    try {
+      for (let made = 0; made < count; made++)
+        clones.push(this.#keeper.clone(this as Guest, `${this.name}.${++this.#cloned}`));
+    } catch (error) {
+      for (const clone of clones) clone.dispose();
+      throw error;
+    }
+    return clones as Guest<M>[];
+  }
+
   pressPowerButton(): void {
     this.machine.pressPowerButton();
     this.#wakeUp();
@@ -223,6 +272,7 @@ export class Guest<M extends Machine = Machine> {
     this.#state = 'disposed';
     this.#epoch++;
     this.#exit ??= exit;
+    this.#times = this.#keeper.timesOf(this as Guest);
     this.#keeper.remove(this as Guest);
     machine.dispose();
     if (this.#media) this.#keeper.closing(this.#media.close(this));
@@ -245,6 +295,18 @@ export class Guest<M extends Machine = Machine> {
     this.#keeper.setWeight(this as Guest, checked);
   }
 
+  setCap(percent: number | undefined): void {
+    const checked = percent === undefined ? undefined : checkCap('setCap: percent', percent);
+    this.#assertUsable();
+    this.#keeper.setCap(this as Guest, checked);
+  }
+
+  addFuel(instructions: number): void {
+    checkWholeNumber('addFuel: instructions', instructions, FUEL);
+    this.#assertUsable();
+    this.#fuel += instructions;
+  }
+
   step(): void {
     this.#assertUsable();
     if (this.#state === 'running') throw new StateError(`${this.name} is running: pause it first`);
@@ -254,6 +316,7 @@ export class Guest<M extends Machine = Machine> {
     for (const [name, { full }] of Object.entries({ serial: this.serial, debugConsole: this.debugConsole })) {
       if (full) throw new StateError(heldBecause(this.name, name));
     }
+    if (this.fuelLeft === 0) throw new StateError(`${this.name} has no fuel left: give it some by addFuel`);
     if (this.#waitsFor) throw new StateError(`${this.name} waits for its disk: step it when the host has answered`);
     this.#runMachine({ instructions: 1 }, { mayStay: false });
   }
@@ -275,10 +338,18 @@ export class Guest<M extends Machine = Machine> {
   /** Called by the host: one slice. @returns instructions executed. */
   runSlice(limits: RunLimits): number {
     const target = this.#target;
-    const left = target ? target.instructions - this.instructions : Number.POSITIVE_INFINITY;
-    const executed = this.#runMachine({ ...limits, instructions: Math.min(limits.instructions, left) });
+    const before = this.instructions;
+    const left = Math.min(target?.instructions ?? Number.POSITIVE_INFINITY, this.#fuel) - before;
+    const executed = left > 0 ? this.#runMachine({ ...limits, instructions: Math.min(limits.instructions, left) }) : 0;
     if (target && target === this.#target && this.instructions >= target.instructions) this.#pause('reached');
+    if (this.#state === 'running' && this.instructions >= this.#fuel) this.#runDry();
     return executed;
+  }
+
+  #runDry(): void {
+    const machine = this.#machine!;
+    const receipt = { instructions: machine.instructions, stateHash: machine.stateHash() };
+    this.#finish({ reason: 'out-of-fuel', receipt });
   }
 
   #runMachine(limits: RunLimits, { mayStay } = { mayStay: true }): number {
@@ -291,6 +362,7 @@ export class Guest<M extends Machine = Machine> {
     this.#inMachine = false;
     this.#warnOfSlowness();
     this.#tellOfMedia();
+    this.balloon?.look();
     // A listener of its output may have reset, stopped or disposed it meanwhile.
     if (this.#epoch === epoch) this.#handle(exit);
     return exit.executed;
@@ -312,11 +384,6 @@ export class Guest<M extends Machine = Machine> {
     else this.warn(`${this.name} has nothing to boot from: ${tried.join('; ')}`);
   }
 
-  /** Called by the host: a slice took `milliseconds` of its time. */
-  account(milliseconds: number): void {
-    this.#processorTime += milliseconds;
-  }
-
   #handle(exit: MachineExit): void {
     switch (exit.reason) {
       case 'budget':
@@ -326,6 +393,9 @@ export class Guest<M extends Machine = Machine> {
       case 'breakpoint':
         this.#pause('breakpoint');
         return this.#events.emit('breakpoint', exit.hit);
+      case 'memory':
+        this.#pause('paused');
+        return this.#events.emit('memory');
       case 'idle':
         if (this.keyboard.feed()) return;
         this.#idle = true;
@@ -367,6 +437,7 @@ export class Guest<M extends Machine = Machine> {
     this.#machine!.reset();
     this.#waitsFor = undefined;
     this.keyboard.clear();
+    this.balloon?.interrupted('was reset');
     this.#warnedOf.clear();
     this.#idle = false;
     this.#exit = undefined;
@@ -408,6 +479,7 @@ export class Guest<M extends Machine = Machine> {
   #closeStreams(): void {
     this.serial.guestEnded();
     this.debugConsole.guestEnded();
+    this.balloon?.interrupted(this.#ended() ?? 'has stopped');
   }
 
   #ended(): string | undefined {

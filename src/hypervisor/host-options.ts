@@ -1,5 +1,5 @@
 /** What a host is created with. */
-import { checkFunction, checkNumber, checkOptions, shown } from '../base/argument-check.ts';
+import { checkFunction, checkNumber, checkOptions, checkWholeNumber, shown } from '../base/argument-check.ts';
 import { UserError } from '../base/errors.ts';
 import type { ListenerErrorSource } from './guest-events.ts';
 import type { ImageOpener } from './image-opener.ts';
@@ -10,6 +10,11 @@ export interface HostOptions {
   readonly platform: Platform;
   /** Wall-clock length of a slice that is aimed at, in ms, from 0.1 to 1000. Default 2. */
   readonly sliceMilliseconds?: number | undefined;
+  /**
+   * Memory that the guests may hold together, in MiB, from 1 on. Beyond it a guest is paused when it needs more, with an
+   * event `memory`, unless it holds less than its share by weight. Default: no limit.
+   */
+  readonly memoryLimit?: number | undefined;
   /**
    * A listener's bug is its owner's: what it throws (or its promise is rejected with) comes here and goes no further.
    * Default: a line with the stack on `console.error`.
@@ -22,18 +27,20 @@ export interface HostOptions {
 }
 
 const SLICE = { least: 0.1, most: 1000, unit: 'ms' };
-const NAMES = ['platform', 'sliceMilliseconds', 'onListenerError', 'openImage', 'snapshots'] as const;
+const MEMORY = { least: 1, most: 2 ** 32, unit: 'MiB' };
+const NAMES = ['platform', 'sliceMilliseconds', 'memoryLimit', 'onListenerError', 'openImage', 'snapshots'] as const;
 const PLATFORM_NEEDS = ['now', 'yield', 'delay'] as const;
 const PLATFORM_MAY_HAVE = ['compile', 'compileRegions'] as const;
 
 /** @throws UserError that names the option */
 export function checkHostOptions(options: unknown): HostOptions {
   const given = checkOptions('host options', options, NAMES);
-  const { platform, sliceMilliseconds, onListenerError, openImage, snapshots } = given;
+  const { platform, sliceMilliseconds, memoryLimit, onListenerError, openImage, snapshots } = given;
   return {
     platform: checkPlatform(platform),
     sliceMilliseconds:
       sliceMilliseconds === undefined ? undefined : checkNumber('sliceMilliseconds', sliceMilliseconds, SLICE),
+    memoryLimit: memoryLimit === undefined ? undefined : checkWholeNumber('memoryLimit', memoryLimit, MEMORY),
     onListenerError: onListenerError === undefined ? undefined : checkFunction('onListenerError', onListenerError),
     openImage: openImage === undefined ? undefined : checkFunction('openImage', openImage),
     snapshots: snapshots as SnapshotFiles | undefined,

@@ -7,17 +7,20 @@
  */
 import { StateError, UserError } from '../base/errors.ts';
 import type { Machine } from '../machine/machine.ts';
-import { createSharedCode, type SharedCode } from '../machine/pc.ts';
+import { createSharedCode, type Pc, type SharedCode } from '../machine/pc.ts';
 import { checkGuestOptions, checkName } from './check-guest-options.ts';
 import type { CheckedMedia } from './check-media-options.ts';
-import { createPc, type PcGuest } from './create-guest.ts';
+import { clonePc, createPc, type PcGuest } from './create-guest.ts';
 import { Guest, type GuestKeeper } from './guest.ts';
 import { GuestMedia } from './guest-media.ts';
 import type { GuestOptions, GuestSettings } from './guest-options.ts';
 import { checkHostOptions, type HostOptions, reportListenerError } from './host-options.ts';
 import type { ImageOpener } from './image-opener.ts';
 import type { ImageSource } from './media-options.ts';
+import { memoryAllowance } from './memory-shares.ts';
 import type { Platform } from './platform.ts';
+import { ProcessorCap } from './processor-cap.ts';
+import { TimeKeeping } from './processor-times.ts';
 import { ResetLimiter } from './reset-limiter.ts';
 import { mediaOf, restorePc } from './snapshot/restore-guest.ts';
 import { clear, readSnapshot, takeSnapshot } from './snapshot/snapshot.ts';
@@ -47,6 +50,8 @@ const NS_PER_MS = 1_000_000;
 export class Host {
   readonly #platform: Platform;
   readonly #sliceMilliseconds: number;
+  /** Bytes; Infinity if there is none. */
+  readonly #memoryLimit: number;
   readonly #onListenerError: HostOptions['onListenerError'];
   readonly #openImage: ImageOpener | undefined;
   readonly #snapshots: SnapshotFiles | undefined;
@@ -63,10 +68,12 @@ export class Host {
 
   /** @throws UserError that names the option */
   constructor(options: HostOptions) {
-    const { platform, sliceMilliseconds, onListenerError, openImage, snapshots } = checkHostOptions(options);
+    const checked = checkHostOptions(options);
+    const { platform, sliceMilliseconds, memoryLimit, onListenerError, openImage, snapshots } = checked;
     this.#snapshots = snapshots;
     this.#platform = platform;
     this.#sliceMilliseconds = sliceMilliseconds ?? 2;
+    this.#memoryLimit = (memoryLimit ?? Number.POSITIVE_INFINITY) * 2 ** 20;
     this.#onListenerError = onListenerError;
     this.#openImage = openImage;
   }
@@ -142,6 +149,12 @@ export class Host {
     return this.#snapshots;
   }
 
+  /** @throws UserError for want of room */
+  #clone(guest: Guest, name: string): Guest {
+    const { settings } = this.#residents.get(guest)!;
+    return this.adopt(clonePc(guest.machine as Pc, name), { ...settings, name });
+  }
+
   async #openMedia(checked: CheckedMedia): Promise<GuestMedia> {
     if (this.#openImage === undefined) throw new UserError('this host opens no images');
     await Promise.all(this.#closing);
@@ -161,12 +174,15 @@ export class Host {
   /** Takes a machine in as a guest, ready to `run()`. */
   adopt<M extends Machine>(machine: M, settings: GuestSettings): Guest<M> {
     const guest = new Guest(machine, settings, this.#keeper);
-    this.#scheduler.add(guest, settings.weight ?? 1);
+    this.#scheduler.add(guest, settings.weight ?? 1, { interactive: settings.latency === 'interactive' });
     this.#residents.set(guest, {
       settings,
+      weight: settings.weight ?? 1,
       slice: SLICE.FIRST,
       follower: guest.clock === 'host' ? new WallClockFollower(this.#sliceMilliseconds * NS_PER_MS) : undefined,
       cancelWakeUp: undefined,
+      times: new TimeKeeping(),
+      cap: new ProcessorCap(settings.cap),
       resets: new ResetLimiter(),
       heldUntil: 0,
       heldBefore: false,
@@ -195,15 +211,16 @@ export class Host {
       resident.cancelWakeUp?.();
       resident.cancelWakeUp = undefined;
       if (guest.state !== 'running') resident.follower?.forget();
-      if (guest.runnable) this.#admit(guest, resident);
-      else this.#scheduler.sleep(guest);
+      if (guest.runnable) return this.#admit(guest, resident);
+      this.#scheduler.sleep(guest);
+      resident.times.waits(undefined, this.#platform.now());
     },
     resetItself: (guest) => {
       const resident = this.#residents.get(guest);
       const now = this.#platform.now();
       const wait = resident?.resets.count(now) ?? 0;
       if (!resident || wait === 0) return;
-      resident.heldUntil = now + wait;
+      resident.heldUntil = Math.max(resident.heldUntil, now + wait);
       this.#admit(guest, resident);
       if (!resident.heldBefore)
         guest.warn(`${guest.name} resets more than 100 times a second: it has to wait in between`);
@@ -224,14 +241,23 @@ export class Host {
       const [now, rest] = [() => platform.now(), () => platform.yield()];
       return await takeSnapshot(guest, { files: this.#snapshotFiles(), settings, to, now, rest });
     },
-    setWeight: (guest, weight) => this.#scheduler.setWeight(guest, weight),
+    clone: (guest, name) => this.#clone(guest, name),
+    setWeight: (guest, weight) => {
+      this.#scheduler.setWeight(guest, weight);
+      const resident = this.#residents.get(guest);
+      if (resident) resident.weight = weight;
+    },
+    setCap: (guest, percent) => this.#residents.get(guest)?.cap.set(percent),
+    timesOf: (guest) => (this.#residents.get(guest)?.times ?? new TimeKeeping()).at(this.#platform.now()),
     delay: (ms, action) => this.#platform.delay(ms, action),
     listenerFailed: (error, source) => reportListenerError(this.#onListenerError, error, source),
   };
 
   /** Lets a runnable guest run, but for one that is held back. */
   #admit(guest: Guest, resident: Resident): void {
-    const wait = resident.heldUntil - this.#platform.now();
+    const now = this.#platform.now();
+    const wait = resident.heldUntil - now;
+    resident.times.waits(wait <= 0 ? 'ready' : 'held', now);
     if (wait <= 0) return this.#wake(guest);
     this.#sleepFor(guest, resident, wait);
   }
@@ -246,20 +272,26 @@ export class Host {
   }
 
   async #loop(): Promise<void> {
-    let turnEnds = this.#platform.now() + TURN;
+    let turnEnds = this.#platform.now() + this.#turn;
     for (let guest = this.#scheduler.next(); guest; guest = this.#scheduler.next()) {
       this.#giveSlice(guest);
       if (this.#platform.now() >= turnEnds) {
         await this.#platform.yield();
-        turnEnds = this.#platform.now() + TURN;
+        turnEnds = this.#platform.now() + this.#turn;
       }
     }
     this.#loopRuns = false;
   }
 
+  /** How long the world waits, in ms: no longer than a slice takes, where a key may be for somebody who is in a hurry. */
+  get #turn(): number {
+    return this.#scheduler.hasInteractive ? Math.min(TURN, this.#sliceMilliseconds / 2) : TURN;
+  }
+
   #giveSlice(guest: Guest): void {
     const resident = this.#residents.get(guest)!;
     const { follower, slice } = resident;
+    if (this.#memoryLimit < Number.POSITIVE_INFINITY) guest.machine.memoryLimit = this.#memoryAllowance(guest);
     const start = this.#platform.now();
     const allowed = follower?.begin(guest.machine, start * NS_PER_MS);
     const deadline = start + PATIENCE * this.#sliceMilliseconds;
@@ -270,21 +302,39 @@ export class Host {
     });
     const end = this.#platform.now();
     const took = end - start;
-    guest.account(took);
+    const { times, cap } = resident;
+    times.ran(start, end);
+    times.waits(guest.runnable ? 'ready' : undefined, end);
+    const owes = cap.charge(took, end);
+    if (owes > 0) resident.heldUntil = Math.max(resident.heldUntil, end + owes);
     this.#scheduler.charge(guest, Math.min(Math.max(took, CHARGE.LEAST), CHARGE.MOST));
     if (executed >= slice || took > this.#sliceMilliseconds)
       resident.slice = nextSlice(executed, this.#sliceMilliseconds / took);
-    if (follower && guest.state === 'running') this.#follow(guest, resident, end * NS_PER_MS, executed);
+    const sleeps = follower && guest.state === 'running' && this.#follow(guest, resident, end * NS_PER_MS, executed);
+    if (owes > 0 && !sleeps && guest.runnable) this.#admit(guest, resident);
   }
 
-  /** Clock `host`, after a slice: corrects guest time; a halted guest sleeps until its next alarm. */
-  #follow(guest: Guest, resident: Resident, wall: number, executed: number): void {
+  #memoryAllowance(guest: Guest): number {
+    const holders = new Map(
+      [...this.#residents].map(([each, { weight }]) => {
+        const { memoryInUse, memoryPool: pool } = each.machine;
+        return [each, { weight, memoryInUse, pool }];
+      }),
+    );
+    return memoryAllowance(this.#memoryLimit, [...holders.values()], holders.get(guest)!);
+  }
+
+  /** Clock `host`, after a slice: corrects guest time; a halted guest sleeps until its next alarm. @returns whether it does */
+  #follow(guest: Guest, resident: Resident, wall: number, executed: number): boolean {
     const { machine } = guest;
     const follower = resident.follower!;
     follower.end(machine, wall, executed);
-    if (!machine.halted || !guest.runnable) return;
+    if (!machine.halted || !guest.runnable) return false;
     const pause = follower.pause(machine, wall);
-    if (pause > 0) this.#sleepFor(guest, resident, pause);
+    if (pause <= 0) return false;
+    resident.times.waits(undefined, wall / NS_PER_MS);
+    this.#sleepFor(guest, resident, pause);
+    return true;
   }
 
   #sleepFor(guest: Guest, resident: Resident, milliseconds: number): void {
@@ -307,13 +357,16 @@ const hasDrives = ({ disks, cdrom, floppies }: CheckedMedia): boolean =>
 interface Resident {
   /** As it was taken in. */
   readonly settings: GuestSettings;
+  weight: number;
   /** Instructions of its next slice: follows how fast it was. */
   slice: number;
   /** Clock `host`. */
   readonly follower: WallClockFollower | undefined;
   cancelWakeUp: (() => void) | undefined;
+  readonly times: TimeKeeping;
+  readonly cap: ProcessorCap;
   readonly resets: ResetLimiter;
-  /** Host time, in ms, before which it gets no slice: it resets too often. */
+  /** Host time, in ms, before which it gets no slice: it resets too often, or has used what its cap allows. */
   heldUntil: number;
   /** It was held back before, and whoever listens was told. */
   heldBefore: boolean;

@@ -7,6 +7,8 @@ import { I440FX_REGISTER } from '../devices/pci/i440fx.ts';
 import { PIIX3_IDE } from '../devices/pci/piix3-ide.ts';
 import type { Port92 } from '../devices/port92.ts';
 import type { Rtc146818 } from '../devices/rtc146818.ts';
+import type { PortAccess } from '../firmware/board.ts';
+import { setUpPci } from '../firmware/pci/pci-setup.ts';
 import { cascadeDma, describeFloppies } from './floppy-setup.ts';
 import { BUS_MASTER_IDE_PORT, MEMORY, PCI } from './pc-map.ts';
 
@@ -23,10 +25,12 @@ export interface FirmwareChips {
   readonly pci: PciBus;
   readonly dma: DmaPair;
   readonly floppy: Fdc82077;
+  /** Where there are cards in PCI slots: by these ports they get addresses and interrupts. */
+  readonly slots?: PortAccess | undefined;
 }
 
 /** `memoryBytes`: RAM of the guest. */
-export function leaveAsFirmware({ port92, rtc, pci, dma, floppy }: FirmwareChips, memoryBytes: number): void {
+export function leaveAsFirmware({ port92, rtc, pci, dma, floppy, slots }: FirmwareChips, memoryBytes: number): void {
   port92.writePort(0, FAST_A20);
   describeMemory(rtc, memoryBytes);
   describeFloppies(rtc, floppy.drives);
@@ -38,6 +42,7 @@ export function leaveAsFirmware({ port92, rtc, pci, dma, floppy }: FirmwareChips
   for (const timing of PIIX3_IDE.IDETIM) writeIde(timing, PIIX3_IDE.DECODE_ENABLE, 2);
   writeIde(PIIX3_IDE.BUS_MASTER_BASE, BUS_MASTER_IDE_PORT, 4);
   writeIde(CONFIG.COMMAND, COMMAND.IO | COMMAND.BUS_MASTER, 2);
+  if (slots) setUpPci(slots);
 }
 
 /** CMOS: how much there is. */

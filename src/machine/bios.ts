@@ -15,6 +15,7 @@ interface BoardParts {
   readonly processor: Processor;
   readonly ports: PortBus;
   readonly ide: Pick<Drives, 'disk' | 'cd'>;
+  readonly onHostError?: ((line: string) => void) | undefined;
 }
 
 export function installBios(options: BiosBoot['bios'] & BoardParts): Bios {
@@ -35,6 +36,7 @@ export function installBios(options: BiosBoot['bios'] & BoardParts): Bios {
     drives,
     bootOrder: order,
     menuWait: options.menuWait ?? 0,
+    onHostError: (line) => options.onHostError?.(line),
     onNothingToBoot: (tried) => options.onNothingToBoot?.(tried),
   });
   const rom = romImage();

@@ -4,6 +4,8 @@ import type { Drive, DriveKind, Drives } from '../firmware/board.ts';
 export interface BootImage {
   /** What is written to memory, in order. */
   readonly pieces: readonly { readonly address: number; readonly bytes: Uint8Array }[];
+  /** Memory that is zero besides. */
+  readonly zeros?: readonly { readonly address: number; readonly length: number }[] | undefined;
   readonly entry: EntryState;
 }
 
@@ -42,12 +44,12 @@ export type EntryState =
   | { readonly mode: 'real'; readonly ip: number }
   /**
    * 32-bit protected mode, paging off, interrupts off, at `eip`: flat 4-GiB segments with the selectors given, whose
-   * descriptors are in the GDT at `gdt`.
+   * descriptors are in the GDT at `gdt`. Registers that are not named are 0.
    */
   | {
       readonly mode: 'protected';
       readonly eip: number;
-      readonly esi: number;
+      readonly registers?: Readonly<Partial<Record<'eax' | 'ebx' | 'esi', number>>> | undefined;
       readonly codeSelector: number;
       readonly dataSelector: number;
       readonly gdt: { readonly address: number; readonly limit: number };

@@ -6,7 +6,7 @@ import { CS, DS, ES, FS, GS, loadFlatSegment, loadRealModeSegment, SS } from '..
 import type { EntryState } from './boot.ts';
 
 const ESP = 4;
-const ESI = 6;
+const [EAX, EBX, ESI] = [0, 3, 6] as const;
 const GENERAL_REGISTERS = 8;
 
 const FLAT = ACCESS.PRESENT | ACCESS.SEGMENT | ACCESS.ACCESSED | ACCESS.BIG | ACCESS.GRANULAR;
@@ -28,8 +28,10 @@ function enterProtectedMode({ state }: Cpu, entry: EntryState & { mode: 'protect
   loadFlatSegment(state.segments[CS], entry.codeSelector, FLAT_CODE);
   for (const segment of [DS, ES, SS, FS, GS]) loadFlatSegment(state.segments[segment], entry.dataSelector, FLAT_DATA);
   state.ip = entry.eip;
-  // "%ebp, %edi and %ebx must be zero": all registers are.
-  state.setReg32(ESI, entry.esi);
+  const { eax = 0, ebx = 0, esi = 0 } = entry.registers ?? {};
+  state.setReg32(EAX, eax);
+  state.setReg32(EBX, ebx);
+  state.setReg32(ESI, esi);
 }
 
 function enterRealMode({ state }: Cpu, entry: EntryState & { mode: 'real' }): void {

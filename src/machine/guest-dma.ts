@@ -10,5 +10,6 @@ export const guestDma = (memory: GuestMemory): DmaMemory => ({
     return true;
   },
   read: (address, length) => memory.copyOut(address, length),
+  readInto: (address, bytes) => memory.copyTo(address, bytes),
   write: (address, bytes) => memory.copyIn(address, bytes),
 });

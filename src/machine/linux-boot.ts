@@ -9,6 +9,7 @@ import { PAGE_SIZE } from '../base/address.ts';
 import { UserError } from '../base/errors.ts';
 import { findCpuModel } from '../cpu/cpu-model.ts';
 import type { BootImage } from './boot.ts';
+import { flatGdt } from './flat-gdt.ts';
 import { ImageStore } from './image-store.ts';
 import { isIntact } from './kernel-checksum.ts';
 import { memoryMap } from './pc-map.ts';
@@ -79,10 +80,6 @@ const SCREEN_INFO = { MODE: 0x06, COLUMNS: 0x07, EGA_BX: 0x0a, LINES: 0x0e, IS_V
 const BOOT_PARAMS_AT = 0x9_0000;
 const GDT_AT = 0x9_1000;
 const COMMAND_LINE_AT = 0x9_2000;
-/** "__BOOT_CS must have execute/read permission, __BOOT_DS read/write", flat 4 GiB. */
-const BOOT_CS = 0x10;
-const BOOT_DS = 0x18;
-const GDT = [0n, 0n, 0x00cf_9a00_0000_ffffn, 0x00cf_9200_0000_ffffn];
 
 /**
  * Lays a kernel out in memory.
@@ -113,10 +110,12 @@ export function linuxBoot(options: LinuxBootOptions): BootImage {
   writeScreenInfo(view);
   writeMemoryMap(view, memoryBytes);
 
+  // "__BOOT_CS must have execute/read permission, __BOOT_DS read/write", flat 4 GiB.
+  const gdt = flatGdt();
   return {
     pieces: [
       { address: BOOT_PARAMS_AT, bytes: params },
-      { address: GDT_AT, bytes: new Uint8Array(new BigUint64Array(GDT).buffer) },
+      { address: GDT_AT, bytes: gdt.bytes },
       { address: COMMAND_LINE_AT, bytes: Uint8Array.of(...commandLineBytes, 0) },
       { address: header.loadAddress, bytes: kernel.subarray(header.setupBytes) },
       ...(initrd ? [{ address: initrdAt, bytes: initrd }] : []),
@@ -124,10 +123,10 @@ export function linuxBoot(options: LinuxBootOptions): BootImage {
     entry: {
       mode: 'protected',
       eip: header.loadAddress,
-      esi: BOOT_PARAMS_AT,
-      codeSelector: BOOT_CS,
-      dataSelector: BOOT_DS,
-      gdt: { address: GDT_AT, limit: GDT.length * 8 - 1 },
+      registers: { esi: BOOT_PARAMS_AT },
+      codeSelector: gdt.codeSelector,
+      dataSelector: gdt.dataSelector,
+      gdt: { address: GDT_AT, limit: gdt.bytes.length - 1 },
     },
   };
 }
@@ -151,16 +150,16 @@ interface SetupHeader {
   readonly runBytes: number;
 }
 
-function readHeader(kernel: Uint8Array, images: ImageStore): SetupHeader {
+/** It has the setup header, whole. */
+export function isBzImage(kernel: Uint8Array): boolean {
+  if (kernel.length < HEADER.INIT_SIZE + 4) return false;
   const view = new DataView(kernel.buffer, kernel.byteOffset, kernel.byteLength);
-  const complete = kernel.length >= HEADER.INIT_SIZE + 4;
-  if (
-    !complete ||
-    view.getUint16(HEADER.BOOT_FLAG, true) !== 0xaa55 ||
-    view.getUint32(HEADER.MAGIC, true) !== MAGIC_HDRS
-  ) {
-    throw new UserError('the kernel is not a Linux bzImage');
-  }
+  return view.getUint16(HEADER.BOOT_FLAG, true) === 0xaa55 && view.getUint32(HEADER.MAGIC, true) === MAGIC_HDRS;
+}
+
+function readHeader(kernel: Uint8Array, images: ImageStore): SetupHeader {
+  if (!isBzImage(kernel)) throw new UserError('the kernel is not a Linux bzImage');
+  const view = new DataView(kernel.buffer, kernel.byteOffset, kernel.byteLength);
   const version = view.getUint16(HEADER.VERSION, true);
   if (version < VERSION_NEEDED) {
     const text = `${version >>> 8}.${(version & 0xff).toString().padStart(2, '0')}`;

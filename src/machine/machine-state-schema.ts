@@ -78,6 +78,7 @@ export const machineState: Schema<MachineState> = record({
     cpu: NAME,
     boot: choice(['image', 'bios', 'rom']),
     romPages: list(u32, 2 ** 16),
+    balloon: nullable(record({ deflateOnOutOfMemory: flag })),
     floppies: list(record({ type: NAME, medium: size }), 2),
     disks: list(count, 4),
     cdrom: nullable(record({ medium: size })),

@@ -2,6 +2,7 @@
  * A machine between two runs as plain data, without its memory: what `Pc.save` gives and `Pc.restore` takes. It can be
  * cloned structurally. Which engine ran it, and on what host, is not in it.
  */
+import { copyPlain } from '../base/copy-plain.ts';
 import { UserError } from '../base/errors.ts';
 import type { Device } from '../bus/device.ts';
 import type { ProcessorState } from '../engine/processor-state.ts';
@@ -24,6 +25,7 @@ export interface MachineConfiguration {
   readonly boot: 'image' | 'bios' | 'rom';
   /** Pages where ROM answers, by number. */
   readonly romPages: readonly number[];
+  readonly balloon: { readonly deflateOnOutOfMemory: boolean } | null;
   /** By drive: its type, and the bytes of the disk in it. */
   readonly floppies: readonly { readonly type: string; readonly medium: number | null }[];
   /** Bytes of each. */
@@ -40,7 +42,7 @@ export interface SavedDevice {
 }
 
 export const saveDevices = (devices: readonly Device[]): SavedDevice[] =>
-  devices.map(({ name, stateVersion, state }) => ({ name, version: stateVersion, state: structuredClone(state) }));
+  devices.map(({ name, stateVersion, state }) => ({ name, version: stateVersion, state: copyPlain(state) }));
 
 /** @throws UserError that says in what a machine differs from the one that was saved */
 export function checkConfiguration(saved: MachineConfiguration, own: MachineConfiguration): void {
@@ -77,7 +79,7 @@ export function upgradeDevices(
       throw new UserError(
         `the snapshot has ${name} in version ${version}: this program knows version ${device.stateVersion}`,
       );
-    return { name, version: device.stateVersion, state: device.upgradeState(structuredClone(state), version) };
+    return { name, version: device.stateVersion, state: device.upgradeState(copyPlain(state), version) };
   });
 }
 
@@ -90,6 +92,6 @@ export function assignDevices(saved: readonly SavedDevice[], own: readonly Devic
   for (const device of own) {
     const state = states.get(device.name);
     if (state === undefined) device.reset();
-    else Object.assign(device.state as object, structuredClone(state));
+    else Object.assign(device.state as object, copyPlain(state));
   }
 }

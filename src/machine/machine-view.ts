@@ -28,6 +28,8 @@ export interface MachineView {
   /** RAM in bytes, and what of it the guest has touched. */
   readonly memorySize: number;
   readonly memoryInUse: number;
+  /** Of that, bytes that other guests hold, too: clones share what none of them has written. */
+  readonly memoryShared: number;
   registers(): Registers;
   /** Physical address of a linear one, as the supervisor reaches it; undefined if it is not mapped. @throws UserError */
   translate(linear: number): number | undefined;

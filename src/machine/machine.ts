@@ -3,10 +3,12 @@ import type { InternalError } from '../base/errors.ts';
 import type { TimeCorrection } from '../base/guest-time.ts';
 import type { Pending } from '../base/pending.ts';
 import type { Medium } from '../bus/medium.ts';
+import type { BalloonFigures } from '../devices/virtio/balloon-statistics.ts';
 import type { BreakpointHit, Breakpoints } from '../engine/breakpoints.ts';
 import type { MachineView } from './machine-view.ts';
 
 export { DEFAULT_INSTRUCTION_TIME } from '../base/guest-time.ts';
+export type { BalloonFigures } from '../devices/virtio/balloon-statistics.ts';
 export type {
   Breakpoint,
   BreakpointHit,
@@ -20,6 +22,9 @@ export type MachineExit = { /** Instructions retired in this run. */ readonly ex
   | /** The instructions given are used up. */ { readonly reason: 'budget' }
   | /** Halted, and the next alarm lies beyond the limit given. */ { readonly reason: 'time' }
   | /** An output channel is full: its listener has been called, the run can go on. */ { readonly reason: 'output' }
+  | /** It has needed memory beyond its limit: it can go on, and ends like this again when it needs more. */ {
+      readonly reason: 'memory';
+    }
   | /** Halted, no alarm set: only input can wake it. */ { readonly reason: 'idle' }
   | /** Guest time stands still until the host has answered: another run before that gets no further. */ {
       readonly reason: 'waiting';
@@ -82,16 +87,33 @@ export interface FloppyController {
   eject(drive: number): void;
 }
 
+/** A memory balloon, between runs: what is asked of it is outside input. Pages are of 4 KiB. */
+export interface MemoryBalloon {
+  /** Pages that the guest is asked to give back, and that it says it has given. */
+  readonly target: number;
+  readonly actual: number;
+  /** What the guest has said of its memory, and how often. */
+  readonly statistics: { readonly updates: number; readonly values: BalloonFigures };
+  setTarget(pages: number): void;
+  /** Asks the guest for new figures. @returns false if it has no driver that gives any */
+  requestStatistics(): boolean;
+}
+
 export interface Machine extends MachineView {
   readonly keyboard: KeyInput;
   readonly cdrom?: DiscDrive | undefined;
   readonly floppy?: FloppyController | undefined;
+  readonly balloon?: MemoryBalloon | undefined;
   readonly serial: ByteChannel;
   /** Ports E9h and 402h; nothing can be sent. */
   readonly debugConsole: ByteChannel;
   /** Guest time of the next alarm, Infinity if none is set. */
   readonly nextAlarm: number;
   readonly breakpoints: Breakpoints;
+  /** Host memory that it should not exceed, in bytes (`memoryInUse`). Default: no end. */
+  memoryLimit: number;
+  /** What holds its memory, the same for its clones; bytes in use there. */
+  readonly memoryPool: { readonly bytesInUse: number };
   /** Of guest time, in units of 2^-16 ns per instruction. */
   readonly timeSlope: number;
   /**

@@ -104,7 +104,11 @@ export const PCI = {
   ISA_BRIDGE: { device: 1, function: 0 },
   IDE: { device: 1, function: 1 },
   POWER_MANAGEMENT: { device: 1, function: 3 },
+  BALLOON: { device: 3, function: 0 },
 } as const satisfies Record<string, PciPlace>;
+
+/** The interrupt pin of a device with one function. */
+export const PIN_A = 0;
 
 /**
  * The PIRQ, 0–3, that interrupt pin 0–3 (A–D) of a device is wired to: neighbours differ, so that devices, which mostly

@@ -29,18 +29,14 @@ import { Ps2Keyboard } from '../devices/ps2-keyboard.ts';
 import { Rtc146818 } from '../devices/rtc146818.ts';
 import { Uart16550 } from '../devices/uart16550.ts';
 import { VgaText } from '../devices/vga-text.ts';
+import { VirtioBalloon, type VirtioBalloonWiring } from '../devices/virtio/virtio-balloon.ts';
+import { VirtioPci } from '../devices/virtio/virtio-pci.ts';
 import type { Breakpoints } from '../engine/breakpoints.ts';
-import {
-  type SharedCode as Code,
-  type CodeSpace,
-  createSharedCode as createCode,
-  createCodeSpace,
-} from '../engine/code-space.ts';
+import { type SharedCode as Code, createSharedCode as createCode } from '../engine/code-space.ts';
 import type { EngineName } from '../engine/engine-name.ts';
 import { Processor, type RunResult } from '../engine/processor.ts';
 import type { Bios } from '../firmware/bios.ts';
 import { GuestMemory, type MemoryPage } from '../memory/guest-memory.ts';
-import { Pool } from '../memory/pool.ts';
 import { type FirmwareChips, leaveAsFirmware } from './after-firmware.ts';
 import { installBios } from './bios.ts';
 import type { BiosBoot, BootImage, EntryState, RomBoot } from './boot.ts';
@@ -64,10 +60,11 @@ import { checkDeviceState, machineState } from './machine-state-schema.ts';
 import type { Registers } from './machine-view.ts';
 import { OrLine } from './or-line.ts';
 import { OutputChannel } from './output-channel.ts';
-import { ISA_DRQ, ISA_IRQ, MEMORY, PCI, PORTS, SHADOW_SEGMENTS, SYSTEM_CONTROL_IRQ } from './pc-map.ts';
+import { ISA_DRQ, ISA_IRQ, MEMORY, PCI, PIN_A, PORTS, pirqOf, SHADOW_SEGMENTS, SYSTEM_CONTROL_IRQ } from './pc-map.ts';
 import { checkAddress, checkLength, probeBytes, probeLinear } from './probe-memory.ts';
 import { readRegisters } from './read-registers.ts';
 import { installRom } from './rom-firmware.ts';
+import { SharedPool } from './shared-pool.ts';
 import { hashState } from './state-hash.ts';
 
 export type { EngineName } from '../engine/engine-name.ts';
@@ -102,6 +99,20 @@ export interface PcOptions extends IdeMedia {
   readonly floppies?: FloppyDrives | undefined;
   /** Nothing is loaded before a reset: `restore` follows. Default: false. */
   readonly unbooted?: boolean | undefined;
+  /** A memory balloon, in a PCI slot. Default: none. */
+  readonly balloon?: Pick<VirtioBalloonWiring, 'deflateOnOutOfMemory' | 'onHint'> | undefined;
+  /**
+   * A machine made of the same parts, between runs: this one begins as its equal, in the same pool, and shares its memory
+   * as long as neither writes. Media are its own: the same must be in them.
+   */
+  readonly cloneOf?: Pc | undefined;
+}
+
+/** What a machine was. Give `memory` back, by `dispose`, before the machine. */
+export interface Checkpoint {
+  readonly of: Pc;
+  readonly state: MachineState;
+  readonly memory: GuestMemory;
 }
 
 /** Why a run is cut short from inside. */
@@ -109,7 +120,11 @@ type Request =
   | { reason: 'reset' }
   | { reason: 'power-off' }
   | { reason: 'output' }
+  | { reason: 'memory' }
   | { reason: 'debug-exit'; status: number };
+
+/** Which of two that come in one run is heard: what is told anew when it is met again gives way. */
+const RANK = { output: 0, memory: 1, 'debug-exit': 2, 'power-off': 2, reset: 2 } as const;
 
 /** Who may drive an interrupt line: a device on the ISA bus, PCI devices, power management. */
 const IRQ_SOURCE = { ISA: 0, PCI: 1, POWER: 2 } as const;
@@ -129,16 +144,20 @@ export class Pc implements Machine {
   readonly pci: PciBus;
   /** Disks can be inserted and ejected between runs. */
   readonly floppy: Fdc82077;
+  /** Undefined in a machine without. */
+  readonly balloon: VirtioBalloon | undefined;
   readonly serial: OutputChannel;
   readonly debugConsole: OutputChannel;
   readonly #image: ImageLoader | undefined;
   /** Undefined once it is disposed. */
-  #code: CodeSpace | undefined;
+  #shared: SharedPool | undefined;
   readonly #entry: EntryState | undefined;
   readonly #devices: readonly Device[];
   /** Wires that have several sources. */
   readonly #lines: readonly OrLine[];
   #boot: PcOptions['boot'];
+  /** What it is made of, but for drives. */
+  readonly #parts: Pick<PcOptions, 'memoryBytes' | 'cpu' | 'engine' | 'powerOnTime' | 'code' | 'balloon'>;
   readonly #ideMedia: () => Pick<MachineConfiguration, 'disks' | 'cdrom'>;
   readonly #pic: PicPair;
   readonly #uart: Uart16550;
@@ -151,22 +170,24 @@ export class Pc implements Machine {
   constructor(options: PcOptions) {
     const { clock } = this;
     this.name = options.name;
-    const { boot } = options;
+    const { boot, memoryBytes, cpu, engine, powerOnTime, balloon: balloonOptions } = options;
+    this.#parts = { memoryBytes, cpu, engine, powerOnTime, code: options.code, balloon: balloonOptions };
     this.#entry = 'entry' in boot ? boot.entry : undefined;
 
-    const pool = Pool.create();
-    this.#code = createCodeSpace(pool, options.code);
+    const original = options.cloneOf;
+    const shared = original?.sharedPool ?? new SharedPool(options.code);
+    const { pool, code } = shared;
     const ports = new PortBus();
-    this.memory = new GuestMemory(pool, { size: options.memoryBytes });
+    this.memory = new GuestMemory(pool, { size: memoryBytes });
     this.#image = 'pieces' in boot ? new ImageLoader(this.memory, boot, options.code?.images) : undefined;
     this.processor = new Processor({
       name: options.name,
-      code: this.#code,
+      code,
       memory: this.memory,
       ports,
       clock,
-      model: options.cpu,
-      engine: options.engine,
+      model: cpu,
+      engine,
       instructionTime: options.instructionTime,
       interrupts: { acknowledge: () => this.#pic.acknowledge() },
       x87Error: (level) => coprocessorError.setFerr(level),
@@ -176,7 +197,7 @@ export class Pc implements Machine {
     const irqs = Array.from({ length: 16 }, (_, irq) => new OrLine(pic.line(irq), 3));
     const isaIrq = (irq: number) => irqs[irq].input(IRQ_SOURCE.ISA);
     const pit = new Pit8254({ clock, out0: isaIrq(ISA_IRQ.PIT) });
-    const startTime = options.powerOnTime / 1000;
+    const startTime = powerOnTime / 1000;
     const rtc = new Rtc146818({ clock, irq: isaIrq(ISA_IRQ.RTC), startTime });
     const backend = { transmit: (byte: number) => this.serial.put(byte) };
     const uart = new Uart16550({ name: 'com1', clock, irq: isaIrq(ISA_IRQ.COM1), backend });
@@ -238,6 +259,9 @@ export class Pc implements Machine {
       sci: irqs[SYSTEM_CONTROL_IRQ].input(IRQ_SOURCE.POWER),
       powerOff: () => this.#ask({ reason: 'power-off' }),
     });
+    this.balloon = balloonOptions && new VirtioBalloon({ memory: this.memory, ...balloonOptions });
+    const pin = isaBridge.pirq(pirqOf(PCI.BALLOON.device, PIN_A));
+    const balloon = this.balloon && new VirtioPci({ clock, memory, device: this.balloon, pin });
     const configMechanism = new ConfigMechanism({ bus: pci, behind: isaBridge.resetControl });
 
     ports.attach(PORTS.DMA1, dma.lower);
@@ -268,9 +292,11 @@ export class Pc implements Machine {
     pci.attach(PCI.ISA_BRIDGE, isaBridge);
     pci.attach(PCI.IDE, ide);
     pci.attach(PCI.POWER_MANAGEMENT, power);
+    if (balloon) pci.attach(PCI.BALLOON, balloon);
     // In text mode the adapter answers in the last quarter of its window.
     this.memory.addMmio(...MEMORY.VGA_TEXT, vga);
 
+    this.memory.onBeyondLimit = () => this.#ask({ reason: 'memory' });
     const full = () => this.#ask({ reason: 'output' });
     this.serial = new OutputChannel({
       full,
@@ -286,21 +312,28 @@ export class Pc implements Machine {
     this.#pic = pic;
     this.#uart = uart;
     this.#power = power;
-    this.#firmwareChips = { port92, rtc, pci, dma, floppy };
+    this.#firmwareChips = { port92, rtc, pci, dma, floppy, slots: balloon && ports };
     this.keyboard = keyboard;
     this.vga = vga;
     this.floppy = floppy;
+    const { onHostError } = options;
     this.bios =
-      'bios' in boot ? installBios({ processor: this.processor, ports, ide: drives.forBios, ...boot.bios }) : undefined;
+      'bios' in boot
+        ? installBios({ processor: this.processor, ports, ide: drives.forBios, onHostError, ...boot.bios })
+        : undefined;
     this.#devices = [
       ...[pic.primary, pic.secondary, pit, rtc, uart, i8042, keyboard, vga],
       ...[port61, port92, coprocessorError, postCode, dma.lower, dma.upper, dma.pages, floppy],
       ...[configMechanism, hostBridge, isaBridge, power, ide],
       ...[...ide.parts, ...drives.cables.flat().filter((drive) => drive !== undefined)],
+      ...(balloon ? [balloon, ...balloon.parts] : []),
       ...(this.bios ? [this.bios] : []),
       ...('rom' in boot ? [installRom(boot.rom, { clock, ports, memory: this.memory, rtc, drives, floppy })] : []),
     ];
-    if (!options.unbooted) this.#bootUp();
+    if (original) this.#become(original);
+    else if (!options.unbooted) this.#bootUp();
+    // Last: one that could not be made holds nothing.
+    this.#shared = original ? shared.join() : shared;
   }
 
   /** What it starts from, as it was created. The bytes are its own. */
@@ -386,6 +419,48 @@ export class Pc implements Machine {
     this.#takeOver(state, this.#checkedDevices(state), pages);
   }
 
+  /** @throws InternalError once disposed */
+  get sharedPool(): SharedPool {
+    if (this.#shared === undefined) throw new InternalError(`${this.name} is disposed`);
+    return this.#shared;
+  }
+
+  /**
+   * Between runs: its equal, in the same pool. They share memory as long as neither writes.
+   * @throws UserError if it has drives; PoolFullError; RangeError when the process has no more room
+   */
+  clone(name: string): Pc {
+    return new Pc({ ...this.#parts, name, boot: this.#boot, cloneOf: this });
+  }
+
+  /**
+   * Between runs: remembers what it is, to come back to by `revert`, as often as you like. Memory is shared with the
+   * checkpoint until it is written.
+   * @throws PoolFullError
+   */
+  checkpoint(): Checkpoint {
+    const memory = new GuestMemory(this.processor.pool, { size: this.memory.size });
+    memory.copyRam(this.memory);
+    this.processor.mmu.flush('all');
+    return { of: this, state: this.save(), memory };
+  }
+
+  /** Between runs: is again what it was at a checkpoint of its own. Costs what has been written since. */
+  revert({ of, state, memory }: Checkpoint): void {
+    if (of !== this) throw new InternalError(`${this.name}: the checkpoint is of ${of.name}`);
+    this.memory.revertRam(memory);
+    this.restore(state);
+  }
+
+  #become(original: Pc): void {
+    const state = original.save();
+    this.#checkedDevices(state);
+    this.memory.copyRam(original.memory);
+    // It holds translations through which it would write what both have.
+    original.processor.mmu.flush('all');
+    this.restore(state);
+  }
+
   /**
    * As `restore`, of what may be anything: it comes from a file. Only in a machine that has not run.
    * @throws UserError also for what is no such state; another error for one that chips cannot work with, and then the
@@ -429,6 +504,7 @@ export class Pc implements Machine {
       cpu: this.processor.model.name,
       boot: 'bios' in this.#boot ? 'bios' : 'rom' in this.#boot ? 'rom' : 'image',
       romPages: this.memory.romPages,
+      balloon: this.#parts.balloon ? { deflateOnOutOfMemory: this.#parts.balloon.deflateOnOutOfMemory ?? true } : null,
       floppies: this.floppy.drives.map(({ type, medium }) => ({ type, medium: medium?.size ?? null })),
       ...this.#ideMedia(),
     };
@@ -453,8 +529,24 @@ export class Pc implements Machine {
     return this.memory.size;
   }
 
+  get memoryLimit(): number {
+    return this.memory.frameLimit * PAGE_SIZE;
+  }
+
+  set memoryLimit(bytes: number) {
+    this.memory.frameLimit = Math.floor(bytes / PAGE_SIZE);
+  }
+
   get memoryInUse(): number {
     return this.memory.framesInUse * PAGE_SIZE;
+  }
+
+  get memoryPool(): SharedPool {
+    return this.sharedPool;
+  }
+
+  get memoryShared(): number {
+    return this.memory.framesShared * PAGE_SIZE;
   }
 
   registers(): Registers {
@@ -479,14 +571,13 @@ export class Pc implements Machine {
   }
 
   dispose(): void {
-    if (this.#code === undefined) return;
+    if (this.#shared === undefined) return;
     this.processor.dispose();
     this.memory.dispose();
     this.#image?.dispose();
     if ('pieces' in this.#boot) this.#boot = { ...this.#boot, pieces: [] };
-    this.#code.runtime.dispose();
-    this.#code = undefined;
-    this.processor.pool.dispose();
+    this.#shared.leave();
+    this.#shared = undefined;
   }
 
   #bootUp(): void {
@@ -500,7 +591,7 @@ export class Pc implements Machine {
   /** From within a run: it ends before the next block. */
   #ask(request: Request): void {
     // A reset is not undone by output in the same moment.
-    if (this.#request === undefined || this.#request.reason === 'output') this.#request = request;
+    if (this.#request === undefined || RANK[request.reason] > RANK[this.#request.reason]) this.#request = request;
     this.processor.stop();
   }
 

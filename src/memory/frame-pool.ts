@@ -1,6 +1,6 @@
 /**
  * Frames: the 4 KiB units of host memory that guest pages are made of. They are cut from the pool in chunks, handed out
- * zeroed, and kept for reuse when they come back.
+ * zeroed, and kept for reuse when they come back. A frame may have several holders, who only read it.
  */
 import { PAGE_SIZE } from '../base/address.ts';
 
@@ -16,6 +16,8 @@ export interface ChunkSource {
 export class FramePool {
   readonly #pool: ChunkSource;
   readonly #free: number[] = [];
+  /** Of frames that several hold: how many, but for one. */
+  readonly #others = new Map<number, number>();
   /** Frames of the newest chunk that were never handed out, and so are zero. */
   #next = 0;
   #end = 0;
@@ -47,8 +49,24 @@ export class FramePool {
     return frame;
   }
 
-  /** Takes a frame back. Its content is lost. */
+  /** One more holds this frame. As long as others do, nobody may write it. */
+  share(frame: number): void {
+    this.#others.set(frame, (this.#others.get(frame) ?? 0) + 1);
+  }
+
+  /** Whether more than one holds this frame. */
+  isShared(frame: number): boolean {
+    return this.#others.has(frame);
+  }
+
+  /** A holder lets go of a frame. When nobody holds it any more, its content is lost. */
   free(frame: number): void {
+    const others = this.#others.get(frame);
+    if (others !== undefined) {
+      if (others === 1) this.#others.delete(frame);
+      else this.#others.set(frame, others - 1);
+      return;
+    }
     this.#free.push(frame);
     this.#inUse--;
   }

@@ -4,7 +4,8 @@
  * RAM is overcommitted: a page that was never written has no frame and reads as zero. The map is off the hot path: the
  * MMU asks `frameForRead` and `frameForWrite` when it fills a TLB entry, and keeps the answer; emitted code that does
  * this looks into the page map itself, and marks there what it makes writable as dirty. What makes an answer wrong later
- * is reported: `onFrameMoved` (a page leaves the shared zero frame), `onRouted` (RAM comes or goes while the guest runs).
+ * is reported: `onFrameMoved` (a page leaves the zero frame, or one that it shares), `onRouted` (RAM comes or goes while the guest runs),
+ * `onDiscarded` (frames have been given back).
  * What withholds the right to write is chosen by the caller: after `watchWrites` and `clearDirty` it drops its writable
  * translations itself.
  *
@@ -30,6 +31,12 @@ export interface RamRoute {
   readonly writes: 'ram' | 'bus';
 }
 
+/** Pages of 4 KiB from a number on. */
+export interface PageRange {
+  readonly first: number;
+  readonly pages: number;
+}
+
 /** What is in a page, wherever it answers. */
 export interface MemoryPage {
   readonly kind: 'ram' | 'rom';
@@ -44,7 +51,7 @@ interface HiddenRam extends RamRoute {
   readonly frame: number;
 }
 
-const { DIRTY, WATCHED, ABSENT, SEEN_AS_ZERO } = PAGE_MAP;
+const { DIRTY, WATCHED, ABSENT, SEEN_AS_ZERO, SHARED } = PAGE_MAP;
 
 const PAGE_MASK = PAGE_SIZE - 1;
 const pageOf = (address: number): number => (address / PAGE_SIZE) | 0;
@@ -59,10 +66,17 @@ export class GuestMemory {
    * memory takes the place of any page.
    */
   onWatchedWrite: (page: number, offset: number, length: number) => void = () => {};
-  /** Called when a page for which `frameForRead` gave the zero frame gets a frame of its own. */
-  onFrameMoved: (page: number) => void = () => {};
+  /** Called when a page for which `frameForRead` gave `frame`, the zero frame or a shared one, gets a frame of its own. */
+  onFrameMoved: (page: number, frame: number) => void = () => {};
   /** Called when RAM has been switched on or off somewhere: all that `frameForRead` and `frameForWrite` gave may be wrong. */
   onRouted: () => void = () => {};
+  /** Called when frames have been given back: what `frameForRead` and `frameForWrite` gave for their pages is wrong. */
+  onDiscarded: () => void = () => {};
+
+  /** Frames that the guest should not exceed. It can, by a few: who is told stops it soon. */
+  frameLimit = Number.POSITIVE_INFINITY;
+  /** Called when a frame was allocated beyond the limit. */
+  onBeyondLimit: () => void = () => {};
 
   readonly #pool: Pool;
   /** Host address of the page map (`page-map.ts`), and its entries. */
@@ -98,9 +112,54 @@ export class GuestMemory {
     return { address: this.#map, pages: this.#pages };
   }
 
-  /** Frames that this guest holds, ROM included. */
+  /** Frames that this guest holds, ROM and shared ones included. */
   get framesInUse(): number {
     return this.#framesInUse;
+  }
+
+  /** Frames that it holds and others, too. */
+  get framesShared(): number {
+    const { frames, views } = this.#pool;
+    const first = this.#entry(0);
+    let shared = 0;
+    for (let at = first; at < first + this.#pages; at++) {
+      const entry = views.u32[at];
+      if ((entry & SHARED) !== 0 && frames.isShared((entry & PAGE_MAP.FRAME) >>> 0)) shared++;
+    }
+    for (const { frame } of this.#hidden.values()) if (frames.isShared(frame)) shared++;
+    return shared;
+  }
+
+  /**
+   * Takes over the RAM of another memory of the same pool and size, ROM and devices of which are in the same places:
+   * what is in it, and where it answers. Frames are shared until one of the two writes. Before the guest runs; the caller
+   * drops all writable translations of the other.
+   */
+  copyRam(other: GuestMemory): void {
+    const { frames, views } = this.#pool;
+    for (let page = 0; page < this.#pages; page++) this.#releaseFrame(page);
+    this.#hidden.clear();
+    for (let page = 0; page < this.#pages; page++) {
+      const from = other.#entry(page);
+      const entry = views.u32[from];
+      const frame = (entry & PAGE_MAP.FRAME) >>> 0;
+      if (frame === 0) {
+        views.u32[this.#entry(page)] = entry & ABSENT;
+        continue;
+      }
+      frames.share(frame);
+      this.#framesInUse++;
+      views.u32[from] = entry | SHARED;
+      views.u32[this.#entry(page)] = frame | SHARED | DIRTY;
+    }
+    for (const [page, hidden] of other.#hidden) {
+      if (hidden.frame !== 0) {
+        frames.share(hidden.frame);
+        this.#framesInUse++;
+        this.#setAttributes(page, DIRTY);
+      }
+      this.#hidden.set(page, hidden);
+    }
   }
 
   /** Host address of the frame that holds guest-physical page `page`; 0 if none does (memory-mapped, or nothing). */
@@ -148,7 +207,9 @@ export class GuestMemory {
       return;
     }
     const page = pageOf(address);
-    const frame = this.#frameToWrite(page, offset, size);
+    const frame = this.#changes(page, address, value, size)
+      ? this.#frameToWrite(page, offset, size)
+      : this.#ownFrame(page);
     if (frame === 0) return this.#writeDevice(address, value, size);
     const at = frame + offset;
     const { u8, u16, u32 } = this.#pool.views;
@@ -184,16 +245,23 @@ export class GuestMemory {
 
   /** A copy of RAM and ROM. Memory-mapped registers are not disturbed: they, and empty space, give FFh. */
   copyOut(address: number, length: number): Uint8Array {
-    const bytes = new Uint8Array(length).fill(0xff);
+    const bytes = new Uint8Array(length);
+    this.copyTo(address, bytes);
+    return bytes;
+  }
+
+  /** The same into `bytes`, all of it. */
+  copyTo(address: number, bytes: Uint8Array): void {
+    const { length } = bytes;
     for (let done = 0; done < length; ) {
       const page = pageOf(address + done);
       const offset = (address + done) & PAGE_MASK;
       const count = Math.min(PAGE_SIZE - offset, length - done);
       const frame = this.#isRam(page) ? this.#frame(page) || this.#zeroFrame : this.#frameBehind(page);
-      if (frame !== 0) bytes.set(this.#pool.views.u8.subarray(frame + offset, frame + offset + count), done);
+      if (frame === 0) bytes.fill(0xff, done, done + count);
+      else bytes.set(this.#pool.views.u8.subarray(frame + offset, frame + offset + count), done);
       done += count;
     }
-    return bytes;
   }
 
   /**
@@ -243,6 +311,21 @@ export class GuestMemory {
   hiddenFrame(page: number): number {
     const hidden = this.#hidden.get(page);
     return hidden?.reads === 'bus' ? hidden.frame : 0;
+  }
+
+  /**
+   * Gives back the frames of these pages, which read as zero from now on, and count as dirty. What is not RAM, or has
+   * accesses to it switched off, is left alone. Between two instructions only: one in its midst may hold a frame.
+   * @returns frames given back
+   */
+  discard(ranges: readonly PageRange[]): number {
+    let given = 0;
+    for (const { first, pages } of ranges) {
+      const end = Math.min(first + pages, this.#pages);
+      for (let page = first; page < end; page++) if (this.#discardPage(page)) given++;
+    }
+    if (given > 0) this.onDiscarded();
+    return given;
   }
 
   /** Every change of this page must be reported first: it holds decoded code. The caller drops writable translations. */
@@ -307,6 +390,54 @@ export class GuestMemory {
     }
   }
 
+  /**
+   * Puts back what has been written, and where RAM answers, since `copy` was made of this memory by `copyRam`; nobody has
+   * written to the copy. Costs what has changed. A flush of all translations must follow.
+   * @returns pages put back
+   */
+  revertRam(copy: GuestMemory): number {
+    for (const page of new Set([...this.#hidden.keys(), ...copy.#hidden.keys()]))
+      this.#routePage(page, copy.#hidden.get(page) ?? { reads: 'ram', writes: 'ram' });
+    const { u32 } = this.#pool.views;
+    const [own, other] = [this.#entry(0), copy.#entry(0)];
+    let put = 0;
+    for (let page = 0; page < this.#pages; page++) {
+      if (((u32[own + page] ^ u32[other + page]) & PAGE_MAP.FRAME) === 0) continue;
+      this.#takeFrame(page, copy.#frame(page));
+      put++;
+    }
+    for (const [page, { frame }] of copy.#hidden) {
+      if (this.#ramFrame(page) === frame) continue;
+      this.#takeFrame(page, frame);
+      put++;
+    }
+    return put;
+  }
+
+  /** Another frame, of which others are holders, in place of the page's own; 0: none. */
+  #takeFrame(page: number, frame: number): void {
+    if (this.#has(page, WATCHED) && !this.#isEqual(this.#ramFrame(page), frame))
+      this.onWatchedWrite(page, 0, PAGE_SIZE);
+    this.#releaseFrame(page);
+    if (frame !== 0) {
+      this.#pool.frames.share(frame);
+      this.#framesInUse++;
+    }
+    const hidden = this.#hidden.get(page);
+    if (hidden) this.#hidden.set(page, { ...hidden, frame });
+    else if (frame !== 0) this.#setAttributes(page, frame | SHARED);
+    this.#setAttributes(page, DIRTY);
+  }
+
+  #isEqual(frame: number, other: number): boolean {
+    if (frame === 0 || other === 0) return false;
+    const { u32 } = this.#pool.views;
+    const distance = (other - frame) >> 2;
+    const end = (frame + PAGE_SIZE) >>> 2;
+    for (let at = frame >>> 2; at < end; at++) if (u32[at] !== u32[at + distance]) return false;
+    return true;
+  }
+
   /** Returns all frames. The memory must not be used afterwards. */
   dispose(): void {
     for (let page = 0; page < this.#pages; page++) this.#releaseFrame(page);
@@ -321,6 +452,8 @@ export class GuestMemory {
     this.onWatchedWrite = () => {};
     this.onFrameMoved = () => {};
     this.onRouted = () => {};
+    this.onDiscarded = () => {};
+    this.onBeyondLimit = () => {};
   }
 
   #isRam(page: number): boolean {
@@ -340,25 +473,51 @@ export class GuestMemory {
   #clearAttributes(page: number, attributes: number): void {
     this.#pool.views.u32[this.#entry(page)] &= ~attributes;
   }
-  /** The page's own frame, 0 if it has none. */
+  /** The page's frame, 0 if it has none. */
   #frame(page: number): number {
     return (this.#pool.views.u32[this.#entry(page)] & PAGE_MAP.FRAME) >>> 0;
+  }
+  #setFrame(page: number, frame: number): void {
+    const { u32 } = this.#pool.views;
+    u32[this.#entry(page)] = frame | (u32[this.#entry(page)] & ~PAGE_MAP.FRAME);
   }
 
   /** The page's own frame, allocated at first need; marks it dirty. */
   #ownFrame(page: number): number {
     const known = this.#frame(page);
-    if (known !== 0) {
+    if (known !== 0 && !this.#has(page, SHARED)) {
       this.#setAttributes(page, DIRTY);
       return known;
     }
+    if (known !== 0) return this.#unshare(page, known);
     const frame = this.#allocateFrame();
     const { u32 } = this.#pool.views;
     const at = this.#entry(page);
     const attributes = u32[at];
     u32[at] = frame | (attributes & ~SEEN_AS_ZERO) | DIRTY;
-    if ((attributes & SEEN_AS_ZERO) !== 0) this.onFrameMoved(page);
+    if ((attributes & SEEN_AS_ZERO) !== 0) this.onFrameMoved(page, this.#zeroFrame);
     return frame;
+  }
+
+  #unshare(page: number, shared: number): number {
+    const frame = this.#copyIfShared(shared);
+    this.#setFrame(page, frame);
+    this.#clearAttributes(page, SHARED);
+    this.#setAttributes(page, DIRTY);
+    if (frame !== shared) this.onFrameMoved(page, shared);
+    return frame;
+  }
+
+  /** A frame with the same in it that nobody else holds: the frame itself, if the others have let go of it. */
+  #copyIfShared(frame: number): number {
+    const { frames } = this.#pool;
+    if (!frames.isShared(frame)) return frame;
+    const copy = frames.allocate();
+    this.#pool.views.u8.copyWithin(copy, frame, frame + PAGE_SIZE);
+    frames.free(frame);
+    // It holds no more frames than before, but the pool does.
+    if (this.#framesInUse > this.frameLimit) this.onBeyondLimit();
+    return copy;
   }
 
   /** What answers reads of a page that is not simply RAM; 0: a device, or nothing. */
@@ -366,6 +525,13 @@ export class GuestMemory {
     const hidden = this.#hidden.get(page);
     if (hidden?.reads === 'ram') return hidden.frame || this.#zeroFrame;
     return this.#rom.get(page) ?? 0;
+  }
+
+  /** Whether a write may change what somebody watches: real-mode code writes the same values into itself again and again. */
+  #changes(page: number, address: number, value: number, size: 1 | 2 | 4): boolean {
+    return (
+      !this.#isRam(page) || !this.#has(page, WATCHED) || this.read(address, size) !== (value & ALL_ONES[size]) >>> 0
+    );
   }
 
   /** The frame that takes a write to these bytes of a page, after who watches them has been told; 0: it goes to the bus. */
@@ -377,8 +543,8 @@ export class GuestMemory {
     const hidden = this.#hidden.get(page);
     if (hidden?.writes !== 'ram') return 0;
     // Nobody can have seen what is in it.
-    const frame = hidden.frame || this.#allocateFrame();
-    if (hidden.frame === 0) this.#hidden.set(page, { ...hidden, frame });
+    const frame = hidden.frame === 0 ? this.#allocateFrame() : this.#copyIfShared(hidden.frame);
+    if (hidden.frame !== frame) this.#hidden.set(page, { ...hidden, frame });
     this.#setAttributes(page, DIRTY);
     return frame;
   }
@@ -394,7 +560,19 @@ export class GuestMemory {
     const isPlain = reads === 'ram' && writes === 'ram';
     if (isPlain) this.#hidden.delete(page);
     else this.#hidden.set(page, { reads, writes, frame });
-    this.#pool.views.u32[this.#entry(page)] = (isPlain ? frame : ABSENT) | dirty;
+    const shared = this.#pool.frames.isShared(frame) ? SHARED : 0;
+    this.#pool.views.u32[this.#entry(page)] = (isPlain ? frame | shared : ABSENT) | dirty;
+    return true;
+  }
+
+  #discardPage(page: number): boolean {
+    const frame = this.#isRam(page) ? this.#frame(page) : 0;
+    if (frame === 0) return false;
+    if (this.#has(page, WATCHED)) this.onWatchedWrite(page, 0, PAGE_SIZE);
+    this.#clearAttributes(page, PAGE_MAP.FRAME | SHARED);
+    this.#setAttributes(page, DIRTY);
+    this.#pool.frames.free(frame);
+    this.#framesInUse--;
     return true;
   }
 
@@ -429,6 +607,7 @@ export class GuestMemory {
   #allocateFrame(): number {
     const frame = this.#pool.frames.allocate();
     this.#framesInUse++;
+    if (this.#framesInUse > this.frameLimit) this.onBeyondLimit();
     return frame;
   }
 
@@ -438,7 +617,7 @@ export class GuestMemory {
     if (hidden) this.#hidden.set(page, { ...hidden, frame: 0 });
     if (frame === 0) return;
     this.#pool.frames.free(frame);
-    this.#clearAttributes(page, PAGE_MAP.FRAME);
+    this.#clearAttributes(page, PAGE_MAP.FRAME | SHARED);
     this.#framesInUse--;
   }
 

@@ -30,6 +30,9 @@ interface Region {
   bytes: number;
 }
 
+/** It holds as much as it may. */
+export class PoolFullError extends InternalError {}
+
 export class Pool {
   frames: FramePool;
   /** Valid until the next allocation of any kind in this pool. */
@@ -55,7 +58,7 @@ export class Pool {
 
   /**
    * Host address of `bytes` zeroed bytes, never 0. `alignment` is a power of two, at most 64 KiB.
-   * @throws InternalError when the pool is full
+   * @throws PoolFullError
    */
   allocate(bytes: number, alignment = 64): number {
     const size = roundUp(bytes, 8);
@@ -123,7 +126,7 @@ export class Pool {
       if (need > this.#maximumPages) throw new RangeError('at its maximum');
       this.memory.grow(target - have);
     } catch {
-      throw new InternalError(`the memory pool is full (${(have * WASM_PAGE) / 2 ** 20} MiB in use)`);
+      throw new PoolFullError(`the memory pool is full (${(have * WASM_PAGE) / 2 ** 20} MiB in use)`);
     }
     this.views = createViews(this.memory.buffer);
   }

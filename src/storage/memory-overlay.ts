@@ -65,6 +65,7 @@ export class MemoryOverlay implements BlockStore {
 
   *#read(offset: number, length: number): Task<Uint8Array> {
     assertInside(this.size, offset, length);
+    if (this.#slots.size === 0) return yield* wait(this.#base.read(offset, length));
     const pieces = [...piecesOf(offset, length)];
     const all = pieces.every(({ index }) => this.#slots.has(index));
     const result = all ? new Uint8Array(length) : yield* wait(this.#base.read(offset, length));

@@ -1,4 +1,5 @@
 /** What a file is that somebody wants to boot or to put into a drive, by its content. */
+import { findMultibootHeader } from '../base/multiboot-header.ts';
 import { type ByteStore, type ImageFormat, SECTOR_BYTES } from './block-store.ts';
 import { type Awaitable, runTask, type Task, wait } from './task.ts';
 
@@ -16,7 +17,10 @@ export type ImageKind =
   | 'file system'
   /** A Linux kernel with the setup header of the boot protocol. */
   | 'bzimage'
+  /** A kernel for Multiboot, version 1. */
   | 'multiboot'
+  /** A kernel for Multiboot 2 alone. */
+  | 'multiboot 2'
   | 'elf'
   | 'initrd'
   | 'compressed'
@@ -46,7 +50,6 @@ export interface ImageIdentity {
 export const FLOPPY_KIB = [160, 180, 320, 360, 720, 1200, 1440, 1680, 2880] as const;
 
 const LOOKED_AT = 0x9000;
-const MULTIBOOT = { MAGIC: 0x1bad_b002, SEARCHED: 8192 } as const;
 
 interface Signature {
   readonly what: string;
@@ -134,7 +137,12 @@ function contentOfRaw(head: Uint8Array, size: number): Content {
   if ((known === undefined || bootable) && FLOPPY_KIB.some((kib) => size === kib * 1024))
     return { kind: 'floppy', what: 'a floppy disk image, by its size' };
   if (head.every((byte) => byte === 0)) return { kind: 'zeros', what: 'nothing but zeros' };
-  if (isMultiboot(head)) return { kind: 'multiboot', what: 'a kernel (Multiboot)' };
+  const multiboot = findMultibootHeader(head);
+  if (multiboot?.isSound)
+    return multiboot.version === 1
+      ? { kind: 'multiboot', what: 'a kernel (Multiboot)' }
+      : { kind: 'multiboot 2', what: 'a kernel (Multiboot 2)' };
+  if (known?.kind === 'elf' && multiboot) return { kind: 'elf', what: 'an ELF file with a corrupt Multiboot header' };
   if (known) return { kind: known.kind, what: known.what };
   return programOf(head, size) ?? diskContent(head, size, bootable) ?? unknownContent(head, bootable);
 }
@@ -198,17 +206,6 @@ function isText(head: Uint8Array): boolean {
   // A few bytes of code may all be letters.
   if (text.length < 16 && !text.includes('\n')) return false;
   return !/\p{Cc}/u.test(text.replaceAll(/[\t\n\r\f]/g, ''));
-}
-
-/** Multiboot Specification 0.6.96, 3.1: a header of longwords in the first 8192 bytes, whose first three add up to 0. */
-function isMultiboot(head: Uint8Array): boolean {
-  const view = viewOf(head);
-  for (let at = 0; at + 12 <= Math.min(head.length, MULTIBOOT.SEARCHED); at += 4) {
-    if (view.getUint32(at, true) !== MULTIBOOT.MAGIC) continue;
-    const sum = MULTIBOOT.MAGIC + view.getUint32(at + 4, true) + view.getUint32(at + 8, true);
-    if (sum % 2 ** 32 === 0) return true;
-  }
-  return false;
 }
 
 /** Four entries, each empty or active or not, of a type, and somewhere. */

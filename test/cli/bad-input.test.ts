@@ -21,6 +21,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { CPU_MODEL_NAMES } from '../../src/cpu/cpu-model.ts';
 import { ENGINES } from '../../src/engine/processor.ts';
 import { createBzImage } from '../support/bz-image.ts';
+import { createExecutable } from '../support/elf-file.ts';
+import { createFlatKernel, elfText, KERNEL_AT } from '../support/multiboot-kernel.ts';
 import { expectOneLine, runHere } from '../support/run-here.ts';
 import { buildVetro, type Vetro } from '../support/run-vetro.ts';
 
@@ -48,6 +50,21 @@ beforeAll(async () => {
   writeFileSync(file('initrd'), new Uint8Array(20 * 2 ** 20));
   writeFileSync(file('gzip'), Uint8Array.of(0x1f, 0x8b, 8, 0, 0, 0, 0, 0));
   writeFileSync(file('elf'), Uint8Array.of(0x7f, 0x45, 0x4c, 0x46, ...new Uint8Array(60)));
+  const multibootElf = createExecutable(KERNEL_AT, [{ physical: KERNEL_AT, bytes: elfText() }]);
+  const segments = (physical: number) => [
+    { physical: KERNEL_AT, bytes: elfText() },
+    { physical, bytes: Uint8Array.of(1) },
+  ];
+  writeFileSync(file('multiboot'), multibootElf);
+  writeFileSync(file('multiboot64'), multibootElf.with(4, 2));
+  writeFileSync(file('multiboot-cut'), multibootElf.subarray(0, -1));
+  writeFileSync(file('multiboot-high'), createExecutable(KERNEL_AT, segments(0xf000_0000)));
+  writeFileSync(file('multiboot-twice'), createExecutable(KERNEL_AT, segments(KERNEL_AT + 8)));
+  writeFileSync(file('multiboot-demanding'), createFlatKernel({ flags: 0x10 }));
+  writeFileSync(
+    file('multiboot-corrupt'),
+    createExecutable(KERNEL_AT, [{ physical: KERNEL_AT, bytes: elfText({ error: 1 }) }]),
+  );
   writeFileSync(file('System.map'), 'c0001000 T start\n');
   writeFileSync(file('flat256'), new Uint8Array(256).fill(0x90));
   writeFileSync(file('flat'), new Uint8Array(2 ** 20).fill(0x90));
@@ -109,7 +126,7 @@ const COMMANDS: readonly Row[] = [
   ['too many files for asm', 'asm @/good.asm @/text', /^one argument too many: .*\/text; see vetro asm --help$/],
   ['too many files for disasm', 'disasm @/good.asm @/text', /^one argument too many: .*\/text/],
   ['asm without a source', 'asm', /^an argument is missing: vetro asm <source>; see vetro asm --help$/],
-  ['fetch without a system', 'fetch', /^an argument is missing: vetro fetch <system>/],
+  ['fetch without a guest', 'fetch', /^an argument is missing: vetro fetch <guest>/],
   ['completion without a shell', 'completion', /^an argument is missing: vetro completion <shell>/],
   ['completion for an unknown shell', 'completion fish', /^shell must be one of bash, zsh, not fish$/],
   ['an unknown option of completion', 'completion bash --shel zsh', /^unknown option --shel/],
@@ -117,19 +134,19 @@ const COMMANDS: readonly Row[] = [
   ['an unknown check', 'difftest sidestep', /^check must be one of lockstep, not sidestep$/],
   ['an unknown option of difftest', 'difftest lockstep --engine reference', /^unknown option --engine, did you mean --engines\?/],
   ['too many files for difftest', 'difftest lockstep @/bzImage @/text', /^one argument too many: .*\/text; see vetro difftest --help$/],
-  ['an unknown system', 'fetch plan9', /^system must be one of debian-686, debian-686-pae, not plan9$/],
+  ['an unknown guest to fetch', 'fetch plan9', /^guest must be one of debian-686, debian-686-pae, grub, memtest, demo, not plan9$/],
 ];
 
 // biome-ignore format: one case a line
 const VALUES: readonly Row[] = [
-  ...['kernel', 'initrd', 'append', 'system', 'bios', 'memory', 'cpu', 'engine', 'clock', 'serial', 'count', 'weight', 'profile', 'profile-interval', 'symbols'].map(
+  ...['kernel', 'initrd', 'module', 'append', 'guest', 'bios', 'memory', 'cpu', 'engine', 'clock', 'serial', 'count', 'weight', 'cap', 'fuel', 'profile', 'profile-interval', 'symbols'].map(
     (name): Row => [`--${name} without its value`, `run --${name}`, new RegExp(`^--${name} needs a value; see vetro run --help$`)],
   ),
   ['an option where a value should be', 'run --append --memory 64', /^--append needs a value/],
   ['asm --output without its value', 'asm @/good.asm --output', /^--(o|output) needs a value|^-o needs a value/],
   ['disasm --hex without its value', 'disasm --hex', /^--hex needs a value/],
   ['disasm --origin without its value', 'disasm @/text --origin', /^--origin needs a value/],
-  ...['kernel', 'initrd', 'append', 'system', 'bios', 'memory', 'cpu', 'serial', 'count'].map(
+  ...['kernel', 'initrd', 'append', 'guest', 'bios', 'memory', 'cpu', 'serial', 'count'].map(
     (name): Row => [`--${name} given twice`, `run --${name} debian-686 --${name} debian-686`, new RegExp(`^--${name} is given twice: give it once$`)],
   ),
   ['--engine given twice', 'run --engine reference --engine interpreter', /^--engine is given twice/],
@@ -137,6 +154,7 @@ const VALUES: readonly Row[] = [
   ['--bits given twice', 'asm @/good.asm --bits 16 --bits 32', /^--bits is given twice/],
   ['--hex given twice', 'disasm --hex 90 --hex 91', /^--hex is given twice/],
   ['--demo with a value', 'run --demo=maybe', /^--demo takes no value/],
+  ['--balloon with a value', 'run --balloon=64', /^--balloon takes no value/],
   ['--no-reboot with a value', 'run --no-reboot=1', /^--no-reboot takes no value/],
   ['an empty --kernel', ['run', '--kernel', ''], /^--kernel is empty: give it a value or leave it out$/],
   ['an empty --initrd', ['run', '--kernel', '@/bzImage', '--initrd='], /^--initrd is empty/],
@@ -151,7 +169,7 @@ const VALUES: readonly Row[] = [
   ['an unknown CPU', 'run --cpu 6502', /^unknown CPU "6502"; known: i686$/],
   ['an unknown engine', 'run --engine warp', /^--engine must be one of auto, jit, interpreter, reference, not warp$/],
   ['an unknown clock', 'run --clock sun', /^--clock must be one of virtual, host, not sun$/],
-  ['an unknown system to run', 'run --system cpm', /^--system must be one of debian-686, debian-686-pae, not cpm$/],
+  ['an unknown guest to run', 'run --guest cpm', /^--guest must be one of debian-686, debian-686-pae, grub, memtest, demo, not cpm$/],
   ['an unknown serial kind', 'run --demo --serial carrier-pigeon', /^--serial carrier-pigeon: must be stdio, pty, file:<path> or none$/],
   ['a serial kind in capitals', 'run --demo --serial STDIO', /^--serial STDIO: must be/],
   ['a serial file without a name', 'run --demo --serial file:', /^--serial file:: must be/],
@@ -200,6 +218,9 @@ const NUMBERS: readonly Row[] = [
   ['bytes behind --', 'disasm -- @/text', /^-- is not needed: /],
   ['U10: more weights than guests', 'run --demo --count 2 --weight 1 2 3', /^--weight has 3 numbers for 2 guests \(see --count\)$/],
   ['two weights for one guest', 'run --demo --weight 1 2', /^--weight has 2 numbers for 1 guest \(see --count\)$/],
+  ['a cap of nothing', 'run --demo --cap 0', /^--cap must be a number of per cent from 0\.1 to 100, not 0$/],
+  ['more caps than guests', 'run --demo --cap 10 20', /^--cap has 2 numbers for 1 guest \(see --count\)$/],
+  ['half an instruction of fuel', 'run --demo --fuel 0.5', /^--fuel must be a whole number from 0 to 9007199254740991, not 0\.5$/],
   ...['-1', 'here', '0x', '1.5', '1e99'].map(
     (value): Row => [`--origin ${value}`, `disasm @/text --origin=${value}`, /^--origin .* is not an address/],
   ),
@@ -215,7 +236,7 @@ const NUMBERS: readonly Row[] = [
 const CONFLICTS: readonly Row[] = [
   ['two kernels', 'run @/bzImage --kernel @/bzImage', /^FILE and --kernel both say what to boot: give one of them$/],
   ['a BIOS and a file', 'run @/bzImage --bios seabios', /^FILE and --bios both say what to boot: give one of them$/],
-  ['a BIOS and a system', 'run --bios @/blank --system debian-686', /^--system and --bios both say what to boot/],
+  ['a BIOS and a guest', 'run --bios @/blank --guest grub', /^--guest and --bios both say what to boot/],
   ['a BIOS and an initrd', 'run --bios @/blank --initrd @/initrd', /^--initrd needs a kernel/],
   ['a BIOS and a command line', 'run --bios @/blank --append x', /^--append is for kernels: a BIOS has no command line$/],
   ['an empty --bios', ['run', '--bios', ''], /^--bios is empty: give it a value or leave it out$/],
@@ -227,14 +248,31 @@ const CONFLICTS: readonly Row[] = [
   ['a folder as BIOS', 'run --bios @/folder', /^cannot read the BIOS .*\/folder: it is a directory; give a regular file$/],
   ['a file and the demo', 'run @/bzImage --demo', /^FILE and --demo both say what to boot/],
   ['a kernel and the demo', 'run --kernel @/bzImage --demo', /^--kernel and --demo both say what to boot/],
-  ['a kernel and a system', 'run --kernel @/bzImage --system debian-686', /^--kernel and --system both say what to boot/],
-  ['the demo and a system', 'run --demo --system debian-686', /^--demo and --system both say what to boot/],
+  ['a kernel and a guest', 'run --kernel @/bzImage --guest debian-686', /^--kernel and --guest both say what to boot/],
+  ['the demo and a guest', 'run --demo --guest debian-686', /^--demo and --guest both say what to boot/],
+  ['a file and a guest', 'run @/bzImage --guest memtest', /^FILE and --guest both say what to boot/],
+  ['a guest and drives', 'run --guest grub --disk @/flat --boot disk', /^--boot starts from drives, and --guest does not: give one of them$/],
+  ['a guest with an initrd', 'run --guest grub --initrd @/initrd', /^--initrd needs a kernel/],
+  ['a guest with a module', 'run --guest debian-686 --module @/text', /^--module needs a Multiboot kernel/],
+  ['a CD with a command line', 'run --guest grub --append quiet', /^--append is for kernels: grub has no command line$/],
+  ['a guest that is the demo with a command line', 'run --guest demo --append quiet', /^--append is for kernels: the demo has no command line$/],
   ['an initrd without a kernel', 'run --initrd @/initrd', /^--initrd needs a kernel: vetro run bzImage --initrd FILE$/],
   ['the demo with an initrd', 'run --demo --initrd @/initrd', /^--initrd needs a kernel/],
   ['the demo with a command line', 'run --demo --append quiet', /^--append is for kernels: the demo has no command line$/],
-  ['a flat image with a command line', 'run @/flat256 --append quiet', /^--append needs a Linux kernel; .*\/flat256 is a flat image$/],
-  ['a flat image with an initrd', 'run @/flat256 --initrd @/initrd', /^--initrd needs a Linux kernel/],
-  ['kernel and initrd from standard input', 'run --kernel - --initrd -', /^kernel and initrd cannot both be standard input/],
+  ['a flat image with a command line', 'run @/flat256 --append quiet', /^--append needs a kernel; .*\/flat256 is a flat image$/],
+  ['a flat image with an initrd', 'run @/flat256 --initrd @/initrd', /^--initrd needs a kernel/],
+  ['kernel and initrd from standard input', 'run --kernel - --initrd -', /^kernel, initrd and modules cannot share standard input/],
+  ['a module without a kernel', 'run --module @/text', /^--module needs a Multiboot kernel: vetro run KERNEL --module 'FILE STRING'$/],
+  ['a module and the demo', 'run --demo --module @/text', /^--module needs a Multiboot kernel/],
+  ['a module and a BIOS', 'run --bios @/blank --module @/text', /^--module needs a Multiboot kernel/],
+  ['a module and drives', 'run @/multiboot --module @/text --disk @/flat --boot disk', /^--boot starts from drives, and --module does not/],
+  ['a module for a Linux kernel', 'run @/bzImage --module @/text', /^--module goes with a Multiboot kernel, and .*\/bzImage is a Linux kernel \(bzImage\)$/],
+  ['a module for --kernel with a Linux kernel', 'run --kernel @/bzImage --module @/text', /^--module goes with a Multiboot kernel/],
+  ['a module for a flat image', 'run @/flat256 --module @/text', /^--module needs a kernel; .*\/flat256 is a flat image$/],
+  ['an initrd for a Multiboot kernel', 'run @/multiboot --initrd @/text', /^--initrd goes with a Linux kernel, and .*\/multiboot is a kernel \(Multiboot\): give a --module$/],
+  ['kernel and module from standard input', ['run', '--kernel', '-', '--module', '- string'], /^kernel, initrd and modules cannot share standard input/],
+  ['an empty module', ['run', '@/multiboot', '--module', ''], /^--module is empty: /],
+  ['a module with a string alone', ['run', '@/multiboot', '--module', ' root'], /^--module is empty: /],
   ['an interval without a profile', 'run --demo --profile-interval 1000', /^--profile-interval is for profiles: give --profile FILE, too$/],
   ['symbols without a profile', 'run --demo --symbols @/System.map', /^--symbols is for profiles: give --profile FILE, too$/],
   ['two guests to compare on', 'difftest lockstep @/bzImage --demo', /^FILE and --demo both say what to boot: give one of them$/],
@@ -259,7 +297,7 @@ const FILES: readonly Row[] = [
   ['a missing file to compare on', 'difftest lockstep @/none', /^cannot read the .*\/none: no such file$/],
   ['an empty file to compare on', ['difftest', 'lockstep', ''], /^<file> is empty: give it a value$/],
   ['an empty check', ['difftest', ''], /^<check> is empty: give it a value$/],
-  ['a kernel to compare on that is none', 'difftest lockstep --kernel @/text', /^the kernel .*\/text is not a Linux bzImage/],
+  ['a kernel to compare on that is none', 'difftest lockstep --kernel @/text', /^the kernel .*\/text is neither a Linux bzImage nor for Multiboot/],
   ['a kernel to compare on that is truncated', 'difftest lockstep --kernel @/truncated', /^the kernel is truncated/],
   ['missing symbols', 'run --demo --profile @/p --symbols @/none', /^cannot read the symbols .*\/none: no such file$/],
   ['symbols after good ones', 'run --demo --profile @/p --symbols @/System.map @/folder', /^cannot read the symbols .*\/folder: it is a directory/],
@@ -273,15 +311,26 @@ const FILES: readonly Row[] = [
   ['an empty file to boot behind a switch', ['run', '--demo', ''], /^<file> is empty: give it a value$/],
   ['a name that is too long', `run --kernel @/${'x'.repeat(300)}`, /: the name is too long$/],
   ['a name with a NUL', ['run', '--kernel', '@/a\0b'], /^cannot read the kernel .*: /],
-  ['a text file as kernel', 'run --kernel @/text', /^the kernel .*\/text is not a Linux bzImage: it is text; /],
-  ['an empty file as kernel', 'run --kernel @/empty', /^the kernel .*\/empty is not a Linux bzImage: it is empty; /],
-  ['zeros as kernel', 'run --kernel @/zeros', /^the kernel .*\/zeros is not a Linux bzImage: it is nothing but zeros; /],
-  ['a compressed kernel', 'run --kernel @/gzip', /^the kernel .*\/gzip is not a Linux bzImage: it is compressed with gzip; unpack/],
-  ['an ELF file as kernel', 'run --kernel @/elf', /^the kernel .*\/elf is not a Linux bzImage: it is an ELF file; /],
+  ['a text file as kernel', 'run --kernel @/text', /^the kernel .*\/text is neither a Linux bzImage nor for Multiboot: it is text; /],
+  ['an empty file as kernel', 'run --kernel @/empty', /^the kernel .*\/empty is neither a Linux bzImage nor for Multiboot: it is empty; /],
+  ['zeros as kernel', 'run --kernel @/zeros', /^the kernel .*\/zeros is neither a Linux bzImage nor for Multiboot: it is nothing but zeros; /],
+  ['a compressed kernel', 'run --kernel @/gzip', /^the kernel .*\/gzip is neither a Linux bzImage nor for Multiboot: it is compressed with gzip; unpack/],
+  ['an ELF file as kernel', 'run --kernel @/elf', /^the kernel .*\/elf is neither a Linux bzImage nor for Multiboot: it is an ELF file; /],
+  ['a missing module', 'run @/multiboot --module @/none', /^cannot read the module .*\/none: no such file$/],
+  ['a folder as module', ['run', '@/multiboot', '--module', '@/folder args'], /^cannot read the module .*\/folder: it is a directory/],
+  ['an empty file as module', 'run @/multiboot --module @/empty', /^the module .*\/empty is empty$/],
+  ['a module larger than memory', 'run @/multiboot --module @/initrd --memory 16', /^cannot read the module .*: it has 20 MiB, and the guest has 16 MiB/],
+  ['a module that does not fit', 'run @/multiboot --module @/initrd --memory 20', /^the module \(20 MiB\) does not fit into 20 MiB of memory next to the kernel$/],
+  ['a Multiboot kernel of 64 bits', 'run @/multiboot64', /^the kernel is an ELF64 file: Multiboot starts 32-bit code/],
+  ['a truncated Multiboot kernel', 'run @/multiboot-cut', /^the kernel is truncated: \d+ of at least \d+ bytes$/],
+  ['a Multiboot kernel where no memory is', 'run --kernel @/multiboot-high', /^the kernel wants to be loaded to F0000000h–F0000000h, where no memory is$/],
+  ['a Multiboot kernel of segments that overlap', 'run @/multiboot-twice', /^the kernel is corrupt: its segments at 100000h and 100008h overlap$/],
+  ['a Multiboot kernel that wants too much', 'run @/multiboot-demanding', /^the kernel wants what Multiboot 1 does not have: flags 10h of its header$/],
+  ['a Multiboot header that is corrupt', 'run @/multiboot-corrupt', /\/multiboot-corrupt seems to be an ELF file with a corrupt Multiboot header; /],
   ['a text file to boot', 'run @/text', /\/text seems to be text; /],
   ['an empty file to boot', 'run @/empty', /\/empty seems to be empty; /],
   ['an ELF file to boot', 'run @/elf', /\/elf seems to be an ELF file; /],
-  ['a flat image that is too large', 'run @/flat', /\/flat is no Linux bzImage, and too large for a flat image: 1048576 bytes/],
+  ['a flat image that is too large', 'run @/flat', /\/flat is no kernel that boots, and too large for a flat image: 1048576 bytes/],
   ['a truncated bzImage', 'run --kernel @/truncated', /^the kernel is truncated: 9000 of 21024 bytes/],
   ['a bzImage of little more than a header', 'run --kernel @/headless', /kernel/],
   ['a kernel of an old protocol', 'run --kernel @/old', /^the kernel speaks boot protocol 2\.05; 2\.06 or newer is needed/],

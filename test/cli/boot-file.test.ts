@@ -2,6 +2,7 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSy
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { createFlatKernel, PRINT_ALL } from '../support/multiboot-kernel.ts';
 import { buildVetro, type Vetro } from '../support/run-vetro.ts';
 
 const ROMS = resolve(import.meta.dirname, '../../roms');
@@ -61,6 +62,7 @@ describe('U9: vetro asm and vetro run', () => {
     writeFileSync(file('text'), 'This is no kernel.\n');
     writeFileSync(file('empty'), '');
     writeFileSync(file('code'), Uint8Array.of(0xf4));
+    writeFileSync(file('multiboot'), createFlatKernel({ source: PRINT_ALL }));
     writeFileSync(file('large'), new Uint8Array(700_000).fill(0x90));
     writeFileSync(file('disc.iso'), fileWith({ 32769: 'CD001' }, 0x9000));
     truncateSync(file('disc.iso'), 8 * 2 ** 30);
@@ -88,6 +90,16 @@ describe('U9: vetro asm and vetro run', () => {
     expect(stdout).toContain('Vetro demo: protected mode');
   });
 
+  it('a Multiboot kernel, by FILE and by --kernel, with its command line and modules', async () => {
+    const modules = ['--module', file('src/hello.asm'), '--module', `${file('text')} --root  device `];
+    const expected = `a b\n\n${HELLO}--root  device\nThis is no kernel.\n`;
+    for (const kernel of [[file('multiboot')], ['--kernel', file('multiboot')]]) {
+      const { status, stdout, stderr } = await vetro.run(['run', ...kernel, '--append', 'a b', ...modules]);
+      expect({ status, stdout, stderr }).toEqual({ status: 0, stdout: expected, stderr: '' });
+    }
+    expect(await vetro.run(['run', file('multiboot'), '--memory', '4'])).toMatchObject({ status: 0, stdout: '\n' });
+  });
+
   it('the listing has the lines of included files in their places', async () => {
     const { stdout } = await vetro.run(['asm', file('src/hello.asm')]);
     const text = stdout.split('\n').map((line) => line.slice(28).trim());
@@ -106,14 +118,14 @@ describe('U9: vetro asm and vetro run', () => {
     ['an empty file', 'run @/empty', /^vetro: .*\/empty seems to be empty; what boots is/],
     ['an ISO of 8 GiB, which is not read for that', 'run @/disc.iso', /^vetro: .*\/disc\.iso is cut off: it has 8589934592 bytes of the \d+ that the CD has$/],
     ['a program of this machine', `run ${process.execPath}`, /^vetro: .* seems to be an ELF file; /],
-    ['a flat image that does not fit', 'run @/large', /^vetro: .*\/large is no Linux bzImage, and too large for a flat image: 700000 bytes, there is room for 622592$/],
+    ['a flat image that does not fit', 'run @/large', /^vetro: .*\/large is no kernel that boots, and too large for a flat image: 700000 bytes, there is room for 622592$/],
     ['a missing file', 'run @/none', /^vetro: cannot read the boot file .*\/none: no such file$/],
     ['a folder', 'run @/src', /^vetro: cannot read the boot file .*\/src: it is a directory; give a regular file$/],
     ['a file and --kernel', 'run @/text --kernel @/text', /^vetro: FILE and --kernel both say what to boot: give one of them$/],
     ['a file and --demo', 'run @/code --demo', /^vetro: FILE and --demo both say what to boot: give one of them$/],
-    ['a flat image with --append', 'run @/code --append x', /^vetro: --append needs a Linux kernel; .*\/code is a flat image$/],
-    ['a flat image with --initrd', 'run @/code --initrd @/text', /^vetro: --initrd needs a Linux kernel; .*\/code is a flat image$/],
-    ['a flat image as --kernel', 'run --kernel @/code', /^vetro: the kernel .*\/code is not a Linux bzImage but a flat image: boot that with vetro run FILE$/],
+    ['a flat image with --append', 'run @/code --append x', /^vetro: --append needs a kernel; .*\/code is a flat image$/],
+    ['a flat image with --initrd', 'run @/code --initrd @/text', /^vetro: --initrd needs a kernel; .*\/code is a flat image$/],
+    ['a flat image as --kernel', 'run --kernel @/code', /^vetro: the kernel .*\/code is neither a Linux bzImage nor for Multiboot but a flat image: boot that with vetro run FILE$/],
     ['two files', 'run @/code @/code', /^vetro: one argument too many: .*\/code; see vetro run --help$/],
   ])('one line for %s', async (_, args, message) => {
     const { status, stdout, stderr } = await vetro.run(args.split(' ').map((word) => word.replace('@/', `${folder}/`)));

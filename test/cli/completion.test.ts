@@ -55,7 +55,7 @@ describe('vetro --complete', () => {
     [['run', '--engine=int'], ['--engine=interpreter']],
     [['run', '--cpu', ''], CPU_MODEL_NAMES],
     [['run', '--clock', ''], ['virtual', 'host']],
-    [['run', '--system', 'debian-686-'], ['debian-686-pae']],
+    [['run', '--guest', 'debian-686-'], ['debian-686-pae']],
     [['run', '--serial', ''], ['stdio', 'pty', 'file:', 'none']],
     [['run', '--serial', 'file:/tm'], FILES],
     [['run', '--serial', 'file', ':', '/tm'], FILES],

@@ -1,9 +1,9 @@
 /** The embedded demo, from real mode to the prompt and back to power-off, on both engines. */
 import { afterAll, describe, expect, it } from 'vitest';
 import { assembleDemo } from '../../src/cli/demo.ts';
-import { type EngineName, Pc } from '../../src/machine/pc.ts';
+import type { EngineName, Pc } from '../../src/machine/pc.ts';
 import { buildVetro } from '../support/run-vetro.ts';
-import { sharedCode } from '../support/shared-code.ts';
+import { testPc } from '../support/test-pc.ts';
 
 const ENGINES: readonly EngineName[] = ['reference', 'interpreter', 'jit'];
 const BOOT_SECTOR = 0x7c00;
@@ -21,14 +21,11 @@ class Session {
   #seen = '';
 
   constructor(engine: EngineName) {
-    this.pc = new Pc({
-      code: sharedCode(),
-      name: 'demo',
-      memoryBytes: 2 ** 20,
-      cpu: 'i686',
+    const entry = { mode: 'real', ip: BOOT_SECTOR } as const;
+    this.pc = testPc({
       engine,
-      boot: { pieces: [{ address: BOOT_SECTOR, bytes: image }], entry: { mode: 'real', ip: BOOT_SECTOR } },
-      powerOnTime: 0,
+      memoryBytes: 2 ** 20,
+      boot: { pieces: [{ address: BOOT_SECTOR, bytes: image }], entry },
     });
     machines.push(this.pc);
     this.pc.serial.onOutput = (bytes) => {

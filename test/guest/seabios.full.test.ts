@@ -68,6 +68,18 @@ describe.skipIf(!files)(`SeaBIOS${reason ? ` (${reason})` : ''}`, () => {
     vetro.dispose();
   });
 
+  it('vetro run --bios seabios --boot: the screen says what was tried, in that order, when nothing can be booted', async () => {
+    const vetro = await buildVetro();
+    const drives = ['--cdrom', 'empty', '--floppy', 'empty', '--boot', 'cdrom,floppy'];
+    const running = vetro.start(['run', '--bios', 'seabios', '--clock', 'virtual', '--memory', '16', ...drives]);
+    await running.shows(
+      /Booting from DVD\/CD\.\.\..*Boot failed: .*Booting from Floppy\.\.\..*Boot failed: .*No bootable device\./s,
+    );
+    running.child.kill('SIGTERM');
+    expect(await running.ended).toBe(143);
+    vetro.dispose();
+  });
+
   it.each([
     ['a disk', () => ({ disks: [disk(WHO)] }), 'Hard Disk', 'b080'],
     ['a CD', () => ({ cdrom: cd(WHO) }), 'DVD/CD', 'b0e0'],

@@ -181,7 +181,6 @@ export function createStage(spec: StageSpec): Stage {
       entry: {
         mode: 'protected',
         eip: AT.SETUP,
-        esi: 0,
         codeSelector: SELECTOR.CODE,
         dataSelector: SELECTOR.DATA,
         gdt: { address: AT.GDT, limit: 0xfff },

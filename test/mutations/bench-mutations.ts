@@ -40,6 +40,13 @@ export const BENCH_MUTATIONS: readonly Mutation[] = [
     tests: [test('summary')],
   },
   {
+    fault: 'the bench counts disks where it compares processors',
+    file: 'bench/programs.ts',
+    original: "group !== 'disk' && group !== 'other'",
+    planted: "group !== 'other'",
+    tests: [test('summary')],
+  },
+  {
     fault: 'the bench overlooks results that differ',
     file: 'bench/summary.ts',
     original: 'if (printed.size < 2) return undefined;',

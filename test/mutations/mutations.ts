@@ -16,6 +16,7 @@ import { LOCKSTEP_MUTATIONS } from './lockstep-mutations.ts';
 import { PCI_MUTATIONS } from './pci-mutations.ts';
 import { SYSTEM_PATH_MUTATIONS } from './system-path-mutations.ts';
 import { TIME_MUTATIONS } from './time-mutations.ts';
+import { VIRTIO_MUTATIONS } from './virtio-mutations.ts';
 import { WALK_MUTATIONS } from './walk-mutations.ts';
 import { X87_MUTATIONS } from './x87-mutations.ts';
 
@@ -616,5 +617,6 @@ export const MUTATIONS: readonly Mutation[] = [
   ...BENCH_MUTATIONS,
 
   ...PCI_MUTATIONS,
+  ...VIRTIO_MUTATIONS,
   ...TIME_MUTATIONS,
 ];

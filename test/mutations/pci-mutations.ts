@@ -6,22 +6,37 @@ const PROCESSOR = 'src/engine/processor.ts';
 const PCI_BUS = 'src/bus/pci/pci-bus.ts';
 const POWER = 'src/devices/pci/piix4-power.ts';
 const MACHINE_TEST = 'test/unit/machine/pci.test.ts';
+const DISCARD_TEST = 'test/conformance/system/discarded-pages.test.ts';
 const POWER_TEST = 'test/unit/devices/pci/piix4-power.test.ts';
 
 export const PCI_MUTATIONS: readonly Mutation[] = [
   {
     fault: 'translations of RAM that was switched off are kept',
     file: PROCESSOR,
-    original: "this.mmu.flush('all');\n      this.spend(COST.ROUTED);",
+    original: "this.mmu.flush('all');\n    this.spend(COST.ROUTED);",
     planted: 'this.spend(COST.ROUTED);',
     tests: [MACHINE_TEST],
   },
   {
     fault: 'code decoded from a page outlives it',
     file: MEMORY,
-    original: 'this.onWatchedWrite(page, 0, PAGE_SIZE);',
-    planted: '',
+    original: 'this.onWatchedWrite(page, 0, PAGE_SIZE);\n    const frame',
+    planted: 'const frame',
     tests: [MACHINE_TEST],
+  },
+  {
+    fault: 'translations of pages that were given back are kept',
+    file: PROCESSOR,
+    original: 'this.memory.onDiscarded = () => this.#forgetFrames();',
+    planted: '',
+    tests: [DISCARD_TEST],
+  },
+  {
+    fault: 'code decoded from a page that was given back outlives it',
+    file: MEMORY,
+    original: 'if (this.#has(page, WATCHED)) this.onWatchedWrite(page, 0, PAGE_SIZE);',
+    planted: '',
+    tests: [DISCARD_TEST],
   },
   {
     fault: 'RAM that is switched off loses what is in it',

@@ -119,7 +119,7 @@ export const SYSTEM_PATH_MUTATIONS: readonly Mutation[] = [
   {
     fault: 'a kernel may load a segment with an RPL above its DPL',
     file: 'src/engine/lowering/system/segment-functions.ts',
-    original: 'declineIf(f, selector.and(3).aboveU(high.shr(13).and(3)));',
+    original: 'declineIf(f, selector.and(3).aboveU(level));',
     planted: '',
     tests: ['test/conformance/system/segmentation.test.ts', 'test/conformance/engines/fuzz.test.ts'],
   },
@@ -140,16 +140,41 @@ export const SYSTEM_PATH_MUTATIONS: readonly Mutation[] = [
   {
     fault: 'FS and GS with a read-only segment may be written',
     file: 'src/engine/lowering/system/segment-functions.ts',
-    original: 'highWrite: select(writable, limit, 0),',
+    original: 'highWrite: f.local(select(writable, limit, 0)),',
     planted: 'highWrite: limit,',
     tests: ['test/conformance/system/segmentation.test.ts', 'test/conformance/engines/fuzz.test.ts'],
   },
   {
     fault: 'a load of DS that changes its base is not a change of mode',
     file: 'src/engine/lowering/system/segment-functions.ts',
-    original: '    declineIf(f, decidesMode);\n    const writable',
-    planted: '    const writable',
+    original: '      f.if(decidesMode, () => declineIfModeChanges(f, state, segment, contents));\n',
+    planted: '',
     tests: ['test/conformance/system/segmentation.test.ts', 'test/conformance/engines/fuzz.test.ts'],
+  },
+  {
+    fault: 'of a write to code, the lower byte decides whether it changes anything',
+    file: 'src/memory/guest-memory.ts',
+    original: 'this.read(address, size) !== (value & ALL_ONES[size]) >>> 0',
+    planted: 'this.read(address, 1) !== (value & 0xff)',
+    tests: ['test/conformance/engines/self-modifying-code.test.ts', 'test/unit/memory/guest-memory.test.ts'],
+  },
+  {
+    fault: 'MOV to SS holds nothing off',
+    file: 'src/engine/processor.ts',
+    original: 'if (state.stackShadow === state.budget) {',
+    planted: 'if (state.stackShadow === -1) {',
+    tests: ['test/conformance/system/interrupt-shadow.test.ts', 'test/conformance/system/debug.test.ts'],
+  },
+  {
+    fault: 'a stack of another size is no change of mode',
+    file: 'src/engine/lowering/system/segment-functions.ts',
+    original: 'wide.ne(key.and(MODE.STACK32).isNotZero())',
+    planted: 'i32(0)',
+    tests: [
+      'test/conformance/system/real-mode.test.ts',
+      'test/conformance/system/segmentation.test.ts',
+      'test/conformance/engines/fuzz.test.ts',
+    ],
   },
   {
     fault: 'SYSENTER leaves IF set',

@@ -3,7 +3,7 @@ import type { Medium } from '../../src/bus/medium.ts';
 import type { DriveKind, Drives } from '../../src/firmware/board.ts';
 import { assemble } from '../../src/isa/assemble.ts';
 import type { BiosBoot } from '../../src/machine/boot.ts';
-import { Pc } from '../../src/machine/pc.ts';
+import { Pc, type PcOptions } from '../../src/machine/pc.ts';
 import { sharedCode } from './shared-code.ts';
 
 const MIB = 2 ** 20;
@@ -103,6 +103,7 @@ export interface BiosMachineOptions {
   readonly order?: readonly DriveKind[];
   readonly engine?: BiosEngine;
   readonly memory?: number;
+  readonly balloon?: PcOptions['balloon'];
   readonly bios?: Partial<BiosBoot['bios']>;
 }
 
@@ -126,6 +127,7 @@ export function createBiosMachine(options: BiosMachineOptions) {
     memoryBytes: (options.memory ?? 16) * MIB,
     cpu: 'i686',
     engine: options.engine ?? 'interpreter',
+    balloon: options.balloon,
     powerOnTime: Date.UTC(2026, 10, 20, 12, 34, 50),
     boot: {
       bios: { drives, order: options.order, onNothingToBoot: (lines) => tried.push([...lines]), ...options.bios },

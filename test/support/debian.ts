@@ -29,13 +29,16 @@ export interface Conversation {
 /** Someone at a serial terminal: types, and waits for what appears. */
 export class Typist {
   readonly #guest: Conversation;
+  readonly #prompt: RegExp;
   #transcript = '';
   /** Where the search for the next expected text starts. */
   #from = 0;
   #check = (): void => {};
 
-  constructor(guest: Conversation) {
+  /** `prompt`: what the shell says when it is ready for a command. */
+  constructor(guest: Conversation, { prompt = PROMPT }: { prompt?: RegExp } = {}) {
     this.#guest = guest;
+    this.#prompt = prompt;
     const decoder = new TextDecoder();
     guest.serial.on('data', (bytes) => {
       this.#transcript += decoder.decode(bytes, { stream: true });
@@ -85,7 +88,7 @@ export class Typist {
   async command(line: string): Promise<string> {
     this.type(`${line}\r`);
     await this.waitFor('\n'); // the echo
-    return (await this.waitFor(PROMPT)).replaceAll('\r', '').replaceAll(ASK_CURSOR, '').trimEnd();
+    return (await this.waitFor(this.#prompt)).replaceAll('\r', '').replaceAll(ASK_CURSOR, '').trimEnd();
   }
 }
 

@@ -1,4 +1,7 @@
-/** An ELF file of nothing but a header, a symbol table and its strings. TIS ELF Specification 1.2; System V ABI. */
+/**
+ * ELF files: of nothing but a header, a symbol table and its strings; or of what is loaded. TIS ELF Specification 1.2;
+ * System V ABI.
+ */
 
 export interface ElfSymbol {
   readonly name: string;
@@ -56,5 +59,43 @@ export function createElfFile({ bits, symbols, type = 2, tableType = 2 }: ElfFil
     name += symbol.name.length + 1;
   }
   image.set(names, namesAt);
+  return image;
+}
+
+export interface ElfSegment {
+  readonly physical: number;
+  /** Default: the same. */
+  readonly virtual?: number;
+  readonly bytes: Uint8Array;
+  /** Default: that of the bytes. */
+  readonly memorySize?: number;
+  /** PT_LOAD by default. */
+  readonly type?: number;
+}
+
+/** A 32-bit executable: the header, segments at multiples of 4, program headers. */
+export function createExecutable(entry: number, segments: readonly ElfSegment[]): Uint8Array {
+  const [header, programHeader] = [52, 32];
+  let end = header;
+  const offsets = segments.map(({ bytes }) => {
+    const at = end;
+    end = Math.ceil((end + bytes.length) / 4) * 4;
+    return at;
+  });
+  const image = new Uint8Array(end + segments.length * programHeader);
+  const view = new DataView(image.buffer);
+  image.set([0x7f, 0x45, 0x4c, 0x46, 1, 1, 1]);
+  view.setUint16(16, 2, true);
+  view.setUint16(18, 3, true);
+  view.setUint32(24, entry, true);
+  view.setUint32(28, end, true);
+  view.setUint16(42, programHeader, true);
+  view.setUint16(44, segments.length, true);
+  for (const [index, segment] of segments.entries()) {
+    const { physical, virtual = physical, bytes, memorySize = bytes.length, type = 1 } = segment;
+    const fields = [type, offsets[index], virtual, physical, bytes.length, memorySize];
+    for (const [field, value] of fields.entries()) view.setUint32(end + index * programHeader + 4 * field, value, true);
+    image.set(bytes, offsets[index]);
+  }
   return image;
 }

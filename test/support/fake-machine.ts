@@ -2,7 +2,15 @@
 import { GuestTime, slopeOf, type TimeCorrection } from '../../src/base/guest-time.ts';
 import { Pending } from '../../src/base/pending.ts';
 import { BreakpointSet } from '../../src/engine/breakpoints.ts';
-import type { ByteChannel, KeyInput, Machine, MachineExit, RunLimits } from '../../src/machine/machine.ts';
+import type {
+  BalloonFigures,
+  ByteChannel,
+  KeyInput,
+  Machine,
+  MachineExit,
+  MemoryBalloon,
+  RunLimits,
+} from '../../src/machine/machine.ts';
 
 type Event = Exclude<MachineExit['reason'], 'budget' | 'time' | 'breakpoint'>;
 
@@ -34,10 +42,29 @@ class FakeKeys implements KeyInput {
   }
 }
 
+/** One that gives nothing, and says what it is told to. */
+class FakeBalloon implements MemoryBalloon {
+  target = 0;
+  actual = 0;
+  statistics = { updates: 0, values: {} as BalloonFigures };
+  hasDriver = true;
+  asked = 0;
+
+  setTarget(pages: number): void {
+    this.target = pages;
+  }
+
+  requestStatistics(): boolean {
+    this.asked++;
+    return this.hasDriver;
+  }
+}
+
 export class FakeMachine implements Machine {
   readonly keyboard = new FakeKeys();
   readonly serial = new FakeChannel();
   readonly debugConsole = new FakeChannel();
+  readonly balloon = new FakeBalloon();
   readonly breakpoints = new BreakpointSet(() => {});
   instructions = 0;
   readonly #time = new GuestTime(slopeOf(1));
@@ -121,8 +148,11 @@ export class FakeMachine implements Machine {
     this.powerButton++;
   }
 
-  readonly memorySize = 0;
-  readonly memoryInUse = 0;
+  readonly memorySize = 64 * 2 ** 20;
+  memoryInUse = 0;
+  readonly memoryPool = { bytesInUse: 0 };
+  readonly memoryShared = 0;
+  memoryLimit = Number.POSITIVE_INFINITY;
   registers(): never {
     throw new Error('there is no processor');
   }

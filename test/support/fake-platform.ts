@@ -1,4 +1,4 @@
-/** A platform with a wall clock that moves when asked: a slice takes no time, a yield 1 ms. */
+/** A platform with a wall clock that moves when asked: a slice takes no time, a yield 1 ms by default. */
 import type { Platform } from '../../src/hypervisor/platform.ts';
 
 export class FakePlatform implements Platform {
@@ -7,6 +7,8 @@ export class FakePlatform implements Platform {
   timers: { at: number; action: () => void }[] = [];
   /** Wall-clock ms that every look at the clock takes. */
   step = 0.5;
+  /** Wall-clock ms that the world's turn takes. */
+  turn = 1;
 
   now(): number {
     this.time += this.step;
@@ -15,7 +17,7 @@ export class FakePlatform implements Platform {
 
   async yield(): Promise<void> {
     this.yields++;
-    this.time += 1;
+    this.time += this.turn;
     await Promise.resolve();
   }
 

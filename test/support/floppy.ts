@@ -21,9 +21,14 @@ export class BenchMemory implements DmaMemory {
   }
 
   read(address: number, length: number): Uint8Array {
-    const result = new Uint8Array(length).fill(0xff);
-    result.set(this.bytes.subarray(address, address + length));
+    const result = new Uint8Array(length);
+    this.readInto(address, result);
     return result;
+  }
+
+  readInto(address: number, bytes: Uint8Array): void {
+    bytes.fill(0xff);
+    bytes.set(this.bytes.subarray(address, address + bytes.length));
   }
 
   write(address: number, bytes: Uint8Array): void {

@@ -29,10 +29,15 @@ export class TestMemory {
   }
 
   read(address: number, length: number): Uint8Array {
-    this.accesses++;
-    const copy = new Uint8Array(length).fill(0xff);
-    copy.set(this.bytes.subarray(address, address + length));
+    const copy = new Uint8Array(length);
+    this.readInto(address, copy);
     return copy;
+  }
+
+  readInto(address: number, bytes: Uint8Array): void {
+    this.accesses++;
+    bytes.fill(0xff);
+    bytes.set(this.bytes.subarray(address, address + bytes.length));
   }
 
   write(address: number, bytes: Uint8Array): void {

@@ -9,12 +9,17 @@ import { runInNewContext } from 'node:vm';
 import { expect } from 'vitest';
 import { Random } from '../../src/difftest/random.ts';
 import { createPlatform } from '../../src/host/platform.ts';
+import { checkMedia } from '../../src/hypervisor/check-media-options.ts';
+import { GuestMedia } from '../../src/hypervisor/guest-media.ts';
 import type { Host as Hypervisor } from '../../src/hypervisor/host.ts';
+import type { ImageRequest, OpenImage } from '../../src/hypervisor/image-opener.ts';
 import {
   type Guest,
+  type GuestOptions,
   type GuestStream,
   Host,
   type Platform,
+  type RemovableDrive,
   StateError,
   TimeoutError,
   UserError,
@@ -40,6 +45,8 @@ export interface FuzzReport {
 export const METHODS = [
   ...['run', 'runTo', 'pause', 'reset', 'stop', 'step', 'pressPowerButton', 'dispose', 'setWeight', 'on', 'look'],
   ...['write', 'listen', 'hold', 'discard', 'waitFor', 'iterate', 'press', 'type', 'createGuest'],
+  ...['insert', 'eject'],
+  ...['inflate', 'statistics'],
 ] as const;
 export const STATES = ['created', 'running', 'paused', 'stopped', 'disposed'] as const;
 
@@ -117,8 +124,42 @@ class CountedSignal {
   }
 }
 
+/** An image of the test's: whether it is open is known, and it fails now and then. */
+class FuzzImage implements OpenImage {
+  readonly name = 'fuzz image';
+  readonly size = 2048;
+  readonly readOnly = false;
+  closed = false;
+  readonly #random: Random;
+
+  constructor(random: Random) {
+    this.#random = random;
+  }
+
+  read(_: number, length: number): Uint8Array {
+    return new Uint8Array(length);
+  }
+  write(): void {}
+  flush(): void | Promise<void> {
+    if (this.#random.oneIn(4)) throw new Error('cannot write: no space left on the device');
+    if (this.#random.oneIn(4)) return Promise.reject(new Error('cannot write: input/output error'));
+  }
+  close(): void | Promise<void> {
+    this.closed = true;
+    return this.flush();
+  }
+  abandon(): void {
+    this.closed = true;
+  }
+  saved() {
+    return { where: null, format: null, write: 'discard', overlay: null, stamp: null } as const;
+  }
+}
+
 interface Subject {
   readonly guest: Guest;
+  /** What was opened for it. */
+  readonly images: FuzzImage[];
   readonly machine: FakeMachine | undefined;
   /** What was promised and has not come. */
   readonly pending: Set<string>;
@@ -152,7 +193,7 @@ const OUTCOMES = [
   ...['UserError', 'StateError', 'TimeoutError', 'aborted', 'listener error'],
   ...['run halted', 'run power-off', 'run stopped', 'run error', 'run triple-fault', 'run debug-exit'],
   ...['runTo reached', 'runTo paused', 'runTo stopped', 'runTo idle'],
-  ...['waitFor resolved', 'iterate chunk', 'iterate done'],
+  ...['waitFor resolved', 'iterate chunk', 'iterate done', 'insert resolved'],
 ];
 /** What may come together: listeners and kept output of the guests that there are at the moment. */
 const MEMORY_SLACK = 24 * 2 ** 20;
@@ -245,16 +286,18 @@ class Fuzzer {
   }
 
   async #create(): Promise<void> {
-    if (this.#realLeft > 0 && this.#random.oneIn(200)) {
+    if (this.#realLeft > 0 && this.#random.oneIn(30)) {
       this.#realLeft--;
       this.made.real++;
-      const image = this.#random.pick(IMAGES);
+      const random = this.#random;
+      const image = random.pick(IMAGES);
       const guest = await this.#host.createGuest({
-        boot: { image },
+        ...this.#realMedia(image),
         memory: 1,
+        balloon: random.oneIn(2),
         onReset: this.#random.pick(['reset', 'stop']),
       });
-      this.#subjects.push({ guest, machine: undefined, pending: new Set(), signals: [], instructions: 0 });
+      this.#subjects.push({ guest, machine: undefined, images: [], pending: new Set(), signals: [], instructions: 0 });
       return;
     }
     this.made.fake++;
@@ -272,9 +315,49 @@ class Fuzzer {
       onReset: random.pick(['reset', 'stop'] as const),
       onTripleFault: random.pick(['reset', 'stop'] as const),
     };
+    const images: FuzzImage[] = [];
+    const media = random.oneIn(3) ? undefined : await this.#fakeMedia(machine, images);
     // What createGuest does once it has a machine.
-    const guest = (this.#host as unknown as Hypervisor).adopt(machine, settings);
-    this.#subjects.push({ guest, machine, pending: new Set(), signals: [], instructions: 0 });
+    const guest = (this.#host as unknown as Hypervisor).adopt(machine, { ...settings, media });
+    this.#subjects.push({ guest, machine, images, pending: new Set(), signals: [], instructions: 0 });
+  }
+
+  /** Booted by the BIOS or not, from drives that are there or not. */
+  #realMedia(image: Uint8Array): GuestOptions {
+    const random = this.#random;
+    const sector = new Uint8Array(512);
+    sector.set(image);
+    sector.set([0x55, 0xaa], 510);
+    const floppy = new Uint8Array(1440 * 1024);
+    floppy.set(sector);
+    return random.pick<GuestOptions>([
+      { boot: { image } },
+      { boot: { image }, cdrom: {}, floppies: [{}, floppy], disks: [sector.slice()] },
+      { boot: { order: ['disk', 'floppy'] }, disks: [new Blob([sector])], floppy: {} },
+      { cdrom: new Uint8Array(4096), floppy, boot: { order: ['cdrom', 'floppy'] }, onNothingToBoot: 'stop' },
+      { cdrom: {}, onNothingToBoot: random.pick(['stop', 'wait']) },
+    ]);
+  }
+
+  /** A CD-ROM drive and a floppy drive for a machine without a processor; their images come at once, late or not at all. */
+  async #fakeMedia(machine: FakeMachine, images: FuzzImage[]): Promise<GuestMedia> {
+    const random = this.#random;
+    const opener = async (_: ImageRequest): Promise<OpenImage> => {
+      if (random.oneIn(3)) await this.#platform.yield();
+      if (random.oneIn(4)) throw new UserError('cannot open it: no such file');
+      const image = new FuzzImage(random);
+      images.push(image);
+      return image;
+    };
+    const insert = () => {
+      if (random.oneIn(4)) throw new UserError('it does not go in');
+    };
+    const eject = ({ force = false } = {}) => force || random.oneIn(2);
+    Object.assign(machine, { cdrom: { insert, eject }, floppy: { insert, eject() {} } });
+    return GuestMedia.open(
+      checkMedia({ disks: undefined, cdrom: {}, floppy: undefined, floppies: [{}, {}].slice(random.below(2)) }),
+      opener,
+    );
   }
 
   /** After dispose: all that was promised must come, and nobody may be left listening. */
@@ -284,6 +367,7 @@ class Fuzzer {
     if (subject.pending.size > 0) this.#fault(`never came: ${[...subject.pending].join(', ')}`);
     if (this.#host.guests.includes(subject.guest)) this.#fault('a disposed guest is among the guests');
     if (subject.machine && !subject.machine.disposed) this.#fault('a disposed guest keeps its machine');
+    if (subject.images.some(({ closed }) => !closed)) this.#fault('a disposed guest has images open');
     if (subject.signals.some(({ listeners }) => listeners.size > 0)) this.#fault('a signal has listeners left');
   }
 
@@ -397,6 +481,20 @@ class Fuzzer {
         );
       case 'type':
         return void guest.keyboard.type(this.#oddOr(() => 'ab\n') as string);
+      case 'insert': {
+        const image = this.#oddOr(() =>
+          random.pick([new Uint8Array(2048), new Blob([new Uint8Array(4096)]), { image: 'x' }]),
+        );
+        return this.#drive(guest)?.insert(image as Uint8Array);
+      }
+      case 'eject':
+        return void this.#drive(guest)?.eject(this.#oddOr(() => ({ force: random.oneIn(2) })) as object);
+      case 'inflate':
+        return void guest.balloon?.setTarget(this.#oddOr(() => random.below(3)) as number);
+      case 'statistics': {
+        const options = this.#oddOr(() => ({ timeout: random.below(30), ...(this.#options(subject) as object) }));
+        return guest.balloon?.statistics(options as object);
+      }
       case 'createGuest':
         return this.#host
           .createGuest(this.#wrongGuestOptions() as never)
@@ -404,6 +502,10 @@ class Fuzzer {
       default:
         return void guest[method]();
     }
+  }
+
+  #drive({ cdrom, floppies }: Guest): RemovableDrive | undefined {
+    return this.#random.pick([cdrom, ...floppies]);
   }
 
   #oddOr(valid: () => unknown): unknown {
@@ -452,6 +554,8 @@ class Fuzzer {
       'onTripleFault',
       'onReset',
       'name',
+      ...['disks', 'cdrom', 'floppy', 'floppies', 'onNothingToBoot'],
+      'balloon',
     ];
     const right: Record<string, unknown> = { boot: { image: IMAGES[0] }, memory: 1 };
     const wrong = {
@@ -463,6 +567,18 @@ class Fuzzer {
       weight: 0,
       clock: 'x',
       name: '',
+      onNothingToBoot: 'x',
+      disks: random.pick([5, [5], [{}], [''], [{ image: new Uint8Array(512), write: 'x' }], [new URL('ftp://x/y')]]),
+      cdrom: random.pick([5, '', { image: 5 }, new Uint8Array(5), { write: 'through' }]),
+      floppies: random.pick([5, [5], [new Uint8Array(5)], [{}, {}, {}], [{ readOnly: 1 }]]),
+      boot: random.pick([
+        { order: ['x'] },
+        { order: [] },
+        { order: 5 },
+        { bios: 5 },
+        { rom: 5 },
+        { image: 5, order: ['disk'] },
+      ]),
     };
     for (const name of names) if (random.oneIn(4)) right[name] = random.pick(ODD);
     if (random.oneIn(3)) right.boot = random.pick([...ODD, { image: random.pick(ODD) }, { kernel: random.pick(ODD) }]);

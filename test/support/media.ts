@@ -25,7 +25,7 @@ export class BytesMedium implements Medium {
 
   read(offset: number, length: number): Uint8Array {
     this.#note('read', offset, length);
-    return this.bytes.subarray(offset, offset + length);
+    return this.bytes.slice(offset, offset + length);
   }
 
   write(offset: number, bytes: Uint8Array): void {

@@ -48,7 +48,6 @@ export function createNestedCalls(engine: EngineName): Pc {
       entry: {
         mode: 'protected',
         eip: START,
-        esi: 0,
         codeSelector: 8,
         dataSelector: 16,
         gdt: { address: 0x1000, limit: 0x17 },

@@ -6,6 +6,7 @@ import type { PortBus } from '../../src/bus/port-bus.ts';
 import { Random } from '../../src/difftest/random.ts';
 import type { RecordingLine } from './devices.ts';
 import { createConfigMechanism, createI440fx, createPiix3, createPiix4Power, PM_BASE } from './pci.ts';
+import { createVirtioAccesses } from './virtio-accesses.ts';
 
 export interface PciBench {
   readonly devices: readonly Device[];
@@ -76,6 +77,7 @@ export const PCI_BENCHES = {
       },
     };
   },
+  'virtio balloon': createVirtioAccesses,
 } as const satisfies Record<string, () => PciBench>;
 
 /** @returns what was read, and what `look` saw at the end. Every value read fits the width it was read with. */

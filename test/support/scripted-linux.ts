@@ -70,13 +70,21 @@ export function scriptedLinux({ kernel, memory = 128, ...parts }: ScriptedLinux)
 
 /**
  * Runs the machine until the script has said its last word. `onWait` is asked to bring the answer that it waits for.
+ * `onSlice` hears what has come from the serial port so far, at counts that do not depend on the engine.
  * @returns what came from the serial port, and the state hashes at the counts asked for
  */
 export async function runScript(
   boot: BootImage,
-  options: Partial<PcOptions> & { counts?: readonly number[]; onWait?: () => Promise<void>; limit?: number } = {},
+  options: Partial<PcOptions> & {
+    counts?: readonly number[];
+    onWait?: () => Promise<void>;
+    onSlice?: (pc: Pc, transcript: string) => void;
+    /** Instructions. */
+    slice?: number;
+    limit?: number;
+  } = {},
 ): Promise<{ transcript: string; hashes: string[]; pc: Pc }> {
-  const { counts = [], onWait = async () => {}, limit = 20e9, ...rest } = options;
+  const { counts = [], onWait = async () => {}, onSlice = () => {}, slice = SLICE, limit = 20e9, ...rest } = options;
   const pc = new Pc({
     ...{ name: 'linux', memoryBytes: 128 * MIB, cpu: 'i686', engine: 'interpreter', boot, powerOnTime: 0 },
     code: sharedCode(),
@@ -91,10 +99,10 @@ export async function runScript(
   const stops = [...counts, limit];
   while (!transcript.includes(LAST_WORD)) {
     const stop = stops[0]!;
-    const exit = pc.run({ instructions: Math.min(SLICE, stop - pc.instructions) });
+    const exit = pc.run({ instructions: Math.min(slice, stop - pc.instructions) });
     if (exit.reason === 'waiting') await onWait();
-    else if (!['budget', 'output'].includes(exit.reason))
-      throw new Error(`${exit.reason} in: …${transcript.slice(-2000)}`);
+    else if (exit.reason === 'budget') onSlice(pc, transcript);
+    else if (exit.reason !== 'output') throw new Error(`${exit.reason} in: …${transcript.slice(-2000)}`);
     if (pc.instructions < stop) continue;
     if (stop === limit) throw new Error(`no end in: …${transcript.slice(-2000)}`);
     hashes.push(pc.stateHash());

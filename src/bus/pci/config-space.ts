@@ -65,6 +65,15 @@ export interface Capability {
   readonly registers: readonly ConfigRegister[];
 }
 
+/** A register that is not kept, but worked out at each access, and asked for with the width of that. */
+export interface LiveRegister {
+  readonly offset: number;
+  readonly size: 1 | 2 | 4;
+  /** `within`: offset in the register. */
+  read(within: number, size: 1 | 2 | 4): number;
+  write(within: number, value: number, size: 1 | 2 | 4): void;
+}
+
 export interface ConfigDeclaration {
   readonly vendor: number;
   readonly device: number;
@@ -84,6 +93,7 @@ export interface ConfigDeclaration {
   readonly expansionRom?: { readonly size: number; readonly device: MmioDevice };
   readonly capabilities?: readonly Capability[];
   readonly registers?: readonly ConfigRegister[];
+  readonly live?: readonly LiveRegister[];
 }
 
 /** A range that a function claims at present. */
@@ -116,6 +126,8 @@ export class ConfigSpace {
 
   /** Unsigned value of 1, 2 or 4 bytes within the space. */
   read(offset: number, size: 1 | 2 | 4): number {
+    const live = this.#live(offset);
+    if (live) return live.read(offset - live.offset, size);
     const { config } = this.#state;
     let value = 0;
     for (let index = size - 1; index >= 0; index--) value = value * 256 + (config[offset + index] ?? 0xff);
@@ -124,6 +136,8 @@ export class ConfigSpace {
 
   /** As the bus writes: read-only bits stay. */
   write(offset: number, value: number, size: 1 | 2 | 4): void {
+    const live = this.#live(offset);
+    if (live) return live.write(offset - live.offset, value, size);
     const { config } = this.#state;
     for (let at = offset, rest = value; at < Math.min(offset + size, CONFIG_SIZE); at++, rest >>>= 8) {
       const writable = this.#writable[at];
@@ -174,6 +188,10 @@ export class ConfigSpace {
       windows.push({ space: 'memory', first: rom - (rom % size), length: size, device });
     }
     return windows;
+  }
+
+  #live(offset: number): LiveRegister | undefined {
+    return this.#declaration.live?.find((live) => offset >= live.offset && offset < live.offset + live.size);
   }
 
   #declare({ offset, size, reset, writable = 0, cleared = 0 }: ConfigRegister): void {

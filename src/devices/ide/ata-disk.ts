@@ -302,7 +302,7 @@ export class AtaDisk extends IdeDrive {
 
   /** Asks the host for the next chunk. Before the first block it gets no interrupt. */
   #take(transfer: Transfer, { first }: { readonly first: boolean }): void {
-    this.setBuffer(new Uint8Array(this.#chunkOf(transfer) * SECTOR));
+    this.provideBuffer(this.#chunkOf(transfer) * SECTOR);
     if (transfer.by === 'dma') this.requestDma('out');
     else this.moveByPio('out', this.#blockLength(transfer), { interrupt: !first });
   }

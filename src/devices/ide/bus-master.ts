@@ -19,8 +19,12 @@ const PORT = { COMMAND: 0, STATUS: 2, TABLE: 4 } as const;
 const COMMAND = { START: 0x01, TO_MEMORY: 0x08 } as const;
 const STATUS = { ACTIVE: 0x01, ERROR: 0x02, INTERRUPT: 0x04, DRIVES_CAPABLE: 0x60 } as const;
 const ENTRY_LENGTH = 8;
+/** Within it, memory answers everywhere or nowhere. */
+const PAGE = 4096;
 const END_OF_TABLE = 0x80;
 const MOST_BYTES = 0x1_0000;
+/** Bytes of the table that are fetched at once, at most. */
+const FETCHED = 64 * ENTRY_LENGTH;
 
 export interface BusMasterWiring {
   readonly name: string;
@@ -46,6 +50,8 @@ export class BusMaster implements Device, DmaHost, PortDevice {
     last: false,
   };
   readonly #wiring: BusMasterWiring;
+  /** Entries that have been fetched from an address on: good as long as nothing else happens. */
+  readonly #fetched = { from: 0, end: 0, view: new DataView(new ArrayBuffer(FETCHED)) };
 
   constructor(wiring: BusMasterWiring) {
     this.name = wiring.name;
@@ -88,7 +94,9 @@ export class BusMaster implements Device, DmaHost, PortDevice {
   fromMemory(bytes: Uint8Array): number {
     if (this.state.command & COMMAND.TO_MEMORY) return 0;
     const { memory } = this.#wiring;
-    return this.#transfer(bytes.length, (done, address, length) => bytes.set(memory.read(address, length), done));
+    return this.#transfer(bytes.length, (done, address, length) =>
+      memory.readInto(address, bytes.subarray(done, done + length)),
+    );
   }
 
   reset(): void {
@@ -113,6 +121,7 @@ export class BusMaster implements Device, DmaHost, PortDevice {
   /** @returns how many of `length` bytes the table had room for */
   #transfer(length: number, move: (done: number, address: number, length: number) => void): number {
     const { state } = this;
+    this.#fetched.end = 0;
     let done = 0;
     while (done < length && this.#nextRegion()) {
       const part = Math.min(state.left, length - done);
@@ -131,14 +140,28 @@ export class BusMaster implements Device, DmaHost, PortDevice {
     const { state } = this;
     if ((state.status & STATUS.ACTIVE) === 0 || !this.#wiring.isEnabled()) return false;
     if (state.left > 0) return true;
-    if (!this.#answers(state.entry, ENTRY_LENGTH)) return false;
-    const entry = this.#wiring.memory.read(state.entry, ENTRY_LENGTH);
-    const view = new DataView(entry.buffer, entry.byteOffset);
-    state.address = view.getUint32(0, true) & ~1;
+    if (!this.#fetchEntry()) return false;
+    const { view, from } = this.#fetched;
+    const at = state.entry - from;
+    state.address = view.getUint32(at, true) & ~1;
     state.address >>>= 0;
-    state.left = view.getUint16(4, true) & ~1 || MOST_BYTES;
-    state.last = (entry[7] & END_OF_TABLE) !== 0;
+    state.left = view.getUint16(at + 4, true) & ~1 || MOST_BYTES;
+    state.last = (view.getUint8(at + 7) & END_OF_TABLE) !== 0;
     state.entry = (state.entry + ENTRY_LENGTH) % 2 ** 32;
+    return true;
+  }
+
+  /** The next entry, and with it those behind it in the same page. */
+  #fetchEntry(): boolean {
+    const { entry } = this.state;
+    const fetched = this.#fetched;
+    if (entry >= fetched.from && entry + ENTRY_LENGTH <= fetched.end) return true;
+    if (!this.#answers(entry, ENTRY_LENGTH)) return false;
+    const rest = PAGE - (entry % PAGE);
+    const length = rest < ENTRY_LENGTH ? ENTRY_LENGTH : Math.min(rest & -ENTRY_LENGTH, FETCHED);
+    this.#wiring.memory.readInto(entry, new Uint8Array(fetched.view.buffer, 0, length));
+    fetched.from = entry;
+    fetched.end = entry + length;
     return true;
   }
 

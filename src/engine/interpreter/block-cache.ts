@@ -227,13 +227,10 @@ export class BlockCache {
     const index = this.index;
     const code = this.#code.get(page);
     if (!code?.any(offset, offset + length)) return false;
-    const crowded = this.#isCrowded(page);
-    const stale: number[] = [];
-    for (let block = index.firstOfPage(page); block !== 0; block = index.nextOfPage(block, page)) {
-      if (!crowded && !this.#covers(block, page, offset, offset + length)) continue;
+    const stale = this.#coveringBlocks(page, offset, offset + length);
+    for (const block of stale) {
       this.#markStale(block, index.records(block));
       index.markStale(block);
-      stale.push(block);
       this.table.remove(index.address(block), block);
     }
     code.clear(offset, offset + length);
@@ -281,12 +278,23 @@ export class BlockCache {
     return index.crossingPage(block) === page && first < index.crossingEnd(block);
   }
 
-  #isCrowded(page: number): boolean {
+  /** Blocks that have bytes of a page's [first, end); of a crowded page, all. */
+  #coveringBlocks(page: number, first: number, end: number): readonly number[] {
     const index = this.index;
+    const covering: number[] = [];
     let count = 0;
-    for (let block = index.firstOfPage(page); block !== 0; block = index.nextOfPage(block, page))
-      if (++count > SEARCH_LIMIT) return true;
-    return false;
+    for (let block = index.firstOfPage(page); block !== 0; block = index.nextOfPage(block, page)) {
+      if (++count > SEARCH_LIMIT) return this.#blocksOf(page);
+      if (this.#covers(block, page, first, end)) covering.push(block);
+    }
+    return covering;
+  }
+
+  #blocksOf(page: number): readonly number[] {
+    const index = this.index;
+    const blocks: number[] = [];
+    for (let block = index.firstOfPage(page); block !== 0; block = index.nextOfPage(block, page)) blocks.push(block);
+    return blocks;
   }
 
   #markStale(address: number, records: number): void {

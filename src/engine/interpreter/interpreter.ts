@@ -297,21 +297,26 @@ export class Interpreter implements Engine, EmittedCodeHost {
   // -------------------------------------------------------------------------------------------------------------
 
   #access(address: number, access: number): void {
-    const { state, mmu } = this.#cpu;
+    const { state, mmu, pool } = this.#cpu;
     const size = (access & 0xff) as 1 | 2 | 4 | 8;
+    // Of what is not wider, the lower half: a BigInt for each access would cost.
+    const scratch = (state.address + STATE.fields.scratch) >>> 2;
     if (access & ACCESS_CODE.store) {
       if (size === 8) mmu.write64(address, state.scratch, 'current');
-      else
-        mmu.write(
-          address,
-          Number(state.scratch & 0xffff_ffffn) & (size === 4 ? -1 : 2 ** (8 * size) - 1),
-          size,
-          'current',
-        );
+      else {
+        const value = pool.views.u32[scratch];
+        mmu.write(address, size === 4 ? value | 0 : value & (2 ** (8 * size) - 1), size, 'current');
+      }
       return;
     }
     if (access & ACCESS_CODE.modify) mmu.probeWrite(address, size, 'current');
-    state.scratch = size === 8 ? mmu.read64(address, 'current') : BigInt(mmu.read(address, size, 'current'));
+    if (size === 8) state.scratch = mmu.read64(address, 'current');
+    else {
+      const value = mmu.read(address, size, 'current');
+      const { u32 } = pool.views;
+      u32[scratch] = value;
+      u32[scratch + 1] = 0;
+    }
   }
 
   /** Whether the running record is two instructions of which the first reads what no frame backs. */

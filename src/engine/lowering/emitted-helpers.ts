@@ -9,6 +9,7 @@ import type { ModuleBuilder } from '../../wasm/module-builder.ts';
 import type { PartialHelper } from './restartable.ts';
 import { IMAGE_FUNCTIONS } from './system/image-functions.ts';
 import { INTERRUPT_FUNCTIONS } from './system/interrupt-functions.ts';
+import { REGISTER_FUNCTIONS } from './system/register-functions.ts';
 import { SEGMENT_FUNCTIONS } from './system/segment-functions.ts';
 import { SYSTEM_CALL_FUNCTIONS } from './system/system-call-functions.ts';
 import type { WriteSystem } from './system/write-system.ts';
@@ -35,6 +36,7 @@ export type WriteEmittedCall = (
 ) => void;
 
 const SYSTEM: Readonly<Record<string, WriteSystem>> = {
+  ...REGISTER_FUNCTIONS,
   ...SEGMENT_FUNCTIONS,
   ...SYSTEM_CALL_FUNCTIONS,
   ...INTERRUPT_FUNCTIONS,
@@ -62,7 +64,7 @@ export function createEmittedCallWriter(
   const functions = imports ? importNumberFunctions(module) : undefined;
   return (code, helper, context, args) => {
     const write = SYSTEM[helper] as ((...of: unknown[]) => void) | undefined;
-    if (write) return writeInPlace(code, I32, (f) => write({ f, state: context.state }, ...args));
+    if (write) return writeInPlace(code, I32, (f) => write({ f, ...context }, ...args));
     if (!isX87Function(helper) || !functions) throw new TypeError(`no emitted code for ${helper}`);
     writeX87Function(code, helper, { ...context, functions }, args);
   };

@@ -2,7 +2,7 @@
  * What follows a miss in the TLB, emitted: the page walk, accessed and dirty bits, the new entries. It does what is
  * frequent, with page tables and the page itself in frames of their own. All else it declines before anything is
  * written, and then the MMU (`cpu/tlb-mmu`) does it from the beginning: faults, reserved bits, the first touch of a
- * page, ROM and devices, watched pages to be written, the first part of a larger page, 4-level paging, and whatever the
+ * page, ROM and devices, watched and shared pages to be written, the first part of a larger page, 4-level paging, and whatever the
  * MMU keeps for itself by `tlbLog` = 0. `walkPages` says what is right.
  */
 import { PAGE_SHIFT, PAGE_SIZE } from '../../base/address.ts';
@@ -73,7 +73,7 @@ export function defineTlbFill(module: ModuleBuilder): TlbFill {
     });
     const page = found.mapEntry(found.page);
     const frame = f.local(load32(page, 0).and(PAGE_MAP.FRAME));
-    declineIf(f, frame.isZero().or(write.and(isWatched(page))));
+    declineIf(f, frame.isZero().or(write.and(isGuarded(page))));
 
     // From here on it is done.
     found.update();
@@ -94,7 +94,7 @@ type I32Local = Local<typeof I32>;
 
 const field = (state: Int32, name: FieldName): Int32 => load32(state, STATE.fields[name]);
 const declineIf = (f: Writer, condition: Int32): void => f.if(condition, () => f.return(DECLINED));
-const isWatched = (mapEntry: Int32): Int32 => load32(mapEntry, 0).and(PAGE_MAP.WATCHED).isNotZero();
+const isGuarded = (mapEntry: Int32): Int32 => load32(mapEntry, 0).and(PAGE_MAP.GUARDED).isNotZero();
 const markDirty = (f: Writer, mapEntry: Int32): void =>
   f.store('i32.store', mapEntry, 0, load32(mapEntry, 0).or(PAGE_MAP.DIRTY));
 
@@ -200,14 +200,14 @@ class Walk {
     return this.#f.local(load32(this.#log, FILL_LOG.PAGE_MAP).add(page.shl(PAGE_MAP.ENTRY_SHIFT)));
   }
 
-  /** Declines if a right is missing, or if a table that would be written is watched. */
+  /** Declines if a right is missing, or if a table that would be written is watched or shared. */
   check(rights: Int32): void {
     const f = this.#f;
     declineIf(f, this.#both.and(rights).ne(rights));
     const wanted = f.local(select(this.#write, i32(ENTRY.A | ENTRY.D), ENTRY.A));
     f.set(this.leaf.missing, this.leaf.low.and(wanted).xor(wanted));
     for (const { missing, mapEntry } of [this.#directory, this.leaf]) {
-      f.if(missing, () => declineIf(f, isWatched(mapEntry)));
+      f.if(missing, () => declineIf(f, isGuarded(mapEntry)));
     }
   }
 

@@ -1,6 +1,6 @@
 /**
  * INT 13h: diskettes, fixed disks, CDs. IBM PS/2 and PC BIOS Interface Technical Reference, "Interrupt 13h"; extended
- * calls are in `edd.ts` and `el-torito.ts`.
+ * calls are in `edd.ts` and `el-torito-services.ts`.
  *
  * Not modelled: the 64 KiB boundaries of DMA (a buffer may lie across one), motors and their waits, parameter tables in
  * the caller's hands (INT 1Eh, 41h, 46h are not looked at), long reads with ECC.
@@ -15,7 +15,7 @@ import { ROM_LABELS } from '../rom-image.ts';
 import { type Call, type Next, SERVICE, type Service, type Services } from '../service.ts';
 import { type DiskAnswer, DiskTransfer } from './disk-transfer.ts';
 import { extendedFunction } from './edd.ts';
-import { emulationFunction } from './el-torito-services.ts';
+import { type EmulationContext, emulationFunction, goOnInitiating, isInitiating } from './el-torito-services.ts';
 import type { Geometry } from './geometry.ts';
 import { STATUS } from './status.ts';
 import type { Transfers } from './transfers.ts';
@@ -29,6 +29,7 @@ export function diskServices(board: Board, state: BiosState, transfers: Transfer
   const units = new Units(board, state);
   const bda = new BiosData(board.memory);
   const transfer = new DiskTransfer(board, transfers);
+  const emulation: EmulationContext = { board, state, units, transfer, transfers };
   const remember = (drive: number, status: number) =>
     bda.setByte(drive < FIRST_DRIVE.disk ? BDA.DISKETTE_STATUS : BDA.DISK_STATUS, status);
 
@@ -49,14 +50,15 @@ export function diskServices(board: Board, state: BiosState, transfers: Transfer
       remember(drive, STATUS.OK);
       return undefined;
     };
-    if (call.memo !== undefined) return done(transfer.goOn(call));
+    if (call.memo !== undefined)
+      return done(isInitiating(call.memo) ? goOnInitiating(call, emulation) : transfer.goOn(call));
     if (frame.ah === 0x01) {
       const status = bda.byte(drive < FIRST_DRIVE.disk ? BDA.DISKETTE_STATUS : BDA.DISK_STATUS);
       frame.carry = status !== STATUS.OK;
       frame.ah = status;
       return undefined;
     }
-    if (frame.ah >= 0x4a && frame.ah <= 0x4d) return done(emulationFunction(call, { board, state, units, transfer }));
+    if (frame.ah >= 0x4a && frame.ah <= 0x4d) return done(emulationFunction(call, emulation));
     const unit = units.find(drive);
     if (unit === undefined) {
       // AH=15h says "no drive present" in AH; programs look there or at the carry flag.

@@ -9,7 +9,9 @@ const INITIAL_ENTRY = 0x20;
 const BOOTABLE = 0x88;
 const MEDIA_TYPE = 0x0f;
 export const MEDIA = { NONE: 0, HARD_DISK: 4 } as const;
-const DEFAULT_SEGMENT = 0x07c0;
+export const DEFAULT_SEGMENT = 0x07c0;
+/** What is loaded ends below the extended BIOS data area. */
+export const END_OF_IMAGES = 0x9_fc00;
 /** Diskettes of 1.2, 1.44 and 2.88 MB, by media type. */
 const DISKETTE_SECTORS = [0, 15, 18, 36] as const;
 

@@ -32,6 +32,15 @@ export interface TransferRequest {
 /** Bytes that were read, none after a write; undefined: the host has failed. */
 export type TransferResult = { readonly bytes: Uint8Array | undefined };
 
+/** That is no failure of the host's. */
+class NoMedium extends Error {}
+
+/** As the drives call themselves. */
+const nameOf = (kind: DriveKind, index: number): string => {
+  if (kind === 'cd') return 'cdrom';
+  return kind === 'disk' ? `disk-${index}` : `floppy ${'AB'[index]}`;
+};
+
 interface Running {
   readonly answer: Pending<Uint8Array | undefined>;
   readonly alarm: Alarm;
@@ -42,6 +51,8 @@ export class Transfers {
   readonly #board: Board;
   /** By the place of the call. */
   readonly #running = new Map<number, Running>();
+  /** Drives whose trouble the owner of the machine has been told of. */
+  readonly #told = new Set<string>();
 
   constructor(board: Board) {
     this.#board = board;
@@ -66,10 +77,11 @@ export class Transfers {
       return undefined;
     }
     if (!running.ended) return undefined;
-    this.#running.delete(call.place);
+    // It stays: who takes it may meet a page fault, and ask again.
     try {
       return { bytes: running.answer.value ?? new Uint8Array() };
-    } catch {
+    } catch (error) {
+      this.#tell(call.memo!, error as Error);
       return { bytes: undefined };
     }
   }
@@ -97,7 +109,7 @@ export class Transfers {
     const bytes = isSound ? this.#toBeWritten(memo, length) : undefined;
     const answer = new Pending<Uint8Array | undefined>(() => {
       if (!isSound) throw new TypeError('so much is never asked for');
-      if (medium === undefined) throw new TypeError('the drive is empty');
+      if (medium === undefined) throw new NoMedium('the drive is empty');
       if (bytes === undefined) return medium.read(offset, length);
       const written = medium.write(offset, bytes);
       return written instanceof Promise ? written.then(() => undefined) : undefined;
@@ -108,6 +120,13 @@ export class Transfers {
       alarm: clock.setAlarm(due, () => (running.ended = true), { after: answer }),
     };
     this.#running.set(place, running);
+  }
+
+  #tell({ kind, index }: Memo, error: Error): void {
+    const name = nameOf(kind as DriveKind, index as number);
+    if (error instanceof NoMedium || this.#told.has(name)) return;
+    this.#told.add(name);
+    this.#board.onHostError(`${name}: ${error.message}`);
   }
 
   #toBeWritten({ source, filler, flat }: Memo, length: number): Uint8Array | undefined {

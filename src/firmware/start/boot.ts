@@ -2,11 +2,10 @@
  * INT 19h and INT 18h: the first sector of a medium is read to 0000:7C00 and started, drive after drive, until one has
  * something that starts. BIOS Boot Specification 1.01: what cannot go on calls INT 18h, and the next drive gets its turn.
  */
-import { BDA, BiosData } from '../bios-data.ts';
 import type { BiosState } from '../bios-state.ts';
 import type { Board, DriveKind } from '../board.ts';
-import { type CallFrame, FLAG } from '../call-frame.ts';
-import { BOOT_RECORD_SECTOR, catalogBlock, emulatedGeometry, initialEntry, MEDIA } from '../disk/el-torito.ts';
+import { BOOT_RECORD_SECTOR, catalogBlock, END_OF_IMAGES, type InitialEntry, initialEntry } from '../disk/el-torito.ts';
+import { type BootEntry, beginEmulation, endEmulation, enter, imageEntry } from '../disk/emulation.ts';
 import type { Transfers } from '../disk/transfers.ts';
 import { CD_SECTOR_SIZE, FIRST_DRIVE } from '../disk/units.ts';
 import { ROM_SEGMENT } from '../rom.ts';
@@ -18,8 +17,6 @@ import { BootMenu, DRIVE_NAMES } from './boot-menu.ts';
 const BOOT_ADDRESS = 0x7c00;
 const SECTOR = 512;
 const SIGNATURE = 0xaa55;
-/** What is loaded ends below the extended BIOS data area. */
-const END_OF_MEMORY = 0x9_fc00;
 
 export function bootServices(board: Board, state: BiosState, transfers: Transfers): Services {
   const screen = new TextScreen(board);
@@ -74,20 +71,18 @@ export function bootServices(board: Board, state: BiosState, transfers: Transfer
     if (memo.step === 'catalog') {
       const entry = initialEntry(bytes);
       if (entry === undefined) return refuse(call, 'cd', 'its catalogue has nothing to boot');
-      const room = END_OF_MEMORY - entry.loadSegment * 16;
+      const room = END_OF_IMAGES - entry.loadSegment * 16;
       if (entry.count * SECTOR > room) return refuse(call, 'cd', 'what it boots is too large');
       return readCd(call, entry.lba, entry.count * SECTOR, { step: 'image', catalog: memo.catalog, ...entry });
     }
-    const { media, loadSegment, lba, count, catalog } = memo as Record<string, number>;
-    const drive = media === MEDIA.NONE ? FIRST_DRIVE.cd : media === MEDIA.HARD_DISK ? FIRST_DRIVE.disk : 0;
-    const geometry = emulatedGeometry(media, bytes);
-    state.emulation = { drive, media, cd: 0, lba, catalog, loadSegment, count, geometry };
-    noteEmulatedDrive(board, drive);
-    board.physical.copyIn(loadSegment * 16, bytes);
-    return begin(call, { segment: loadSegment & 0xf000, offset: (loadSegment & 0x0fff) << 4, drive });
+    const entry = memo as unknown as InitialEntry;
+    const place = { cd: 0, catalog: memo.catalog as number };
+    const emulation = beginEmulation(board, state, entry, { place, firstSector: bytes });
+    board.physical.copyIn(entry.loadSegment * 16, bytes);
+    return begin(call, imageEntry(emulation));
   }
 
-  function begin(call: Call, to: Entry): undefined {
+  function begin(call: Call, to: BootEntry): undefined {
     screen.print('booting\r\n');
     enter(call.frame, to);
     return undefined;
@@ -97,7 +92,7 @@ export function bootServices(board: Board, state: BiosState, transfers: Transfer
     const { memo } = call;
     if (memo?.ended) return 'halt';
     if (memo === undefined) {
-      state.emulation = null;
+      if (state.emulation !== null) endEmulation(board, state);
       if (!state.boot.goesOn) {
         state.boot.next = 0;
         state.boot.tried = [];
@@ -131,29 +126,4 @@ export function bootServices(board: Board, state: BiosState, transfers: Transfer
   return { [SERVICE.NO_BOOT]: goOn, [SERVICE.BOOT_STRAP]: start };
 }
 
-interface Entry {
-  readonly segment: number;
-  readonly offset: number;
-  readonly drive: number;
-}
-
-/** An emulated drive is counted where programs look without asking INT 13h. */
-function noteEmulatedDrive({ physical, drives }: Board, drive: number): void {
-  const bda = new BiosData(physical);
-  if (drive === FIRST_DRIVE.disk) bda.setByte(BDA.DISKS, drives.disk.length + 1);
-  if (drive !== FIRST_DRIVE.floppy) return;
-  const floppies = Math.min(drives.floppy.length + 1, 4);
-  bda.setWord(BDA.EQUIPMENT, (bda.word(BDA.EQUIPMENT) & ~0xc1) | 1 | ((floppies - 1) << 6));
-}
-
 const signatureOf = (sector: Uint8Array): number => sector[SECTOR - 2] | (sector[SECTOR - 1] << 8);
-
-/** What the service "returns" to. */
-function enter(frame: CallFrame, to: Entry): void {
-  for (const register of ['ebx', 'ecx', 'esi', 'edi', 'ebp', 'ds', 'es'] as const) frame[register] = 0;
-  frame.eax = SIGNATURE;
-  frame.edx = to.drive;
-  frame.cs = to.segment;
-  frame.ip = to.offset;
-  frame.flags = FLAG.INTERRUPT;
-}

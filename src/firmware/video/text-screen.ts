@@ -2,6 +2,7 @@
 import { BDA, BiosData } from '../bios-data.ts';
 import type { Board } from '../board.ts';
 import { describeMode, programMode, readIndexed, VIDEO_MODES, writeIndexed } from './video-mode.ts';
+import { WriteBackMemory } from './write-back-memory.ts';
 
 const CRTC = { MAXIMUM_SCAN_LINE: 0x09, CURSOR_START: 0x0a, CURSOR_END: 0x0b, START: 0x0c, CURSOR: 0x0e } as const;
 const CONTROL_CHARACTER = { BELL: 0x07, BACKSPACE: 0x08, LINE_FEED: 0x0a, CARRIAGE_RETURN: 0x0d } as const;
@@ -32,8 +33,9 @@ export class TextScreen {
     const mode = VIDEO_MODES[number];
     if (mode === undefined) return false;
     programMode(this.#board.ports, number, { keepPalette });
-    describeMode(this.#bda, number, { cleared: clear });
     if (clear) this.#board.memory.copyIn(mode.memory, cells(PAGES * mode.pageSize, BLANK, NORMAL));
+    // Last: a page fault of the caller's leaves it as it was, and all that was decided by it is decided again.
+    describeMode(this.#bda, number, { cleared: clear });
     this.#showCursor({ page: 0, row: 0, column: 0 });
     return true;
   }
@@ -122,16 +124,28 @@ export class TextScreen {
       column = 0;
       row++;
     }
-    if (row >= rows) {
-      row = rows - 1;
-      const filler = this.readCell({ page, row, column }) >>> 8;
-      this.scroll({ page, top: 0, left: 0, bottom: rows - 1, right: columns - 1, lines: 1, attribute: filler });
-    }
-    this.moveCursor({ page, row, column });
+    if (row < rows) return this.moveCursor({ page, row, column });
+    row = rows - 1;
+    const filler = this.readCell({ page, row, column }) >>> 8;
+    this.inBulk((screen) => {
+      screen.scroll({ page, top: 0, left: 0, bottom: rows - 1, right: columns - 1, lines: 1, attribute: filler });
+      screen.moveCursor({ page, row, column });
+    });
   }
 
   print(text: string): void {
-    for (const character of text) this.type(this.activePage, character.charCodeAt(0));
+    this.inBulk((screen) => {
+      for (const character of text) screen.type(screen.activePage, character.charCodeAt(0));
+    });
+  }
+
+  /** What is done to the screen changes memory at the end, and once: a page fault of the caller's leaves nothing half done. */
+  inBulk(action: (screen: TextScreen) => void): void {
+    const { memory, ports } = this.#board;
+    if (memory instanceof WriteBackMemory) return action(this);
+    const once = new WriteBackMemory(memory);
+    action(new TextScreen({ memory: once, ports }));
+    once.store();
   }
 
   /** `lines`: how far up; negative: down; 0: the window is cleared. */
@@ -142,12 +156,23 @@ export class TextScreen {
     const width = 2 * (Math.min(request.right, this.columns - 1) - left + 1);
     const height = bottom - top + 1;
     if (width <= 0 || height <= 0) return;
-    const addressOf = (row: number) => this.#addressOf({ page, row, column: left });
-    const old = Array.from({ length: height }, (_, index) => memory.copyOut(addressOf(top + index), width));
-    const blank = cells(width, BLANK, attribute);
-    for (let index = 0; index < height; index++) {
-      memory.copyIn(addressOf(top + index), lines === 0 ? blank : (old[index + lines] ?? blank));
-    }
+    // Rows of full width lie one behind the other, but where the adapter's memory begins again.
+    const addresses = Array.from({ length: height }, (_, index) =>
+      this.#addressOf({ page, row: top + index, column: left }),
+    );
+    const inOne = addresses.every((address, index) => address === addresses[0] + index * width);
+    const parts = inOne ? [addresses[0]] : addresses;
+    const partSize = inOne ? height * width : width;
+    const old = new Uint8Array(height * width);
+    for (const [index, address] of parts.entries()) old.set(memory.copyOut(address, partSize), index * partSize);
+    const moved = lines === 0 ? height : Math.min(Math.abs(lines), height);
+    const blank = cells(moved * width, BLANK, attribute);
+    const kept = (height - moved) * width;
+    const next = new Uint8Array(height * width);
+    next.set(lines < 0 ? old.subarray(0, kept) : old.subarray(moved * width), lines < 0 ? blank.length : 0);
+    next.set(blank, lines < 0 ? 0 : kept);
+    for (const [index, address] of parts.entries())
+      memory.copyIn(address, next.subarray(index * partSize, (index + 1) * partSize));
   }
 
   /** Height of characters in lines: as many rows as the picture's 400 lines hold. */
@@ -196,8 +221,11 @@ export interface ScrollRequest {
   readonly attribute: number;
 }
 
-const cells = (bytes: number, character: number, attribute: number): Uint8Array =>
-  Uint8Array.from({ length: bytes }, (_, index) => (index % 2 === 0 ? character : attribute));
+function cells(bytes: number, character: number, attribute: number): Uint8Array {
+  const result = new Uint8Array(bytes).fill(attribute);
+  for (let at = 0; at < bytes; at += 2) result[at] = character;
+  return result;
+}
 
 /** Lines of an 8-line character in a taller one. The usual underline cursor keeps clear of the bottom line. */
 function scaleCursor(start: number, end: number, height: number): [first: number, last: number] {

@@ -49,8 +49,8 @@ export function videoServices(board: Board): Services {
       },
     ],
     [0x05, (frame) => screen.showPage(frame.al)],
-    [0x06, (frame) => screen.scroll(scrollRequest(frame, screen, 1))],
-    [0x07, (frame) => screen.scroll(scrollRequest(frame, screen, -1))],
+    [0x06, (frame) => screen.inBulk((copy) => copy.scroll(scrollRequest(frame, copy, 1)))],
+    [0x07, (frame) => screen.inBulk((copy) => copy.scroll(scrollRequest(frame, copy, -1)))],
     [
       0x08,
       (frame) => {
@@ -149,12 +149,15 @@ function writeString(frame: CallFrame, screen: TextScreen, { memory }: Board): v
   const before = screen.cursorOf(page);
   const count = Math.min(frame.cx, LONGEST_STRING);
   const bytes = memory.copyOut(realAddress(frame.es, frame.bp), withAttributes ? 2 * count : count);
-  screen.moveCursor({ page, row: frame.dh, column: frame.dl });
-  for (let index = 0; index < count; index++) {
-    const [at, attribute] = withAttributes ? [2 * index, bytes[2 * index + 1]] : [index, frame.bl];
-    screen.type(page, bytes[at], attribute);
-  }
-  if (!moves) screen.moveCursor(before);
+  // A string of line feeds scrolls with each of them.
+  screen.inBulk((copy) => {
+    copy.moveCursor({ page, row: frame.dh, column: frame.dl });
+    for (let index = 0; index < count; index++) {
+      const [at, attribute] = withAttributes ? [2 * index, bytes[2 * index + 1]] : [index, frame.bl];
+      copy.type(page, bytes[at], attribute);
+    }
+    if (!moves) copy.moveCursor(before);
+  });
 }
 
 /** AH=1Bh: the dynamic part; its pointer to the static one, which says what an adapter can do, is 0. */

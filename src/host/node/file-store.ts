@@ -84,7 +84,8 @@ export class FileStore implements ByteStore {
 
   read(offset: number, length: number): Uint8Array {
     assertInside(this.#size, offset, length);
-    const bytes = new Uint8Array(length);
+    // Not cleared before: all of it is read.
+    const bytes = new Uint8Array(Buffer.allocUnsafeSlow(length).buffer);
     for (let done = 0; done < length; ) {
       const count = this.#call('read', () => readSync(this.#file, bytes, done, length - done, offset + done));
       if (count === 0) throw new StorageError('io', `cannot read ${this.path}: it has become shorter`);

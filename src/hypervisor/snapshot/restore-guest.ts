@@ -72,11 +72,12 @@ export interface RestoreParts {
 
 /** @throws UserError for a snapshot that cannot be restored: then nothing is left of it */
 export async function restorePc({ name, head, file, engine, code, media }: RestoreParts): Promise<Pc> {
-  const { memoryBytes, cpu } = checkConfigurationOf(head.machine);
+  const { memoryBytes, cpu, ...configuration } = checkConfigurationOf(head.machine);
+  const balloon = configuration.balloon ?? undefined;
   const boot = await bootOf(head.boot, file, media);
   const pages = await memoryOf(file, memoryBytes / PAGE_SIZE);
   const drives = media && drivesOf(name, media);
-  const parts = { name, memoryBytes, cpu, engine, boot, powerOnTime: 0, code, unbooted: true, ...drives };
+  const parts = { name, memoryBytes, cpu, engine, boot, powerOnTime: 0, code, balloon, unbooted: true, ...drives };
   return cleanly(
     name,
     () => new Pc(parts),

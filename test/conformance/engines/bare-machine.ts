@@ -60,7 +60,6 @@ export function createBareMachine(
         codeSelector: 0x08,
         dataSelector: 0x10,
         eip,
-        esi: 0,
       });
       processor.state.setReg32(4, 0x8000);
     },

@@ -48,6 +48,16 @@ describe('the summary of the rounds', () => {
     expect([...result.groups.keys()]).toEqual(['integer', 'memory']);
   });
 
+  it('has a mean of disks, which count in no mean over groups', () => {
+    const result = summary({
+      vetro: { sieve: [took(100)], 'disk-read': [took(800)], 'disk-write': [took(200)] },
+      v86: { sieve: [took(100)], 'disk-read': [took(100)], 'disk-write': [took(100)] },
+    });
+    expect(result.groups.get('disk')?.ratios.get('v86')).toBeCloseTo(4, 12);
+    expect(result.overall.ratios.get('v86')).toBe(1);
+    expect(result.overall.counted.get('v86')).toBe(1);
+  });
+
   it('finds results that differ, between emulators and between rounds, and leaves them out of the means', () => {
     const result = summary({
       vetro: { sieve: [took(1)], fib: [took(1), took(1, 'odd\n')], vm: [took(1)] },

@@ -90,7 +90,27 @@ describe('U1: help', () => {
     const lines = MONITOR_HELP.split('\n');
     expect(lines.length).toBeLessThanOrEqual(23);
     expect(Math.max(...lines.map((line) => line.length))).toBeLessThan(80);
-    for (const name of ['r', 'x', 'm', 'u', 's', 'n', 'g', 'b', 'w', 'd', 't', 'i', 'reset', 'c', 'p', 'q'])
+    for (const name of [
+      'r',
+      'x',
+      'm',
+      'u',
+      's',
+      'n',
+      'g',
+      'b',
+      'w',
+      'd',
+      't',
+      'i',
+      'balloon',
+      'eject',
+      'insert',
+      'reset',
+      'c',
+      'p',
+      'q',
+    ])
       expect(MONITOR_HELP).toMatch(new RegExp(`(^|\\s)${name}[\\s,:/]`, 'm'));
     for (const line of ['h', 'help', '?']) expect(await say(line)).toBe(MONITOR_HELP);
   });
@@ -324,5 +344,26 @@ describe('U1: the monitor survives every input', () => {
     // Lines that are all refused, or all taken, would prove nothing.
     expect(understood.size).toBeGreaterThan(20);
     expect(refused.size).toBeGreaterThan(200);
+  });
+});
+
+describe('the balloon', () => {
+  it('is asked for memory; alone, what it has given', async () => {
+    expect(await say('balloon')).toBe('guest 1 has no balloon; vetro run --balloon gives it one');
+    host?.dispose();
+    host = new Host({ platform: createPlatform() });
+    guest = await host.createGuest({ boot: { image: bytes }, memory: 4, engine: 'reference', balloon: true });
+    monitor = new Monitor(guest);
+    const nothing = 'it has said nothing about its memory';
+    expect(await say('balloon 3')).toBe(`guest 1 is asked for 3 MiB and has given 0.0; ${nothing}`);
+    for (const wrong of ['5', '-1', '1.5', 'x'])
+      expect(await say(`balloon ${wrong}`)).toMatch(
+        /^setTarget: mebibytes must be a whole number of MiB from 0 to 4, not /,
+      );
+    const values = { totalMemory: 3.5 * 2 ** 20, freeMemory: 2 ** 19 };
+    guest.machine.balloon!.state.statistics = { updates: 1, values };
+    expect(await say('balloon')).toBe(
+      'guest 1 is asked for 3 MiB and has given 0.0; of 3.5 MiB, it said, 0.5 MiB were free',
+    );
   });
 });

@@ -40,6 +40,124 @@ describe.each(['interpreter', 'jit', 'reference'] as const)('a CD without emulat
   });
 });
 
+describe('an emulation that a program begins', () => {
+  /** A CD whose boot image, without emulation, runs the program; from its block 30 on, another image. */
+  function withImage(source: string, image: Uint8Array) {
+    const cd = bootCd({
+      media: 0,
+      image: bootImage(`jmp main\n${SPECIFY}\nmain:\n${source}\ncli\nhlt`, 2048),
+      count: 4,
+    });
+    const larger = new Uint8Array(30 * 2048 + Math.max(image.length, 2048));
+    larger.set(cd.subarray(0, larger.length));
+    larger.set(image, 30 * 2048);
+    const disk = new Uint8Array(2 ** 20);
+    disk.set([0x77, 0x66]);
+    const { output, machine } = boot(larger, { floppy: new Uint8Array(FLOPPY_SIZE), disks: [disk] });
+    return { output, bda: (at: number) => machine.pc.memory.read(0x400 + at, 1) };
+  }
+  /** Fills the packet at 7000h: CH the medium, CL the drive. Then a call with it. */
+  const SPECIFY = `block: dd 30
+  specify:
+    mov ebp, eax
+    mov byte [0x7000], 0x13
+    mov [0x7001], ch
+    mov [0x7002], cl
+    mov byte [0x7003], 0
+    mov eax, [block]
+    mov [0x7004], eax
+    mov eax, ebp
+    mov dword [0x7008], 0
+    mov word [0x700c], 0
+    mov word [0x700e], 2
+    mov si, 0x7000
+    int 0x13
+    jmp show
+  `;
+  const READ = (drive: number) => `mov ax, 0x201
+    mov cx, 1
+    mov dx, ${drive}
+    mov bx, 0x8000
+    int 0x13
+    mov ax, [bx]
+    call show
+    `;
+  /** A hard disk of 20 cylinders, 4 heads, 8 sectors. */
+  const hardDisk = (program = 'dw 0xbeef') => {
+    const image = bootImage(program, 20 * 4 * 8 * 512);
+    image.set([0x80, 0, 1, 0, 6, 3, 8, 19], 0x1be);
+    return image;
+  };
+
+  it('AX=4A00h: a diskette is drive 00h, and is counted, until AX=4B00h ends it', () => {
+    const { output, bda } = withImage(
+      `mov ax, 0x4a00
+      mov cx, 0x200
+      call specify
+      ${READ(0)}
+      int 0x11
+      and ax, 0xc1
+      call show
+      mov dl, 0
+      mov ax, 0x4b00
+      mov si, 0x7020
+      int 0x13
+      call show
+      mov ax, [0x7021]
+      call show
+      ${READ(0)}`,
+      bootImage('dw 0xbeef'),
+    );
+    expect(output).toBe('0000 beef 0041 0000 0002 0000');
+    expect(bda(0x10) & 0xc1).toBe(1);
+  });
+
+  it('AX=4A00h: a hard disk is drive 80h, with the geometry of its first partition; the real one is 81h', () => {
+    const { output, bda } = withImage(
+      `mov ax, 0x4a00
+      mov cx, 0x480
+      call specify
+      ${READ(0x80)}
+      ${READ(0x81)}
+      mov ah, 8
+      mov dl, 0x80
+      int 0x13
+      mov ax, cx
+      call show`,
+      hardDisk(),
+    );
+    expect(output).toBe('0000 beef 6677 1208');
+    expect(bda(0x75)).toBe(2);
+  });
+
+  it('AX=4C00h loads as many sectors as the packet says, and starts them with the drive in DL', () => {
+    const program = `${WHERE}mov ax, [cs:0x7e00]\ncall show\nmov ax, [cs:0x8000]\ncall show\ncli\nhlt`;
+    const image = hardDisk(program);
+    image.set([0x34, 0x12], 512);
+    image.set([0x78, 0x56], 1024);
+    // Two sectors, to 07C0h: nobody has asked for another segment. The third is not read.
+    const { output } = withImage('mov ax, 0x4c00\nmov cx, 0x480\ncall specify', image);
+    expect(output).toBe('aa55 0000 0080 1234 0000');
+  });
+
+  it.each([
+    ['a drive number that does not go with the medium', 'mov cx, 0x281', '0100'],
+    ['a medium that is none', 'mov cx, 0x500', '0100'],
+    ['an image beyond the end', 'mov cx, 0x200\nmov word [block], 0x7000', '0400'],
+    ['another function', 'mov al, 1\nmov cx, 0x200', '0101'],
+  ])('%s: carry and a status, and all stays as it was', (_, setUp, status) => {
+    const { output, bda } = withImage(
+      `mov ax, 0x4a00
+      ${setUp}
+      call specify
+      ${READ(0)}`,
+      bootImage('dw 0xbeef'),
+    );
+    expect(output).toBe(`${status} 0000`);
+    expect(bda(0x10) & 0xc1).toBe(1);
+  });
+});
+
 describe('booting from a CD', () => {
   it('another load segment: CS:IP there; all of the sectors asked for are loaded', () => {
     const code = assemble(`bits 16\norg 0x2340\nmov ax, cs

@@ -1,85 +1,7 @@
 /** The BIOS called from virtual-8086 mode, as memory managers of DOS do: memory is what paging makes of it. */
 import { expect, it } from 'vitest';
 import { bootImage, createBiosMachine } from '../../support/bios-machine.ts';
-
-const PAGED = 0x3_0000;
-const FRAME = 0x5_0000;
-
-/** Identity but for one page; a task state segment at 20000h whose map allows all ports; then a task at \`task\`. */
-const monitor = (task: string, { present = true } = {}) => `
-  cli
-  lgdt [gdt_register]
-  mov ax, 0x2000
-  mov es, ax
-  mov word [es:0x66], 104
-  mov dword [es:4], 0x9000
-  mov dword [es:8], 0x10
-  mov ax, 0x1000
-  mov es, ax
-  xor di, di
-  mov eax, 0x11007
-  stosd
-  mov di, 0x1000
-  mov eax, 7
-  mov cx, 1024
-  fill: stosd
-  add eax, 0x1000
-  loop fill
-  mov dword [es:0x1000 + ${PAGED >>> 10}], ${present ? FRAME + 7 : 0}
-  lidt [idt_register]
-  mov eax, 0x10000
-  mov cr3, eax
-  mov eax, cr0
-  or eax, 0x80000001
-  mov cr0, eax
-  jmp dword 8:protected
-  gdt: dq 0
-  dw 0xffff, 0
-  db 0, 0x9a, 0xcf, 0
-  dw 0xffff, 0
-  db 0, 0x92, 0xcf, 0
-  dw 0x3ff, 0
-  db 2, 0x89, 0, 0
-  gdt_register: dw $ - gdt - 1
-  dd gdt
-  idt_register: dw 15 * 8 - 1
-  dd idt - 14 * 8
-  idt: dw page_fault, 8, 0x8e00, 0
-bits 32
-page_fault:
-  push eax
-  mov ax, 0x10
-  mov ds, ax
-  mov al, 'f'
-  out 0xe9, al
-  mov dword [0x11000 + ${PAGED >>> 10}], ${FRAME + 7}
-  mov eax, cr3
-  mov cr3, eax
-  pop eax
-  add esp, 4
-  iretd
-protected:
-  mov ax, 0x10
-  mov ss, ax
-  mov ds, ax
-  mov esp, 0x9000
-  mov ax, 0x18
-  ltr ax
-  push dword 0
-  push dword 0
-  push dword 0
-  push dword ${PAGED >>> 4}
-  push dword 0
-  push dword 0x7000
-  push dword 0x23002
-  push dword 0
-  push dword task
-  iretd
-bits 16
-task: ${task}
-  mov al, '.'
-  out 0xe9, al
-  hlt`;
+import { monitor, PAGED, PAGED_FRAME } from '../../support/virtual-8086.ts';
 
 const CALL = `mov ax, 0x1b00
   mov bx, 0
@@ -94,7 +16,7 @@ it.each(['interpreter', 'jit', 'reference'] as const)('writes where the callerâ€
   expect(pc.run({ instructions: 1_000_000 }).reason).toBe('triple-fault');
   expect(output()).toBe('\x1b.');
   // The mode, at offset 4 of the table.
-  expect([pc.memory.read(FRAME + 0x104, 1), pc.memory.read(PAGED + 0x104, 1)]).toEqual([3, 0]);
+  expect([pc.memory.read(PAGED_FRAME + 0x104, 1), pc.memory.read(PAGED + 0x104, 1)]).toEqual([3, 0]);
 });
 
 it.each(['interpreter', 'jit', 'reference'] as const)(
@@ -103,6 +25,6 @@ it.each(['interpreter', 'jit', 'reference'] as const)(
     const { pc, output } = createBiosMachine({ engine, floppy: bootImage(monitor(CALL, { present: false })) });
     expect(pc.run({ instructions: 1_000_000 }).reason).toBe('triple-fault');
     expect(output()).toBe('f\x1b.');
-    expect(pc.memory.read(FRAME + 0x104, 1)).toBe(3);
+    expect(pc.memory.read(PAGED_FRAME + 0x104, 1)).toBe(3);
   },
 );

@@ -66,15 +66,28 @@ describe('createGuest refuses, and leaves nothing', () => {
     [{ boot: { image: SPIN, initrd: SPIN } }, 'boot.initrd goes with a kernel, not with an image'],
     [
       { boot: { imgae: SPIN } },
-      'boot: there is no option "imgae"; there is kernel, initrd, commandLine, image, bios, videoBios, serialConsole, order',
+      'boot: there is no option "imgae"; there is kernel, initrd, modules, commandLine, image, bios, videoBios, serialConsole, order',
     ],
-    [{ boot: { kernel: SPIN } }, 'the kernel is not a Linux bzImage'],
-    [{ boot: { kernel: new Uint8Array() } }, 'the kernel is not a Linux bzImage'],
+    [{ boot: { kernel: SPIN } }, 'the kernel is neither a Linux bzImage nor a Multiboot kernel'],
+    [{ boot: { kernel: new Uint8Array() } }, 'the kernel is neither a Linux bzImage nor a Multiboot kernel'],
     [{ boot: { kernel: detached } }, 'boot.kernel: its buffer is detached (it was transferred to somebody else)'],
     [{ boot: { kernel: 'bzImage' } }, 'boot.kernel must be a Uint8Array, not "bzImage"'],
     [{ boot: { kernel: bzImage(), initrd: 7 } }, 'boot.initrd must be a Uint8Array, not 7'],
     [{ boot: { kernel: bzImage(), initrd: new Uint8Array() } }, 'boot.initrd is empty'],
     [{ boot: { kernel: bzImage(), commandLine: 7 } }, 'boot.commandLine must be a string, not 7'],
+    [{ boot: { kernel: SPIN, modules: 7 } }, 'boot.modules must be an array, not 7'],
+    [
+      { boot: { kernel: SPIN, modules: [SPIN] } },
+      /^boot\.modules\[0\]: there is no option "0"; there is image, commandLine/,
+    ],
+    [{ boot: { kernel: SPIN, modules: [{}] } }, 'boot.modules[0].image must be a Uint8Array, not undefined'],
+    [{ boot: { kernel: SPIN, modules: [{ image: new Uint8Array() }] } }, 'boot.modules[0].image is empty'],
+    [
+      { boot: { kernel: SPIN, modules: [{ image: SPIN, commandLine: '\0' }] } },
+      'boot.modules[0].commandLine contains a NUL character, where the kernel would end it',
+    ],
+    [{ boot: { image: SPIN, modules: [] } }, 'boot.modules goes with a kernel, not with an image'],
+    [{ boot: { kernel: bzImage(), modules: [{ image: SPIN }] } }, /^modules go with a Multiboot kernel/],
     [
       { boot: { kernel: bzImage(), commandLine: 'a\0b' } },
       'boot.commandLine contains a NUL character, where the kernel would end it',
@@ -193,7 +206,10 @@ describe('createGuest refuses, and leaves nothing', () => {
 describe('Host.create', () => {
   it.each<[unknown, string]>([
     [null, 'host options must be an object, not null'],
-    [{ slice: 2 }, 'host options: there is no option "slice"; there is platform, sliceMilliseconds, onListenerError'],
+    [
+      { slice: 2 },
+      'host options: there is no option "slice"; there is platform, sliceMilliseconds, memoryLimit, onListenerError',
+    ],
     [{ sliceMilliseconds: 0 }, 'sliceMilliseconds must be a number of ms from 0.1 to 1000, not 0'],
     [{ sliceMilliseconds: Number.NaN }, 'sliceMilliseconds must be a number of ms from 0.1 to 1000, not NaN'],
     [{ sliceMilliseconds: '2' }, 'sliceMilliseconds must be a number of ms from 0.1 to 1000, not "2"'],

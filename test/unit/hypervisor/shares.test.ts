@@ -18,6 +18,7 @@ const DEAR: Price = { instruction: 5e-3 };
 function createHost(...members: { machine?: FakeMachine; price: Price; settings?: Partial<GuestSettings> }[]) {
   const platform = new FakePlatform();
   platform.step = 0;
+  platform.turn = 0.01;
   const host = new Host({ platform });
   const guests = members.map(({ machine = new FakeMachine(), price, settings }, index) => {
     machine.onWork = ({ instructions, resets }) => {
@@ -30,7 +31,10 @@ function createHost(...members: { machine?: FakeMachine; price: Price; settings?
     for (const guest of guests) void guest.run();
     const end = platform.time + milliseconds;
     while (platform.time < end) {
-      await Promise.resolve();
+      const before = platform.time;
+      for (let turn = 0; turn < 20 && platform.time === before; turn++) await Promise.resolve();
+      // Nobody runs: the next thing to happen is that a timer fires.
+      if (platform.time === before) platform.time = Math.min(end, ...platform.timers.map(({ at }) => at));
       for (const due of platform.timers.filter(({ at }) => at <= platform.time)) {
         platform.timers = platform.timers.filter((timer) => timer !== due);
         due.action();
@@ -38,7 +42,7 @@ function createHost(...members: { machine?: FakeMachine; price: Price; settings?
     }
     for (const guest of guests) guest.stop();
   };
-  return { platform, guests, runFor };
+  return { platform, host, guests, runFor };
 }
 
 const share = ([first, second]: readonly Guest[]): number => first!.processorTime / second!.processorTime;
@@ -143,5 +147,114 @@ describe('shares', () => {
     guests[0].on('warning', (line) => lines.push(line));
     await runFor(150);
     expect([machine.resets, lines]).toEqual([50, []]);
+  });
+});
+
+describe('caps', () => {
+  it.each([10, 25, 50, 90])('of %i %% hold within 2 % of it where nobody else wants the processor', async (cap) => {
+    const { platform, guests, runFor } = createHost({ price: CHEAP, settings: { cap } });
+    const start = platform.time;
+    await runFor(5000);
+    expect(guests[0].processorTime / (platform.time - start)).toBeCloseTo(cap / 100, 2);
+    const { run, ready, held } = guests[0].processorTimes;
+    expect(run + ready + held).toBeCloseTo(platform.time - start, -1);
+    expect(held).toBeGreaterThan(ready);
+  });
+
+  it('hold beside others, who share the rest by their weights', async () => {
+    const { platform, guests, runFor } = createHost(
+      { price: CHEAP, settings: { weight: 1 } },
+      { price: CHEAP, settings: { weight: 2 } },
+      { price: CHEAP, settings: { weight: 4, cap: 25 } },
+    );
+    const start = platform.time;
+    await runFor(10_000);
+    const shares = guests.map(({ processorTime }) => processorTime / (platform.time - start));
+    expect(Math.abs(shares[2] / 0.25 - 1)).toBeLessThan(0.02);
+    expect(Math.abs(shares[1] / 0.5 - 1)).toBeLessThan(0.02);
+    expect(Math.abs(shares[0] / 0.25 - 1)).toBeLessThan(0.02);
+  });
+
+  it('can be set and lifted while it runs', async () => {
+    const { guests, runFor } = createHost({ price: CHEAP }, { price: CHEAP });
+    guests[0].setCap(10);
+    await runFor(2000);
+    const capped = guests[0].processorTime;
+    expect(Math.abs(capped / 200 - 1)).toBeLessThan(0.05);
+    for (const guest of guests) guest.reset();
+    guests[0].setCap(undefined);
+    await runFor(2000);
+    expect(guests[0].processorTime - capped).toBeGreaterThan(900);
+  });
+});
+
+describe('a guest that joins late', () => {
+  it('gets its share from then on, and nothing for the time before', async () => {
+    const { platform, host, guests, runFor } = createHost(
+      { price: CHEAP, settings: { weight: 1 } },
+      { price: CHEAP, settings: { weight: 2 } },
+    );
+    await runFor(3000);
+    const machine = new FakeMachine();
+    machine.onWork = ({ instructions }) => {
+      platform.time += instructions * CHEAP.instruction;
+    };
+    guests.push(host.adopt(machine, { name: 'late', weight: 4 }));
+    for (const guest of guests.slice(0, 2)) guest.reset();
+    const before = guests.map(({ processorTime }) => processorTime);
+    await runFor(7000);
+    const got = guests.map(({ processorTime }, index) => processorTime - before[index]);
+    for (const [index, weight] of [1, 2, 4].entries())
+      expect(Math.abs(got[index] / (1000 * weight) - 1)).toBeLessThan(0.05);
+  });
+});
+
+describe('an interactive guest', () => {
+  /** One that sleeps until a key comes, then works for `work` ms; and ten that are always busy. */
+  async function latencies(
+    latency: 'normal' | 'interactive',
+    work: number,
+  ): Promise<{ waits: number[]; share: number }> {
+    const machine = new FakeMachine();
+    const busy = { price: CHEAP } as const;
+    const typing = { machine, price: CHEAP, settings: { latency } };
+    const { platform, guests, runFor } = createHost(...Array.from({ length: 10 }, () => busy), typing);
+    const typed = guests[10];
+    const waits: number[] = [];
+    let pressed: number | undefined;
+    let left = 0;
+    const run = machine.run.bind(machine);
+    machine.run = (limits) => {
+      if (pressed !== undefined) {
+        waits.push(platform.time - pressed);
+        pressed = undefined;
+        left = work / CHEAP.instruction;
+      }
+      if (left <= 0) return { reason: 'idle', executed: 0 };
+      const exit = run({ ...limits, instructions: Math.min(limits.instructions, left) });
+      left -= exit.executed;
+      return exit;
+    };
+    // So that keys come anywhere in a slice; they are heard of when the world has its turn.
+    const press = (at: number) => {
+      pressed ??= at;
+      typed.serial.write('x');
+      platform.timers.push({ at: at + 9.3, action: () => press(at + 9.3) });
+    };
+    platform.timers.push({ at: 50, action: () => press(50) });
+    const start = platform.time;
+    await runFor(20_000);
+    return { waits, share: typed.processorTime / (platform.time - start) };
+  }
+
+  it('comes to its turn at once beside ten busy ones; others wait for theirs', async () => {
+    const { waits } = await latencies('interactive', 0.5);
+    expect(waits.length).toBeGreaterThan(1500);
+    expect(Math.max(...waits)).toBeLessThan(5);
+    expect(Math.max(...(await latencies('normal', 0.5)).waits)).toBeGreaterThan(10);
+  });
+
+  it('gets no more than its share for it', async () => {
+    expect((await latencies('interactive', 1e9)).share).toBeCloseTo(1 / 11, 2);
   });
 });

@@ -1,15 +1,14 @@
 /** Drives on the IDE cables, as the BIOS boots from them and INT 13h reaches them. */
 import { expect, it } from 'vitest';
-import { Pc } from '../../../src/machine/pc.ts';
+import type { PcOptions } from '../../../src/machine/pc.ts';
 import { bootImage, TestMedium } from '../../support/bios-machine.ts';
 import { bootCd } from '../../support/boot-cd.ts';
-import { sharedCode } from '../../support/shared-code.ts';
+import { testPc } from '../../support/test-pc.ts';
 
 const MIB = 2 ** 20;
 
-function createPc(options: Partial<ConstructorParameters<typeof Pc>[0]>) {
-  const common = { name: 'test', cpu: 'i686', engine: 'interpreter', powerOnTime: 0, code: sharedCode() } as const;
-  const pc = new Pc({ ...common, memoryBytes: 16 * MIB, boot: { bios: {} }, ...options });
+function createPc(options: Partial<PcOptions>) {
+  const pc = testPc({ memoryBytes: 16 * MIB, boot: { bios: {} }, ...options });
   let output = '';
   pc.debugConsole.onOutput = (bytes) => (output += new TextDecoder('latin1').decode(bytes));
   const run = () => pc.run({ instructions: 10_000_000 }).reason;

@@ -2,9 +2,9 @@
 import { describe, expect, it } from 'vitest';
 import { assemble } from '../../../src/isa/assemble.ts';
 import type { BootImage } from '../../../src/machine/boot.ts';
-import { Pc, type PcOptions } from '../../../src/machine/pc.ts';
+import type { Pc, PcOptions } from '../../../src/machine/pc.ts';
 import { BenchMedium } from '../../support/floppy.ts';
-import { sharedCode } from '../../support/shared-code.ts';
+import { realModeBoot, testPc } from '../../support/test-pc.ts';
 
 const ENGINES = ['interpreter', 'jit', 'reference'] as const;
 type Engine = (typeof ENGINES)[number];
@@ -142,19 +142,7 @@ read: db 0xe6, 4, 1, 1, 5, 2, 18, 0x1b, 0xff
 `;
 
 function createPc(engine: Engine, source: string, options: Partial<PcOptions> = {}, pieces: BootImage['pieces'] = []) {
-  return new Pc({
-    code: sharedCode(),
-    name: 'test',
-    memoryBytes: 4 * 2 ** 20,
-    cpu: 'i686',
-    engine,
-    boot: {
-      pieces: [{ address: 0x7c00, bytes: assembled(source, 0x7c00) }, ...pieces],
-      entry: { mode: 'real', ip: 0x7c00 },
-    },
-    powerOnTime: 0,
-    ...options,
-  });
+  return testPc({ engine, boot: realModeBoot(source, pieces), ...options });
 }
 
 describe.each(ENGINES)('a floppy disk on the %s', (engine) => {

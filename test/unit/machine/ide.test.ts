@@ -1,10 +1,9 @@
 /** Disks and a CD as a guest's program meets them: polled, by interrupt, by DMA; into code; over a slow host. */
 import { describe, expect, it } from 'vitest';
 import type { Medium } from '../../../src/bus/medium.ts';
-import { assemble } from '../../../src/isa/assemble.ts';
-import { Pc, type PcOptions } from '../../../src/machine/pc.ts';
+import type { Pc, PcOptions } from '../../../src/machine/pc.ts';
 import { BytesMedium, DelayedMedium } from '../../support/media.ts';
-import { sharedCode } from '../../support/shared-code.ts';
+import { realModeBoot, testPc } from '../../support/test-pc.ts';
 
 const ENGINES = ['interpreter', 'jit', 'reference'] as const;
 type Engine = (typeof ENGINES)[number];
@@ -71,17 +70,7 @@ const ROUTINES = `
     ret`;
 
 function createPc(source: string, engine: Engine, media: Pick<PcOptions, 'disks' | 'cdrom' | 'onHostError'>) {
-  const { bytes } = assemble(`bits 16\norg 0x7c00\ncld\n${source}\ncli\nhlt\n${ROUTINES}\n`);
-  return new Pc({
-    code: sharedCode(),
-    name: 'test',
-    memoryBytes: 4 * 2 ** 20,
-    cpu: 'i686',
-    engine,
-    boot: { pieces: [{ address: 0x7c00, bytes }], entry: { mode: 'real', ip: 0x7c00 } },
-    powerOnTime: 0,
-    ...media,
-  });
+  return testPc({ engine, boot: realModeBoot(`cld\n${source}\ncli\nhlt\n${ROUTINES}`), ...media });
 }
 
 function runToEnd(pc: Pc): void {

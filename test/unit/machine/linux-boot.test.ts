@@ -13,7 +13,7 @@ const pieceAt = (image: ReturnType<typeof boot>, address: number) =>
 
 const parameters = (image: ReturnType<typeof boot>) => {
   if (image.entry.mode !== 'protected') throw new Error('not the 32-bit entry');
-  const bytes = pieceAt(image, image.entry.esi);
+  const bytes = pieceAt(image, image.entry.registers!.esi!);
   return new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
 };
 

@@ -1,8 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { assemble } from '../../../src/isa/assemble.ts';
 import { OUTPUT_LIMIT, OutputChannel } from '../../../src/machine/output-channel.ts';
-import { Pc } from '../../../src/machine/pc.ts';
-import { sharedCode } from '../../support/shared-code.ts';
+import { realModeBoot, testPc } from '../../support/test-pc.ts';
 
 const ENGINES = ['interpreter', 'jit', 'reference'] as const;
 const SETUP = `
@@ -18,17 +16,7 @@ const FLOODS = {
 };
 
 function createPc(source: string, engine: (typeof ENGINES)[number]) {
-  const { bytes } = assemble(`bits 16\norg 0x7c00\n${source}\n`);
-  const boot = { pieces: [{ address: 0x7c00, bytes }], entry: { mode: 'real', ip: 0x7c00 } } as const;
-  const pc = new Pc({
-    name: 'test',
-    memoryBytes: 2 ** 20,
-    cpu: 'i686',
-    engine,
-    boot,
-    powerOnTime: 0,
-    code: sharedCode(),
-  });
+  const pc = testPc({ engine, memoryBytes: 2 ** 20, boot: realModeBoot(source) });
   const pieces: Uint8Array[] = [];
   for (const channel of [pc.serial, pc.debugConsole]) channel.onOutput = (piece) => pieces.push(piece);
   return { pc, pieces };

@@ -1,11 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { Pending } from '../../../src/base/pending.ts';
 import { assemble } from '../../../src/isa/assemble.ts';
-import type { BootImage } from '../../../src/machine/boot.ts';
 import { OrLine } from '../../../src/machine/or-line.ts';
-import { Pc } from '../../../src/machine/pc.ts';
 import { memoryMap } from '../../../src/machine/pc-map.ts';
-import { sharedCode } from '../../support/shared-code.ts';
+import { realModeBoot, testPc } from '../../support/test-pc.ts';
 
 const MIB = 2 ** 20;
 /** The UART powers on with five-bit characters. */
@@ -13,21 +11,8 @@ const EIGHT_BITS = 'mov dx, 0x3fb\nmov al, 3\nout dx, al\n';
 const ENGINES = ['interpreter', 'jit', 'reference'] as const;
 type Engine = (typeof ENGINES)[number];
 
-const bootSector = (source: string): BootImage => ({
-  pieces: [{ address: 0x7c00, bytes: assemble(`bits 16\norg 0x7c00\n${source}\n`).bytes }],
-  entry: { mode: 'real', ip: 0x7c00 },
-});
-
-function createPc(source: string, engine: Engine = 'interpreter', boot = bootSector(source)) {
-  const pc = new Pc({
-    code: sharedCode(),
-    name: 'test',
-    memoryBytes: 4 * MIB,
-    cpu: 'i686',
-    engine,
-    boot,
-    powerOnTime: Date.UTC(2001, 1, 3),
-  });
+function createPc(source: string, engine: Engine = 'interpreter', boot = realModeBoot(source)) {
+  const pc = testPc({ engine, boot, powerOnTime: Date.UTC(2001, 1, 3) });
   const output: string[] = [];
   pc.serial.onOutput = (bytes) => output.push(new TextDecoder().decode(bytes));
   return { pc, output };
@@ -56,7 +41,7 @@ describe.each(ENGINES)('a PC on the %s', (engine) => {
       entry: {
         mode: 'protected',
         eip: 0x10_0000,
-        esi: 0x9_0000,
+        registers: { esi: 0x9_0000 },
         codeSelector: 0x10,
         dataSelector: 0x18,
         gdt: { address: 0x9_1000, limit: 31 },

@@ -1,13 +1,12 @@
 /** PCI as a guest's program meets it: enumeration, sizing, RAM and ROM that trade places under running code, power. */
 import { describe, expect, it } from 'vitest';
 import { assemble } from '../../../src/isa/assemble.ts';
-import { Pc } from '../../../src/machine/pc.ts';
+import type { Pc } from '../../../src/machine/pc.ts';
 import { createTestFunction } from '../../support/pci.ts';
-import { sharedCode } from '../../support/shared-code.ts';
+import { realModeBoot, testPc } from '../../support/test-pc.ts';
 
 const ENGINES = ['interpreter', 'jit', 'reference'] as const;
 type Engine = (typeof ENGINES)[number];
-const MIB = 2 ** 20;
 /** Where programs leave doublewords. */
 const RESULTS = 0x6000;
 const ROM = 0xc_8000;
@@ -37,16 +36,7 @@ const attributes = (value: number) => `mov al, ${value}\nout dx, al\n`;
 const selectPam = `mov dx, 0xcf8\nmov eax, ${PAM2 & ~3}\nout dx, eax\nmov dx, ${0xcfc + (PAM2 & 3)}\n`;
 
 function createPc(source: string, engine: Engine) {
-  const { bytes } = assemble(`bits 16\norg 0x7c00\nmov di, ${RESULTS}\n${source}\ncli\nhlt\n${CONFIG}\n`);
-  const pc = new Pc({
-    code: sharedCode(),
-    name: 'test',
-    memoryBytes: 4 * MIB,
-    cpu: 'i686',
-    engine,
-    boot: { pieces: [{ address: 0x7c00, bytes }], entry: { mode: 'real', ip: 0x7c00 } },
-    powerOnTime: 0,
-  });
+  const pc = testPc({ engine, boot: realModeBoot(`mov di, ${RESULTS}\n${source}\ncli\nhlt\n${CONFIG}`) });
   const results = (count: number) =>
     Array.from({ length: count }, (_, index) => pc.memory.read(RESULTS + 4 * index, 4));
   return { pc, results };

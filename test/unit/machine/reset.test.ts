@@ -3,20 +3,14 @@ import { describe, expect, it } from 'vitest';
 import { Random } from '../../../src/difftest/random.ts';
 import { assemble } from '../../../src/isa/assemble.ts';
 import type { BootImage } from '../../../src/machine/boot.ts';
-import { Pc } from '../../../src/machine/pc.ts';
-import { sharedCode } from '../../support/shared-code.ts';
+import type { Pc } from '../../../src/machine/pc.ts';
+import { realModeBoot, testPc } from '../../support/test-pc.ts';
 
-const MIB = 2 ** 20;
 const PAGE = 4096;
 const ENGINES = ['interpreter', 'jit', 'reference'] as const;
 
 const bytesOf = (source: string): Uint8Array => assemble(`bits 16\norg 0x7c00\n${source}\n`).bytes;
-const bootSector = (source: string): BootImage => ({
-  pieces: [{ address: 0x7c00, bytes: bytesOf(source) }],
-  entry: { mode: 'real', ip: 0x7c00 },
-});
-const createPc = (boot: BootImage, engine: (typeof ENGINES)[number] = 'interpreter') =>
-  new Pc({ name: 'test', memoryBytes: 4 * MIB, cpu: 'i686', engine, boot, powerOnTime: 0, code: sharedCode() });
+const createPc = (boot: BootImage, engine: (typeof ENGINES)[number] = 'interpreter') => testPc({ boot, engine });
 
 const out = (pc: Pc, port: number, ...values: number[]) => {
   for (const value of values) pc.processor.ports.write(port, value, 1);
@@ -112,7 +106,7 @@ describe.each(ENGINES)('C1: a reset on the %s', (engine) => {
   const LOOP = 'again: inc ax\njmp again';
 
   it.each(Object.entries(DEEDS))('at the moment of power-on, after %s: the state after power-on', (_, deed) => {
-    const pc = createPc(bootSector(LOOP), engine);
+    const pc = createPc(realModeBoot(LOOP), engine);
     const fresh = pc.stateHash();
     deed(pc);
     expect(pc.stateHash()).not.toBe(fresh);
@@ -124,7 +118,7 @@ describe.each(ENGINES)('C1: a reset on the %s', (engine) => {
     const random = new Random(0xc1);
     const names = Object.keys(DEEDS);
     const run = (deeds: readonly string[], instructions: number) => {
-      const pc = createPc(bootSector(LOOP), engine);
+      const pc = createPc(realModeBoot(LOOP), engine);
       pc.run({ instructions });
       for (const deed of deeds) DEEDS[deed](pc);
       pc.reset();
@@ -141,7 +135,7 @@ describe.each(ENGINES)('C1: a reset on the %s', (engine) => {
   });
 
   it('with a key stroke pending: 64h reads 10h, 60h 00h, and the next stroke raises IRQ 1', () => {
-    const pc = createPc(bootSector(LOOP), engine);
+    const pc = createPc(realModeBoot(LOOP), engine);
     pc.keyboard.press('KeyB');
     pc.keyboard.release('KeyB');
     pc.reset();
@@ -154,7 +148,7 @@ describe.each(ENGINES)('C1: a reset on the %s', (engine) => {
   });
 
   it('the amount of memory in the CMOS is written anew, as firmware does; the rest of it outlives the reset', () => {
-    const pc = createPc(bootSector(LOOP), engine);
+    const pc = createPc(realModeBoot(LOOP), engine);
     const cmos = (index: number) => {
       out(pc, 0x70, index);
       return pc.processor.ports.read(0x71, 1);
@@ -239,7 +233,7 @@ describe.each(ENGINES)('G2: a reset puts the boot image back, on the %s', (engin
       mov di, 0x7c00
       mov al, 0xf4
       rep stosb`;
-    const pc = createPc(bootSector(source), engine);
+    const pc = createPc(realModeBoot(source), engine);
     let output = '';
     pc.debugConsole.onOutput = (bytes) => (output += new TextDecoder().decode(bytes));
     for (let count = 0; count < 4; count++) {

@@ -2,9 +2,9 @@
 import { describe, expect, it } from 'vitest';
 import { assemble } from '../../../src/isa/assemble.ts';
 import type { RomBoot } from '../../../src/machine/boot.ts';
-import { Pc, type PcOptions } from '../../../src/machine/pc.ts';
+import type { PcOptions } from '../../../src/machine/pc.ts';
 import { BytesMedium } from '../../support/media.ts';
-import { sharedCode } from '../../support/shared-code.ts';
+import { testPc } from '../../support/test-pc.ts';
 
 const KIB = 1024;
 const MIB = 1024 * KIB;
@@ -21,16 +21,7 @@ function romImage(source: string, size = 64 * KIB): Uint8Array {
 }
 
 function createPc(source: string, { size = 64 * KIB, rom = {}, ...options }: Options = {}) {
-  const pc = new Pc({
-    code: sharedCode(),
-    name: 'test',
-    memoryBytes: 4 * MIB,
-    cpu: 'i686',
-    engine: 'interpreter',
-    powerOnTime: 0,
-    boot: { rom: { image: romImage(source, size), ...rom } },
-    ...options,
-  });
+  const pc = testPc({ boot: { rom: { image: romImage(source, size), ...rom } }, ...options });
   let output = '';
   pc.debugConsole.onOutput = (bytes) => (output += new TextDecoder('latin1').decode(bytes));
   return { pc, output: () => output };

@@ -2,8 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { ENGINES } from '../../../src/engine/processor.ts';
 import { assemble } from '../../../src/isa/assemble.ts';
-import { Pc } from '../../../src/machine/pc.ts';
-import { sharedCode } from '../../support/shared-code.ts';
+import { testPc } from '../../support/test-pc.ts';
 
 const BOOT_SECTOR = 0x7c00;
 
@@ -115,15 +114,8 @@ interface Options {
 
 function boot(engine: (typeof ENGINES)[number], { cr0 = 0, ...parts }: Options = {}) {
   const { bytes, labels } = assemble(program(cr0, parts));
-  const pc = new Pc({
-    code: sharedCode(),
-    name: 'x87',
-    memoryBytes: 2 ** 20,
-    cpu: 'i686',
-    engine,
-    boot: { pieces: [{ address: BOOT_SECTOR, bytes }], entry: { mode: 'real', ip: BOOT_SECTOR } },
-    powerOnTime: 0,
-  });
+  const entry = { mode: 'real', ip: BOOT_SECTOR } as const;
+  const pc = testPc({ engine, memoryBytes: 2 ** 20, boot: { pieces: [{ address: BOOT_SECTOR, bytes }], entry } });
   const seen = { text: '' };
   pc.debugConsole.onOutput = (output) => {
     seen.text += new TextDecoder().decode(output);

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { PAGE_SIZE } from '../../../src/base/address.ts';
 import { InternalError, UserError } from '../../../src/base/errors.ts';
 import { GuestMemory, type MmioDevice } from '../../../src/memory/guest-memory.ts';
 import { Pool } from '../../../src/memory/pool.ts';
@@ -303,6 +304,22 @@ describe('watched pages', () => {
     ]);
     expect(memory.read(0x3000, 4)).toBe(0x00_05_04_03);
   });
+
+  it('do not report a write that changes nothing; the page counts as written', () => {
+    const { memory } = createMemory();
+    memory.write(0x3ffc, 0x8765_4321, 4);
+    memory.clearDirty();
+    let told = 0;
+    memory.watchWrites(3);
+    memory.onWatchedWrite = () => told++;
+    memory.write(0x3ffc, 0x8765_4321 | 0, 4);
+    memory.write(0x3ffe, 0xff_8765, 2);
+    memory.write(0x3fff, 0x87, 1);
+    expect([told, memory.isDirty(3)]).toEqual([0, true]);
+    memory.write(0x3fff, 0x88, 1);
+    memory.write(0x3ffc, 0x0865_4321, 4);
+    expect(told).toBe(2);
+  });
 });
 
 describe('dirty tracking', () => {
@@ -327,5 +344,149 @@ describe('dirty tracking', () => {
     expect([...memory.dirtyPages()]).toEqual([5, 20]);
     memory.clearDirty(20, 2 ** 20);
     expect([...memory.dirtyPages()]).toEqual([5]);
+  });
+});
+
+describe('pages that are given back', () => {
+  const range = (first: number, pages = 1) => ({ first, pages });
+
+  it('read as zero, have no frame, and count as changed', () => {
+    const { pool, memory } = createMemory();
+    for (const page of [3, 4, 6]) memory.write(page * 4096, 0x55, 1);
+    memory.clearDirty();
+    expect(memory.discard([range(2, 3), range(4), range(8)])).toBe(2);
+    expect([3, 4, 6].map((page) => memory.read(page * 4096, 1))).toEqual([0, 0, 0x55]);
+    expect([memory.framesInUse, pool.frames.inUse]).toEqual([1, 1]);
+    expect([...memory.dirtyPages()]).toEqual([3, 4]);
+    memory.write(0x3000, 1, 1);
+    expect([memory.read(0x3000, 4), memory.framesInUse]).toEqual([1, 2]);
+  });
+
+  it('are reported: whoever watches one before it changes, whoever holds a frame once behind it all', () => {
+    const { memory } = createMemory();
+    const told: string[] = [];
+    memory.onWatchedWrite = (...write) => told.push(`${write.join(' ')}: ${memory.read(0x3000, 1)}`);
+    memory.onDiscarded = () => told.push(`discarded: ${memory.read(0x3000, 1)}`);
+    for (const page of [3, 4]) memory.write(page * 4096, 0x55, 1);
+    memory.watchWrites(3);
+    memory.discard([range(9), range(10, 20)]);
+    expect(told).toEqual([]);
+    memory.discard([range(3), range(4)]);
+    expect(told).toEqual(['3 0 4096: 85', 'discarded: 0']);
+  });
+
+  it('are RAM: ROM, devices, what is switched off and what is not there stay as they are', () => {
+    const { memory } = createMemory();
+    memory.addRom(0xf_0000, Uint8Array.of(1, 2));
+    memory.addMmio(0xb_8000, 0x1000, createDevice().device);
+    memory.write(0xc_8000, 7, 1);
+    memory.routeRam(0xc_8000, 0x1000, { reads: 'ram', writes: 'bus' });
+    expect(memory.discard([range(0, 2 ** 20), range(2 ** 32), range(2 ** 40, 2 ** 40), range(-5, 3)])).toBe(0);
+    expect([memory.read(0xf_0000, 2), memory.read(0xc_8000, 1)]).toEqual([0x0201, 7]);
+  });
+});
+
+describe('memory that is a copy of another', () => {
+  const BIG = 16 * PAGE_SIZE;
+  /** Two memories of one pool; of the second, which pages got frames of their own is noted. */
+  function createCopy(prepare: (memory: GuestMemory) => void) {
+    const pool = Pool.create();
+    const original = new GuestMemory(pool, { size: BIG });
+    prepare(original);
+    const copy = new GuestMemory(pool, { size: BIG });
+    const moved: [page: number, frame: number][] = [];
+    copy.onFrameMoved = (page, frame) => moved.push([page, frame]);
+    copy.copyRam(original);
+    return { pool, original, copy, moved };
+  }
+
+  it('has the same in it, and holds the same frames', () => {
+    const { pool, original, copy } = createCopy((memory) => {
+      memory.write(0x1234, 0x1111_2222, 4);
+      memory.write(0x5000, 0x33, 1);
+    });
+    expect(copy.copyOut(0, BIG)).toEqual(original.copyOut(0, BIG));
+    expect(pool.frames.inUse).toBe(2);
+    for (const memory of [original, copy]) expect([memory.framesInUse, memory.framesShared]).toEqual([2, 2]);
+    expect(copy.frameForRead(1)).toBe(original.frameForRead(1));
+    expect([...copy.dirtyPages()]).toEqual([1, 5]);
+  });
+
+  it.each(['the copy', 'the original'])(
+    'a write of %s is not seen by the other, who then has the frame alone',
+    (who) => {
+      const { pool, original, copy, moved } = createCopy((memory) => memory.write(0x1000, 0x1111_2222, 4));
+      const [writer, other] = who === 'the copy' ? [copy, original] : [original, copy];
+      const shared = other.frameForRead(1);
+      writer.write(0x1002, 0xabcd, 2);
+      expect([writer.read(0x1000, 4), other.read(0x1000, 4)]).toEqual([0xabcd_2222, 0x1111_2222]);
+      expect([pool.frames.inUse, writer.framesShared, other.framesShared]).toEqual([2, 0, 0]);
+      expect(moved).toEqual(who === 'the copy' ? [[1, shared]] : []);
+      // The last holder writes in place.
+      expect(other.frameForWrite(1)).toBe(shared);
+      expect(pool.frames.inUse).toBe(2);
+    },
+  );
+
+  it('pages that had no frame belong to whoever touches them first', () => {
+    const { original, copy } = createCopy(() => {});
+    copy.write(0x3000, 7, 1);
+    original.write(0x4000, 8, 1);
+    expect([original.read(0x3000, 1), copy.read(0x4000, 1)]).toEqual([0, 0]);
+  });
+
+  it('copies of copies, disposed in any order, give all frames back', () => {
+    for (const order of [
+      [0, 1, 2],
+      [2, 1, 0],
+      [1, 0, 2],
+    ]) {
+      const { pool, original, copy } = createCopy((memory) => memory.write(0x1000, 1, 4));
+      const third = new GuestMemory(pool, { size: BIG });
+      third.copyRam(copy);
+      expect(third.framesShared).toBe(1);
+      third.write(0x2000, 5, 1);
+      for (const index of order) [original, copy, third][index].dispose();
+      expect(pool.frames.inUse).toBe(0);
+    }
+  });
+
+  it('RAM that is hidden behind ROM is shared, too, and copied when it is written or comes forth', () => {
+    const { original, copy } = createCopy((memory) => {
+      memory.write(0x2000, 0x55, 1);
+      memory.routeRam(0x2000, PAGE_SIZE, { reads: 'bus', writes: 'ram' });
+    });
+    copy.write(0x2001, 0x66, 1);
+    original.routeRam(0x2000, PAGE_SIZE, { reads: 'ram', writes: 'ram' });
+    copy.routeRam(0x2000, PAGE_SIZE, { reads: 'ram', writes: 'ram' });
+    expect([original.read(0x2000, 2), copy.read(0x2000, 2)]).toEqual([0x55, 0x6655]);
+    const second = createCopy((memory) => {
+      memory.write(0x2000, 0x55, 1);
+      memory.routeRam(0x2000, PAGE_SIZE, { reads: 'bus', writes: 'bus' });
+    });
+    second.copy.routeRam(0x2000, PAGE_SIZE, { reads: 'ram', writes: 'ram' });
+    second.copy.write(0x2000, 0x77, 1);
+    second.original.routeRam(0x2000, PAGE_SIZE, { reads: 'ram', writes: 'ram' });
+    expect(second.original.read(0x2000, 1)).toBe(0x55);
+  });
+
+  it('who watches a page hears of a write before it is copied', () => {
+    const { copy } = createCopy((memory) => memory.write(0x1000, 0x11, 1));
+    copy.watchWrites(1);
+    const seen: number[] = [];
+    copy.onWatchedWrite = () => {
+      seen.push(copy.read(0x1000, 1));
+    };
+    expect(copy.frameForWrite(1)).toBe(0);
+    copy.write(0x1000, 0x22, 1);
+    expect([seen, copy.read(0x1000, 1)]).toEqual([[0x11], 0x22]);
+  });
+
+  it('a page that is given back is no longer shared, and zero for one alone', () => {
+    const { original, copy } = createCopy((memory) => memory.write(0x1000, 0x11, 1));
+    copy.discard([{ first: 1, pages: 1 }]);
+    expect([copy.read(0x1000, 1), original.read(0x1000, 1)]).toEqual([0, 0x11]);
+    copy.write(0x1000, 0x22, 1);
+    expect(original.read(0x1000, 1)).toBe(0x11);
   });
 });

@@ -15,6 +15,7 @@ function file(size: number, parts: Readonly<Record<number, string | readonly num
 
 const BOOTABLE = [0x55, 0xaa];
 const PARTITION = [0x80, 1, 1, 0, 0x83, 0, 0, 0, 0x3f, 0, 0, 0, 0, 1, 0, 0];
+const MULTIBOOT_2 = [0xd6, 0x50, 0x52, 0xe8, 0, 0, 0, 0, 24, 0, 0, 0, 0x12, 0xaf, 0xad, 0x17];
 const MULTIBOOT = [0x02, 0xb0, 0xad, 0x1b, 3, 0, 0, 0, 0xfb, 0x4f, 0x52, 0xe4];
 
 /** Something at places; the rest is no text. */
@@ -88,7 +89,9 @@ describe('what a file is', () => {
     ['disk', 'raw', file(1e6, { 512: 'EFI PART' })],
     ['multiboot', 'raw', file(9000, { 8180: MULTIBOOT })],
     ['multiboot', 'raw', file(9000, { 0: '\x7fELF', 4: MULTIBOOT })],
+    ['multiboot 2', 'raw', file(9000, { 0: '\x7fELF', 16: MULTIBOOT_2 })],
     ['elf', 'raw', file(9000, { 0: '\x7fELF' })],
+    ['elf', 'raw', file(9000, { 0: '\x7fELF', 16: [...MULTIBOOT.slice(0, -1), 1] })],
     ['elf', 'raw', file(9000, { 0: '\x7fELF', 8192: MULTIBOOT })],
     ['bootable', 'raw', file(1e6, { 510: BOOTABLE })],
     ['zeros', 'raw', file(3)],

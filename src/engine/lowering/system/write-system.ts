@@ -4,6 +4,6 @@ import type { StatusWriter } from '../emitted-function.ts';
 
 /** Writes the code for a call of a system instruction's helper in place of it. Arguments are locals or constants. */
 export type WriteSystem = (
-  context: { readonly f: StatusWriter; readonly state: Local<typeof I32> },
+  context: { readonly f: StatusWriter; readonly state: Local<typeof I32>; readonly results?: readonly Local[] },
   ...args: never[]
 ) => void;

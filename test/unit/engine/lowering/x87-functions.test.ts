@@ -3,7 +3,7 @@ import { showVector, X87Comparison } from '../../../support/x87-comparison.ts';
 import { X87_OPERATIONS } from '../../../support/x87-operations.ts';
 import { X87Vector } from '../../../support/x87-vector.ts';
 
-/** `npm run check:long` runs ten million, and compares with the host's CPU too. */
+/** `npm run check:long -- x87` runs ten million, and compares with the host's CPU too. */
 const VECTORS = 1500;
 
 describe.each([

@@ -74,7 +74,6 @@ describe('a machine whose host compiles regions, or does not', () => {
           codeSelector: 8,
           dataSelector: 16,
           eip: 0x10_0000,
-          esi: 0,
         },
       },
       powerOnTime: 0,

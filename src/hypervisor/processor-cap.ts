@@ -1,0 +1,33 @@
+/**
+ * A cap: a guest that has used its share of a core waits until it is due again. Each slice pays for time to come: one of
+ * `t` ms at a cap of 25 % is paid off 4·t ms after it began.
+ */
+
+/** Time, in ms, that it may have missed (a timer was late, it waited for its turn) and still makes up for. */
+const CREDIT = 20;
+
+export class ProcessorCap {
+  #fraction: number | undefined;
+  /** Host time up to which what it has used is its share. */
+  #paidUntil = Number.NEGATIVE_INFINITY;
+
+  /** `percent` of a core; undefined: as much as there is. */
+  constructor(percent: number | undefined) {
+    this.#fraction = percent === undefined ? undefined : percent / 100;
+  }
+
+  /** What it owes, it still waits for: at its old cap. */
+  set(percent: number | undefined): void {
+    this.#fraction = percent === undefined ? undefined : percent / 100;
+  }
+
+  /**
+   * A slice that took `took` ms has ended `now`.
+   * @returns how long it has to wait, in ms
+   */
+  charge(took: number, now: number): number {
+    if (this.#fraction === undefined) return 0;
+    this.#paidUntil = Math.max(this.#paidUntil, now - took - CREDIT) + took / this.#fraction;
+    return Math.max(0, this.#paidUntil - now);
+  }
+}
