@@ -36,12 +36,16 @@ export function portableCodec(): SnapshotCodec {
 }
 
 const nodeCodec = (zlib: NodeZlib, crypto: NodeCrypto): SnapshotCodec => ({
-  deflate: (bytes) => zlib.deflateRawSync(bytes, { level: LEVEL }),
-  inflate: (bytes, length) => exactly(zlib.inflateRawSync(bytes, { maxOutputLength: Math.max(length, 1) }), length),
+  deflate: (bytes) => plain(zlib.deflateRawSync(bytes, { level: LEVEL })),
+  inflate: (bytes, length) =>
+    exactly(plain(zlib.inflateRawSync(bytes, { maxOutputLength: Math.max(length, 1) })), length),
   digest: crypto.hash
-    ? (bytes) => crypto.hash!('sha256', bytes, 'buffer')
-    : (bytes) => crypto.createHash('sha256').update(bytes).digest(),
+    ? (bytes) => plain(crypto.hash!('sha256', bytes, 'buffer'))
+    : (bytes) => plain(crypto.createHash('sha256').update(bytes).digest()),
 });
+
+/** A Buffer as what it is to all others. */
+const plain = ({ buffer, byteOffset, length }: Uint8Array): Uint8Array => new Uint8Array(buffer, byteOffset, length);
 
 function exactly(bytes: Uint8Array, length: number): Uint8Array {
   if (bytes.length !== length) throw new RangeError(`${bytes.length} bytes were unpacked, not ${length}`);

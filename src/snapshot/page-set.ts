@@ -13,7 +13,7 @@ export class PageSet {
     return this.#pages.length;
   }
 
-  /** Keeps the array itself, unless an equal one is there. @returns its number; undefined for a page of zeros */
+  /** Copies it, unless an equal one is there. @returns its number; undefined for a page of zeros */
   add(bytes: Uint8Array): number | undefined {
     const page = bytes.byteOffset % 4 === 0 ? bytes : bytes.slice();
     const words = wordsOf(page);
@@ -24,7 +24,7 @@ export class PageSet {
       if (equal(words, wordsOf(this.#pages[number]))) return number;
     this.#first.set(hash, this.size);
     this.#next.push(first);
-    return this.#pages.push(page) - 1;
+    return this.#pages.push(bytes.slice()) - 1;
   }
 
   page(number: number): Uint8Array {

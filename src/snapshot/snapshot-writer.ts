@@ -1,5 +1,4 @@
 /** Writes a snapshot file from its beginning to its end: see `layout.ts`. */
-import { PAGE_SIZE } from '../base/address.ts';
 import { type Codec, DIGEST_BYTES } from './codec.ts';
 import {
   BLOCK_BYTES,
@@ -20,29 +19,31 @@ export interface NumberedPage {
   readonly bytes: Uint8Array;
 }
 
-/** Pages that are copied to one array. */
-const PAGES_A_CHUNK = 256;
+/** Pages that are looked at without a rest, which takes about a millisecond. */
+const PAGES_A_TURN = 256;
 
-/** What is to be written. Pages are copied when they are added, and no more is done with them, so that the world may go on. */
+/** What is to be written. */
 export class SnapshotContents {
   readonly maps = new Map<string, Iterable<NumberedPage>>();
+  readonly #releases: (() => void)[] = [];
 
-  /** Adds the pages of `name`, of which the numbers rise. */
+  /** Adds copies of the pages of `name`, of which the numbers rise. */
   add(name: string, pages: Iterable<NumberedPage>): void {
-    const copies: NumberedPage[] = [];
-    let chunk = new Uint8Array(0);
-    for (const { page, bytes } of pages) {
-      const at = (copies.length % PAGES_A_CHUNK) * PAGE_SIZE;
-      if (at === 0) chunk = new Uint8Array(PAGES_A_CHUNK * PAGE_SIZE);
-      chunk.set(bytes, at);
-      copies.push({ page, bytes: chunk.subarray(at, at + PAGE_SIZE) });
-    }
-    this.maps.set(name, copies);
+    this.maps.set(
+      name,
+      Array.from(pages, ({ page, bytes }) => ({ page, bytes: bytes.slice() })),
+    );
   }
 
-  /** As `add`, of pages that nobody will change: they are asked for when they are written. */
-  addLasting(name: string, pages: Iterable<NumberedPage>): void {
+  /** As `add`, of pages that nobody changes before `release` is called: they are asked for when they are written. */
+  addLasting(name: string, pages: Iterable<NumberedPage>, release: () => void = () => {}): void {
     this.maps.set(name, pages);
+    this.#releases.push(release);
+  }
+
+  /** They are not needed any longer. Again: nothing happens. */
+  release(): void {
+    for (const release of this.#releases.splice(0)) release();
   }
 }
 
@@ -100,7 +101,7 @@ export async function writeSnapshot(
   return at;
 }
 
-/** Finds pages that are equal. */
+/** Copies all pages, those that are equal once. */
 async function collect(contents: SnapshotContents, rest: () => Promise<void>) {
   const pages = new PageSet();
   const maps = new Map<string, { readonly numbers: number[]; readonly stored: number[] }>();
@@ -110,12 +111,13 @@ async function collect(contents: SnapshotContents, rest: () => Promise<void>) {
     maps.set(name, map);
     for (const { page, bytes } of given) {
       const stored = pages.add(bytes);
-      if (++looked % PAGES_A_CHUNK === 0) await rest();
+      if (++looked % PAGES_A_TURN === 0) await rest();
       if (stored === undefined) continue;
       map.numbers.push(page);
       map.stored.push(stored);
     }
   }
+  contents.release();
   return { pages, maps };
 }
 

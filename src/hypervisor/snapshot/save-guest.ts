@@ -1,7 +1,9 @@
-/** From a guest to the contents of a snapshot. All at once: the guest does not move meanwhile. */
+/**
+ * From a guest to the contents of a snapshot. The guest stands still for it; its memory is shared with the snapshot, copied
+ * where the guest writes, until the contents are released.
+ */
 import { PAGE_SIZE } from '../../base/address.ts';
 import type { BootImage } from '../../machine/boot.ts';
-import type { MemoryPage } from '../../memory/guest-memory.ts';
 import { type NumberedPage, SnapshotContents } from '../../snapshot/snapshot-writer.ts';
 import type { PcGuest } from '../create-guest.ts';
 import type { GuestMedia, OpenDrive } from '../guest-media.ts';
@@ -15,12 +17,11 @@ export function saveGuest(
 ): { readonly head: GuestHead; readonly contents: SnapshotContents } {
   const { machine, name, clock } = guest;
   const contents = new SnapshotContents();
-  const rom: NumberedPage[] = [];
-  contents.add(PAGES.RAM, ramOf(machine.memory.contents(), rom));
-  contents.add(
-    PAGES.ROM,
-    rom.sort((one, other) => one.page - other.page),
-  );
+  const { state, memory } = machine.checkpoint();
+  // The checkpoint has no ROM.
+  contents.addLasting(PAGES.RAM, memory.contents(), () => memory.dispose());
+  const rom = [...machine.memory.romContents()].sort((one, other) => one.page - other.page);
+  contents.add(PAGES.ROM, rom);
   const head: GuestHead = {
     version: GUEST_HEAD_VERSION,
     guest: {
@@ -34,17 +35,9 @@ export function saveGuest(
     media: saveMedia(settings.media, contents),
     strokes: guest.keyboard.waiting,
     output: { serial: guest.serial.unread, debugConsole: guest.debugConsole.unread },
-    machine: machine.save(),
+    machine: state,
   };
   return { head, contents };
-}
-
-/** Those of RAM; the others are put into `rom`. */
-function* ramOf(pages: Iterable<MemoryPage>, rom: NumberedPage[]): Generator<NumberedPage> {
-  for (const page of pages) {
-    if (page.kind === 'ram') yield page;
-    else rom.push(page);
-  }
 }
 
 function saveBoot(boot: PcGuest['machine']['boot'], contents: SnapshotContents): GuestHead['boot'] {

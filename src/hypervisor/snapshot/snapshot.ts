@@ -36,7 +36,17 @@ export async function takeSnapshot(guest: Guest, { files, settings, to, now, res
     const { head, contents } = saveGuest(guest as PcGuest, settings);
     const [stopped, { instructions }] = [now() - start, guest];
     const write = (bytes: Uint8Array) => output.write(bytes);
-    const size = await writeSnapshot(head, contents, { codec: files.codec, write, rest });
+    const turn = async (): Promise<void> => {
+      await rest();
+      // Its memory has gone with it.
+      if (guest.state === 'disposed') throw new StateError(`${guest.name} was disposed while it was being saved`);
+    };
+    let size: number;
+    try {
+      size = await writeSnapshot(head, contents, { codec: files.codec, write, rest: turn });
+    } finally {
+      contents.release();
+    }
     await output.finish();
     return { size, bytes: output instanceof Parts ? output.joined() : undefined, instructions, stopped };
   } catch (error) {

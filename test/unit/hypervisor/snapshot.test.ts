@@ -90,6 +90,30 @@ describe('a snapshot of a guest', () => {
     expect(new Set(taken).size).toBeGreaterThan(2);
   });
 
+  it('is complete or none, if the guest is disposed meanwhile', async () => {
+    const [guest, other] = [await demo(), await demo({ name: 'other' })];
+    for (const each of [guest, other]) await each.runTo(30_000);
+    const path = file('gone.vetro');
+    const taken = guest.snapshot({ to: path });
+    setImmediate(() => guest.dispose());
+    const outcome = await taken.catch((error: unknown) => error);
+    if (outcome instanceof Error) {
+      expect(outcome).toBeInstanceOf(StateError);
+      expect(readdirSync(folder)).toEqual([]);
+    } else expect((await host.restore(path)).machine.stateHash()).toBe(other.machine.stateHash());
+  });
+
+  it('has the memory of its moment, whatever the guest writes while it is written', async () => {
+    const guest = await demo();
+    await guest.runTo(30_000);
+    const hash = guest.machine.stateHash();
+    const taken = guest.snapshot();
+    await undefined;
+    await undefined;
+    await guest.runTo(500_000);
+    expect((await host.restore(await taken)).machine.stateHash()).toBe(hash);
+  });
+
   it('has what was typed and not taken, and what was sent and not read', async () => {
     const guest = await demo();
     await guest.runTo(25_000);

@@ -24,6 +24,13 @@ describe('plain data', () => {
     expect(Object.hasOwn(decodePlain(encodePlain(data)) as object, 'missing')).toBe(true);
   });
 
+  it('gives arrays of its own that are no Buffers', () => {
+    const encoded = Buffer.from(encodePlain({ bytes: Uint8Array.of(1, 2, 3) }));
+    const { bytes } = decodePlain(encoded) as { bytes: Uint8Array };
+    encoded.fill(0);
+    expect([Buffer.isBuffer(bytes), [...bytes]]).toEqual([false, [1, 2, 3]]);
+  });
+
   it('is nothing else', () => {
     for (const wrong of [new Map(), new Date(0), () => 1, { $: 1 }, new Uint16Array(2), Symbol('x')])
       expect(() => encodePlain({ wrong })).toThrow('no plain data');
