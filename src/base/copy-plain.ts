@@ -9,7 +9,9 @@ export function copyPlain<Data>(data: Data): Data {
 function copyOf(value: unknown): unknown {
   if (typeof value !== 'object' || value === null) return value;
   if (Array.isArray(value)) return value.map(copyOf);
-  if (ArrayBuffer.isView(value)) return (value as Uint8Array).slice();
+  // Not `slice()`: that of a Buffer still is the same memory.
+  if (value instanceof Uint8Array) return new Uint8Array(value);
+  if (ArrayBuffer.isView(value)) return (value as Uint32Array).slice();
   if (value instanceof Map) return new Map([...value].map(([key, one]) => [copyOf(key), copyOf(one)]));
   if (value instanceof Set) return new Set([...value].map(copyOf));
   const copy: Record<string, unknown> = {};

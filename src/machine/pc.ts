@@ -454,11 +454,11 @@ export class Pc implements Machine {
 
   #become(original: Pc): void {
     const state = original.save();
-    this.#checkedDevices(state);
+    const devices = this.#checkedDevices(state);
     this.memory.copyRam(original.memory);
     // It holds translations through which it would write what both have.
     original.processor.mmu.flush('all');
-    this.restore(state);
+    this.#takeOver(state, devices, undefined);
   }
 
   /**

@@ -270,7 +270,7 @@ const CONFLICTS: readonly Row[] = [
   ['a module for --kernel with a Linux kernel', 'run --kernel @/bzImage --module @/text', /^--module goes with a Multiboot kernel/],
   ['a module for a flat image', 'run @/flat256 --module @/text', /^--module needs a kernel; .*\/flat256 is a flat image$/],
   ['an initrd for a Multiboot kernel', 'run @/multiboot --initrd @/text', /^--initrd goes with a Linux kernel, and .*\/multiboot is a kernel \(Multiboot\): give a --module$/],
-  ['kernel and module from standard input', ['run', '--kernel', '-', '--module', '- string'], /^kernel, initrd and modules cannot share standard input/],
+  ['kernel and module from standard input', ['run', '--kernel', '-', '--module=-'], /^kernel, initrd and modules cannot share standard input/],
   ['an empty module', ['run', '@/multiboot', '--module', ''], /^--module is empty: /],
   ['a module with a string alone', ['run', '@/multiboot', '--module', ' root'], /^--module is empty: /],
   ['an interval without a profile', 'run --demo --profile-interval 1000', /^--profile-interval is for profiles: give --profile FILE, too$/],

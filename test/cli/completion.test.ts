@@ -68,7 +68,7 @@ describe('vetro --complete', () => {
     [['run', '--initrd', 'x'], FILES],
     [['run', '--memory', ''], []],
     [['run', '--append', 'c'], []],
-    [['fetch', ''], ['debian-686', 'debian-686-pae']],
+    [['fetch', ''], ['debian-686', 'debian-686-pae', 'grub', 'memtest', 'demo']],
     [['fetch', 'debian-686', ''], []],
     [['asm', ''], FILES],
     [['asm', 'x.asm', '-o', ''], FILES],

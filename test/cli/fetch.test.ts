@@ -17,7 +17,9 @@ import { UserError } from '../../src/base/errors.ts';
 import { CacheError, defaultCacheFolder, removeLeftovers, workInCache } from '../../src/cli/fetch/cache-folder.ts';
 import { fetchSystem, loadSystem } from '../../src/cli/fetch/debian.ts';
 import type { FetchOptions } from '../../src/cli/fetch/fetched-files.ts';
+import { guestNamed } from '../../src/cli/guests.ts';
 import { parseDependencies } from '../../src/host/node/apt.ts';
+import { expectOneLine, runHere } from '../support/run-here.ts';
 import { buildVetro, type Vetro } from '../support/run-vetro.ts';
 
 /** A PATH on which apt is a set of scripts: what they say is decided by files in `world`. */
@@ -329,6 +331,44 @@ describe('the process', () => {
     ]);
     expect(running.stdout).toBe('');
     expect(readdirSync(temporary)).toEqual([]);
+  });
+});
+
+describe('other guests', () => {
+  /** The mirror has one package, with one file in it. */
+  function installPackage(path: string): void {
+    installApt();
+    program('apt-cache', `case "$1" in pkgnames) echo x;; madison) echo " $2 | 1.0-1 | somewhere";; esac`);
+    program('apt-get', '[ "$1" = update ] || touch package_1.0-1_i386.deb');
+    program(
+      'dpkg-deb',
+      `root=$(mktemp -d); mkdir -p $root/$(dirname ${path}); echo content > $root/${path}; tar -c -C $root .; rm -r $root`,
+    );
+  }
+
+  it('memtest: the one file of a package, kept with its checksum', async () => {
+    installPackage('boot/memtest86+ia32.bin');
+    const options = { cacheFolder: cache() };
+    expect(await guestNamed('memtest').fetch(options)).toEqual([`kernel ${cache('memtest', 'memtest86+ia32.bin')}`]);
+    expect(readFileSync(cache('memtest', 'memtest86+ia32.bin'), 'utf8')).toBe('content\n');
+    expect(readFileSync(cache('memtest', 'version'), 'utf8')).toBe('1.0-1\n');
+    rmSync(join(world, 'log'));
+    const { boot, cd } = await guestNamed('memtest').load('quiet', options);
+    expect([boot, cd]).toEqual([{ kernel: expect.any(Uint8Array), commandLine: 'quiet' }, undefined]);
+    expect(log()).toBe('');
+  });
+
+  it('a package without the file is an error that says so, and leaves nothing', async () => {
+    installPackage('boot/memtest.bin');
+    await expect(guestNamed('memtest').fetch({ cacheFolder: cache() })).rejects.toThrow(/^cannot unpack .*\.deb: /);
+    expect(readdirSync(cache())).toEqual([]);
+  });
+
+  it('none takes the place of one that cannot be had: one line', async () => {
+    installApt();
+    program('apt-cache', 'exit 0');
+    const result = await runHere(['run', '--guest', 'grub'], { XDG_CACHE_HOME: world });
+    expectOneLine(result, /^no package list could be fetched: is this machine offline\?$/);
   });
 });
 

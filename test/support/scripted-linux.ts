@@ -34,6 +34,8 @@ export interface ScriptedLinux {
   readonly modules: readonly KernelModule[];
   readonly script: string;
   readonly memory?: number;
+  /** More words for the kernel. */
+  readonly append?: string;
   /** Of modules, by their names. */
   readonly parameters?: Readonly<Record<string, string>>;
 }
@@ -57,11 +59,11 @@ export function scriptedInitrd({
   return all;
 }
 
-export function scriptedLinux({ kernel, memory = 128, ...parts }: ScriptedLinux): BootImage {
+export function scriptedLinux({ kernel, memory = 128, append = '', ...parts }: ScriptedLinux): BootImage {
   return linuxBoot({
     kernel,
     initrd: scriptedInitrd(parts),
-    commandLine: 'console=ttyS0 cryptomgr.notests',
+    commandLine: `console=ttyS0 cryptomgr.notests ${append}`.trim(),
     memoryBytes: memory * MIB,
     cpu: 'i686',
     images: undefined,

@@ -179,8 +179,7 @@ export class VirtioCore implements Device, VirtioTransport {
   /** Only before it is enabled, and only to a power of two up to what it may be. */
   resizeQueue(number: number, size: number): void {
     const queue = this.state.queues[number];
-    const most = this.#wiring.device.queueSizes[number];
-    if (queue && !queue.enabled && size > 0 && size <= most && (size & (size - 1)) === 0) queue.size = size;
+    if (queue && !queue.enabled && this.#maySize(number, size)) queue.size = size;
   }
 
   /** `half`: 0 the low doubleword. Only before the queue is enabled. */
@@ -229,11 +228,18 @@ export class VirtioCore implements Device, VirtioTransport {
   }
 
   resume(): void {
+    // What a damaged snapshot says shall not make a chain of descriptors longer than it can be.
+    for (const [number, queue] of this.state.queues.entries())
+      if (!this.#maySize(number, queue.size)) Object.assign(queue, idleQueue(this.#wiring.device.queueSizes[number]));
     this.#bindQueues();
     this.#alarm?.cancel();
     this.#alarm = undefined;
     this.#setAlarm();
     this.#wiring.interrupt.set(this.state.isr ? 1 : 0);
+  }
+
+  #maySize(number: number, size: number): boolean {
+    return size > 0 && size <= this.#wiring.device.queueSizes[number] && Number.isInteger(Math.log2(size));
   }
 
   #initialState(): VirtioCoreState {

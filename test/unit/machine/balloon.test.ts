@@ -5,6 +5,7 @@ import { assemble } from '../../../src/isa/assemble.ts';
 import { Pc } from '../../../src/machine/pc.ts';
 import { PCI } from '../../../src/machine/pc-map.ts';
 import { bootImage, createBiosMachine } from '../../support/bios-machine.ts';
+import { restoreMachine, runUpTo, type SavedMachine, saveMachine } from '../../support/save-restore.ts';
 import { sharedCode } from '../../support/shared-code.ts';
 
 const ENGINES = ['interpreter', 'jit', 'reference'] as const;
@@ -108,6 +109,34 @@ it('all engines come to the same state', () => {
     return pc.stateHash();
   });
   expect(new Set(hashes).size).toBe(1);
+});
+
+it('saved at any count, it goes on elsewhere as here', () => {
+  const { pc } = create('interpreter');
+  const target = 300;
+  const saved: SavedMachine[] = [];
+  while (pc.run({ instructions: 11 }).reason === 'budget') {
+    if (pc.instructions > target && pc.balloon!.target === 0) pc.balloon!.setTarget(5);
+    saved.push(saveMachine(pc));
+  }
+  expect(saved.length).toBeGreaterThan(15);
+  let served = 0;
+  for (const each of saved) {
+    const { pc: other, results } = create('interpreter');
+    restoreMachine(other, each);
+    expect(other.stateHash()).toBe(each.hash);
+    if (other.instructions <= target) {
+      runUpTo(other, target + 1);
+      // Where the other one was asked, at the first stop behind the target.
+      while (other.instructions % 11 !== 0) other.run({ instructions: 1 });
+      other.balloon!.setTarget(5);
+    }
+    expect(other.run({ instructions: 1_000_000 }).reason).toBe('halted');
+    expect(results(6).slice(4)).toEqual([0x1_0000, 0]);
+    expect(other.stateHash()).toBe(pc.stateHash());
+    served++;
+  }
+  expect(served).toBe(saved.length);
 });
 
 it('a page of the boot image that was given back is there again after a reset', () => {

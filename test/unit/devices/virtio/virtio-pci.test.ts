@@ -447,6 +447,17 @@ describe('a modern driver', () => {
     expect(driver.used(1)).toEqual([[0, 0]]);
   });
 
+  it('a state with a queue of a size that cannot be is resumed with that queue at rest', () => {
+    const { driver, device, chip } = create();
+    driver.start([VERSION_1], [0, 1, 2]);
+    for (const size of [0, 3, 1.5, -2, 256, 2 ** 40]) {
+      chip.core.state.queues[1].size = size;
+      chip.core.resume();
+      expect(device.transport.queue(1).state).toMatchObject({ size: 128, enabled: false });
+    }
+    expect(device.transport.queue(0).state.enabled).toBe(true);
+  });
+
   it('accesses across registers, and where there are none, do no harm', () => {
     const { driver, memory } = create();
     memory.write(COMMON + 0x14, 0xffff_ff01, 4);
