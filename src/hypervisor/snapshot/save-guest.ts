@@ -67,11 +67,14 @@ function saveBoot(boot: PcGuest['machine']['boot'], contents: SnapshotContents):
   };
 }
 
-function saveEntry(entry: BootImage['entry']): GuestHead['boot']['entry'] {
-  const none = { ip: 0, esi: 0, codeSelector: 0, dataSelector: 0, gdt: { address: 0, limit: 0 } };
-  if (entry.mode === 'real') return { ...none, ...entry };
-  const { eip, ...rest } = entry;
-  return { ...none, ...rest, ip: eip };
+function saveEntry(entry: BootImage['entry']): NonNullable<GuestHead['boot']['entry']> {
+  const registers = { eax: 0, ebx: 0, esi: 0 };
+  if (entry.mode === 'real') {
+    const { mode, ip } = entry;
+    return { mode, ip, registers, codeSelector: 0, dataSelector: 0, gdt: { address: 0, limit: 0 } };
+  }
+  const { mode, eip: ip, codeSelector, dataSelector, gdt } = entry;
+  return { mode, ip, registers: { ...registers, ...entry.registers }, codeSelector, dataSelector, gdt };
 }
 
 /** As they lie in memory: most of them are there, too, and then stored once. */
