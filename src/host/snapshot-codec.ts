@@ -36,10 +36,16 @@ export function portableCodec(): SnapshotCodec {
 }
 
 const nodeCodec = (zlib: NodeZlib, crypto: NodeCrypto): SnapshotCodec => ({
-  deflate: (bytes) => zlib.deflateRawSync(bytes, { level: LEVEL }),
-  inflate: (bytes, length) => exactly(zlib.inflateRawSync(bytes, { maxOutputLength: Math.max(length, 1) }), length),
-  digest: (bytes) => crypto.createHash('sha256').update(bytes).digest(),
+  deflate: (bytes) => plain(zlib.deflateRawSync(bytes, { level: LEVEL })),
+  inflate: (bytes, length) =>
+    exactly(plain(zlib.inflateRawSync(bytes, { maxOutputLength: Math.max(length, 1) })), length),
+  digest: crypto.hash
+    ? (bytes) => plain(crypto.hash!('sha256', bytes, 'buffer'))
+    : (bytes) => plain(crypto.createHash('sha256').update(bytes).digest()),
 });
+
+/** A Buffer as what it is to all others. */
+const plain = ({ buffer, byteOffset, length }: Uint8Array): Uint8Array => new Uint8Array(buffer, byteOffset, length);
 
 function exactly(bytes: Uint8Array, length: number): Uint8Array {
   if (bytes.length !== length) throw new RangeError(`${bytes.length} bytes were unpacked, not ${length}`);
@@ -52,6 +58,8 @@ interface NodeZlib {
 }
 
 interface NodeCrypto {
+  /** From 20.12 on: for what is short, twice as fast. */
+  hash?(name: 'sha256', bytes: Uint8Array, output: 'buffer'): Uint8Array;
   createHash(name: 'sha256'): { update(bytes: Uint8Array): { digest(): Uint8Array } };
 }
 

@@ -239,7 +239,9 @@ export class Host {
     },
     snapshot: async (guest, { to }) => {
       const { settings } = this.#residents.get(guest)!;
-      return await takeSnapshot(guest, { files: this.#snapshotFiles(), settings, to, now: () => this.#platform.now() });
+      const platform = this.#platform;
+      const [now, rest] = [() => platform.now(), () => platform.yield()];
+      return await takeSnapshot(guest, { files: this.#snapshotFiles(), settings, to, now, rest });
     },
     clone: (guest, name) => this.#clone(guest, name),
     setWeight: (guest, weight) => {

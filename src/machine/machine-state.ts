@@ -79,7 +79,7 @@ export function upgradeDevices(
       throw new UserError(
         `the snapshot has ${name} in version ${version}: this program knows version ${device.stateVersion}`,
       );
-    return { name, version: device.stateVersion, state: device.upgradeState(structuredClone(state), version) };
+    return { name, version: device.stateVersion, state: device.upgradeState(copyPlain(state), version) };
   });
 }
 

@@ -362,6 +362,11 @@ export class GuestMemory {
       const frame = this.#ramFrame(page);
       if (frame !== 0 && !this.#isZero(frame)) yield { kind: 'ram', page, bytes: this.#bytes(frame) };
     }
+    yield* this.romContents();
+  }
+
+  /** As `contents`, of ROM alone. */
+  *romContents(): Generator<MemoryPage> {
     for (const [page, frame] of this.#rom) yield { kind: 'rom', page, bytes: this.#bytes(frame) };
   }
 

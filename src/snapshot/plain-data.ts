@@ -108,7 +108,8 @@ class Reader {
         if (!Number.isInteger(json.length) || json.length < 0 || end > this.#bytes.length)
           throw damaged('bytes that are not there');
         this.#at = end;
-        return this.#bytes.slice(start, end);
+        // Not `slice`: that of a Buffer is a Buffer, and still the same memory.
+        return new Uint8Array(this.#bytes.subarray(start, end));
       }
       default:
         throw damaged('data of an unknown kind');

@@ -104,9 +104,11 @@ export class SnapshotFile {
 
   async #page(number: number): Promise<Uint8Array> {
     const block = Math.floor(number / PAGES_A_BLOCK);
-    if (this.#block?.number !== block) this.#block = { number: block, bytes: await this.#readBlock(block) };
+    // Several may read at once: what is kept for the next one may be another block by then.
+    const held = this.#block?.number === block ? this.#block : { number: block, bytes: await this.#readBlock(block) };
+    this.#block = held;
     const at = (number % PAGES_A_BLOCK) * PAGE_SIZE;
-    const bytes = this.#block.bytes.subarray(at, at + PAGE_SIZE);
+    const bytes = held.bytes.subarray(at, at + PAGE_SIZE);
     const digest = await this.#codec.digest(bytes);
     if (!startsWith(this.#digests.subarray(number * DIGEST_BYTES), digest)) throw damaged(`page ${number}`);
     return bytes;

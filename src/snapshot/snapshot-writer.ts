@@ -19,21 +19,31 @@ export interface NumberedPage {
   readonly bytes: Uint8Array;
 }
 
-/** What is to be written: pages are copied when they are added, so that the world may go on. */
-export class SnapshotContents {
-  readonly pages = new PageSet();
-  readonly maps = new Map<string, { readonly numbers: number[]; readonly stored: number[] }>();
+/** Pages that are looked at without a rest, which takes about a millisecond. */
+const PAGES_A_TURN = 256;
 
-  /** Adds the pages of `name`, of which the numbers rise. */
+/** What is to be written. */
+export class SnapshotContents {
+  readonly maps = new Map<string, Iterable<NumberedPage>>();
+  readonly #releases: (() => void)[] = [];
+
+  /** Adds copies of the pages of `name`, of which the numbers rise. */
   add(name: string, pages: Iterable<NumberedPage>): void {
-    const map = { numbers: [] as number[], stored: [] as number[] };
-    this.maps.set(name, map);
-    for (const { page, bytes } of pages) {
-      const stored = this.pages.add(bytes);
-      if (stored === undefined) continue;
-      map.numbers.push(page);
-      map.stored.push(stored);
-    }
+    this.maps.set(
+      name,
+      Array.from(pages, ({ page, bytes }) => ({ page, bytes: bytes.slice() })),
+    );
+  }
+
+  /** As `add`, of pages that nobody changes before `release` is called: they are asked for when they are written. */
+  addLasting(name: string, pages: Iterable<NumberedPage>, release: () => void = () => {}): void {
+    this.maps.set(name, pages);
+    this.#releases.push(release);
+  }
+
+  /** They are not needed any longer. Again: nothing happens. */
+  release(): void {
+    for (const release of this.#releases.splice(0)) release();
   }
 }
 
@@ -41,14 +51,17 @@ export interface WriterOptions {
   readonly codec: Codec;
   /** Takes what comes next in the file. */
   write(bytes: Uint8Array): void | Promise<void>;
+  /** Lets the world have its turn; asked about every millisecond. */
+  rest?(): Promise<void>;
 }
 
 /** @returns the length of the file */
 export async function writeSnapshot(
   head: unknown,
-  { pages, maps }: SnapshotContents,
-  { codec, write }: WriterOptions,
+  contents: SnapshotContents,
+  { codec, write, rest = async () => {} }: WriterOptions,
 ): Promise<number> {
+  const { pages, maps } = await collect(contents, rest);
   let at = 0;
   const put = async (bytes: Uint8Array): Promise<void> => {
     at += bytes.length;
@@ -64,6 +77,7 @@ export async function writeSnapshot(
     const packed = await codec.deflate(pages.pages(first, count));
     lengths.push(packed.length);
     await put(packed);
+    await rest();
   }
   const index: SnapshotIndex = {
     version: FORMAT_VERSION,
@@ -85,6 +99,26 @@ export async function writeSnapshot(
   await put(packed);
   await put(trailer);
   return at;
+}
+
+/** Copies all pages, those that are equal once. */
+async function collect(contents: SnapshotContents, rest: () => Promise<void>) {
+  const pages = new PageSet();
+  const maps = new Map<string, { readonly numbers: number[]; readonly stored: number[] }>();
+  let looked = 0;
+  for (const [name, given] of contents.maps) {
+    const map = { numbers: [] as number[], stored: [] as number[] };
+    maps.set(name, map);
+    for (const { page, bytes } of given) {
+      const stored = pages.add(bytes);
+      if (++looked % PAGES_A_TURN === 0) await rest();
+      if (stored === undefined) continue;
+      map.numbers.push(page);
+      map.stored.push(stored);
+    }
+  }
+  contents.release();
+  return { pages, maps };
 }
 
 function header(): Uint8Array {

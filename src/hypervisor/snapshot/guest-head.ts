@@ -40,7 +40,7 @@ const order = list(choice(['floppy', 'disk', 'cd']), 3);
 const entry = record({
   mode: choice(['real', 'protected']),
   ip: u32,
-  esi: u32,
+  registers: record({ eax: u32, ebx: u32, esi: u32 }),
   codeSelector: u32,
   dataSelector: u32,
   gdt: record({ address: u32, limit: u32 }),

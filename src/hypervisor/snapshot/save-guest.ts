@@ -1,7 +1,9 @@
-/** From a guest to the contents of a snapshot. All at once: the guest does not move meanwhile. */
+/**
+ * From a guest to the contents of a snapshot. The guest stands still for it; its memory is shared with the snapshot, copied
+ * where the guest writes, until the contents are released.
+ */
 import { PAGE_SIZE } from '../../base/address.ts';
 import type { BootImage } from '../../machine/boot.ts';
-import type { MemoryPage } from '../../memory/guest-memory.ts';
 import { type NumberedPage, SnapshotContents } from '../../snapshot/snapshot-writer.ts';
 import type { PcGuest } from '../create-guest.ts';
 import type { GuestMedia, OpenDrive } from '../guest-media.ts';
@@ -15,8 +17,11 @@ export function saveGuest(
 ): { readonly head: GuestHead; readonly contents: SnapshotContents } {
   const { machine, name, clock } = guest;
   const contents = new SnapshotContents();
-  contents.add(PAGES.RAM, ofKind('ram', machine.memory.contents()));
-  contents.add(PAGES.ROM, ofKind('rom', machine.memory.contents()));
+  const { state, memory } = machine.checkpoint();
+  // The checkpoint has no ROM.
+  contents.addLasting(PAGES.RAM, memory.contents(), () => memory.dispose());
+  const rom = [...machine.memory.romContents()].sort((one, other) => one.page - other.page);
+  contents.add(PAGES.ROM, rom);
   const head: GuestHead = {
     version: GUEST_HEAD_VERSION,
     guest: {
@@ -30,19 +35,9 @@ export function saveGuest(
     media: saveMedia(settings.media, contents),
     strokes: guest.keyboard.waiting,
     output: { serial: guest.serial.unread, debugConsole: guest.debugConsole.unread },
-    machine: machine.save(),
+    machine: state,
   };
   return { head, contents };
-}
-
-function* ofKind(kind: MemoryPage['kind'], pages: Iterable<MemoryPage>): Generator<NumberedPage> {
-  const found: NumberedPage[] = [];
-  for (const page of pages) {
-    if (page.kind !== kind) continue;
-    if (kind === 'ram') yield page;
-    else found.push(page);
-  }
-  yield* found.sort((one, other) => one.page - other.page);
 }
 
 function saveBoot(boot: PcGuest['machine']['boot'], contents: SnapshotContents): GuestHead['boot'] {
@@ -63,7 +58,7 @@ function saveBoot(boot: PcGuest['machine']['boot'], contents: SnapshotContents):
     const { image, videoBios, order, serialConsole = false } = boot.rom;
     return { ...none, kind: 'rom', image, videoBios: videoBios ?? null, order: order ?? null, serialConsole };
   }
-  for (const [index, piece] of boot.pieces.entries()) contents.add(PAGES.boot(index), pagesOf(piece));
+  for (const [index, piece] of boot.pieces.entries()) contents.addLasting(PAGES.boot(index), pagesOf(piece));
   return {
     ...none,
     kind: 'image',
@@ -72,11 +67,14 @@ function saveBoot(boot: PcGuest['machine']['boot'], contents: SnapshotContents):
   };
 }
 
-function saveEntry(entry: BootImage['entry']): GuestHead['boot']['entry'] {
-  const none = { ip: 0, esi: 0, codeSelector: 0, dataSelector: 0, gdt: { address: 0, limit: 0 } };
-  if (entry.mode === 'real') return { ...none, ...entry };
-  const { eip, ...rest } = entry;
-  return { ...none, ...rest, ip: eip };
+function saveEntry(entry: BootImage['entry']): NonNullable<GuestHead['boot']['entry']> {
+  const registers = { eax: 0, ebx: 0, esi: 0 };
+  if (entry.mode === 'real') {
+    const { mode, ip } = entry;
+    return { mode, ip, registers, codeSelector: 0, dataSelector: 0, gdt: { address: 0, limit: 0 } };
+  }
+  const { mode, eip: ip, codeSelector, dataSelector, gdt } = entry;
+  return { mode, ip, registers: { ...registers, ...entry.registers }, codeSelector, dataSelector, gdt };
 }
 
 /** As they lie in memory: most of them are there, too, and then stored once. */

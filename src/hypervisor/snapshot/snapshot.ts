@@ -19,13 +19,15 @@ export interface TakeOptions {
   readonly to: string | undefined;
   /** Wall clock in ms. */
   readonly now: () => number;
+  /** Lets guests and world have their turn. */
+  readonly rest: () => Promise<void>;
 }
 
 /**
  * @throws UserError if the file cannot be written; StateError if the guest is disposed, or writes into a file while it
  *   runs (as rejections): then there is no file
  */
-export async function takeSnapshot(guest: Guest, { files, settings, to, now }: TakeOptions): Promise<Snapshot> {
+export async function takeSnapshot(guest: Guest, { files, settings, to, now, rest }: TakeOptions): Promise<Snapshot> {
   const output = to === undefined ? new Parts() : await files.create(to);
   try {
     await flushFiles(guest, settings.media);
@@ -33,7 +35,18 @@ export async function takeSnapshot(guest: Guest, { files, settings, to, now }: T
     const start = now();
     const { head, contents } = saveGuest(guest as PcGuest, settings);
     const [stopped, { instructions }] = [now() - start, guest];
-    const size = await writeSnapshot(head, contents, { codec: files.codec, write: (bytes) => output.write(bytes) });
+    const write = (bytes: Uint8Array) => output.write(bytes);
+    const turn = async (): Promise<void> => {
+      await rest();
+      // Its memory has gone with it.
+      if (guest.state === 'disposed') throw new StateError(`${guest.name} was disposed while it was being saved`);
+    };
+    let size: number;
+    try {
+      size = await writeSnapshot(head, contents, { codec: files.codec, write, rest: turn });
+    } finally {
+      contents.release();
+    }
     await output.finish();
     return { size, bytes: output instanceof Parts ? output.joined() : undefined, instructions, stopped };
   } catch (error) {

@@ -7,6 +7,7 @@ import { assembleDemo } from '../../../src/cli/demo.ts';
 import { type Guest, type GuestOptions, Host, StateError, UserError } from '../../../src/index.ts';
 import { assemble } from '../../../src/isa/assemble.ts';
 import { bootImage, FLOPPY_SIZE } from '../../support/bios-machine.ts';
+import { createBzImage } from '../../support/bz-image.ts';
 import { pattern } from '../../support/media.ts';
 
 const DISK = 1024 * 1024;
@@ -90,6 +91,30 @@ describe('a snapshot of a guest', () => {
     expect(new Set(taken).size).toBeGreaterThan(2);
   });
 
+  it('is complete or none, if the guest is disposed meanwhile', async () => {
+    const [guest, other] = [await demo(), await demo({ name: 'other' })];
+    for (const each of [guest, other]) await each.runTo(30_000);
+    const path = file('gone.vetro');
+    const taken = guest.snapshot({ to: path });
+    setImmediate(() => guest.dispose());
+    const outcome = await taken.catch((error: unknown) => error);
+    if (outcome instanceof Error) {
+      expect(outcome).toBeInstanceOf(StateError);
+      expect(readdirSync(folder)).toEqual([]);
+    } else expect((await host.restore(path)).machine.stateHash()).toBe(other.machine.stateHash());
+  });
+
+  it('has the memory of its moment, whatever the guest writes while it is written', async () => {
+    const guest = await demo();
+    await guest.runTo(30_000);
+    const hash = guest.machine.stateHash();
+    const taken = guest.snapshot();
+    await undefined;
+    await undefined;
+    await guest.runTo(500_000);
+    expect((await host.restore(await taken)).machine.stateHash()).toBe(hash);
+  });
+
   it('has what was typed and not taken, and what was sent and not read', async () => {
     const guest = await demo();
     await guest.runTo(25_000);
@@ -105,6 +130,22 @@ describe('a snapshot of a guest', () => {
       await each.serial.waitFor(/\d{1,4} ticks, \d\.\d\d seconds/);
       each.pause();
     }
+  });
+
+  it('of a guest that was booted by a kernel has what a reset needs', async () => {
+    // CLI; a loop that counts in EAX and stores it.
+    const kernel = createBzImage({ code: Uint8Array.of(0xfa, 0x40, 0xa3, 0, 0, 0x60, 0, 0xeb, 0xf8) });
+    const initrd = pattern(100_000);
+    const guest = await host.createGuest({ boot: { kernel, initrd, commandLine: 'x' }, memory: 16 });
+    await guest.runTo(50_000);
+    const restored = await host.restore(await guest.snapshot());
+    expect(restored.machine.stateHash()).toBe(guest.machine.stateHash());
+    for (const each of [guest, restored]) {
+      await each.runTo(100_000);
+      each.reset();
+      await each.runTo(150_000);
+    }
+    expect(restored.machine.stateHash()).toBe(guest.machine.stateHash());
   });
 
   it('can be reset, and boots again', async () => {

@@ -24,6 +24,13 @@ describe('plain data', () => {
     expect(Object.hasOwn(decodePlain(encodePlain(data)) as object, 'missing')).toBe(true);
   });
 
+  it('gives arrays of its own that are no Buffers', () => {
+    const encoded = Buffer.from(encodePlain({ bytes: Uint8Array.of(1, 2, 3) }));
+    const { bytes } = decodePlain(encoded) as { bytes: Uint8Array };
+    encoded.fill(0);
+    expect([Buffer.isBuffer(bytes), [...bytes]]).toEqual([false, [1, 2, 3]]);
+  });
+
   it('is nothing else', () => {
     for (const wrong of [new Map(), new Date(0), () => 1, { $: 1 }, new Uint16Array(2), Symbol('x')])
       expect(() => encodePlain({ wrong })).toThrow('no plain data');
@@ -62,6 +69,16 @@ describe('a snapshot file', () => {
     for (const [name, pages] of Object.entries(maps)) expect(await pagesOf(file, name)).toEqual(pages.map(pageLine));
     expect(await pagesOf(file, 'nothing')).toEqual([]);
     await file.verify();
+  });
+
+  it('may be read by several at once', async () => {
+    const pages = Array.from({ length: 200 }, (_, page) => ({ page, bytes: filledPage(page) }));
+    const file = await openBytes(
+      await snapshotBytes(null, { ram: pages, rom: pages.toReversed().map(({ bytes }, page) => ({ page, bytes })) }),
+    );
+    const [ram, rom] = await Promise.all([pagesOf(file, 'ram'), pagesOf(file, 'rom')]);
+    expect(ram).toEqual(pages.map(pageLine));
+    expect(rom).toHaveLength(200);
   });
 
   it('has equal pages once, and zero pages not at all', async () => {
