@@ -12,7 +12,7 @@ const CHECKS: Readonly<Record<string, { readonly usage: string; readonly run: Lo
 };
 
 const [chosen, ...words] = process.argv.slice(2);
-if (chosen !== undefined && !(chosen in CHECKS)) refuse(`there is no '${chosen}'`);
+if (chosen !== undefined && !Object.hasOwn(CHECKS, chosen)) refuse(`there is no '${chosen}'`);
 for (const [name, { run }] of Object.entries(CHECKS)) {
   if (chosen !== undefined && name !== chosen) continue;
   console.log(`${name}:`);
