@@ -137,6 +137,13 @@ export class Rtc146818 implements PortDevice, Device {
   }
 
   resume(): void {
+    const { state } = this;
+    const { now } = this.#clock;
+    // What a damaged snapshot says shall neither make days be counted for ever nor alarms that are always due.
+    if (!(state.dividerZero >= -NS_PER_SECOND && state.dividerZero <= now)) state.dividerZero = now;
+    const age = now - state.dividerZero;
+    state.seconds = within(state.seconds, Math.floor(age / NS_PER_SECOND));
+    state.periods = within(state.periods, ticksAt(age, CRYSTAL_HZ));
     this.#follow();
   }
 
@@ -318,3 +325,6 @@ export class Rtc146818 implements PortDevice, Device {
     return false;
   }
 }
+
+/** `value` as a whole number from 0 to `most`. */
+const within = (value: number, most: number): number => Math.trunc(Math.min(Math.max(value, 0), most)) || 0;

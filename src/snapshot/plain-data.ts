@@ -4,7 +4,7 @@
  *
  * Layout: length of the text (32 bits, little-endian), text (UTF-8), bytes of all arrays in the order of the text.
  */
-import { InternalError } from '../base/errors.ts';
+import { InternalError, UserError } from '../base/errors.ts';
 import { damaged } from './snapshot-error.ts';
 
 /** Marks an object that stands for something that JSON has not. No plain data has such a property. */
@@ -14,16 +14,19 @@ const PROTOTYPE = '__proto__';
 /** Of objects in objects. */
 const MOST_LEVELS = 32;
 const PREFIX = 4;
+/** Bytes of text: what JSON makes of it takes many times as much memory. */
+const MOST_TEXT = 2 ** 24;
 
 type Tagged =
   | { readonly [TAG]: 'undefined' }
   | { readonly [TAG]: 'bigint' | 'number'; readonly value: string }
   | { readonly [TAG]: 'bytes'; readonly length: number };
 
-/** @throws InternalError for what is no plain data */
+/** @throws InternalError for what is no plain data; UserError for too much of it, arrays aside */
 export function encodePlain(data: unknown): Uint8Array {
   const arrays: Uint8Array[] = [];
   const text = new TextEncoder().encode(JSON.stringify(toJson(data, arrays)));
+  if (text.length > MOST_TEXT) throw new UserError(`this is too large for a snapshot: ${text.length} bytes of text`);
   const bytes = new Uint8Array(arrays.reduce((sum, { length }) => sum + length, PREFIX + text.length));
   new DataView(bytes.buffer).setUint32(0, text.length, true);
   bytes.set(text, PREFIX);
@@ -40,6 +43,7 @@ export function decodePlain(bytes: Uint8Array): unknown {
   if (bytes.length < PREFIX) throw damaged('no data');
   const length = new DataView(bytes.buffer, bytes.byteOffset).getUint32(0, true);
   if (PREFIX + length > bytes.length) throw damaged('data without an end');
+  if (length > MOST_TEXT) throw damaged('too much text');
   let json: unknown;
   try {
     json = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes.subarray(PREFIX, PREFIX + length)));

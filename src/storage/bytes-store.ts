@@ -30,7 +30,8 @@ export class BytesStore implements ByteStore {
 
   read(offset: number, length: number): Uint8Array {
     assertInside(this.#size, offset, length);
-    return this.#bytes.slice(offset, offset + length);
+    // Not `slice`: that of a Buffer still is the same memory.
+    return new Uint8Array(this.#bytes.subarray(offset, offset + length));
   }
 
   write(offset: number, bytes: Uint8Array): void {

@@ -294,6 +294,29 @@ describe('MC146818 interrupts', () => {
   });
 });
 
+describe('a state that no chip was in', () => {
+  it.each([
+    { seconds: -(2 ** 52) },
+    { seconds: Number.NEGATIVE_INFINITY },
+    { dividerZero: -Number.MAX_VALUE },
+    { dividerZero: 1e300, seconds: -1e291 },
+    { dividerZero: Number.NaN, seconds: Number.NaN, periods: Number.NaN },
+    { periods: -(2 ** 60) },
+  ])('%s: time goes on from there, and each second has an interrupt', (state) => {
+    const { rtc, read, write, clock, irq } = createRtc();
+    clock.advance(SECOND);
+    write(B, 0x72); // all interrupts
+    Object.assign(rtc.state, state);
+    rtc.resume();
+    read(C);
+    for (let second = 0; second < 3; second++) {
+      clock.advance(SECOND);
+      expect([irq.level, read(C) & 0x50]).toEqual([1, 0x50]);
+    }
+    expect(time({ read } as Bench)[1]).toBe(0x34);
+  });
+});
+
 describe('CMOS ports', () => {
   it('bit 7 of port 70h masks NMI and is not part of the index', () => {
     const { rtc } = createRtc();

@@ -31,6 +31,14 @@ describe('plain data', () => {
     expect([Buffer.isBuffer(bytes), [...bytes]]).toEqual([false, [1, 2, 3]]);
   });
 
+  it('has at most 16 MiB of text, both ways', () => {
+    expect(() => encodePlain('x'.repeat(2 ** 24))).toThrow('too large for a snapshot');
+    const bytes = new Uint8Array(4 + 2 ** 24 + 1).fill(0x31, 4);
+    new DataView(bytes.buffer).setUint32(0, 2 ** 24 + 1, true);
+    expect(() => decodePlain(bytes)).toThrow('too much text');
+    expect(decodePlain(encodePlain('x'.repeat(2 ** 20)))).toHaveLength(2 ** 20);
+  });
+
   it('is nothing else', () => {
     for (const wrong of [new Map(), new Date(0), () => 1, { $: 1 }, new Uint16Array(2), Symbol('x')])
       expect(() => encodePlain({ wrong })).toThrow('no plain data');
