@@ -101,7 +101,7 @@ export interface GuestOptions extends MediaOptions {
   readonly memory?: number | undefined;
   /** CPU model. Default `i686`. */
   readonly cpu?: string | undefined;
-  /** Default `interpreter`. */
+  /** Default `auto`. */
   readonly engine?: EngineName | undefined;
   /** What its real-time clock shows at power-on, in ms since 1970 (up to 9999). Default: 2000-01-01, so that runs repeat. */
   readonly powerOnTime?: number | undefined;
