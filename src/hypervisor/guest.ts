@@ -158,6 +158,11 @@ export class Guest<M extends Machine = Machine> {
     return this.#times ?? this.#keeper.timesOf(this as Guest);
   }
 
+  /** Instructions, from power-on, behind which it stops; Infinity: no end. */
+  get fuel(): number {
+    return this.#fuel;
+  }
+
   get fuelLeft(): number {
     return Math.max(0, this.#fuel - this.instructions);
   }

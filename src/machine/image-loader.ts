@@ -33,8 +33,8 @@ export class ImageLoader {
         if (!this.#loaded || memory.isDirty(page)) memory.copyIn(address + from, bytes.subarray(from, to));
       });
     }
-    // Memory is zero at power-on.
-    if (this.#loaded) this.#clear();
+    // Also at first: it may be the memory of a guest that has run before.
+    this.#clear();
     // Not before all are there: pieces can share a page.
     const lengths = this.#pieces.map(({ address, bytes }) => ({ address, length: bytes.length }));
     for (const { address, length } of [...lengths, ...this.#zeros]) {
