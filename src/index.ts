@@ -119,7 +119,8 @@ export interface Host {
    * where it was saved, as if nothing had happened: on any engine, and whatever host it was taken on. Rejected, it leaves
    * nothing.
    * @throws UserError for what is no snapshot, is damaged, has a version that is not known, or needs an image that is not
-   *   there or was changed; StateError once the host is disposed
+   *   there or was changed, or that is written into or on a server where neither the options say so nor `trust`;
+   *   StateError once the host is disposed
    */
   restore(snapshot: ImageSource | Snapshot, options?: RestoreOptions): Promise<Guest>;
   /** Stops and disposes all guests; there will be no others. Again: nothing happens. For their images see `Guest.dispose`. */

@@ -14,11 +14,12 @@ export interface RestoreArguments extends MediaArguments, SnapshotArguments {
   engine?: EngineName;
   clock?: 'virtual' | 'host';
   serial?: string;
+  trust?: boolean;
 }
 
 /** @returns the exit status. @throws UserError; the reason of `stop` if it is aborted */
 export async function restoreGuest(options: RestoreArguments, stop: AbortSignal): Promise<number> {
-  const { file, engine, clock, serial = 'stdio' } = options;
+  const { file, engine, clock, trust, serial = 'stdio' } = options;
   const { disks, cdrom, floppies } = parseMedia(options);
   const host = new Host({
     platform: createPlatform(),
@@ -28,7 +29,7 @@ export async function restoreGuest(options: RestoreArguments, stop: AbortSignal)
   try {
     const guest = await named(file, () =>
       host.restore(file, {
-        ...{ engine, clock, cdrom },
+        ...{ engine, clock, trust, cdrom },
         disks: disks.length > 0 ? disks : undefined,
         floppies: floppies.length > 0 ? floppies : undefined,
       }),

@@ -16,11 +16,24 @@ export interface SnapshotCommandArguments extends RestoreArguments {
 
 const ACTIONS = ['inspect', 'verify', 'restore'] as const;
 /** Options that only `restore` takes. */
-const RESTORES = ['engine', 'clock', 'serial', 'disk', 'cdrom', 'floppy', 'snapshot', 'snapshot-at', 'boot'] as const;
+const RESTORES = [
+  'engine',
+  'clock',
+  'serial',
+  'trust',
+  'disk',
+  'cdrom',
+  'floppy',
+  'snapshot',
+  'snapshot-at',
+  'boot',
+] as const;
 
 const EPILOGUE = `A snapshot holds memory, chips, and what was written to disks and kept in memory. Disks themselves are
 named in it: they must be as they were. --disk, --cdrom and --floppy say where they are now, all of a
-kind together; how they are written was saved. Exit status: as that of vetro run.`;
+kind together; how they are written was saved. A snapshot from somebody else could name any of your files: it
+has a file written into, or a server asked, only if you name it so (--disk file=FILE,write=through), or by
+--trust. Exit status: as that of vetro run.`;
 
 export const snapshotCommand = (context: CommandContext): CommandModule<object, SnapshotCommandArguments> => ({
   command: 'snapshot <action> <file>',
@@ -39,6 +52,10 @@ export const snapshotCommand = (context: CommandContext): CommandModule<object, 
         type: 'string',
         requiresArg: true,
         describe: 'restore: where COM1 goes: stdio, pty, file:<path> or none (default: stdio)',
+      })
+      .option('trust', {
+        type: 'boolean',
+        describe: 'restore: write into the files, and ask the servers, that the snapshot names',
       })
       .example('$0 run --snapshot ready.vetro', 'boot Debian, and save it when you quit')
       .example('$0 snapshot restore ready.vetro', 'go on from there')

@@ -248,14 +248,21 @@ function onServer(url: string): Place {
 /** Notes how many bytes those have that are opened. `stamp`: of all of them, as they are now; null: nobody knows. */
 function measuring(folder: ImageFolder): { folder: ImageFolder; sizes: number[]; stamp(): string | null } {
   const sizes: number[] = [];
-  const files: ImageFile[] = [];
+  /** By identity: how often each is opened, and in which order, depends on what was there. */
+  const files = new Map<string, ImageFile>();
   const open: ImageFolder['open'] = async (file, options) => {
     const store = await folder.open(file, options);
     sizes.push(store.size);
-    files.push(file);
+    files.set(file.identity, file);
     return store;
   };
-  const stamp = () => (folder.stamp ? files.map((file) => folder.stamp!(file)).join(' ') : null);
+  const stamp = () =>
+    folder.stamp
+      ? [...files.values()]
+          .map((file) => folder.stamp!(file))
+          .sort()
+          .join(' ')
+      : null;
   return { folder: { ...folder, open }, sizes, stamp };
 }
 

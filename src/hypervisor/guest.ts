@@ -158,9 +158,9 @@ export class Guest<M extends Machine = Machine> {
     return this.#times ?? this.#keeper.timesOf(this as Guest);
   }
 
-  /** Instructions since power-on behind which it stops; undefined: no end. */
-  get fuel(): number | undefined {
-    return Number.isFinite(this.#fuel) ? this.#fuel : undefined;
+  /** Instructions, from power-on, behind which it stops; Infinity: no end. */
+  get fuel(): number {
+    return this.#fuel;
   }
 
   get fuelLeft(): number {

@@ -116,7 +116,7 @@ export class Host {
     if (this.#disposed) throw new StateError('the host is disposed');
     const checked = checkRestoreOptions(options);
     const source = checkSnapshotSource(snapshot);
-    const read = await readSnapshot(source, this.#snapshotFiles());
+    const read = await readSnapshot(source, this.#snapshotFiles(), () => this.#platform.yield());
     let media: GuestMedia | undefined;
     try {
       const { file, head } = read;
@@ -131,7 +131,7 @@ export class Host {
         throw new StateError('the host was disposed while it restored a guest');
       }
       const given = Object.fromEntries(Object.entries(checked).filter(([, value]) => value !== undefined));
-      const guest = this.adopt(machine, { ...head.guest, ...given, name, media });
+      const guest = this.adopt(machine, { ...head.guest, fuel: head.guest.fuel ?? undefined, ...given, name, media });
       guest.keyboard.waiting = head.strokes;
       guest.serial.refill(head.output.serial);
       guest.debugConsole.refill(head.output.debugConsole);

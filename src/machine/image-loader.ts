@@ -25,10 +25,6 @@ export class ImageLoader {
     return this.#pieces;
   }
 
-  get zeros(): BootImage['zeros'] {
-    return this.#zeros;
-  }
-
   /** Before the guest runs, or after a flush of all translations: through a writable one it could write unseen. */
   load(): void {
     const memory = this.#memory;

@@ -304,8 +304,7 @@ export class Pc implements Machine {
     });
     this.debugConsole = new OutputChannel({ full });
     this.#lines = [...irqs, a20];
-    this.#boot =
-      this.#image && this.#entry ? { pieces: this.#image.pieces, zeros: this.#image.zeros, entry: this.#entry } : boot;
+    this.#boot = 'pieces' in boot && this.#image ? { ...boot, pieces: this.#image.pieces } : boot;
     this.#ideMedia = () => ({
       disks: (options.disks ?? []).map(({ size }) => size),
       cdrom: drives.cdrom ? { medium: drives.cdrom.discSize ?? null } : null,
@@ -476,16 +475,17 @@ export class Pc implements Machine {
   }
 
   /**
-   * As `restore`, of what may be anything: it comes from a file. Only in a machine that has not run.
+   * As `restore`, of what may be anything: it comes from a file. Only in a machine that has not run, in whose memory is
+   * what belongs there.
    * @throws UserError also for what is no such state; another error for one that chips cannot work with, and then the
    *   machine is good for nothing but to be disposed
    */
-  restoreForeign(state: unknown, pages: Iterable<MemoryPage>): void {
+  restoreForeign(state: unknown): void {
     const checked = machineState(state, 'machine');
     const devices = this.#checkedDevices(checked);
     const states = new Map(devices.map((saved) => [saved.name, saved.state]));
     for (const device of this.#devices) if (states.has(device.name)) checkDeviceState(device, states.get(device.name));
-    this.#takeOver(checked, devices, pages);
+    this.#takeOver(checked, devices, undefined);
   }
 
   /** @throws UserError as `restore` does */

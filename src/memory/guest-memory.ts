@@ -388,11 +388,14 @@ export class GuestMemory {
       this.#releaseFrame(page);
       this.#setAttributes(page, DIRTY);
     }
-    for (const { kind, page, bytes } of pages) {
-      const frame = kind === 'rom' ? this.#rom.get(page) : this.#newRamFrame(page);
-      if (frame === undefined) throw new InternalError(`no ${kind} at page ${page}`);
-      this.#pool.views.u8.set(bytes, frame);
-    }
+    for (const page of pages) this.addContent(page);
+  }
+
+  /** Adds a page to what `replaceContents` has put there: of RAM, one that is zero. @throws InternalError as that does */
+  addContent({ kind, page, bytes }: MemoryPage): void {
+    const frame = kind === 'rom' ? this.#rom.get(page) : this.#newRamFrame(page);
+    if (frame === undefined) throw new InternalError(`no ${kind} at page ${page}`);
+    this.#pool.views.u8.set(bytes, frame);
   }
 
   /**

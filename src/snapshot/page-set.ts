@@ -2,6 +2,8 @@
 import { PAGE_SIZE } from '../base/address.ts';
 
 const WORDS = PAGE_SIZE / 4;
+/** Pages of one hash that are looked at: who makes a hash come out as he likes shall not make all be compared with all. */
+const MOST_COMPARED = 16;
 
 export class PageSet {
   readonly #pages: Uint8Array[] = [];
@@ -13,18 +15,20 @@ export class PageSet {
     return this.#pages.length;
   }
 
-  /** Copies it, unless an equal one is there. @returns its number; undefined for a page of zeros */
+  /** Copies it, unless an equal one is found. @returns its number; undefined for a page of zeros */
   add(bytes: Uint8Array): number | undefined {
-    const page = bytes.byteOffset % 4 === 0 ? bytes : bytes.slice();
-    const words = wordsOf(page);
+    // Not `slice`, here and below: that of a Buffer still is the same memory.
+    const words = wordsOf(bytes.byteOffset % 4 === 0 ? bytes : new Uint8Array(bytes));
+    if (isZero(words)) return undefined;
     const hash = hashOf(words);
-    if (hash === 0 && words.every((word) => word === 0)) return undefined;
     const first = this.#first.get(hash) ?? -1;
-    for (let number = first; number >= 0; number = this.#next[number])
+    for (let number = first, compared = 0; number >= 0 && compared < MOST_COMPARED; compared++) {
       if (equal(words, wordsOf(this.#pages[number]))) return number;
+      number = this.#next[number];
+    }
     this.#first.set(hash, this.size);
     this.#next.push(first);
-    return this.#pages.push(bytes.slice()) - 1;
+    return this.#pages.push(new Uint8Array(bytes)) - 1;
   }
 
   page(number: number): Uint8Array {
@@ -41,14 +45,25 @@ export class PageSet {
 
 const wordsOf = ({ buffer, byteOffset }: Uint8Array): Uint32Array => new Uint32Array(buffer, byteOffset, WORDS);
 
-/** 0 for a page of zeros. Quick, and good enough to find what is to be compared. */
+/** Quick, and good enough to find what is to be compared. */
 function hashOf(words: Uint32Array): number {
   let hash = 0;
-  for (let index = 0; index < WORDS; index++) hash = Math.imul((hash << 5) | (hash >>> 27), 0x9e37_79b1) ^ words[index];
+  for (let index = 0; index < WORDS; index++) hash = mixed(hash ^ mixed(words[index] + index));
   return hash;
 }
 
 function equal(one: Uint32Array, other: Uint32Array): boolean {
   for (let index = 0; index < WORDS; index++) if (one[index] !== other[index]) return false;
+  return true;
+}
+
+/** All bits depend on all: equal differences of two words do not cancel each other out. */
+function mixed(value: number): number {
+  const half = Math.imul(value ^ (value >>> 16), 0x85eb_ca6b);
+  return Math.imul(half ^ (half >>> 13), 0xc2b2_ae35);
+}
+
+function isZero(words: Uint32Array): boolean {
+  for (let index = 0; index < WORDS; index++) if (words[index] !== 0) return false;
   return true;
 }

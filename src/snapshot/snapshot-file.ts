@@ -18,6 +18,11 @@ import { decodePlain } from './plain-data.ts';
 import { damaged, isLater } from './snapshot-error.ts';
 import { MOST_BLOCK_BYTES, type NumberedPage } from './snapshot-writer.ts';
 
+/** Blocks that are kept unpacked: 1 MiB. */
+const KEPT_BLOCKS = 16;
+/** Pages that are read without a rest, which takes less than a millisecond. */
+const PAGES_A_TURN = 16;
+
 /** Where a snapshot is. */
 export interface SnapshotSource {
   readonly size: number;
@@ -40,12 +45,15 @@ export class SnapshotFile {
   /** By block: where it begins; and where the last one ends. */
   readonly #starts: Float64Array;
   readonly #digests: Uint8Array;
-  /** The block that was unpacked last. */
-  #block: { readonly number: number; readonly bytes: Uint8Array } | undefined;
+  readonly #rest: () => Promise<void>;
+  /** The blocks that were used last, the latest at the end. */
+  readonly #blocks = new Map<number, Uint8Array>();
+  #read = 0;
 
-  private constructor(source: SnapshotSource, codec: Codec, index: CheckedIndex) {
+  private constructor(source: SnapshotSource, { codec, rest = async () => {} }: ReaderOptions, index: CheckedIndex) {
     this.#source = source;
     this.#codec = codec;
+    this.#rest = rest;
     this.head = index.head;
     this.#maps = index.maps;
     this.#starts = index.starts;
@@ -53,7 +61,8 @@ export class SnapshotFile {
   }
 
   /** @throws UserError for what is no snapshot, is damaged, or has a version that is not known */
-  static async open(source: SnapshotSource, codec: Codec): Promise<SnapshotFile> {
+  static async open(source: SnapshotSource, options: ReaderOptions): Promise<SnapshotFile> {
+    const { codec } = options;
     if (source.size < HEADER_BYTES + TRAILER.BYTES) throw new UserError('this is no snapshot: it is too short');
     checkHeader(await source.read(0, HEADER_BYTES));
     const trailerAt = source.size - TRAILER.BYTES;
@@ -69,7 +78,7 @@ export class SnapshotFile {
     const digest = trailer.subarray(TRAILER.INDEX_DIGEST, TRAILER.INDEX_DIGEST + DIGEST_BYTES);
     if (!startsWith(digest, await codec.digest(packed))) throw damaged('its index has another checksum');
     const plain = await unpack(codec, packed, length, 'its index');
-    return new SnapshotFile(source, codec, checkIndex(decodePlain(plain), at));
+    return new SnapshotFile(source, options, checkIndex(decodePlain(plain), at));
   }
 
   /** What pages belong to. */
@@ -88,7 +97,7 @@ export class SnapshotFile {
   }
 
   /**
-   * The pages that belong to `name`, by number.
+   * The pages that belong to `name`, by number. Who keeps one copies it: it lies in a block of many.
    * @throws UserError where one is damaged
    */
   async *pages(name: string): AsyncGenerator<NumberedPage> {
@@ -104,14 +113,22 @@ export class SnapshotFile {
 
   async #page(number: number): Promise<Uint8Array> {
     const block = Math.floor(number / PAGES_A_BLOCK);
-    // Several may read at once: what is kept for the next one may be another block by then.
-    const held = this.#block?.number === block ? this.#block : { number: block, bytes: await this.#readBlock(block) };
-    this.#block = held;
+    if (++this.#read % PAGES_A_TURN === 0) await this.#rest();
+    const unpacked = this.#blocks.get(block) ?? (await this.#readBlock(block));
+    this.#keep(block, unpacked);
     const at = (number % PAGES_A_BLOCK) * PAGE_SIZE;
-    const bytes = held.bytes.subarray(at, at + PAGE_SIZE);
+    const bytes = unpacked.subarray(at, at + PAGE_SIZE);
     const digest = await this.#codec.digest(bytes);
     if (!startsWith(this.#digests.subarray(number * DIGEST_BYTES), digest)) throw damaged(`page ${number}`);
     return bytes;
+  }
+
+  #keep(block: number, unpacked: Uint8Array): void {
+    this.#blocks.delete(block);
+    this.#blocks.set(block, unpacked);
+    if (this.#blocks.size <= KEPT_BLOCKS) return;
+    const [oldest] = this.#blocks.keys();
+    this.#blocks.delete(oldest);
   }
 
   async #readBlock(block: number): Promise<Uint8Array> {
@@ -120,6 +137,12 @@ export class SnapshotFile {
     const pages = Math.min(PAGES_A_BLOCK, this.stored - block * PAGES_A_BLOCK);
     return await unpack(this.#codec, packed, pages * PAGE_SIZE, `block ${block}`);
   }
+}
+
+export interface ReaderOptions {
+  readonly codec: Codec;
+  /** Lets the world have its turn; asked about every millisecond. */
+  rest?(): Promise<void>;
 }
 
 interface CheckedIndex {

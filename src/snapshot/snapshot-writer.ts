@@ -31,7 +31,7 @@ export class SnapshotContents {
   add(name: string, pages: Iterable<NumberedPage>): void {
     this.maps.set(
       name,
-      Array.from(pages, ({ page, bytes }) => ({ page, bytes: bytes.slice() })),
+      Array.from(pages, ({ page, bytes }) => ({ page, bytes: new Uint8Array(bytes) })),
     );
   }
 

@@ -88,6 +88,7 @@ describe('what cannot be', () => {
       ['snapshot verify @/changed.vetro', /^changed\.vetro: the snapshot is damaged: /],
       ['snapshot restore @/changed.vetro', /^changed\.vetro: the snapshot is damaged: /],
       ['snapshot inspect @/a.vetro --engine jit', /^vetro snapshot inspect takes no --engine$/],
+      ['snapshot inspect @/a.vetro --trust', /^vetro snapshot inspect takes no --trust$/],
       ['snapshot restore @/a.vetro --boot disk', /^vetro snapshot restore takes no --boot: the guest has booted$/],
       ['snapshot restore @/a.vetro --disk @/text', /^a\.vetro: restore: disks: the snapshot has 0, not 1$/],
     ];

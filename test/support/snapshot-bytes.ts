@@ -33,7 +33,7 @@ export async function snapshotBytes(head: unknown, maps: WrittenMaps = {}, codec
 }
 
 export const openBytes = (bytes: Uint8Array, codec: Codec = createSnapshotCodec()): Promise<SnapshotFile> =>
-  SnapshotFile.open(bytesSource(bytes), codec);
+  SnapshotFile.open(bytesSource(bytes), { codec });
 
 /** A page that differs from those of other seeds. */
 export const filledPage = (seed: number): Uint8Array =>

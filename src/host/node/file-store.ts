@@ -151,7 +151,7 @@ function refuseOtherKinds(path: string, { missing = false } = {}): void {
 }
 
 /** So that a new file's name outlives a loss of power, too. Not every system can do that. */
-function syncFolder(path: string): void {
+export function syncFolder(path: string): void {
   try {
     const folder = openSync(path, constants.O_RDONLY);
     try {

@@ -1,7 +1,10 @@
-/** A file that has its name only once it is complete: until then it stands beside it under another one. */
+/** A file that has its name only once it is complete: until then it stands beside it under another one, which nobody else has. */
 import { closeSync, fsyncSync, openSync, renameSync, rmSync, writeSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { pid } from 'node:process';
 import { UserError } from '../../base/errors.ts';
 import { fileProblem, isFileError } from './file-problem.ts';
+import { syncFolder } from './file-store.ts';
 
 export interface NewSnapshotFile {
   write(bytes: Uint8Array): void;
@@ -11,7 +14,6 @@ export interface NewSnapshotFile {
 
 /** @throws UserError if it cannot be made; so do the methods, if the host cannot write */
 export function createSnapshotFile(path: string): NewSnapshotFile {
-  const partial = `${path}.partial`;
   const clearly = <Result>(action: () => Result): Result => {
     try {
       return action();
@@ -19,7 +21,7 @@ export function createSnapshotFile(path: string): NewSnapshotFile {
       throw isFileError(error) ? new UserError(`cannot write ${path}: ${fileProblem(error)}`) : error;
     }
   };
-  const file = clearly(() => openSync(partial, 'w'));
+  const { file, partial } = clearly(() => openPartial(path));
   let open = true;
   const close = (): void => {
     if (open) closeSync(file);
@@ -36,6 +38,7 @@ export function createSnapshotFile(path: string): NewSnapshotFile {
         fsyncSync(file);
         close();
         renameSync(partial, path);
+        syncFolder(dirname(path));
       });
     },
     abandon() {
@@ -43,4 +46,15 @@ export function createSnapshotFile(path: string): NewSnapshotFile {
       rmSync(partial, { force: true });
     },
   };
+}
+
+function openPartial(path: string): { file: number; partial: string } {
+  for (let count = 1; ; count++) {
+    const partial = `${path}.${pid}-${count}.partial`;
+    try {
+      return { file: openSync(partial, 'wx'), partial };
+    } catch (error) {
+      if ((error as { code?: unknown }).code !== 'EEXIST') throw error;
+    }
+  }
 }

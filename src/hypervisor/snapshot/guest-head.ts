@@ -31,7 +31,8 @@ export const PAGES = {
 } as const;
 
 const MOST_ROM = 2 ** 18;
-const MOST_PIECES = 64;
+/** As many as there are files that a Multiboot kernel is given, and a few. */
+export const MOST_PIECES = 4096;
 const MOST_STROKES = 2 ** 20;
 /** What had come together when the guest was held. */
 const MOST_OUTPUT = 2 * OUTPUT_BOUND;
@@ -69,6 +70,8 @@ const head = record({
   guest: record({
     name: text(100),
     clock: choice(['virtual', 'host']),
+    /** Instructions, from power-on, behind which it stops; null: no end. */
+    fuel: nullable(count),
     onTripleFault: choice(['reset', 'stop']),
     onReset: choice(['reset', 'stop']),
     onNothingToBoot: choice(['wait', 'stop']),
@@ -78,6 +81,8 @@ const head = record({
     /** 'image': the pieces are pages, from the page that the address is in. */
     entry: nullable(entry),
     pieces: list(record({ address: u32, length: whole(0, 2 ** 32) }), MOST_PIECES),
+    /** 'image': memory that is zero besides. */
+    zeros: list(record({ address: u32, length: whole(0, 2 ** 32) }), MOST_PIECES),
     /** 'bios' and 'rom'. */
     order: nullable(order),
     menuWait: count,

@@ -4,7 +4,8 @@ import { UserError } from '../../base/errors.ts';
 import type { BootImage } from '../../machine/boot.ts';
 import { checkConfigurationOf } from '../../machine/machine-state-schema.ts';
 import { Pc, type PcOptions, type SharedCode } from '../../machine/pc.ts';
-import type { MemoryPage } from '../../memory/guest-memory.ts';
+import type { GuestMemory } from '../../memory/guest-memory.ts';
+import { PoolFullError } from '../../memory/pool.ts';
 import { damaged } from '../../snapshot/snapshot-error.ts';
 import type { SnapshotFile } from '../../snapshot/snapshot-file.ts';
 import type { CheckedMedia } from '../check-media-options.ts';
@@ -18,11 +19,13 @@ type SavedDrive = GuestHead['media']['disks'][number];
 
 /**
  * Where the images of all drives are now.
- * @throws UserError where the snapshot does not know it, and nobody says
+ * @throws UserError where the snapshot does not know it, and nobody says; where it would write into a file or ask a server,
+ *   and the options do not say so
  */
 export function mediaOf({ media }: GuestHead, file: SnapshotFile, options: CheckedRestoreOptions): CheckedMedia {
+  const { trust } = options;
   const request = (drive: string, kind: ImageRequest['drive'], saved: SavedDrive, given: ImageRequest | undefined) =>
-    saved.medium === null ? undefined : requestOf(drive, { kind, saved: saved.medium, given, file });
+    saved.medium === null ? undefined : requestOf(drive, { kind, saved: saved.medium, given, file, trust });
   for (const kind of ['disks', 'floppies'] as const) {
     const given = options[kind];
     if (given && given.length !== media[kind].length)
@@ -46,17 +49,37 @@ interface Wanted {
   readonly kind: ImageRequest['drive'];
   readonly saved: SavedMedium;
   readonly given: ImageRequest | undefined;
+  readonly trust: boolean;
   readonly file: SnapshotFile;
 }
 
-function requestOf(drive: string, { kind, saved, given, file }: Wanted): ImageRequest {
+function requestOf(drive: string, { kind, saved, given, file, trust }: Wanted): ImageRequest {
   const { where, name, size, stamp } = saved;
+  const option = OPTION[kind];
   if (given === undefined && where === null)
-    throw new UserError(`restore: ${name} was not a file or on a server: say by ${OPTION[kind]} where it is now`);
-  const write = saved.write === 'overlay' ? { overlay: saved.overlay ?? '' } : saved.write;
+    throw new UserError(`restore: ${name} was not a file or on a server: say by ${option} where it is now`);
+  if (given === undefined && !trust && /^https?:/i.test(where!))
+    throw new UserError(`restore: the snapshot names ${where}: say so by ${option}, or trust it`);
+  const write = writeOf(saved, { option, given, trust });
   const from = given ?? { option: `${drive} of the snapshot`, image: where!, format: saved.format ?? undefined };
   const kept = { count: file.numbers(PAGES.medium(drive)).length, pages: () => file.pages(PAGES.medium(drive)) };
   return { ...from, drive: kind, write, expected: { name, size, stamp, kept } };
+}
+
+/** As it was; but a snapshot alone has no file written into. */
+function writeOf(
+  { name, write, overlay }: SavedMedium,
+  { option, given, trust }: Pick<Wanted, 'given' | 'trust'> & { readonly option: string },
+): ImageRequest['write'] {
+  if (write === 'discard' || write === 'never') return write;
+  const asked = given?.write;
+  if (write === 'through') {
+    if (trust || asked === 'through') return 'through';
+    throw new UserError(`restore: the guest wrote into ${name}: say so by ${option} (write: through), or trust it`);
+  }
+  if (typeof asked === 'object') return asked;
+  if (trust) return { overlay: overlay ?? '' };
+  throw new UserError(`restore: the guest wrote into ${overlay}: say so by ${option} (an overlay), or trust it`);
 }
 
 const OPTION = { disk: 'disks', cdrom: 'cdrom', floppy: 'floppies' } as const;
@@ -74,49 +97,57 @@ export interface RestoreParts {
 export async function restorePc({ name, head, file, engine, code, media }: RestoreParts): Promise<Pc> {
   const { memoryBytes, cpu, ...configuration } = checkConfigurationOf(head.machine);
   const balloon = configuration.balloon ?? undefined;
-  const boot = await bootOf(head.boot, file, media);
-  const pages = await memoryOf(file, memoryBytes / PAGE_SIZE);
+  const boot = await bootOf(head.boot, { file, media, memoryBytes });
   const drives = media && drivesOf(name, media);
   const parts = { name, memoryBytes, cpu, engine, boot, powerOnTime: 0, code, balloon, unbooted: true, ...drives };
-  return cleanly(
+  return await cleanly(
     name,
     () => new Pc(parts),
-    (pc) => pc.restoreForeign(head.machine, pages),
+    async (pc) => {
+      await fillMemory(pc.memory, file);
+      pc.restoreForeign(head.machine);
+    },
   );
 }
 
 /** What a state that nobody can work with makes chips throw is its fault, not ours. */
-function cleanly(name: string, create: () => Pc, restore: (pc: Pc) => void): Pc {
+async function cleanly(name: string, create: () => Pc, restore: (pc: Pc) => Promise<void>): Promise<Pc> {
   let pc: Pc | undefined;
   try {
     pc = create();
-    restore(pc);
+    await restore(pc);
     return pc;
   } catch (error) {
     pc?.dispose();
     if (error instanceof UserError) throw error;
-    if (pc === undefined && error instanceof RangeError)
+    if (error instanceof PoolFullError || (pc === undefined && error instanceof RangeError))
       throw new UserError(`no room for ${name}: ${error.message}; dispose other guests`);
     throw damaged((error as Error).message);
   }
 }
 
-async function memoryOf(file: SnapshotFile, ramPages: number): Promise<MemoryPage[]> {
-  const pages: MemoryPage[] = [];
+/** Page by page: nobody holds them twice. */
+async function fillMemory(memory: GuestMemory, file: SnapshotFile): Promise<void> {
+  const ramPages = memory.size / PAGE_SIZE;
+  memory.replaceContents([]);
   for (const [kind, name] of [
     ['ram', PAGES.RAM],
     ['rom', PAGES.ROM],
   ] as const) {
     if (kind === 'ram' && file.numbers(name).some((page) => page >= ramPages)) throw damaged('pages beyond its memory');
-    for await (const { page, bytes } of file.pages(name)) pages.push({ kind, page, bytes });
+    for await (const { page, bytes } of file.pages(name)) memory.addContent({ kind, page, bytes });
   }
-  return pages;
+}
+
+interface BootParts {
+  readonly file: SnapshotFile;
+  readonly media: GuestMedia | undefined;
+  readonly memoryBytes: number;
 }
 
 async function bootOf(
-  { kind, entry, pieces, order, ...boot }: GuestHead['boot'],
-  file: SnapshotFile,
-  media: GuestMedia | undefined,
+  { kind, entry, pieces, zeros, order, ...boot }: GuestHead['boot'],
+  { file, media, memoryBytes }: BootParts,
 ): Promise<PcOptions['boot']> {
   if (kind === 'bios') {
     const onNothingToBoot = (tried: readonly string[]) => media?.nothingToBoot(tried);
@@ -128,10 +159,16 @@ async function bootOf(
     return { rom: { image, videoBios: videoBios ?? undefined, serialConsole, order: order ?? undefined } };
   }
   if (entry === null) throw damaged('it does not say where its boot image starts');
+  // No more is allocated than the guest has: a piece need not have been saved as a whole.
+  if (pieces.reduce((sum, { length }) => sum + length, 0) > memoryBytes) throw damaged('its boot image');
+  if (zeros.some(({ address, length }) => address + length > memoryBytes)) throw damaged('its boot image');
   const { mode, ip, ...rest } = entry;
+  const loaded: BootImage['pieces'][number][] = [];
+  for (const [index, piece] of pieces.entries()) loaded.push(await pieceOf(piece, PAGES.boot(index), file));
   return {
     entry: mode === 'real' ? { mode, ip } : { mode, eip: ip, ...rest },
-    pieces: await Promise.all(pieces.map((piece, index) => pieceOf(piece, PAGES.boot(index), file))),
+    pieces: loaded,
+    zeros,
   };
 }
 
@@ -143,12 +180,8 @@ async function pieceOf(
   const before = address % PAGE_SIZE;
   const end = Math.ceil((before + length) / PAGE_SIZE);
   const numbers = file.numbers(name);
-  // No more is allocated than was saved: zero pages are few in what is booted.
-  if (end > MOST_PIECE_PAGES || (numbers.at(-1) ?? 0) >= Math.max(end, 1)) throw damaged('its boot image');
+  if ((numbers.at(-1) ?? 0) >= Math.max(end, 1)) throw damaged('its boot image');
   const bytes = new Uint8Array(end * PAGE_SIZE);
   for await (const each of file.pages(name)) bytes.set(each.bytes, each.page * PAGE_SIZE);
   return { address, bytes: bytes.subarray(before, before + length) };
 }
-
-/** 1 GiB. */
-const MOST_PIECE_PAGES = 2 ** 18;

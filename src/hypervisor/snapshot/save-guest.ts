@@ -3,19 +3,20 @@
  * where the guest writes, until the contents are released.
  */
 import { PAGE_SIZE } from '../../base/address.ts';
+import { UserError } from '../../base/errors.ts';
 import type { BootImage } from '../../machine/boot.ts';
 import { type NumberedPage, SnapshotContents } from '../../snapshot/snapshot-writer.ts';
 import type { PcGuest } from '../create-guest.ts';
 import type { GuestMedia, OpenDrive } from '../guest-media.ts';
 import type { GuestSettings } from '../guest-options.ts';
 import type { OpenImage } from '../image-opener.ts';
-import { GUEST_HEAD_VERSION, type GuestHead, PAGES, type SavedMedium } from './guest-head.ts';
+import { GUEST_HEAD_VERSION, type GuestHead, MOST_PIECES, PAGES, type SavedMedium } from './guest-head.ts';
 
 export function saveGuest(
   guest: PcGuest,
   settings: GuestSettings,
 ): { readonly head: GuestHead; readonly contents: SnapshotContents } {
-  const { machine, name, clock } = guest;
+  const { machine, name, clock, fuel } = guest;
   const contents = new SnapshotContents();
   const { state, memory } = machine.checkpoint();
   // The checkpoint has no ROM.
@@ -27,6 +28,7 @@ export function saveGuest(
     guest: {
       name,
       clock,
+      fuel: Number.isFinite(fuel) ? Math.min(fuel, Number.MAX_SAFE_INTEGER) : null,
       onTripleFault: settings.onTripleFault ?? 'reset',
       onReset: settings.onReset ?? 'reset',
       onNothingToBoot: settings.onNothingToBoot ?? 'wait',
@@ -44,6 +46,7 @@ function saveBoot(boot: PcGuest['machine']['boot'], contents: SnapshotContents):
   const none = {
     entry: null,
     pieces: [],
+    zeros: [],
     order: null,
     menuWait: 0,
     image: null,
@@ -58,12 +61,16 @@ function saveBoot(boot: PcGuest['machine']['boot'], contents: SnapshotContents):
     const { image, videoBios, order, serialConsole = false } = boot.rom;
     return { ...none, kind: 'rom', image, videoBios: videoBios ?? null, order: order ?? null, serialConsole };
   }
-  for (const [index, piece] of boot.pieces.entries()) contents.addLasting(PAGES.boot(index), pagesOf(piece));
+  const { pieces, zeros = [] } = boot;
+  if (Math.max(pieces.length, zeros.length) > MOST_PIECES)
+    throw new UserError(`a guest that is booted from ${pieces.length} pieces cannot be saved: at most ${MOST_PIECES}`);
+  for (const [index, piece] of pieces.entries()) contents.addLasting(PAGES.boot(index), pagesOf(piece));
   return {
     ...none,
     kind: 'image',
     entry: saveEntry(boot.entry),
-    pieces: boot.pieces.map(({ address, bytes }) => ({ address, length: bytes.length })),
+    pieces: pieces.map(({ address, bytes }) => ({ address, length: bytes.length })),
+    zeros: zeros.map(({ address, length }) => ({ address, length })),
   };
 }
 

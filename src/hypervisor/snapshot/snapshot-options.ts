@@ -1,10 +1,10 @@
 /** What can be asked of a snapshot, and of a guest that is restored from one. */
-import { checkChoice, checkOptions, checkString } from '../../base/argument-check.ts';
+import { checkBoolean, checkChoice, checkOptions, checkString, checkWholeNumber } from '../../base/argument-check.ts';
 import { UserError } from '../../base/errors.ts';
 import { ENGINES, type EngineName } from '../../machine/machine.ts';
-import { checkName, checkWeight } from '../check-guest-options.ts';
+import { checkCap, checkName, checkWeight, FUEL } from '../check-guest-options.ts';
 import { type CheckedMedia, checkMedia, checkSource } from '../check-media-options.ts';
-import type { ClockMode, GuestOptions } from '../guest-options.ts';
+import type { ClockMode, GuestOptions, LatencyClass } from '../guest-options.ts';
 import type { ImageSource, MediaOptions } from '../media-options.ts';
 
 export interface SnapshotOptions {
@@ -25,19 +25,29 @@ export interface Snapshot {
 
 /**
  * What was saved counts, but for what is given here. Drives are those of the saved guest: `disks`, `cdrom` and `floppies`
- * say, all of a kind together, where their images are now.
+ * say, all of a kind together, where their images are now. `weight`, `cap` and `latency` are not saved.
  */
 export interface RestoreOptions
   extends MediaOptions,
-    Pick<GuestOptions, 'name' | 'weight' | 'clock' | 'onTripleFault' | 'onReset' | 'onNothingToBoot'> {
+    Pick<GuestOptions, 'name' | 'weight' | 'cap' | 'fuel' | 'latency' | 'clock'>,
+    Pick<GuestOptions, 'onTripleFault' | 'onReset' | 'onNothingToBoot'> {
   /** Default: `auto`, whatever the saved guest ran on. */
   readonly engine?: EngineName | undefined;
+  /**
+   * The snapshot is as good as your own program: files that it names are written into, and servers asked. Otherwise that is
+   * refused but for drives of which the options say so (`write`). Files that are only read are opened. Default: false.
+   */
+  readonly trust?: boolean | undefined;
 }
 
 export interface CheckedRestoreOptions {
   readonly name: string | undefined;
   readonly engine: EngineName;
   readonly weight: number;
+  readonly cap: number | undefined;
+  readonly fuel: number | undefined;
+  readonly latency: LatencyClass | undefined;
+  readonly trust: boolean;
   readonly clock: ClockMode | undefined;
   readonly onTripleFault: 'reset' | 'stop' | undefined;
   readonly onReset: 'reset' | 'stop' | undefined;
@@ -49,7 +59,19 @@ export interface CheckedRestoreOptions {
 }
 
 const RESTORE_OPTIONS = [
-  ...(['name', 'engine', 'weight', 'clock', 'onTripleFault', 'onReset', 'onNothingToBoot'] as const),
+  ...([
+    'name',
+    'engine',
+    'trust',
+    'weight',
+    'cap',
+    'fuel',
+    'latency',
+    'clock',
+    'onTripleFault',
+    'onReset',
+    'onNothingToBoot',
+  ] as const),
   ...(['disks', 'cdrom', 'floppy', 'floppies'] as const),
 ];
 
@@ -78,6 +100,10 @@ export function checkRestoreOptions(options: unknown): CheckedRestoreOptions {
     name: given.name === undefined ? undefined : checkName(given.name),
     engine: choice('engine', ENGINES) ?? 'auto',
     weight: given.weight === undefined ? 1 : checkWeight('weight', given.weight),
+    cap: given.cap === undefined ? undefined : checkCap('cap', given.cap),
+    fuel: given.fuel === undefined ? undefined : checkWholeNumber('fuel', given.fuel, FUEL),
+    latency: choice('latency', ['normal', 'interactive']),
+    trust: given.trust === undefined ? false : checkBoolean('trust', given.trust),
     clock: choice('clock', ['virtual', 'host']),
     onTripleFault: choice('onTripleFault', ['reset', 'stop']),
     onReset: choice('onReset', ['reset', 'stop']),

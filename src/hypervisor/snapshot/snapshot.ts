@@ -73,11 +73,15 @@ export interface ReadSnapshot {
   close(): void | Promise<void>;
 }
 
-/** @throws UserError (as a rejection) for what is no snapshot of a guest */
-export async function readSnapshot(source: ImageSource, { open, codec }: SnapshotFiles): Promise<ReadSnapshot> {
+/** `rest`: lets the world have its turn. @throws UserError (as a rejection) for what is no snapshot of a guest */
+export async function readSnapshot(
+  source: ImageSource,
+  { open, codec }: SnapshotFiles,
+  rest?: () => Promise<void>,
+): Promise<ReadSnapshot> {
   const opened = await open(source);
   try {
-    const file = await SnapshotFile.open(opened, codec);
+    const file = await SnapshotFile.open(opened, { codec, rest });
     return { file, head: checkHead(file.head, 'guest'), close: () => opened.close() };
   } catch (error) {
     await opened.close();

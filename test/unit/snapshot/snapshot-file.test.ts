@@ -2,8 +2,17 @@ import { describe, expect, it } from 'vitest';
 import { UserError } from '../../../src/base/errors.ts';
 import { createSnapshotCodec, portableCodec } from '../../../src/host/snapshot-codec.ts';
 import { decodePlain, encodePlain } from '../../../src/snapshot/plain-data.ts';
+import { SnapshotFile } from '../../../src/snapshot/snapshot-file.ts';
 import { randomCounts } from '../../support/save-restore.ts';
-import { filledPage, openBytes, PAGE, pageLine, pagesOf, snapshotBytes } from '../../support/snapshot-bytes.ts';
+import {
+  bytesSource,
+  filledPage,
+  openBytes,
+  PAGE,
+  pageLine,
+  pagesOf,
+  snapshotBytes,
+} from '../../support/snapshot-bytes.ts';
 
 const zeros = new Uint8Array(PAGE);
 
@@ -93,6 +102,24 @@ describe('a snapshot file', () => {
     const file = await openBytes(await snapshotBytes(null, { ...maps, zeros: [{ page: 7, bytes: zeros }] }));
     expect(file.stored).toBe(25);
     expect([...file.numbers('zeros')]).toEqual([]);
+  });
+
+  it('is unpacked once where pages of some blocks are read in turn; the world has its turn meanwhile', async () => {
+    const stored = Array.from({ length: 64 }, (_, page) => ({ page, bytes: filledPage(page + 1) }));
+    const mixed = Array.from({ length: 64 }, (_, page) => ({ page, bytes: filledPage(1 + ((page * 17) % 64)) }));
+    const bytes = await snapshotBytes(null, { stored, mixed });
+    const codec = createSnapshotCodec();
+    let [inflated, rests] = [0, 0];
+    const counting = {
+      ...codec,
+      inflate(packed: Uint8Array, length: number) {
+        inflated++;
+        return codec.inflate(packed, length);
+      },
+    };
+    const file = await SnapshotFile.open(bytesSource(bytes), { codec: counting, rest: async () => void rests++ });
+    expect(await pagesOf(file, 'mixed')).toEqual(mixed.map(pageLine));
+    expect([inflated - 1, rests]).toEqual([4, 4]);
   });
 
   it('is the same whoever computes, and read by the other', async () => {
