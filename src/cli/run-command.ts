@@ -4,7 +4,7 @@ import { UserError } from '../base/errors.ts';
 import { DEFAULT_INSTRUCTION_TIME } from '../base/guest-time.ts';
 import { DEFAULT_INTERVAL } from '../debug/profile/guest-profiler.ts';
 import { ENGINES } from '../engine/processor.ts';
-import { CAP, FUEL, INSTRUCTION_TIME } from '../hypervisor/check-guest-options.ts';
+import { CAP, FUEL, INSTRUCTION_TIME } from '../hypervisor/options/check-guest-options.ts';
 import { bootOptions, checkBootOptions } from './boot-options.ts';
 import { checkNumber, refuseEmpty } from './check-options.ts';
 import type { CommandContext } from './command-context.ts';

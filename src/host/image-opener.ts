@@ -1,6 +1,6 @@
 /**
  * Images for a guest's drives, wherever they are.
- * @see `hypervisor/image-opener.ts`, whose interface this implements.
+ * @see `hypervisor/media/image-opener.ts`, whose interface this implements.
  */
 import { UserError } from '../base/errors.ts';
 import type { BlockStore, ByteStore, ImageFormat } from '../storage/block-store.ts';

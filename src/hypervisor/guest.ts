@@ -5,7 +5,6 @@ import { InternalError, StateError, UserError } from '../base/errors.ts';
 import { EventSource } from '../base/event-source.ts';
 import type { Pending } from '../base/pending.ts';
 import type { Breakpoints, Machine, MachineExit, RunLimits } from '../machine/machine.ts';
-import { checkCap, checkWeight, FUEL } from './check-guest-options.ts';
 import { GuestBalloon } from './guest-balloon.ts';
 import type {
   GuestEvents,
@@ -16,12 +15,13 @@ import type {
   RunToResult,
 } from './guest-events.ts';
 import { GuestKeyboard } from './guest-keyboard.ts';
-import type { GuestMedia } from './guest-media.ts';
-import type { ClockMode, CloneOptions, GuestSettings, RunOptions } from './guest-options.ts';
-import { GuestStream, OUTPUT_BOUND } from './guest-stream.ts';
-import type { ProcessorTimes } from './processor-times.ts';
-import { type RemovableDrive, removableDrives } from './removable-drive.ts';
+import type { GuestMedia } from './media/guest-media.ts';
+import { type RemovableDrive, removableDrives } from './media/removable-drive.ts';
+import { checkCap, checkWeight, FUEL } from './options/check-guest-options.ts';
+import type { ClockMode, CloneOptions, GuestSettings, RunOptions } from './options/guest-options.ts';
+import type { ProcessorTimes } from './shares/processor-times.ts';
 import { checkSnapshotOptions, type Snapshot, type SnapshotOptions } from './snapshot/snapshot-options.ts';
+import { GuestStream, OUTPUT_BOUND } from './streams/guest-stream.ts';
 
 const CLONES = { least: 1, most: 10_000 };
 const EVENTS: readonly (keyof GuestEvents)[] = ['exit', 'idle', 'breakpoint', 'memory', 'reset', 'warning'];

@@ -8,20 +8,22 @@
 import { StateError, UserError } from '../base/errors.ts';
 import type { Machine } from '../machine/machine.ts';
 import { createSharedCode, type Pc, type SharedCode } from '../machine/pc.ts';
-import { checkGuestOptions, checkName } from './check-guest-options.ts';
-import type { CheckedMedia } from './check-media-options.ts';
 import { clonePc, createPc, type PcGuest } from './create-guest.ts';
 import { Guest, type GuestKeeper } from './guest.ts';
-import { GuestMedia } from './guest-media.ts';
-import type { GuestOptions, GuestSettings } from './guest-options.ts';
-import { checkHostOptions, type HostOptions, reportListenerError } from './host-options.ts';
-import type { ImageOpener } from './image-opener.ts';
-import type { ImageSource } from './media-options.ts';
-import { memoryAllowance } from './memory-shares.ts';
+import { GuestMedia } from './media/guest-media.ts';
+import type { ImageOpener } from './media/image-opener.ts';
+import { checkGuestOptions, checkName } from './options/check-guest-options.ts';
+import type { CheckedMedia } from './options/check-media-options.ts';
+import type { GuestOptions, GuestSettings } from './options/guest-options.ts';
+import { checkHostOptions, type HostOptions, reportListenerError } from './options/host-options.ts';
+import type { ImageSource } from './options/media-options.ts';
 import type { Platform } from './platform.ts';
-import { ProcessorCap } from './processor-cap.ts';
-import { TimeKeeping } from './processor-times.ts';
-import { ResetLimiter } from './reset-limiter.ts';
+import { memoryAllowance } from './shares/memory-shares.ts';
+import { ProcessorCap } from './shares/processor-cap.ts';
+import { TimeKeeping } from './shares/processor-times.ts';
+import { ResetLimiter } from './shares/reset-limiter.ts';
+import { StrideScheduler } from './shares/stride-scheduler.ts';
+import { WallClockFollower } from './shares/wall-clock-follower.ts';
 import { mediaOf, restorePc } from './snapshot/restore-guest.ts';
 import { clear, readSnapshot, takeSnapshot } from './snapshot/snapshot.ts';
 import type { SnapshotFiles } from './snapshot/snapshot-files.ts';
@@ -31,8 +33,6 @@ import {
   type RestoreOptions,
   type Snapshot,
 } from './snapshot/snapshot-options.ts';
-import { StrideScheduler } from './stride-scheduler.ts';
-import { WallClockFollower } from './wall-clock-follower.ts';
 
 /** Instructions a slice has at first and at the least and most: also slow engines come back in time. */
 const SLICE = { FIRST: 10_000, LEAST: 1_000, MOST: 10_000_000 } as const;

@@ -549,7 +549,7 @@ export const MUTATIONS: readonly Mutation[] = [
 
   {
     fault: 'a guest of weight 3 gets a third',
-    file: 'src/hypervisor/stride-scheduler.ts',
+    file: 'src/hypervisor/shares/stride-scheduler.ts',
     original: 'entry.pass += time / entry.weight;',
     planted: 'entry.pass += time * entry.weight;',
     tests: [unit('hypervisor/stride-scheduler')],
@@ -577,7 +577,7 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   {
     fault: 'an interactive guest takes what it likes',
-    file: 'src/hypervisor/stride-scheduler.ts',
+    file: 'src/hypervisor/shares/stride-scheduler.ts',
     original: '!entry.urgent || (entry.pass - this.#currentPass) * entry.weight > AHEAD',
     planted: '!entry.urgent',
     tests: [unit('hypervisor/shares')],
@@ -633,7 +633,7 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   {
     fault: 'a guest that slept catches up on what it missed',
-    file: 'src/hypervisor/stride-scheduler.ts',
+    file: 'src/hypervisor/shares/stride-scheduler.ts',
     original: 'entry.pass = Math.max(entry.pass, this.#currentPass);',
     planted: 'entry.pass = Math.min(entry.pass, this.#currentPass);',
     tests: [unit('hypervisor/stride-scheduler')],

@@ -7,9 +7,9 @@ import { UserError } from '../../base/errors.ts';
 import type { BootImage } from '../../machine/boot.ts';
 import { type NumberedPage, SnapshotContents } from '../../snapshot/snapshot-writer.ts';
 import type { PcGuest } from '../create-guest.ts';
-import type { GuestMedia, OpenDrive } from '../guest-media.ts';
-import type { GuestSettings } from '../guest-options.ts';
-import type { OpenImage } from '../image-opener.ts';
+import type { GuestMedia, OpenDrive } from '../media/guest-media.ts';
+import type { OpenImage } from '../media/image-opener.ts';
+import type { GuestSettings } from '../options/guest-options.ts';
 import { GUEST_HEAD_VERSION, type GuestHead, MOST_PIECES, PAGES, type SavedMedium } from './guest-head.ts';
 
 export function saveGuest(

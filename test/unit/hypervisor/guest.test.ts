@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { StateError, UserError } from '../../../src/base/errors.ts';
 import { Pending } from '../../../src/base/pending.ts';
-import type { GuestSettings } from '../../../src/hypervisor/guest-options.ts';
 import { Host } from '../../../src/hypervisor/host.ts';
+import type { GuestSettings } from '../../../src/hypervisor/options/guest-options.ts';
 import { FakeMachine } from '../../support/fake-machine.ts';
 import { FakePlatform } from '../../support/fake-platform.ts';
 

@@ -6,7 +6,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { imageFiles } from '../../../src/host/node/image-files.ts';
 import { createPlatform } from '../../../src/host/platform.ts';
 import { Host as Hypervisor } from '../../../src/hypervisor/host.ts';
-import type { ImageOpener } from '../../../src/hypervisor/image-opener.ts';
+import type { ImageOpener } from '../../../src/hypervisor/media/image-opener.ts';
 import { type Guest, type GuestOptions, Host, StateError, UserError } from '../../../src/index.ts';
 import { assemble } from '../../../src/isa/assemble.ts';
 import { openImage } from '../../../src/storage/open-image.ts';

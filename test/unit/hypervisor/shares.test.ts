@@ -1,8 +1,8 @@
 /** Shares are processor time: what a guest does to its host's clock is charged to it. */
 import { describe, expect, it } from 'vitest';
 import type { Guest } from '../../../src/hypervisor/guest.ts';
-import type { GuestSettings } from '../../../src/hypervisor/guest-options.ts';
 import { Host } from '../../../src/hypervisor/host.ts';
+import type { GuestSettings } from '../../../src/hypervisor/options/guest-options.ts';
 import { FakeMachine } from '../../support/fake-machine.ts';
 import { FakePlatform } from '../../support/fake-platform.ts';
 

@@ -1,7 +1,7 @@
 /** What can be asked of a guest. `check-guest-options.ts` sees that nothing else is. */
-import type { AbortSignalLike } from '../base/abort.ts';
-import type { EngineName } from '../machine/machine.ts';
-import type { GuestMedia } from './guest-media.ts';
+import type { AbortSignalLike } from '../../base/abort.ts';
+import type { EngineName } from '../../machine/machine.ts';
+import type { GuestMedia } from '../media/guest-media.ts';
 import type { MediaOptions } from './media-options.ts';
 
 /**
