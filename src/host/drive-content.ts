@@ -51,13 +51,20 @@ export async function assertDriveTakes(drive: 'disk' | 'cdrom' | 'floppy', conte
   const advice = asked === undefined && isOdd ? NO_DISK[identity.kind] : undefined;
   if (advice !== undefined) throw new UserError(`${name} is no disk: it is ${identity.what}; ${advice}`);
   if (drive === 'floppy') {
-    if (identity.kind === 'iso') throw new UserError(`${name} is a CD (ISO 9660), not a floppy disk`);
+    // One with a boot sector is made to be written elsewhere, too, as GRUB's rescue floppy is.
+    if (identity.kind === 'iso' && !(await hasBootSector(store)))
+      throw new UserError(`${name} is a CD (ISO 9660), not a floppy disk`);
     if (floppySize(store.size) === undefined)
       throw new UserError(`${name} has ${store.size} bytes, more than any floppy disk: at most ${LARGEST} KiB`);
   }
   if (identity.kind === 'iso') await assertWholeCd(name, store);
   else if (drive === 'cdrom' && store.size < BLOCK)
     throw new UserError(`${name} has ${store.size} bytes: that is less than a block of a CD`);
+}
+
+async function hasBootSector(store: BlockStore): Promise<boolean> {
+  const [low, high] = await store.read(SECTOR_BYTES - 2, 2);
+  return low === 0x55 && high === 0xaa;
 }
 
 async function assertWholeCd(name: string, store: BlockStore): Promise<void> {
