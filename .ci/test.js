@@ -21,11 +21,17 @@ const suite = SUITES[name];
 if (!suite) throw new Error(`usage: node .ci/test.js ${Object.keys(SUITES).join(' | ')}`);
 
 const total = { passed: 0, failed: 0, skipped: 0 };
+let files = 0;
 if (name !== 'full') {
   step('types', ['node_modules/typescript/bin/tsc', '-p', '.']);
   step('lint', ['node_modules/@biomejs/biome/bin/biome', 'check']);
 }
 for (const config of suite.configs) vitest(config, narrowed.length > 0 ? narrowed : suite.folders);
+// One of several configurations may have none; where all have none, a name is wrong.
+if (files === 0) {
+  console.log(`FAILED  no test file matches ${narrowed.join(' ') || name}`);
+  total.failed++;
+}
 console.log(`${total.passed} passed, ${total.failed} failed, ${total.skipped} skipped`);
 process.exitCode = total.failed > 0 ? 1 : 0;
 
@@ -43,6 +49,7 @@ function vitest(config, folders) {
   const status = node(['node_modules/vitest/vitest.mjs', 'run', '--config', `.ci/${config}`, ...reporters, ...folders]);
   try {
     const result = JSON.parse(readFileSync(report, 'utf8'));
+    files += result.testResults.length;
     total.passed += result.numPassedTests;
     total.failed += result.numFailedTests;
     total.skipped += result.numPendingTests + result.numTodoTests;

@@ -30,6 +30,7 @@ import {
 } from './emulators.ts';
 import { measureIdle, measureIdleDemo, measureLibraryOf } from './figures.ts';
 import { addModules, buildGuestImage } from './guest-image.ts';
+import { measureHypervisor } from './hypervisor.ts';
 import { type BenchOptions, HELP, parseOptions } from './options.ts';
 import { needsDisk } from './programs.ts';
 import { type EmulatorFigures, figureRemarks, figureTable, plain, programTable } from './report.ts';
@@ -59,6 +60,11 @@ async function main(): Promise<void> {
     // Not before it is wanted: no other process shall carry it.
     const { runV86 } = await import('./child-v86.ts');
     return runV86(JSON.parse(args[1]));
+  }
+  if (args[0] === 'hypervisor') {
+    if (args.length > 1) throw new UserError('hypervisor takes no options');
+    for (const line of await measureHypervisor()) console.log(line);
+    process.exit();
   }
   const options = parseOptions(args);
   if (options.help) return console.log(HELP);

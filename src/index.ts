@@ -30,6 +30,7 @@ import type {
   ListenerErrorSource,
   RunToResult,
 } from './hypervisor/guest-events.ts';
+import { Host as Hypervisor } from './hypervisor/host.ts';
 import type {
   BalloonOptions,
   ClockMode,
@@ -37,20 +38,19 @@ import type {
   GuestOptions,
   RunOptions,
   WaitOptions,
-} from './hypervisor/guest-options.ts';
-import { Host as Hypervisor } from './hypervisor/host.ts';
-import type { CdromOptions, FloppyOptions, ImageSource } from './hypervisor/media-options.ts';
+} from './hypervisor/options/guest-options.ts';
+import type { CdromOptions, FloppyOptions, ImageSource } from './hypervisor/options/media-options.ts';
 import type { Platform } from './hypervisor/platform.ts';
-import type { ProcessorTimes } from './hypervisor/processor-times.ts';
+import type { ProcessorTimes } from './hypervisor/shares/processor-times.ts';
 import type { RestoreOptions, Snapshot, SnapshotOptions } from './hypervisor/snapshot/snapshot-options.ts';
-import type { TextMatch } from './hypervisor/text-search.ts';
+import type { TextMatch } from './hypervisor/streams/text-search.ts';
 import type { BalloonFigures, Breakpoints } from './machine/machine.ts';
 import type { MachineView } from './machine/machine-view.ts';
 
 export { InternalError, StateError, TimeoutError, UserError } from './base/errors.ts';
 export type { Receipt, ResetCause } from './hypervisor/guest-events.ts';
-export type { BootDrive, BootModule, GuestBoot, LatencyClass } from './hypervisor/guest-options.ts';
-export type { BlobLike, DiskOptions, ImageFormatName, UrlLike, WriteMode } from './hypervisor/media-options.ts';
+export type { BootDrive, BootModule, GuestBoot, LatencyClass } from './hypervisor/options/guest-options.ts';
+export type { BlobLike, DiskOptions, ImageFormatName, UrlLike, WriteMode } from './hypervisor/options/media-options.ts';
 export type {
   Breakpoint,
   BreakpointHit,

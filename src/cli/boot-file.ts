@@ -5,7 +5,7 @@ import { FileStore } from '../host/node/file-store.ts';
 import type { BootDrive, BootModule, GuestBoot } from '../index.ts';
 import { MEMORY } from '../machine/pc-map.ts';
 import { BytesStore } from '../storage/bytes-store.ts';
-import { type ImageIdentity, type ImageKind, sniffImage } from '../storage/sniff-image.ts';
+import { FLOPPY_KIB, type ImageIdentity, type ImageKind, sniffImage } from '../storage/sniff-image.ts';
 import { type FileLimit, readUserFile } from './files.ts';
 
 export interface BootFileOptions {
@@ -61,6 +61,8 @@ const ADVICE: Partial<Record<ImageKind, string>> = {
   document: BOOTABLE,
   text: 'a program in assembly language is assembled first: vetro asm FILE -o IMAGE',
 };
+
+const LARGEST_FLOPPY = Math.max(...FLOPPY_KIB) * 1024;
 
 /** As code is called that is loaded at 0000:7C00. */
 const flatName = ({ kind }: ImageIdentity): string => (kind === 'boot sector' ? kind : 'flat image');
@@ -161,10 +163,11 @@ function refuse(identity: ImageIdentity, size: number, path: string, what: Purpo
   }
 }
 
-/** Code behind a boot sector is loaded as a whole, as long as it fits. */
-function driveFor({ kind }: ImageIdentity, path: string, size?: number): BootDrive | undefined {
-  if (kind === 'bootable' && (size ?? statSync(path).size) > MEMORY.BOOT_IMAGE[1]) return 'disk';
-  return DRIVES[kind];
+/** Code behind a boot sector is loaded as a whole, as long as it fits; then it may be a floppy disk that is cut short. */
+function driveFor({ kind }: ImageIdentity, path: string, size = statSync(path).size): BootDrive | undefined {
+  if (kind !== 'bootable') return DRIVES[kind];
+  if (size <= MEMORY.BOOT_IMAGE[1]) return undefined;
+  return size <= LARGEST_FLOPPY ? 'floppy' : 'disk';
 }
 
 /** Undefined for what is no plain file: `readUserFile` says what is wrong with it, or reads standard input. */

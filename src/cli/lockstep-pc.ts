@@ -2,8 +2,8 @@
 
 import type { Ending, LockstepMachine } from '../difftest/lockstep/lockstep-machine.ts';
 import type { EngineName } from '../engine/processor.ts';
-import { checkGuestOptions } from '../hypervisor/check-guest-options.ts';
 import { createPc } from '../hypervisor/create-guest.ts';
+import { checkGuestOptions } from '../hypervisor/options/check-guest-options.ts';
 import type { GuestBoot } from '../index.ts';
 import type { MachineExit } from '../machine/machine.ts';
 import type { Pc, SharedCode } from '../machine/pc.ts';

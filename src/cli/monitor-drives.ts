@@ -2,7 +2,7 @@
 import { shown } from '../base/argument-check.ts';
 import { UserError } from '../base/errors.ts';
 import type { PcGuest } from '../hypervisor/create-guest.ts';
-import type { RemovableDrive } from '../hypervisor/removable-drive.ts';
+import type { RemovableDrive } from '../hypervisor/media/removable-drive.ts';
 import { parseRemovable } from './media-options.ts';
 
 const FLOPPIES = ['a', 'b'];

@@ -22,6 +22,7 @@ export interface RunArguments extends BootArguments, MediaArguments, SnapshotArg
   engine: EngineName;
   clock?: 'virtual' | 'host';
   'instruction-time': number;
+  'power-on-time'?: string;
   serial: string;
   count: number;
   weight: number[];

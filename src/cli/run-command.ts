@@ -4,12 +4,13 @@ import { UserError } from '../base/errors.ts';
 import { DEFAULT_INSTRUCTION_TIME } from '../base/guest-time.ts';
 import { DEFAULT_INTERVAL } from '../debug/profile/guest-profiler.ts';
 import { ENGINES } from '../engine/processor.ts';
-import { CAP, FUEL, INSTRUCTION_TIME } from '../hypervisor/check-guest-options.ts';
+import { CAP, FUEL, INSTRUCTION_TIME } from '../hypervisor/options/check-guest-options.ts';
 import { bootOptions, checkBootOptions } from './boot-options.ts';
 import { checkNumber, refuseEmpty } from './check-options.ts';
 import type { CommandContext } from './command-context.ts';
 import { describeGuests } from './guests.ts';
 import { MEDIA_EPILOGUE, mediaOptions, parseBootOrder, parseMedia } from './media-options.ts';
+import { parsePowerOnTime } from './power-on-time.ts';
 import type { RunArguments } from './run-arguments.ts';
 import { runGuests } from './run-guests.ts';
 import { parseSerial } from './serial.ts';
@@ -57,6 +58,11 @@ export const runCommand = (context: CommandContext): CommandModule<object, RunAr
         describe: 'guest time that an instruction takes, in ns, 0.01 to 1000; with --clock host only at first',
         requiresArg: true,
       })
+      .option('power-on-time', {
+        type: 'string',
+        describe: "the date in the guest's clock, in UTC, as 2026-11-28T12:34:56, or now",
+        requiresArg: true,
+      })
       .option('serial', {
         type: 'string',
         default: 'stdio',
@@ -80,7 +86,7 @@ export const runCommand = (context: CommandContext): CommandModule<object, RunAr
       })
       .option('fuel', {
         type: 'number',
-        describe: 'stop each guest behind exactly so many instructions, and print its state hash: --fuel 1e9',
+        describe: 'stop each guest behind exactly so many instructions (as 1e9), and print its state hash',
         requiresArg: true,
       })
       .option('no-reboot', { type: 'boolean', default: false, describe: 'a reset or triple fault ends the guest' })
@@ -125,6 +131,7 @@ function checked<Options extends RunArguments>(options: Options): Options {
   checkMedia(options);
   const { count, weight, 'instruction-time': instructionTime } = options;
   parseSerial(options.serial);
+  if (options['power-on-time'] !== undefined) parsePowerOnTime(options['power-on-time'], 0);
   checkNumber('--instruction-time', instructionTime, { ...INSTRUCTION_TIME, unit: ' of ns' });
   checkNumber('--count', count, { ...COUNT, whole: true });
   if (parseSnapshotAt(options) !== undefined && count > 1)

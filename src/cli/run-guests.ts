@@ -10,6 +10,7 @@ import { findGuest } from './find-guest.ts';
 import { lastWords } from './last-words.ts';
 import { openMonitor } from './monitor.ts';
 import { Monitor } from './monitor-commands.ts';
+import { parsePowerOnTime } from './power-on-time.ts';
 import { ProfileOutput } from './profile-output.ts';
 import { createProgress } from './progress.ts';
 import { ResetWatch } from './reset-watch.ts';
@@ -24,6 +25,10 @@ export async function runGuests(options: RunArguments, stop: AbortSignal): Promi
   const profile = createProfile(options, inputs, platform.now);
   const host = new Host({ platform, openImage: createImageOpener(), snapshots: createSnapshotFiles() });
   const guests: Guest[] = [];
+  const clock = options.clock ?? (process.stdin.isTTY && options.serial === 'stdio' ? 'host' : 'virtual');
+  // Without a word on it, a run that is to repeat begins at the time that the library says.
+  const begin = options['power-on-time'] ?? (clock === 'host' ? 'now' : undefined);
+  const powerOnTime = begin === undefined ? undefined : parsePowerOnTime(begin, Date.now());
   try {
     for (let index = 0; index < options.count; index++) {
       guests.push(
@@ -34,9 +39,9 @@ export async function runGuests(options: RunArguments, stop: AbortSignal): Promi
           memory: options.memory,
           cpu: options.cpu,
           engine: options.engine,
-          clock: options.clock ?? (process.stdin.isTTY && options.serial === 'stdio' ? 'host' : 'virtual'),
+          clock,
           instructionTime: options['instruction-time'],
-          powerOnTime: Date.now(),
+          powerOnTime,
           weight: options.weight[index] ?? options.weight.at(-1) ?? 1,
           cap: options.cap[index] ?? options.cap.at(-1),
           fuel: options.fuel,

@@ -84,6 +84,8 @@ export class Bios implements PortDevice, Device {
       this.#keep(call, next);
     } catch (error) {
       Object.assign(this.state, before);
+      // What this call has begun would be kept for a frame that nobody comes back to.
+      if (call.memo !== waiting?.memo) this.#transfers.forget(place);
       throw error;
     }
   }

@@ -1,6 +1,7 @@
 /** Whether a drive can do anything with what is to be put into it. */
 import { UserError } from '../base/errors.ts';
 import { type BlockStore, type ImageFormat, SECTOR_BYTES } from '../storage/block-store.ts';
+import { PaddedStore } from '../storage/padded-store.ts';
 import { FLOPPY_KIB, type ImageIdentity, type ImageKind } from '../storage/sniff-image.ts';
 
 export interface DriveContent {
@@ -31,18 +32,28 @@ const BLOCK = 2048;
 /** ECMA-119, 8.4.8: blocks of the volume, in the primary volume descriptor in block 16. */
 const VOLUME_SPACE_SIZE = 16 * BLOCK + 80;
 
+/** Bytes of the smallest floppy disk that holds `bytes`, if one does. */
+const floppySize = (bytes: number): number | undefined =>
+  FLOPPY_KIB.map((kib) => kib * 1024).find((size) => size >= bytes);
+const LARGEST = Math.max(...FLOPPY_KIB);
+
+/** As the drive sees it: a floppy disk is as large as they are made, whatever the size of its image. */
+export function fitToDrive(drive: 'disk' | 'cdrom' | 'floppy', store: BlockStore): BlockStore {
+  const size = drive === 'floppy' ? floppySize(store.size) : undefined;
+  return size === undefined || size === store.size ? store : new PaddedStore(store, size);
+}
+
 /** @throws UserError that names it */
 export async function assertDriveTakes(drive: 'disk' | 'cdrom' | 'floppy', content: DriveContent): Promise<void> {
   const { name, store, identity, asked, bytes } = content;
   // A guest may write to its disk what it likes; but disks have whole sectors.
-  const advice = asked === undefined && bytes % SECTOR_BYTES !== 0 ? NO_DISK[identity.kind] : undefined;
+  const isOdd = bytes % SECTOR_BYTES !== 0 || (drive === 'floppy' && bytes !== store.size);
+  const advice = asked === undefined && isOdd ? NO_DISK[identity.kind] : undefined;
   if (advice !== undefined) throw new UserError(`${name} is no disk: it is ${identity.what}; ${advice}`);
   if (drive === 'floppy') {
     if (identity.kind === 'iso') throw new UserError(`${name} is a CD (ISO 9660), not a floppy disk`);
-    if (!FLOPPY_KIB.some((kib) => kib * 1024 === store.size))
-      throw new UserError(
-        `${name} has ${store.size} bytes, which no floppy disk has: ${FLOPPY_KIB.join(', ')} KiB are possible`,
-      );
+    if (floppySize(store.size) === undefined)
+      throw new UserError(`${name} has ${store.size} bytes, more than any floppy disk: at most ${LARGEST} KiB`);
   }
   if (identity.kind === 'iso') await assertWholeCd(name, store);
   else if (drive === 'cdrom' && store.size < BLOCK)

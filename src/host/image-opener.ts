@@ -1,6 +1,6 @@
 /**
  * Images for a guest's drives, wherever they are.
- * @see `hypervisor/image-opener.ts`, whose interface this implements.
+ * @see `hypervisor/media/image-opener.ts`, whose interface this implements.
  */
 import { UserError } from '../base/errors.ts';
 import type { BlockStore, ByteStore, ImageFormat } from '../storage/block-store.ts';
@@ -11,7 +11,7 @@ import { type ImageFile, type ImageFolder, openImage } from '../storage/open-ima
 import { sniffImage } from '../storage/sniff-image.ts';
 import { StorageError } from '../storage/storage-error.ts';
 import { type BlobLike, blobStore } from './blob-store.ts';
-import { assertDriveTakes } from './drive-content.ts';
+import { assertDriveTakes, fitToDrive } from './drive-content.ts';
 import { type Fetch, openHttpStore } from './http-store.ts';
 import { imageFiles } from './node/image-files.ts';
 import { openOverlayFile } from './node/overlay-file.ts';
@@ -119,11 +119,12 @@ async function openStore(
 ): Promise<Opened> {
   if (typeof write === 'object') {
     if (kind !== 'file') throw new UserError(`${option}: only over a file there can be an overlay in a file`);
-    return await openOverlayFile({ folder, image: name, format, overlay: write.overlay });
+    const { store, remove } = await openOverlayFile({ folder, image: name, format, overlay: write.overlay });
+    return { store: fitToDrive(drive, store), remove };
   }
   if (write === 'through' && (kind === 'server' || kind === 'blob'))
     throw new UserError(`${option}: ${name} cannot be written; discard what the guest writes (write: 'discard')`);
-  const store = await openImage(folder, name, { format, writable: write === 'through' });
+  const store = fitToDrive(drive, await openImage(folder, name, { format, writable: write === 'through' }));
   // A drive without a word on writing reads what nobody writes.
   return { store: write === 'discard' && drive !== 'cdrom' ? new MemoryOverlay(store) : store };
 }

@@ -6,10 +6,10 @@ import { kernelBoot } from '../machine/kernel-boot.ts';
 import { Pc, type PcOptions, type SharedCode } from '../machine/pc.ts';
 import { MEMORY } from '../machine/pc-map.ts';
 import { PoolFullError } from '../memory/pool.ts';
-import type { CheckedGuestOptions } from './check-guest-options.ts';
 import type { Guest } from './guest.ts';
-import type { GuestMedia } from './guest-media.ts';
-import type { BootDrive, GuestBoot } from './guest-options.ts';
+import type { GuestMedia } from './media/guest-media.ts';
+import type { CheckedGuestOptions } from './options/check-guest-options.ts';
+import type { BootDrive, GuestBoot } from './options/guest-options.ts';
 
 export type PcGuest = Guest<Pc>;
 

@@ -3,7 +3,7 @@ import { checkSignal, type Settle, settledOrAborted, throwIfAborted } from '../b
 import { checkNumber, checkOptions, checkWholeNumber } from '../base/argument-check.ts';
 import { StateError, TimeoutError } from '../base/errors.ts';
 import type { BalloonFigures, MemoryBalloon } from '../machine/machine.ts';
-import type { WaitOptions } from './guest-options.ts';
+import type { WaitOptions } from './options/guest-options.ts';
 
 const PAGES_PER_MIB = 256;
 /** What timers can do, in ms. */

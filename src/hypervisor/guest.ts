@@ -1,11 +1,10 @@
 /** One guest: its life cycle around a machine. Created and run by a `Host`. */
 import { type AbortSignalLike, checkSignal, settledOrAborted, throwIfAborted } from '../base/abort.ts';
 import { checkOptions, checkWholeNumber } from '../base/argument-check.ts';
-import { StateError, UserError } from '../base/errors.ts';
+import { InternalError, StateError, UserError } from '../base/errors.ts';
 import { EventSource } from '../base/event-source.ts';
 import type { Pending } from '../base/pending.ts';
 import type { Breakpoints, Machine, MachineExit, RunLimits } from '../machine/machine.ts';
-import { checkCap, checkWeight, FUEL } from './check-guest-options.ts';
 import { GuestBalloon } from './guest-balloon.ts';
 import type {
   GuestEvents,
@@ -16,12 +15,13 @@ import type {
   RunToResult,
 } from './guest-events.ts';
 import { GuestKeyboard } from './guest-keyboard.ts';
-import type { GuestMedia } from './guest-media.ts';
-import type { ClockMode, CloneOptions, GuestSettings, RunOptions } from './guest-options.ts';
-import { GuestStream, OUTPUT_BOUND } from './guest-stream.ts';
-import type { ProcessorTimes } from './processor-times.ts';
-import { type RemovableDrive, removableDrives } from './removable-drive.ts';
+import type { GuestMedia } from './media/guest-media.ts';
+import { type RemovableDrive, removableDrives } from './media/removable-drive.ts';
+import { checkCap, checkWeight, FUEL } from './options/check-guest-options.ts';
+import type { ClockMode, CloneOptions, GuestSettings, RunOptions } from './options/guest-options.ts';
+import type { ProcessorTimes } from './shares/processor-times.ts';
 import { checkSnapshotOptions, type Snapshot, type SnapshotOptions } from './snapshot/snapshot-options.ts';
+import { GuestStream, OUTPUT_BOUND } from './streams/guest-stream.ts';
 
 const CLONES = { least: 1, most: 10_000 };
 const EVENTS: readonly (keyof GuestEvents)[] = ['exit', 'idle', 'breakpoint', 'memory', 'reset', 'warning'];
@@ -335,6 +335,15 @@ export class Guest<M extends Machine = Machine> {
     return await this.#keeper.snapshot(this as Guest, checked);
   }
 
+  /** It cannot go on: a bug of ours, or no room. Also called by the host. */
+  fail(thrown: unknown): void {
+    const error =
+      thrown instanceof InternalError
+        ? thrown
+        : new InternalError(`${this.name}: ${(thrown as Error).message}`, { cause: thrown });
+    this.#finish({ reason: 'error', error });
+  }
+
   /** Tells its owner something, in one line. */
   warn(line: string): void {
     this.#events.emit('warning', line);
@@ -439,7 +448,12 @@ export class Guest<M extends Machine = Machine> {
   #reset(cause: ResetCause, explanation?: string): void {
     this.#assertUsable();
     this.#epoch++;
-    this.#machine!.reset();
+    try {
+      this.#machine!.reset();
+    } catch (error) {
+      // What is booted may have no room in a pool that clones have filled.
+      return this.fail(error);
+    }
     this.#waitsFor = undefined;
     this.keyboard.clear();
     this.balloon?.interrupted('was reset');

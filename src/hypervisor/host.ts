@@ -8,20 +8,22 @@
 import { StateError, UserError } from '../base/errors.ts';
 import type { Machine } from '../machine/machine.ts';
 import { createSharedCode, type Pc, type SharedCode } from '../machine/pc.ts';
-import { checkGuestOptions, checkName } from './check-guest-options.ts';
-import type { CheckedMedia } from './check-media-options.ts';
 import { clonePc, createPc, type PcGuest } from './create-guest.ts';
 import { Guest, type GuestKeeper } from './guest.ts';
-import { GuestMedia } from './guest-media.ts';
-import type { GuestOptions, GuestSettings } from './guest-options.ts';
-import { checkHostOptions, type HostOptions, reportListenerError } from './host-options.ts';
-import type { ImageOpener } from './image-opener.ts';
-import type { ImageSource } from './media-options.ts';
-import { memoryAllowance } from './memory-shares.ts';
+import { GuestMedia } from './media/guest-media.ts';
+import type { ImageOpener } from './media/image-opener.ts';
+import { checkGuestOptions, checkName } from './options/check-guest-options.ts';
+import type { CheckedMedia } from './options/check-media-options.ts';
+import type { GuestOptions, GuestSettings } from './options/guest-options.ts';
+import { checkHostOptions, type HostOptions, reportListenerError } from './options/host-options.ts';
+import type { ImageSource } from './options/media-options.ts';
 import type { Platform } from './platform.ts';
-import { ProcessorCap } from './processor-cap.ts';
-import { TimeKeeping } from './processor-times.ts';
-import { ResetLimiter } from './reset-limiter.ts';
+import { memoryAllowance } from './shares/memory-shares.ts';
+import { ProcessorCap } from './shares/processor-cap.ts';
+import { TimeKeeping } from './shares/processor-times.ts';
+import { ResetLimiter } from './shares/reset-limiter.ts';
+import { StrideScheduler } from './shares/stride-scheduler.ts';
+import { WallClockFollower } from './shares/wall-clock-follower.ts';
 import { mediaOf, restorePc } from './snapshot/restore-guest.ts';
 import { clear, readSnapshot, takeSnapshot } from './snapshot/snapshot.ts';
 import type { SnapshotFiles } from './snapshot/snapshot-files.ts';
@@ -31,8 +33,6 @@ import {
   type RestoreOptions,
   type Snapshot,
 } from './snapshot/snapshot-options.ts';
-import { StrideScheduler } from './stride-scheduler.ts';
-import { WallClockFollower } from './wall-clock-follower.ts';
 
 /** Instructions a slice has at first and at the least and most: also slow engines come back in time. */
 const SLICE = { FIRST: 10_000, LEAST: 1_000, MOST: 10_000_000 } as const;
@@ -151,8 +151,9 @@ export class Host {
 
   /** @throws UserError for want of room */
   #clone(guest: Guest, name: string): Guest {
-    const { settings } = this.#residents.get(guest)!;
-    return this.adopt(clonePc(guest.machine as Pc, name), { ...settings, name });
+    const { settings, weight, cap } = this.#residents.get(guest)!;
+    const limits = { weight, cap: cap.percent, fuel: guest.fuel };
+    return this.adopt(clonePc(guest.machine as Pc, name), { ...settings, ...limits, name });
   }
 
   async #openMedia(checked: CheckedMedia): Promise<GuestMedia> {
@@ -185,6 +186,7 @@ export class Host {
       cap: new ProcessorCap(settings.cap),
       resets: new ResetLimiter(),
       heldUntil: 0,
+      owesUntil: 0,
       heldBefore: false,
     });
     return guest;
@@ -247,7 +249,12 @@ export class Host {
       const resident = this.#residents.get(guest);
       if (resident) resident.weight = weight;
     },
-    setCap: (guest, percent) => this.#residents.get(guest)?.cap.set(percent),
+    setCap: (guest, percent) => {
+      const resident = this.#residents.get(guest)!;
+      resident.cap.set(percent);
+      resident.owesUntil = 0;
+      this.#keeper.update(guest);
+    },
     timesOf: (guest) => (this.#residents.get(guest)?.times ?? new TimeKeeping()).at(this.#platform.now()),
     delay: (ms, action) => this.#platform.delay(ms, action),
     listenerFailed: (error, source) => reportListenerError(this.#onListenerError, error, source),
@@ -256,7 +263,7 @@ export class Host {
   /** Lets a runnable guest run, but for one that is held back. */
   #admit(guest: Guest, resident: Resident): void {
     const now = this.#platform.now();
-    const wait = resident.heldUntil - now;
+    const wait = Math.max(resident.heldUntil, resident.owesUntil) - now;
     resident.times.waits(wait <= 0 ? 'ready' : 'held', now);
     if (wait <= 0) return this.#wake(guest);
     this.#sleepFor(guest, resident, wait);
@@ -274,7 +281,12 @@ export class Host {
   async #loop(): Promise<void> {
     let turnEnds = this.#platform.now() + this.#turn;
     for (let guest = this.#scheduler.next(); guest; guest = this.#scheduler.next()) {
-      this.#giveSlice(guest);
+      try {
+        this.#giveSlice(guest);
+      } catch (error) {
+        // A bug of ours. Others go on.
+        guest.fail(error);
+      }
       if (this.#platform.now() >= turnEnds) {
         await this.#platform.yield();
         turnEnds = this.#platform.now() + this.#turn;
@@ -305,9 +317,10 @@ export class Host {
     const { times, cap } = resident;
     times.ran(start, end);
     times.waits(guest.runnable ? 'ready' : undefined, end);
-    const owes = cap.charge(took, end);
-    if (owes > 0) resident.heldUntil = Math.max(resident.heldUntil, end + owes);
-    this.#scheduler.charge(guest, Math.min(Math.max(took, CHARGE.LEAST), CHARGE.MOST));
+    const charged = Math.min(Math.max(took, CHARGE.LEAST), CHARGE.MOST);
+    const owes = cap.charge(charged, end);
+    resident.owesUntil = end + owes;
+    this.#scheduler.charge(guest, charged);
     if (executed >= slice || took > this.#sliceMilliseconds)
       resident.slice = nextSlice(executed, this.#sliceMilliseconds / took);
     const sleeps = follower && guest.state === 'running' && this.#follow(guest, resident, end * NS_PER_MS, executed);
@@ -366,7 +379,9 @@ interface Resident {
   readonly times: TimeKeeping;
   readonly cap: ProcessorCap;
   readonly resets: ResetLimiter;
-  /** Host time, in ms, before which it gets no slice: it resets too often, or has used what its cap allows. */
+  /** Host time, in ms, before which it gets no slice: it has used what its cap allows. */
+  owesUntil: number;
+  /** The same: it resets too often. */
   heldUntil: number;
   /** It was held back before, and whoever listens was told. */
   heldBefore: boolean;

@@ -33,7 +33,7 @@ export class ImageLoader {
         if (!this.#loaded || memory.isDirty(page)) memory.copyIn(address + from, bytes.subarray(from, to));
       });
     }
-    // Also at first: it may be the memory of a guest that has run before.
+    // Memory is zero at power-on; not that of a clone, or of what was restored.
     this.#clear();
     // Not before all are there: pieces can share a page.
     const lengths = this.#pieces.map(({ address, bytes }) => ({ address, length: bytes.length }));

@@ -330,8 +330,16 @@ export class Pc implements Machine {
       ...(this.bios ? [this.bios] : []),
       ...('rom' in boot ? [installRom(boot.rom, { clock, ports, memory: this.memory, rtc, drives, floppy })] : []),
     ];
-    if (original) this.#become(original);
-    else if (!options.unbooted) this.#bootUp();
+    if (original) {
+      try {
+        this.#become(original);
+      } catch (error) {
+        // The pool lives on.
+        this.processor.dispose();
+        this.memory.dispose();
+        throw error;
+      }
+    } else if (!options.unbooted) this.#bootUp();
     // Last: one that could not be made holds nothing.
     this.#shared = original ? shared.join() : shared;
   }
@@ -445,11 +453,16 @@ export class Pc implements Machine {
     return { of: this, state: this.save(), memory };
   }
 
-  /** Between runs: is again what it was at a checkpoint of its own. Costs what has been written since. */
+  /**
+   * Between runs: is again what it was at a checkpoint of its own. Costs what has been written since.
+   * @throws UserError, and nothing has changed, if other media are in its drives than then
+   */
   revert({ of, state, memory }: Checkpoint): void {
     if (of !== this) throw new InternalError(`${this.name}: the checkpoint is of ${of.name}`);
+    // Before anything is changed: a disc may have been exchanged since.
+    const devices = this.#checkedDevices(state);
     this.memory.revertRam(memory);
-    this.restore(state);
+    this.#takeOver(state, devices, undefined);
   }
 
   #become(original: Pc): void {

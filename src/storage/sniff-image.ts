@@ -137,7 +137,8 @@ function contentOfRaw(head: Uint8Array, size: number): Content {
   if ((known === undefined || bootable) && FLOPPY_KIB.some((kib) => size === kib * 1024))
     return { kind: 'floppy', what: 'a floppy disk image, by its size' };
   if (head.every((byte) => byte === 0)) return { kind: 'zeros', what: 'nothing but zeros' };
-  const multiboot = findMultibootHeader(head);
+  // GRUB lies behind the MBR it is started by, and is a Multiboot kernel, too: what is partitioned is a disk.
+  const multiboot = bootable && isPartitioned(head) ? undefined : findMultibootHeader(head);
   if (multiboot?.isSound)
     return multiboot.version === 1
       ? { kind: 'multiboot', what: 'a kernel (Multiboot)' }

@@ -139,14 +139,14 @@ const COMMANDS: readonly Row[] = [
 
 // biome-ignore format: one case a line
 const VALUES: readonly Row[] = [
-  ...['kernel', 'initrd', 'module', 'append', 'guest', 'bios', 'memory', 'cpu', 'engine', 'clock', 'serial', 'count', 'weight', 'cap', 'fuel', 'profile', 'profile-interval', 'symbols'].map(
+  ...['kernel', 'initrd', 'module', 'append', 'guest', 'bios', 'memory', 'cpu', 'engine', 'clock', 'power-on-time', 'serial', 'count', 'weight', 'cap', 'fuel', 'profile', 'profile-interval', 'symbols'].map(
     (name): Row => [`--${name} without its value`, `run --${name}`, new RegExp(`^--${name} needs a value; see vetro run --help$`)],
   ),
   ['an option where a value should be', 'run --append --memory 64', /^--append needs a value/],
   ['asm --output without its value', 'asm @/good.asm --output', /^--(o|output) needs a value|^-o needs a value/],
   ['disasm --hex without its value', 'disasm --hex', /^--hex needs a value/],
   ['disasm --origin without its value', 'disasm @/text --origin', /^--origin needs a value/],
-  ...['kernel', 'initrd', 'append', 'guest', 'bios', 'memory', 'cpu', 'serial', 'count'].map(
+  ...['kernel', 'initrd', 'append', 'guest', 'bios', 'memory', 'cpu', 'power-on-time', 'serial', 'count'].map(
     (name): Row => [`--${name} given twice`, `run --${name} debian-686 --${name} debian-686`, new RegExp(`^--${name} is given twice: give it once$`)],
   ),
   ['--engine given twice', 'run --engine reference --engine interpreter', /^--engine is given twice/],
@@ -168,6 +168,9 @@ const VALUES: readonly Row[] = [
   ['an empty --memory', ['run', '--memory='], /^--memory must be a whole number of MiB from 1 to 3072, not 0$/],
   ['an unknown CPU', 'run --cpu 6502', /^unknown CPU "6502"; known: i686$/],
   ['an unknown engine', 'run --engine warp', /^--engine must be one of auto, jit, interpreter, reference, not warp$/],
+  ...['', 'noon', '2026', '2026-02-30', '2026-13-01', '1969-12-31', '2026-11-28T25:00', '2026-11-28T12:00+01:00', '12026-01-01'].map(
+    (time): Row => [`--power-on-time ${time}`, ['run', '--demo', '--power-on-time', time], /^--power-on-time .*: must be now, or a date from 1970 to 9999 in UTC, as 2026-11-28 or 2026-11-28T12:34:56$/],
+  ),
   ['an unknown clock', 'run --clock sun', /^--clock must be one of virtual, host, not sun$/],
   ['an unknown guest to run', 'run --guest cpm', /^--guest must be one of debian-686, debian-686-pae, grub, memtest, demo, not cpm$/],
   ['an unknown serial kind', 'run --demo --serial carrier-pigeon', /^--serial carrier-pigeon: must be stdio, pty, file:<path> or none$/],

@@ -72,6 +72,9 @@ beforeAll(async () => {
   writeFileSync(file('zeros.img'), new Uint8Array(SIZE));
   writeFileSync(file('bzImage'), createBzImage({ code: new Uint8Array(5001) }));
   writeFileSync(file('text'), 'This is no disk.\n'.repeat(100));
+  writeFileSync(file('sectors'), 'This is no disk.\n'.repeat(512));
+  writeFileSync(file('large.img'), new Uint8Array(3 * SIZE));
+  writeFileSync(file('odd.img'), bootImage(counting('o'), 1_296_384));
   writeFileSync(file('gzip'), Uint8Array.of(0x1f, 0x8b, 8, 0, 0, 0, 0, 0));
   writeFileSync(file('empty.img'), '');
   writeFileSync(file('flat'), Uint8Array.of(0xfa, 0xf4));
@@ -107,7 +110,8 @@ const ROWS: readonly (readonly [what: string, line: string, message: RegExp])[] 
   ['a missing backing file', 'run --demo --disk @/orphan.qcow2', /^the backing file of .*\/orphan\.qcow2: cannot open .*\/base\.img: no such file$/],
   ['a CD that is cut off', 'run @/cut.iso', /^.*\/cut\.iso is cut off: it has 65536 bytes of the 2048000 that the CD has$/],
   ['a CD as a floppy', 'run --demo --floppy @/c.iso', /^.*\/c\.iso is a CD \(ISO 9660\), not a floppy disk$/],
-  ['a disk as a floppy', 'run --demo --floppy @/d.img', /^.*\/d\.img has 1048576 bytes, which no floppy disk has: 160, .* are possible$/],
+  ['a disk as a floppy', 'run --demo --floppy @/large.img', /^.*\/large\.img has 3145728 bytes, more than any floppy disk: at most 2880 KiB$/],
+  ['a text of whole sectors as a floppy', 'run --demo --floppy @/sectors', /^.*\/sectors is no disk: it is text; give a disk image$/],
   ['a missing CD', 'run --demo --cdrom @/none.iso', /^cannot open .*\/none\.iso: no such file$/],
   ['five disks', 'run --demo --disk @/d.img --disk @/d.img --disk @/d.img --disk @/d.img --disk @/d.img', /^5 disks: there is room for 4$/],
   ['four disks and a CD', 'run --demo --disk @/d.img --disk @/d.img --disk @/d.img --disk @/d.img --cdrom empty', /^4 disks: there is room for 3 beside the CD-ROM drive$/],
@@ -215,6 +219,16 @@ vetro: what the guest writes to ${file('d.img')} is kept in memory and thrown aw
       stdout: 'c',
       stderr: `vetro: ${file('c.iso')} is a CD image (ISO 9660); booting from the CD-ROM drive\n`,
     });
+  });
+
+  it('takes an image of no usual size for the next larger floppy disk', async () => {
+    const odd = await run('run @/odd.img');
+    expect(odd).toMatchObject({ status: 0, stdout: 'o1' });
+    expect(odd.stderr).toMatch(/odd\.img is something behind a boot sector; booting from floppy drive A\n/);
+    writeFileSync(file('odd-w.img'), bootImage(counting('o'), 1_296_384));
+    const start = () => run('run --floppy file=@/odd-w.img,write=through --boot floppy');
+    for (const round of [1, 2]) expect(await start()).toEqual({ status: 0, stdout: `o${round}`, stderr: '' });
+    expect(readFileSync(file('odd-w.img')).length).toBe(1_296_384);
   });
 
   it('boots in the order asked for', async () => {

@@ -171,6 +171,24 @@ describe('standard output', () => {
   });
 });
 
+describe('--fuel', () => {
+  const hash = async (words: readonly string[]): Promise<string> => {
+    const { status, stderr } = await vetro.run([
+      ...image('clock', 'again: mov al, 0\nout 0x70, al\nin al, 0x71\njmp again'),
+      ...words,
+    ]);
+    expect(status).toBe(0);
+    return /^vetro: guest: its 20000 instructions are used up; state hash (\w{16,})\n$/.exec(stderr)![1];
+  };
+
+  it('the same run ends in the same state, whatever time it is', async () => {
+    const words = ['--fuel', '20000'];
+    const first = await hash(words);
+    expect(await hash(words)).toBe(first);
+    expect(await hash([...words, '--power-on-time', '2026-11-28T12:34:56'])).not.toBe(first);
+  });
+});
+
 describe('a signal', () => {
   const SIGNALS = [
     ['SIGINT', 130],

@@ -17,7 +17,7 @@ const MORE: Readonly<Record<EngineName, number>> = {
   interpreter: 20_000_000,
   reference: 100_000,
 };
-const ROUNDS = 2;
+const ROUNDS = 1;
 
 const { boot, reason } = await debianBoot('debian-686');
 

@@ -2,15 +2,17 @@
 // Without a name, all of them, one after the other. Exit status 1 if one finds something wrong, 2 if arguments are wrong.
 import { crashLong } from './crash-long.ts';
 import type { LongCheck } from './long-check.ts';
+import { snapshotsLong } from './snapshots-long.ts';
 import { x87Long } from './x87-long.ts';
 
 const CHECKS: Readonly<Record<string, { readonly usage: string; readonly run: LongCheck }>> = {
   x87: { usage: '[vectors] [word …]', run: x87Long },
   crash: { usage: '[kills] [seed]', run: crashLong },
+  snapshots: { usage: '[rounds] [seed]', run: snapshotsLong },
 };
 
 const [chosen, ...words] = process.argv.slice(2);
-if (chosen !== undefined && !(chosen in CHECKS)) refuse(`there is no '${chosen}'`);
+if (chosen !== undefined && !Object.hasOwn(CHECKS, chosen)) refuse(`there is no '${chosen}'`);
 for (const [name, { run }] of Object.entries(CHECKS)) {
   if (chosen !== undefined && name !== chosen) continue;
   console.log(`${name}:`);

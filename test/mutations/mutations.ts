@@ -309,7 +309,7 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     fault: 'a page read before its first write goes on to read as zero',
     file: 'src/cpu/tlb-mmu.ts',
-    original: 'cpu.memory.onFrameMoved = () => this.#dropZeroFrame();',
+    original: 'cpu.memory.onFrameMoved = (_page, frame) => this.#dropReads(frame);',
     planted: 'cpu.memory.onFrameMoved = () => {};',
     tests: [BLOCK_IDENTITY],
   },
@@ -549,7 +549,7 @@ export const MUTATIONS: readonly Mutation[] = [
 
   {
     fault: 'a guest of weight 3 gets a third',
-    file: 'src/hypervisor/stride-scheduler.ts',
+    file: 'src/hypervisor/shares/stride-scheduler.ts',
     original: 'entry.pass += time / entry.weight;',
     planted: 'entry.pass += time * entry.weight;',
     tests: [unit('hypervisor/stride-scheduler')],
@@ -564,9 +564,58 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     fault: 'a guest that resets without end never waits',
     file: 'src/hypervisor/host.ts',
-    original: 'resident.heldUntil = now + wait;',
-    planted: 'resident.heldUntil = now;',
+    original: 'resident.heldUntil = Math.max(resident.heldUntil, now + wait);',
+    planted: '',
     tests: [unit('hypervisor/shares')],
+  },
+  {
+    fault: 'a capped guest is never held',
+    file: 'src/hypervisor/host.ts',
+    original: 'resident.owesUntil = end + owes;',
+    planted: '',
+    tests: [unit('hypervisor/shares')],
+  },
+  {
+    fault: 'an interactive guest takes what it likes',
+    file: 'src/hypervisor/shares/stride-scheduler.ts',
+    original: '!entry.urgent || (entry.pass - this.#currentPass) * entry.weight > AHEAD',
+    planted: '!entry.urgent',
+    tests: [unit('hypervisor/shares')],
+  },
+  {
+    fault: 'what a clone writes is seen by the original',
+    file: 'src/memory/page-map.ts',
+    original: 'GUARDED: 2 | 16,',
+    planted: 'GUARDED: 2,',
+    tests: [unit('machine/clone')],
+  },
+  {
+    fault: 'the original goes on to write what its clone reads',
+    file: 'src/memory/guest-memory.ts',
+    original: 'views.u32[from] = entry | SHARED;',
+    planted: '',
+    tests: [unit('machine/clone'), unit('memory/guest-memory')],
+  },
+  {
+    fault: 'an original that is cloned keeps translations by which it writes',
+    file: 'src/machine/pc.ts',
+    original: "original.processor.mmu.flush('all');",
+    planted: '',
+    tests: [unit('machine/clone')],
+  },
+  {
+    fault: 'code that a checkpoint takes back is run as it was',
+    file: 'src/memory/guest-memory.ts',
+    original: 'if (this.#has(page, WATCHED) && !this.#isEqual(this.#ramFrame(page), frame))',
+    planted: 'if (false)',
+    tests: [unit('machine/clone')],
+  },
+  {
+    fault: 'a frame of two holders is free when one lets go',
+    file: 'src/memory/frame-pool.ts',
+    original: 'if (others === 1) this.#others.delete(frame);',
+    planted: 'if (others === 1) this.#free.push(frame);',
+    tests: [unit('machine/clone'), unit('memory/guest-memory')],
   },
   {
     fault: 'a slice is never cut short',
@@ -584,7 +633,7 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   {
     fault: 'a guest that slept catches up on what it missed',
-    file: 'src/hypervisor/stride-scheduler.ts',
+    file: 'src/hypervisor/shares/stride-scheduler.ts',
     original: 'entry.pass = Math.max(entry.pass, this.#currentPass);',
     planted: 'entry.pass = Math.min(entry.pass, this.#currentPass);',
     tests: [unit('hypervisor/stride-scheduler')],

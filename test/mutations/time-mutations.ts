@@ -2,7 +2,7 @@
 import type { Mutation } from './mutations.ts';
 
 const GUEST_TIME = 'src/base/guest-time.ts';
-const FOLLOWER = 'src/hypervisor/wall-clock-follower.ts';
+const FOLLOWER = 'src/hypervisor/shares/wall-clock-follower.ts';
 const GUEST_TIME_TEST = 'test/unit/base/guest-time.test.ts';
 const FOLLOWER_TEST = 'test/unit/hypervisor/wall-clock-follower.test.ts';
 const REPLAY_TEST = 'test/conformance/engines/time-replay.test.ts';

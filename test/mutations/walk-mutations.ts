@@ -23,14 +23,14 @@ export const WALK_MUTATIONS: readonly Mutation[] = [
   {
     fault: 'walk: an accessed bit is set in a page with decoded code, unseen',
     file: FILL,
-    original: 'f.if(missing, () => declineIf(f, isWatched(mapEntry)));',
+    original: 'f.if(missing, () => declineIf(f, isGuarded(mapEntry)));',
     planted: '',
     tests: UNIT,
   },
   {
     fault: 'walk: pages with decoded code become writable',
     file: FILL,
-    original: 'frame.isZero().or(write.and(isWatched(page)))',
+    original: 'frame.isZero().or(write.and(isGuarded(page)))',
     planted: 'frame.isZero()',
     tests: UNIT,
   },

@@ -1,10 +1,11 @@
 /**
  * Calls of the BIOS with any registers, frames and pointers, as a hostile guest makes them: straight at its port, in
- * real-address mode or as a task in virtual-8086 mode of whose pages some are missing.
+ * real-address mode or as a task in virtual-8086 mode of whose pages some are missing or read-only.
  */
 import { createHash } from 'node:crypto';
 import { expect } from 'vitest';
 import { VECTOR } from '../../src/cpu/fault.ts';
+import { CR0 } from '../../src/cpu/register-bits.ts';
 import { Random } from '../../src/difftest/random.ts';
 import { SERVICE } from '../../src/firmware/service.ts';
 import { bootImage, createBiosMachine } from './bios-machine.ts';
@@ -22,6 +23,8 @@ const DRIVES = [0, 1, 0x80, 0x81, 0xe0, 0xe1, 0xff] as const;
 const PAGE = 0x1000;
 /** Page directory and table where no call writes by itself. */
 const PAGES = { DIRECTORY: 0x80_0000, TABLE: 0x80_1000 } as const;
+/** Bits of a page's entry in the table: there, writable, for tasks. */
+const ACCESS = { none: 0, readable: 5, writable: 7 } as const;
 const DIGEST_EVERY = 100;
 /** What a task in virtual-8086 mode can address, and buffers that begin there. */
 const REACHED = 0x15_0000;
@@ -50,7 +53,7 @@ export interface BiosFuzzReport {
 export interface BiosFuzzOptions {
   readonly seed: number;
   readonly mode: BiosMode;
-  /** In virtual-8086 mode: some pages are not there. Default: true. */
+  /** In virtual-8086 mode: some pages are not there, or cannot be written. Default: true. */
   readonly missing?: boolean;
 }
 
@@ -99,7 +102,7 @@ function createHostileBios(mode: BiosMode) {
 }
 type HostileBios = ReturnType<typeof createHostileBios>;
 
-/** Pages of a task: what is missing is put in when it is asked for, as a monitor does. */
+/** Pages of a task: what is missing or read-only is put in when it is asked for, as a monitor does. */
 class Pages {
   readonly #bios: HostileBios;
   faults = 0;
@@ -108,9 +111,9 @@ class Pages {
     this.#bios = bios;
   }
 
-  set(page: number, { present }: { present: boolean }): void {
+  set(page: number, access: keyof typeof ACCESS): void {
     const { memory, processor } = this.#bios.pc;
-    memory.write(PAGES.TABLE + 4 * page, present ? page * PAGE + 7 : 0, 4);
+    memory.write(PAGES.TABLE + 4 * page, access === 'none' ? 0 : page * PAGE + ACCESS[access], 4);
     processor.mmu.flushPage(page * PAGE);
   }
 
@@ -118,6 +121,8 @@ class Pages {
   restore(): void {
     const { memory, processor } = this.#bios.pc;
     processor.state.cr3 = PAGES.DIRECTORY;
+    // The BIOS writes as a supervisor, who may write everywhere without it.
+    processor.state.cr0 |= CR0.WP;
     memory.write(PAGES.DIRECTORY, PAGES.TABLE + 7, 4);
     for (let page = 0; page < 1024; page++) memory.write(PAGES.TABLE + 4 * page, page * PAGE + 7, 4);
     processor.mmu.flush('all');
@@ -135,7 +140,7 @@ class Pages {
         if (address >= REACHED) throw new Error(`it reaches for ${address.toString(16)}h`);
         if (attempts > REACHED / PAGE) throw new Error('it faults for ever');
         this.faults++;
-        this.set(Math.floor(address / PAGE), { present: true });
+        this.set(Math.floor(address / PAGE), 'writable');
       }
     }
   }
@@ -192,7 +197,10 @@ export function fuzzBios(calls: number, { seed, mode, missing = true }: BiosFuzz
   };
   const disturb = () => {
     if (mode === 'virtual-8086') {
-      if (random.oneIn(4)) pages.set(random.below(REACHED / PAGE), { present: !missing });
+      if (random.oneIn(4)) {
+        const [page, access] = [random.below(REACHED / PAGE), random.pick(['none', 'readable'] as const)];
+        pages.set(page, missing ? access : 'writable');
+      }
       if (random.oneIn(1000)) pages.restore();
     }
     // Data areas, vectors, the ROM's shadow: all are the guest's.

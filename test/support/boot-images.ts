@@ -8,7 +8,7 @@ import { COMMAND_LINE } from './debian.ts';
 const ISOLINUX = '/usr/lib/ISOLINUX';
 const MODULES = '/usr/lib/syslinux/modules/bios';
 const MBR = '/usr/lib/SYSLINUX/mbr.bin';
-const GRUB = '/usr/lib/grub/i386-pc/eltorito.img';
+const GRUB = '/usr/lib/grub/i386-pc/cdboot.img';
 const program = (name: string) => `/usr/bin/${name}`;
 
 /** What is needed of the machine. */

@@ -9,7 +9,7 @@ import { readFileSync } from 'node:fs';
 import { access, mkdir, rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { defaultCacheFolder, replaceFolder, workInCache } from '../../src/cli/fetch/cache-folder.ts';
+import { CacheError, defaultCacheFolder, replaceFolder, workInCache } from '../../src/cli/fetch/cache-folder.ts';
 import { GRUB, installGrub } from './grub-disk.ts';
 
 export const PASSWORD = 'vetro';
@@ -24,6 +24,9 @@ const UUID = '8e0f1ec2-6a5f-4d55-9a2c-766574726f00';
 
 const PACKAGES = ['linux-image-686', 'systemd-sysv', 'udev', 'dbus', 'libpam-systemd', 'kmod', 'procps', 'zstd'];
 
+/** GRUB 2.06 cannot read file systems with those left out. */
+const FEATURES = '^metadata_csum_seed,^orphan_file';
+
 /** From the machine's own mirror, if its sources have this release; else from debootstrap's. */
 const BOOTSTRAP = `
 mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' 'Codename: bookworm' 'Component: main' \\
@@ -33,7 +36,7 @@ debootstrap --arch=i386 --variant=minbase --include=${PACKAGES.join()} bookworm 
 
 /**
  * What an installer does beside that, and the image. The initial RAM disk is made anew as what is in it depends on
- * fstab. GRUB 2.06 cannot read file systems with the features left out.
+ * fstab.
  */
 const FINISH = `
 cat > root/etc/fstab << END
@@ -63,7 +66,7 @@ chroot root update-initramfs -u
 chroot root apt-get clean
 rm -rf root/var/lib/apt/lists/*
 truncate -s ${DISK_BYTES} ${IMAGE}
-mke2fs -q -t ext4 -O '^metadata_csum_seed,^orphan_file' -U ${UUID} -E offset=${PARTITION_START} -d root ${IMAGE} \\
+mke2fs -q -t ext4 -O '${FEATURES}' -U ${UUID} -E offset=${PARTITION_START} -d root ${IMAGE} \\
   ${(DISK_BYTES - PARTITION_START) / 1024}k
 grub-mkimage -O i386-pc -p '(hd0,msdos1)/boot/grub' -o core.img biosdisk part_msdos ext2
 `;
@@ -72,15 +75,16 @@ grub-mkimage -O i386-pc -p '(hd0,msdos1)/boot/grub' -o core.img biosdisk part_ms
 const TOOLS = {
   apt: ['apt-get', '--version'],
   debootstrap: ['debootstrap', '--version'],
-  e2fsprogs: ['mke2fs', '-V'],
+  // It knows the features that are to be left out since 1.47.
+  e2fsprogs: ['mke2fs', '-n', '-q', '-F', '-t', 'ext4', '-O', FEATURES, '/dev/null', '64m'],
   'grub-common': ['grub-mkimage', '--version'],
   'grub-pc-bin': ['test', '-e', `${GRUB}/boot.img`],
   'util-linux': ['unshare', '--version'],
 } as const;
 /** While it is built: packages, what they unpack to, and the image, of which 0.4 GiB are in use. */
 const NEEDED = 1200 * MIB;
-/** In ms: several times what it takes on a slow line. */
-const PATIENCE = 900_000;
+/** In ms: of each of the two steps: several times what it takes on a slow line. */
+const PATIENCE = 300_000;
 
 /** The path of the image, which nobody is to write; or why there is none. */
 export async function debianDisk(): Promise<{ image?: string; reason?: string }> {
@@ -90,26 +94,46 @@ export async function debianDisk(): Promise<{ image?: string; reason?: string }>
   const name = `${NAME}-${recipe.slice(0, 12)}`;
   const image = join(cache, name, IMAGE);
   if (await exists(image)) return { image };
-  const reason =
-    whyNot() ?? (await workInCache({ cache, name, needed: NEEDED }, (folder) => build(folder, join(cache, name))));
+  const reason = whyNot() ?? (await buildInCache(cache, name));
   return reason === undefined ? { image } : { reason };
 }
 
 function whyNot(): string | undefined {
   if (process.getuid?.() !== 0) return 'only root can build a disk of Debian: debootstrap';
   const [missing] = Object.entries(TOOLS).find(([, [word, ...args]]) => spawnSync(word, args).status !== 0) ?? [];
-  return missing && `the package ${missing} is missing`;
+  return missing && `the package ${missing} is missing or too old`;
 }
 
-/** @returns why Debian could not be installed: the network, a mirror, what this machine's root may not do */
-async function build(folder: string, place: string): Promise<string | undefined> {
+/** @returns why it could not be built, if that is this machine's fault @throws what would be ours */
+async function buildInCache(cache: string, name: string): Promise<string | undefined> {
   try {
-    await shell(BOOTSTRAP, folder);
+    return await workInCache({ cache, name, needed: NEEDED }, (folder, signal) =>
+      build(folder, { place: join(cache, name), signal }),
+    );
   } catch (error) {
-    const { stdout, stderr } = error as { stdout: string; stderr: string };
-    return `debootstrap: ${`${stdout}${stderr}`.trim().split('\n').at(-1)}`;
+    if (error instanceof CacheError) return error.message;
+    throw error;
   }
-  await shell(FINISH, folder);
+}
+
+/** @returns why Debian could not be installed: the network, a mirror, what this machine's root may not do, time */
+async function build(
+  folder: string,
+  { place, signal }: { place: string; signal: AbortSignal },
+): Promise<string | undefined> {
+  for (const [name, script] of Object.entries({ debootstrap: BOOTSTRAP, 'making the image': FINISH })) {
+    try {
+      await shell(script, { folder, signal });
+    } catch (error) {
+      signal.throwIfAborted();
+      const { stdout, stderr, killed } = error as { stdout: string; stderr: string; killed: boolean };
+      if (killed) return `${name} takes longer than ${PATIENCE / 60_000} minutes`;
+      const lines = `${stdout}${stderr}`.trim().split('\n');
+      const room = lines.find((line) => line.includes('No space left on device'));
+      if (room === undefined && script === FINISH) throw error;
+      return `${name}: ${room ?? lines.at(-1)}`;
+    }
+  }
   const result = join(folder, 'result');
   await mkdir(result);
   await rename(join(folder, IMAGE), join(result, IMAGE));
@@ -119,10 +143,11 @@ async function build(folder: string, place: string): Promise<string | undefined>
 }
 
 /** What a script mounts or starts goes with it, even if it is killed, before anybody removes the folder. */
-const shell = (script: string, folder: string) =>
+const shell = (script: string, { folder, signal }: { folder: string; signal: AbortSignal }) =>
   promisify(execFile)('unshare', ['--mount', '--pid', '--fork', '--kill-child', 'sh', '-eu', '-c', script], {
     cwd: folder,
     env: { ...process.env, LC_ALL: 'C', DEBIAN_FRONTEND: 'noninteractive' },
+    signal,
     timeout: PATIENCE,
     maxBuffer: 64 * MIB,
   });

@@ -9,10 +9,10 @@ import { runInNewContext } from 'node:vm';
 import { expect } from 'vitest';
 import { Random } from '../../src/difftest/random.ts';
 import { createPlatform } from '../../src/host/platform.ts';
-import { checkMedia } from '../../src/hypervisor/check-media-options.ts';
-import { GuestMedia } from '../../src/hypervisor/guest-media.ts';
 import type { Host as Hypervisor } from '../../src/hypervisor/host.ts';
-import type { ImageRequest, OpenImage } from '../../src/hypervisor/image-opener.ts';
+import { GuestMedia } from '../../src/hypervisor/media/guest-media.ts';
+import type { ImageRequest, OpenImage } from '../../src/hypervisor/media/image-opener.ts';
+import { checkMedia } from '../../src/hypervisor/options/check-media-options.ts';
 import {
   type Guest,
   type GuestOptions,

@@ -204,6 +204,8 @@ export abstract class IdeDrive implements Device {
   }
 
   resume(): void {
+    // What was issued before a state was put back may still hold it.
+    this.#space = NOTHING;
     this.#await();
     this.#bus.interruptChanged();
   }

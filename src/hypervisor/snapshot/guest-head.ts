@@ -15,7 +15,7 @@ import {
   whole,
 } from '../../snapshot/schema.ts';
 import { damaged, isLater } from '../../snapshot/snapshot-error.ts';
-import { OUTPUT_BOUND } from '../guest-stream.ts';
+import { OUTPUT_BOUND } from '../streams/guest-stream.ts';
 
 /** Raised whenever its shape or meaning changes, but for the machine's state, which has versions of its own. */
 export const GUEST_HEAD_VERSION = 1;

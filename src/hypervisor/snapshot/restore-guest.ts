@@ -8,10 +8,10 @@ import type { GuestMemory } from '../../memory/guest-memory.ts';
 import { PoolFullError } from '../../memory/pool.ts';
 import { damaged } from '../../snapshot/snapshot-error.ts';
 import type { SnapshotFile } from '../../snapshot/snapshot-file.ts';
-import type { CheckedMedia } from '../check-media-options.ts';
 import { drivesOf } from '../create-guest.ts';
-import type { GuestMedia } from '../guest-media.ts';
-import type { ImageRequest } from '../image-opener.ts';
+import type { GuestMedia } from '../media/guest-media.ts';
+import type { ImageRequest } from '../media/image-opener.ts';
+import type { CheckedMedia } from '../options/check-media-options.ts';
 import { type GuestHead, PAGES, type SavedMedium } from './guest-head.ts';
 import type { CheckedRestoreOptions } from './snapshot-options.ts';
 

@@ -7,9 +7,9 @@ import { UserError } from '../../base/errors.ts';
 import type { BootImage } from '../../machine/boot.ts';
 import { type NumberedPage, SnapshotContents } from '../../snapshot/snapshot-writer.ts';
 import type { PcGuest } from '../create-guest.ts';
-import type { GuestMedia, OpenDrive } from '../guest-media.ts';
-import type { GuestSettings } from '../guest-options.ts';
-import type { OpenImage } from '../image-opener.ts';
+import type { GuestMedia, OpenDrive } from '../media/guest-media.ts';
+import type { OpenImage } from '../media/image-opener.ts';
+import type { GuestSettings } from '../options/guest-options.ts';
 import { GUEST_HEAD_VERSION, type GuestHead, MOST_PIECES, PAGES, type SavedMedium } from './guest-head.ts';
 
 export function saveGuest(
@@ -74,12 +74,14 @@ function saveBoot(boot: PcGuest['machine']['boot'], contents: SnapshotContents):
   };
 }
 
-function saveEntry(entry: BootImage['entry']): GuestHead['boot']['entry'] {
+function saveEntry(entry: BootImage['entry']): NonNullable<GuestHead['boot']['entry']> {
   const registers = { eax: 0, ebx: 0, esi: 0 };
-  const none = { ip: 0, registers, codeSelector: 0, dataSelector: 0, gdt: { address: 0, limit: 0 } };
-  if (entry.mode === 'real') return { ...none, ...entry };
-  const { eip, ...rest } = entry;
-  return { ...none, ...rest, registers: { ...registers, ...rest.registers }, ip: eip };
+  if (entry.mode === 'real') {
+    const { mode, ip } = entry;
+    return { mode, ip, registers, codeSelector: 0, dataSelector: 0, gdt: { address: 0, limit: 0 } };
+  }
+  const { mode, eip: ip, codeSelector, dataSelector, gdt } = entry;
+  return { mode, ip, registers: { ...registers, ...entry.registers }, codeSelector, dataSelector, gdt };
 }
 
 /** As they lie in memory: most of them are there, too, and then stored once. */

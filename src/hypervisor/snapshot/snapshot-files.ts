@@ -1,7 +1,7 @@
 /** What the hypervisor needs of the world around it to keep snapshots. Implemented in `host`. */
 import type { Codec } from '../../snapshot/codec.ts';
 import type { SnapshotSource } from '../../snapshot/snapshot-file.ts';
-import type { ImageSource } from '../media-options.ts';
+import type { ImageSource } from '../options/media-options.ts';
 
 export interface SnapshotFiles {
   readonly codec: Codec;

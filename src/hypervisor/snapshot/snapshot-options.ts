@@ -2,10 +2,10 @@
 import { checkBoolean, checkChoice, checkOptions, checkString, checkWholeNumber } from '../../base/argument-check.ts';
 import { UserError } from '../../base/errors.ts';
 import { ENGINES, type EngineName } from '../../machine/machine.ts';
-import { checkCap, checkName, checkWeight, FUEL } from '../check-guest-options.ts';
-import { type CheckedMedia, checkMedia, checkSource } from '../check-media-options.ts';
-import type { ClockMode, GuestOptions, LatencyClass } from '../guest-options.ts';
-import type { ImageSource, MediaOptions } from '../media-options.ts';
+import { checkCap, checkName, checkWeight, FUEL } from '../options/check-guest-options.ts';
+import { type CheckedMedia, checkMedia, checkSource } from '../options/check-media-options.ts';
+import type { ClockMode, GuestOptions, LatencyClass } from '../options/guest-options.ts';
+import type { ImageSource, MediaOptions } from '../options/media-options.ts';
 
 export interface SnapshotOptions {
   /** Path of the file to be written, in the place of one that is there. Default: the snapshot stays in memory. */

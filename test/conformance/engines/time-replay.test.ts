@@ -2,7 +2,7 @@
 import { afterAll, describe, expect, it } from 'vitest';
 import { slopeOf, type TimeCorrection } from '../../../src/base/guest-time.ts';
 import { assembleDemo } from '../../../src/cli/demo.ts';
-import { WallClockFollower } from '../../../src/hypervisor/wall-clock-follower.ts';
+import { WallClockFollower } from '../../../src/hypervisor/shares/wall-clock-follower.ts';
 import { type EngineName, Pc } from '../../../src/machine/pc.ts';
 import { replayTime } from '../../../src/machine/replay-time.ts';
 import { sharedCode } from '../../support/shared-code.ts';

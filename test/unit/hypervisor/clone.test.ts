@@ -56,6 +56,19 @@ describe('clones', () => {
     host.dispose();
   });
 
+  it('have the limits that the guest has by then', async () => {
+    const { host, guest } = await createDemo();
+    guest.addFuel(5);
+    expect((await guest.clone())[0].fuelLeft).toBe(Number.POSITIVE_INFINITY);
+    const limited = await host.createGuest({ boot: { image }, memory: 2, fuel: 1000 });
+    await limited.runTo(900);
+    limited.addFuel(100);
+    const [clone] = await limited.clone();
+    expect([clone.fuelLeft, limited.fuelLeft]).toEqual([200, 200]);
+    expect(await clone.run()).toMatchObject({ reason: 'out-of-fuel', receipt: { instructions: 1100 } });
+    host.dispose();
+  });
+
   it('are refused where they cannot be, and then there are none', async () => {
     const { host, guest } = await createDemo();
     await expect(guest.clone({ count: 0 })).rejects.toThrow('clone: count must be');

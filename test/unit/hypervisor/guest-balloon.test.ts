@@ -1,8 +1,8 @@
 /** What the library says of a guest's balloon, over a machine that does as scripted. */
 import { describe, expect, it } from 'vitest';
 import { StateError, TimeoutError, UserError } from '../../../src/base/errors.ts';
-import { checkGuestOptions } from '../../../src/hypervisor/check-guest-options.ts';
 import { Host } from '../../../src/hypervisor/host.ts';
+import { checkGuestOptions } from '../../../src/hypervisor/options/check-guest-options.ts';
 import { FakeMachine } from '../../support/fake-machine.ts';
 import { FakePlatform } from '../../support/fake-platform.ts';
 

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { StateError, TimeoutError, UserError } from '../../../src/base/errors.ts';
 import { createPlatform } from '../../../src/host/platform.ts';
-import { OUTPUT_BOUND } from '../../../src/hypervisor/guest-stream.ts';
 import { Host } from '../../../src/hypervisor/host.ts';
+import { OUTPUT_BOUND } from '../../../src/hypervisor/streams/guest-stream.ts';
 import { FakeMachine } from '../../support/fake-machine.ts';
 import { FakePlatform } from '../../support/fake-platform.ts';
 

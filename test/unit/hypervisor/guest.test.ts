@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { StateError, UserError } from '../../../src/base/errors.ts';
 import { Pending } from '../../../src/base/pending.ts';
-import type { GuestSettings } from '../../../src/hypervisor/guest-options.ts';
 import { Host } from '../../../src/hypervisor/host.ts';
+import type { GuestSettings } from '../../../src/hypervisor/options/guest-options.ts';
 import { FakeMachine } from '../../support/fake-machine.ts';
 import { FakePlatform } from '../../support/fake-platform.ts';
 
@@ -417,5 +417,29 @@ describe('a guest whose time stands still until the host has answered', () => {
     expect(await end).toMatchObject({ reason: 'stopped' });
     await settle();
     expect(guest.state).toBe('disposed');
+  });
+});
+
+describe('a machine that throws where it must not', () => {
+  it('in its own reset: the guest ends with an error, and others go on', async () => {
+    const { host, guest, machine } = createGuest([{ at: 100, event: 'reset' }]);
+    machine.reset = () => {
+      throw new RangeError('the memory pool is full');
+    };
+    const other = host.adopt(new FakeMachine([{ at: 5_000_000, event: 'halted' }]), { name: 'other' });
+    const ended = other.run();
+    expect(await guest.run()).toMatchObject({ reason: 'error', error: { message: 'guest: the memory pool is full' } });
+    expect(await ended).toEqual({ reason: 'halted' });
+  });
+
+  it('in a run: the same', async () => {
+    const { host, guest, machine } = createGuest();
+    machine.run = () => {
+      throw new TypeError('planted');
+    };
+    const other = host.adopt(new FakeMachine([{ at: 5_000_000, event: 'halted' }]), { name: 'other' });
+    const ended = other.run();
+    expect(await guest.run()).toMatchObject({ reason: 'error', error: { message: 'guest: planted' } });
+    expect(await ended).toEqual({ reason: 'halted' });
   });
 });

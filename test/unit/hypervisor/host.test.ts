@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { StateError } from '../../../src/base/errors.ts';
-import type { GuestSettings } from '../../../src/hypervisor/guest-options.ts';
 import { Host } from '../../../src/hypervisor/host.ts';
+import type { GuestSettings } from '../../../src/hypervisor/options/guest-options.ts';
 import { FakeMachine } from '../../support/fake-machine.ts';
 import { FakePlatform } from '../../support/fake-platform.ts';
 

@@ -3,7 +3,7 @@ import { afterAll, describe, expect, it } from 'vitest';
 import { createImageOpener } from '../../../src/host/image-opener.ts';
 import { createPlatform } from '../../../src/host/platform.ts';
 import { Host } from '../../../src/hypervisor/host.ts';
-import type { ImageOpener } from '../../../src/hypervisor/image-opener.ts';
+import type { ImageOpener } from '../../../src/hypervisor/media/image-opener.ts';
 import type { EngineName } from '../../../src/index.ts';
 import { bootImage } from '../../support/bios-machine.ts';
 import { pattern } from '../../support/media.ts';

@@ -6,7 +6,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { imageFiles } from '../../../src/host/node/image-files.ts';
 import { createPlatform } from '../../../src/host/platform.ts';
 import { Host as Hypervisor } from '../../../src/hypervisor/host.ts';
-import type { ImageOpener } from '../../../src/hypervisor/image-opener.ts';
+import type { ImageOpener } from '../../../src/hypervisor/media/image-opener.ts';
 import { type Guest, type GuestOptions, Host, StateError, UserError } from '../../../src/index.ts';
 import { assemble } from '../../../src/isa/assemble.ts';
 import { openImage } from '../../../src/storage/open-image.ts';
@@ -225,7 +225,10 @@ describe('createGuest refuses', () => {
     [{ disks: [{ image: bytes, write: { overlay: 'o' } }] }, /^disks\[0\]\.image: only over a file/],
     [{ disks: [new URL('ftp://x/y')] }, 'disks[0]: URLs can be http, https and file, not ftp:'],
     [{ floppies: [{}, {}, {}] }, '3 floppies: there are two drives, A and B'],
-    [{ floppy: bytes }, /^floppy has 1048576 bytes, which no floppy disk has: 160, /],
+    [
+      { floppy: new Uint8Array(3 * 2 ** 20) },
+      /^floppy has 3145728 bytes, more than any floppy disk: at most 2880 KiB$/,
+    ],
     [{ floppy: bootCd({ media: 0, image: bytes }) }, 'floppy is a CD (ISO 9660), not a floppy disk'],
     [{ cdrom: new Uint8Array(512) }, 'cdrom has 512 bytes: that is less than a block of a CD'],
     [{ cdrom: { image: bytes, write: 'through' } }, /^cdrom: there is no option "write"/],

@@ -1,6 +1,6 @@
 /** A host's memory runs out: the guest over its share is paused with an event, the others go on. */
 import { afterEach, describe, expect, it } from 'vitest';
-import { memoryAllowance } from '../../../src/hypervisor/memory-shares.ts';
+import { memoryAllowance } from '../../../src/hypervisor/shares/memory-shares.ts';
 import { type Guest, Host, UserError } from '../../../src/index.ts';
 import { assemble } from '../../../src/isa/assemble.ts';
 

@@ -1,8 +1,8 @@
 /** Shares are processor time: what a guest does to its host's clock is charged to it. */
 import { describe, expect, it } from 'vitest';
 import type { Guest } from '../../../src/hypervisor/guest.ts';
-import type { GuestSettings } from '../../../src/hypervisor/guest-options.ts';
 import { Host } from '../../../src/hypervisor/host.ts';
+import type { GuestSettings } from '../../../src/hypervisor/options/guest-options.ts';
 import { FakeMachine } from '../../support/fake-machine.ts';
 import { FakePlatform } from '../../support/fake-platform.ts';
 
@@ -185,6 +185,33 @@ describe('caps', () => {
     guests[0].setCap(undefined);
     await runFor(2000);
     expect(guests[0].processorTime - capped).toBeGreaterThan(900);
+  });
+});
+
+describe('a capped guest in whose slice the host stood still', () => {
+  it('does not pay for that, and a cap that is lifted holds it no longer', async () => {
+    const machine = new FakeMachine();
+    const { platform, guests, runFor } = createHost({ machine, price: CHEAP, settings: { cap: 10 } });
+    await runFor(100);
+    const work = machine.onWork!;
+    machine.onWork = (done) => {
+      platform.time += 3_600_000;
+      machine.onWork = work;
+      work(done);
+    };
+    guests[0].reset();
+    const before = machine.instructions;
+    await runFor(3_602_000);
+    // 2 s are left behind the pause, of which it waits one.
+    expect((machine.instructions - before) * CHEAP.instruction).toBeGreaterThan(50);
+    guests[0].reset();
+    guests[0].setCap(0.1);
+    await runFor(50);
+    guests[0].reset();
+    const capped = machine.instructions;
+    guests[0].setCap(undefined);
+    await runFor(100);
+    expect((machine.instructions - capped) * CHEAP.instruction).toBeGreaterThan(80);
   });
 });
 

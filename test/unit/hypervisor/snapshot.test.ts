@@ -164,6 +164,22 @@ describe('a snapshot of a guest', () => {
     }
   });
 
+  it('of a guest that was booted by a kernel has what a reset needs', async () => {
+    // CLI; a loop that counts in EAX and stores it.
+    const kernel = createBzImage({ code: Uint8Array.of(0xfa, 0x40, 0xa3, 0, 0, 0x60, 0, 0xeb, 0xf8) });
+    const initrd = pattern(100_000);
+    const guest = await host.createGuest({ boot: { kernel, initrd, commandLine: 'x' }, memory: 16 });
+    await guest.runTo(50_000);
+    const restored = await host.restore(await guest.snapshot());
+    expect(restored.machine.stateHash()).toBe(guest.machine.stateHash());
+    for (const each of [guest, restored]) {
+      await each.runTo(100_000);
+      each.reset();
+      await each.runTo(150_000);
+    }
+    expect(restored.machine.stateHash()).toBe(guest.machine.stateHash());
+  });
+
   it('can be reset, and boots again', async () => {
     const guest = await demo();
     await guest.runTo(30_000);

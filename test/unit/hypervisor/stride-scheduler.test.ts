@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { StrideScheduler } from '../../../src/hypervisor/stride-scheduler.ts';
+import { StrideScheduler } from '../../../src/hypervisor/shares/stride-scheduler.ts';
 
 /** Runs `slices` slices; a member takes `lengths[name]` of each slice it gets. */
 function run(scheduler: StrideScheduler<string>, slices: number, lengths: Record<string, number>) {

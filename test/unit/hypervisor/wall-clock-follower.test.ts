@@ -1,6 +1,6 @@
 /** The policy of clock `host`, on a wall clock of the test's own. */
 import { describe, expect, it } from 'vitest';
-import { WallClockFollower } from '../../../src/hypervisor/wall-clock-follower.ts';
+import { WallClockFollower } from '../../../src/hypervisor/shares/wall-clock-follower.ts';
 import { FakeMachine } from '../../support/fake-machine.ts';
 
 const MS = 1_000_000;

@@ -178,3 +178,19 @@ describe.each(ENGINES)('a checkpoint on the %s', (engine) => {
     pc.dispose();
   });
 });
+
+it('a reset clears what is to be zero, in a clone, too', () => {
+  const boot: BootImage = { ...realModeBoot('inc word [0x9000]\nhlt'), zeros: [{ address: 0x9000, length: 16 }] };
+  const original = testPc({ ...options('auto', boot) });
+  original.run({ instructions: 10 });
+  const clone = original.clone('clone');
+  for (const pc of [original, clone]) {
+    expect(pc.memory.read(0x9000, 2)).toBe(1);
+    for (let round = 0; round < 2; round++) {
+      pc.reset();
+      expect(pc.memory.read(0x9000, 2)).toBe(0);
+      pc.run({ instructions: 10 });
+    }
+    pc.dispose();
+  }
+});

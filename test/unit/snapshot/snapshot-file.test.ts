@@ -88,6 +88,16 @@ describe('a snapshot file', () => {
     await file.verify();
   });
 
+  it('may be read by several at once', async () => {
+    const pages = Array.from({ length: 200 }, (_, page) => ({ page, bytes: filledPage(page) }));
+    const file = await openBytes(
+      await snapshotBytes(null, { ram: pages, rom: pages.toReversed().map(({ bytes }, page) => ({ page, bytes })) }),
+    );
+    const [ram, rom] = await Promise.all([pagesOf(file, 'ram'), pagesOf(file, 'rom')]);
+    expect(ram).toEqual(pages.map(pageLine));
+    expect(rom).toHaveLength(200);
+  });
+
   it('has equal pages once, and zero pages not at all', async () => {
     const file = await openBytes(await snapshotBytes(null, { ...maps, zeros: [{ page: 7, bytes: zeros }] }));
     expect(file.stored).toBe(25);

@@ -87,6 +87,8 @@ describe('READ DMA', () => {
     primary.startDma(TABLE, 'to-memory', () => {});
     primary.command(0xc8, { count: 1, lba: 5 });
     primary.settle();
+    // What the bus master moves is moved a little later.
+    clock.advance(1000);
     expect(inMemory(0x2000, 512)).toEqual(sectors(5, 1));
     primary.masterCommand = 0;
     primary.startDma(TABLE, 'to-memory', () => {

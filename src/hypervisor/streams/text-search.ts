@@ -1,7 +1,7 @@
 /** Looks for text in a stream of UTF-8 that comes in pieces, cut anywhere. */
 
-import { shown } from '../base/argument-check.ts';
-import { UserError } from '../base/errors.ts';
+import { shown } from '../../base/argument-check.ts';
+import { UserError } from '../../base/errors.ts';
 import type { OutputLog } from './output-log.ts';
 
 /** What was found. */

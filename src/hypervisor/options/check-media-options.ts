@@ -1,7 +1,7 @@
 /** Checks what is to be put into drives: whatever the types said, nothing wrong gets further than here. */
-import { checkChoice, checkOptions, checkString, shown } from '../base/argument-check.ts';
-import { UserError } from '../base/errors.ts';
-import type { ImageRequest } from './image-opener.ts';
+import { checkChoice, checkOptions, checkString, shown } from '../../base/argument-check.ts';
+import { UserError } from '../../base/errors.ts';
+import type { ImageRequest } from '../media/image-opener.ts';
 import type { ImageFormatName, ImageSource, MediaOptions, WriteMode } from './media-options.ts';
 
 type DriveName = ImageRequest['drive'];

@@ -1,7 +1,7 @@
 /** What can be asked of a guest. `check-guest-options.ts` sees that nothing else is. */
-import type { AbortSignalLike } from '../base/abort.ts';
-import type { EngineName } from '../machine/machine.ts';
-import type { GuestMedia } from './guest-media.ts';
+import type { AbortSignalLike } from '../../base/abort.ts';
+import type { EngineName } from '../../machine/machine.ts';
+import type { GuestMedia } from '../media/guest-media.ts';
 import type { MediaOptions } from './media-options.ts';
 
 /**
@@ -101,7 +101,7 @@ export interface GuestOptions extends MediaOptions {
   readonly memory?: number | undefined;
   /** CPU model. Default `i686`. */
   readonly cpu?: string | undefined;
-  /** Default `interpreter`. */
+  /** Default `auto`. */
   readonly engine?: EngineName | undefined;
   /** What its real-time clock shows at power-on, in ms since 1970 (up to 9999). Default: 2000-01-01, so that runs repeat. */
   readonly powerOnTime?: number | undefined;

@@ -1,5 +1,5 @@
 /** The images in a guest's drives: opened before the guest is made, exchanged while it lives, closed with it. */
-import type { CheckedMedia } from './check-media-options.ts';
+import type { CheckedMedia } from '../options/check-media-options.ts';
 import type { ImageOpener, ImageRequest, OpenImage } from './image-opener.ts';
 
 /** A drive whose medium can be exchanged, and what is in it. Firmware reads the fields. */

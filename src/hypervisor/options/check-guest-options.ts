@@ -8,10 +8,10 @@ import {
   checkString,
   checkWholeNumber,
   shown,
-} from '../base/argument-check.ts';
-import { UserError } from '../base/errors.ts';
-import { DEFAULT_INSTRUCTION_TIME, ENGINES } from '../machine/machine.ts';
-import { MAXIMUM_MEMORY, MINIMUM_MEMORY } from '../machine/pc-map.ts';
+} from '../../base/argument-check.ts';
+import { UserError } from '../../base/errors.ts';
+import { DEFAULT_INSTRUCTION_TIME, ENGINES } from '../../machine/machine.ts';
+import { MAXIMUM_MEMORY, MINIMUM_MEMORY } from '../../machine/pc-map.ts';
 import { type CheckedMedia, checkMedia } from './check-media-options.ts';
 import type { BootDrive, BootModule, ClockMode, GuestBoot, GuestOptions, LatencyClass } from './guest-options.ts';
 import type { MediaOptions } from './media-options.ts';

@@ -1,10 +1,10 @@
 /** What a host is created with. */
-import { checkFunction, checkNumber, checkOptions, checkWholeNumber, shown } from '../base/argument-check.ts';
-import { UserError } from '../base/errors.ts';
-import type { ListenerErrorSource } from './guest-events.ts';
-import type { ImageOpener } from './image-opener.ts';
-import type { Platform } from './platform.ts';
-import type { SnapshotFiles } from './snapshot/snapshot-files.ts';
+import { checkFunction, checkNumber, checkOptions, checkWholeNumber, shown } from '../../base/argument-check.ts';
+import { UserError } from '../../base/errors.ts';
+import type { ListenerErrorSource } from '../guest-events.ts';
+import type { ImageOpener } from '../media/image-opener.ts';
+import type { Platform } from '../platform.ts';
+import type { SnapshotFiles } from '../snapshot/snapshot-files.ts';
 
 export interface HostOptions {
   readonly platform: Platform;

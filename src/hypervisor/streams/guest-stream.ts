@@ -4,12 +4,12 @@
  * bound; then the guest is held (`full`): it gets no more slices, and as guest time depends on instructions alone, it
  * cannot tell.
  */
-import { checkSignal, settledOrAborted, throwIfAborted } from '../base/abort.ts';
-import { checkBytes, checkNumber, checkOptions, shown } from '../base/argument-check.ts';
-import { StateError, TimeoutError } from '../base/errors.ts';
-import { EventSource } from '../base/event-source.ts';
-import type { ByteChannel } from '../machine/machine.ts';
-import type { WaitOptions } from './guest-options.ts';
+import { checkSignal, settledOrAborted, throwIfAborted } from '../../base/abort.ts';
+import { checkBytes, checkNumber, checkOptions, shown } from '../../base/argument-check.ts';
+import { StateError, TimeoutError } from '../../base/errors.ts';
+import { EventSource } from '../../base/event-source.ts';
+import type { ByteChannel } from '../../machine/machine.ts';
+import type { WaitOptions } from '../options/guest-options.ts';
 import { OutputLog } from './output-log.ts';
 import { SEARCH_WINDOW, type TextMatch, TextSearch, textFinder } from './text-search.ts';
 

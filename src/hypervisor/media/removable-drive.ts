@@ -1,11 +1,11 @@
 /** A drive of a guest whose medium can be exchanged while it runs: between two slices. */
-import { checkOptions, shown } from '../base/argument-check.ts';
-import { UserError } from '../base/errors.ts';
-import type { Machine } from '../machine/machine.ts';
-import { checkDrive } from './check-media-options.ts';
+import { checkOptions, shown } from '../../base/argument-check.ts';
+import { UserError } from '../../base/errors.ts';
+import type { Machine } from '../../machine/machine.ts';
+import { checkDrive } from '../options/check-media-options.ts';
+import type { CdromOptions, FloppyOptions, ImageSource } from '../options/media-options.ts';
 import { attempt, discardLine, type GuestMedia, type MediaOwner, type OpenDrive } from './guest-media.ts';
 import type { ImageOpener, OpenImage } from './image-opener.ts';
-import type { CdromOptions, FloppyOptions, ImageSource } from './media-options.ts';
 
 export interface RemovableDriveParts {
   readonly kind: 'cdrom' | 'floppy';

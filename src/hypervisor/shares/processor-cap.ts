@@ -7,18 +7,23 @@
 const CREDIT = 20;
 
 export class ProcessorCap {
-  #fraction: number | undefined;
+  #percent: number | undefined;
   /** Host time up to which what it has used is its share. */
   #paidUntil = Number.NEGATIVE_INFINITY;
 
   /** `percent` of a core; undefined: as much as there is. */
   constructor(percent: number | undefined) {
-    this.#fraction = percent === undefined ? undefined : percent / 100;
+    this.#percent = percent;
   }
 
-  /** What it owes, it still waits for: at its old cap. */
+  get percent(): number | undefined {
+    return this.#percent;
+  }
+
+  /** What it owes is forgotten. */
   set(percent: number | undefined): void {
-    this.#fraction = percent === undefined ? undefined : percent / 100;
+    this.#percent = percent;
+    this.#paidUntil = Number.NEGATIVE_INFINITY;
   }
 
   /**
@@ -26,8 +31,8 @@ export class ProcessorCap {
    * @returns how long it has to wait, in ms
    */
   charge(took: number, now: number): number {
-    if (this.#fraction === undefined) return 0;
-    this.#paidUntil = Math.max(this.#paidUntil, now - took - CREDIT) + took / this.#fraction;
+    if (this.#percent === undefined) return 0;
+    this.#paidUntil = Math.max(this.#paidUntil, now - took - CREDIT) + (took * 100) / this.#percent;
     return Math.max(0, this.#paidUntil - now);
   }
 }

@@ -1,6 +1,6 @@
 /** What the hypervisor needs of the world around it to put images into drives. Implemented in `host`. */
-import type { Medium } from '../bus/medium.ts';
-import type { ImageFormatName, ImageSource, WriteMode } from './media-options.ts';
+import type { Medium } from '../../bus/medium.ts';
+import type { ImageFormatName, ImageSource, WriteMode } from '../options/media-options.ts';
 
 export interface ImageRequest {
   /** The option that asks for it: in messages, where the image has no name of its own. */

@@ -12,8 +12,8 @@
  * alarms within a step are late and fire once. So hours are caught up in minutes without a storm of ticks. Steps are left
  * to what a person did, because a kernel that compares two chips just then gets a wrong idea of their rates.
  */
-import { slopeOf } from '../base/guest-time.ts';
-import type { Machine } from '../machine/machine.ts';
+import { slopeOf } from '../../base/guest-time.ts';
+import type { Machine } from '../../machine/machine.ts';
 
 const MS = 1_000_000;
 /** Who gets a slice so much later than it should, in ns, was not kept waiting by other guests. */
