@@ -26,8 +26,9 @@ export async function runGuests(options: RunArguments, stop: AbortSignal): Promi
   const host = new Host({ platform, openImage: createImageOpener(), snapshots: createSnapshotFiles() });
   const guests: Guest[] = [];
   const clock = options.clock ?? (process.stdin.isTTY && options.serial === 'stdio' ? 'host' : 'virtual');
-  // Without a word on it, a run that is to repeat begins at the time that the library says.
-  const begin = options['power-on-time'] ?? (clock === 'host' ? 'now' : undefined);
+  // A run that is meant to repeat begins at the time that the library says; in a pipe, say, the clock is virtual, too.
+  const repeats = options.clock === 'virtual' || (clock === 'virtual' && options.fuel !== undefined);
+  const begin = options['power-on-time'] ?? (repeats ? undefined : 'now');
   const powerOnTime = begin === undefined ? undefined : parsePowerOnTime(begin, Date.now());
   try {
     for (let index = 0; index < options.count; index++) {
