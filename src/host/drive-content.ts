@@ -32,9 +32,14 @@ const BLOCK = 2048;
 /** ECMA-119, 8.4.8: blocks of the volume, in the primary volume descriptor in block 16. */
 const VOLUME_SPACE_SIZE = 16 * BLOCK + 80;
 
-/** Bytes of the smallest floppy disk that holds `bytes`, if one does. */
+/** What an image of no usual size is taken for. */
+const ODD_KIB = [1440, 2880];
+
+/** Bytes of the floppy disk that an image of `bytes` is, if one holds it. */
 const floppySize = (bytes: number): number | undefined =>
-  FLOPPY_KIB.map((kib) => kib * 1024).find((size) => size >= bytes);
+  [...FLOPPY_KIB.filter((kib) => kib * 1024 === bytes), ...ODD_KIB]
+    .map((kib) => kib * 1024)
+    .find((size) => size >= bytes);
 const LARGEST = Math.max(...FLOPPY_KIB);
 
 /** As the drive sees it: a floppy disk is as large as they are made, whatever the size of its image. */

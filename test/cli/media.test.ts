@@ -221,7 +221,7 @@ vetro: what the guest writes to ${file('d.img')} is kept in memory and thrown aw
     });
   });
 
-  it('takes an image of no usual size for the next larger floppy disk', async () => {
+  it('takes an image of no usual size for a disk of 1.44 or 2.88 MB', async () => {
     const odd = await run('run @/odd.img');
     expect(odd).toMatchObject({ status: 0, stdout: 'o1' });
     expect(odd.stderr).toMatch(/odd\.img is something behind a boot sector; booting from floppy drive A\n/);

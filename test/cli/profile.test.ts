@@ -64,7 +64,7 @@ describe('vetro run --profile', () => {
     expect(shared.frames).toEqual([{ name: 'kernel' }, { name: 'kernel 00007xxx' }]);
     const lines = profiled.stderr.split('\n');
     expect(lines[0]).toBe(`profile of guest: ${instructions.toLocaleString('en')} instructions`);
-    expect(profiled.stderr).toMatch(/^ {2}helpers +checkPort 2, portOut 2, halt 1$/m);
+    expect(profiled.stderr).toMatch(/^ {2}helpers +portOut 2, halt 1$/m);
     expect(profiled.stderr).toMatch(/^ {2}samples +2\d\d, every 1,000 instructions$/m);
     expect(lines.at(-2)).toBe(`profile written to ${file('work.json')}`);
   });

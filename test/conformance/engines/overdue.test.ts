@@ -16,7 +16,7 @@ const STORMS = {
   'interrupts by software': 'again: int 0x40\njmp again',
   'memory is read where there is none': 'mov ax, 0xf000\nmov ds, ax\nagain: mov ax, [bx]\njmp again',
   'G3: code writes over itself': 'again: inc byte [cs:target + 2]\ntarget: mov ax, 0x1234\njmp again',
-  'segment registers are loaded': 'again: mov ds, ax\njmp again',
+  'far jumps are made': 'again: jmp 0:0x7c00',
   'x87 arithmetic': 'fldpi\nagain: fmul st0, st0\njmp again',
 } as const;
 

@@ -21,7 +21,7 @@ beforeAll(() => {
   iso.set(new TextEncoder().encode('CD001'), 0x8001);
   writeFileSync(file('disc.iso'), iso);
   writeFileSync(file('a  b.img'), new Uint8Array(1440 * 1024).fill(7));
-  writeFileSync(file('odd.img'), new Uint8Array(5000));
+  writeFileSync(file('big.img'), new Uint8Array(3 * 1024 * 1024));
   mkdirSync(file('folder'));
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -79,7 +79,7 @@ describe('eject and insert', () => {
     ['insert a', 'a word is missing: insert DRIVE FILE'],
     ['insert a @/none', /none: no such file/],
     ['insert a @/folder', /folder.* is a directory/],
-    ['insert a @/odd.img', /odd\.img/],
+    ['insert a @/big.img', /big\.img/],
     ['insert a @/disc.iso', /disc\.iso/],
     ['insert a file=', 'insert: file= is empty'],
     ['insert a file=x,write=often', 'insert: write= must be one of discard, through, never, not often'],
