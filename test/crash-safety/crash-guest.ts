@@ -63,7 +63,7 @@ export async function prepareGuest(folder: string): Promise<readonly string[]> {
   writeFileSync(join(folder, 'initrd'), scriptedInitrd({ initrd: readFileSync(initrd), modules, script: SCRIPT }));
   return [
     ...['run', '--kernel', join(folder, 'kernel'), '--initrd', join(folder, 'initrd')],
-    ...['--memory', '64', '--clock', 'virtual', '--no-reboot'],
+    ...['--memory', '64', '--clock', 'virtual', '--power-on-time', 'now', '--no-reboot'],
   ];
 }
 

@@ -124,7 +124,20 @@ describe.skipIf(!image || missing)(`Debian 12 from a disk${missing ? ` (${missin
     }
   }
   const underVetro = (disk: string, ...more: string[]): string[] => [
-    ...[...vetro.command, 'run', '--memory', MEMORY, '--clock', 'virtual', '--boot', 'disk', '--disk', disk],
+    ...[
+      ...vetro.command,
+      'run',
+      '--memory',
+      MEMORY,
+      '--clock',
+      'virtual',
+      '--power-on-time',
+      'now',
+      '--boot',
+      'disk',
+      '--disk',
+      disk,
+    ],
     ...more,
   ];
   const expectSound = (): void => expect(qemuCheck(overlay)).toMatchObject({ status: 0 });
