@@ -13,7 +13,7 @@ const STAGES = [30_000_000, 400_000_000, 1_200_000_000, 2_000_000_000, 2_500_000
 const STAGE_LENGTH = 20_000_000;
 const MORE: Readonly<Record<EngineName, number>> = {
   auto: 100_000_000,
-  jit: 100_000_000,
+  jit: 20_000_000,
   interpreter: 20_000_000,
   reference: 100_000,
 };
