@@ -33,7 +33,6 @@ export function createPc(name: string, options: CheckedGuestOptions, { code, med
   }
 }
 
-/** A machine's drives, with what is in them. */
 /** @throws UserError for want of room */
 export function clonePc(original: Pc, name: string): Pc {
   try {
@@ -49,6 +48,7 @@ const wantOfRoom = (name: string, error: unknown): UserError | undefined =>
     ? new UserError(`no room for ${name}: ${error.message}; dispose other guests`)
     : undefined;
 
+/** A machine's drives, with what is in them. */
 export function drivesOf(name: string, media: GuestMedia): Partial<PcOptions> {
   const { disks, cdrom } = media;
   const [a, b] = media.floppies;

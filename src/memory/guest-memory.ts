@@ -401,25 +401,15 @@ export class GuestMemory {
   /**
    * Puts back what has been written, and where RAM answers, since `copy` was made of this memory by `copyRam`; nobody has
    * written to the copy. Costs what has changed. A flush of all translations must follow.
-   * @returns pages put back
    */
-  revertRam(copy: GuestMemory): number {
+  revertRam(copy: GuestMemory): void {
     for (const page of new Set([...this.#hidden.keys(), ...copy.#hidden.keys()]))
       this.#routePage(page, copy.#hidden.get(page) ?? { reads: 'ram', writes: 'ram' });
     const { u32 } = this.#pool.views;
     const [own, other] = [this.#entry(0), copy.#entry(0)];
-    let put = 0;
-    for (let page = 0; page < this.#pages; page++) {
-      if (((u32[own + page] ^ u32[other + page]) & PAGE_MAP.FRAME) === 0) continue;
-      this.#takeFrame(page, copy.#frame(page));
-      put++;
-    }
-    for (const [page, { frame }] of copy.#hidden) {
-      if (this.#ramFrame(page) === frame) continue;
-      this.#takeFrame(page, frame);
-      put++;
-    }
-    return put;
+    for (let page = 0; page < this.#pages; page++)
+      if (((u32[own + page] ^ u32[other + page]) & PAGE_MAP.FRAME) !== 0) this.#takeFrame(page, copy.#frame(page));
+    for (const [page, { frame }] of copy.#hidden) if (this.#ramFrame(page) !== frame) this.#takeFrame(page, frame);
   }
 
   /** Another frame, of which others are holders, in place of the page's own; 0: none. */
@@ -574,13 +564,10 @@ export class GuestMemory {
   }
 
   #discardPage(page: number): boolean {
-    const frame = this.#isRam(page) ? this.#frame(page) : 0;
-    if (frame === 0) return false;
+    if (!this.#isRam(page) || this.#frame(page) === 0) return false;
     if (this.#has(page, WATCHED)) this.onWatchedWrite(page, 0, PAGE_SIZE);
-    this.#clearAttributes(page, PAGE_MAP.FRAME | SHARED);
+    this.#releaseFrame(page);
     this.#setAttributes(page, DIRTY);
-    this.#pool.frames.free(frame);
-    this.#framesInUse--;
     return true;
   }
 

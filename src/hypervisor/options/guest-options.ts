@@ -18,25 +18,14 @@ export type ClockMode = 'virtual' | 'host';
  */
 export type LatencyClass = 'normal' | 'interactive';
 
-export interface GuestSettings {
+/** What a host keeps of a guest's options. */
+export interface GuestSettings
+  extends Pick<
+    GuestOptions,
+    'weight' | 'cap' | 'fuel' | 'latency' | 'clock' | 'onTripleFault' | 'onReset' | 'onNothingToBoot'
+  > {
   /** Shown in messages: up to 100 characters on one line. */
   readonly name: string;
-  /** Share of processor time relative to the host's other guests, from 0.001 to 1,000,000. Default 1. */
-  readonly weight?: number | undefined;
-  /** Most processor time it is given, in per cent of a core, from 0.1 to 100. Default: as much as there is. */
-  readonly cap?: number | undefined;
-  /** Instructions, from power-on, behind which it stops. Default: no end. */
-  readonly fuel?: number | undefined;
-  /** Default `normal`. */
-  readonly latency?: LatencyClass | undefined;
-  /** Default `virtual`. */
-  readonly clock?: ClockMode | undefined;
-  /** Default `reset`. */
-  readonly onTripleFault?: 'reset' | 'stop' | undefined;
-  /** What a reset asked for by the guest itself does. Default `reset`. */
-  readonly onReset?: 'reset' | 'stop' | undefined;
-  /** Default `wait`. */
-  readonly onNothingToBoot?: 'wait' | 'stop' | undefined;
   /** What is in its drives. The guest closes it. */
   readonly media?: GuestMedia | undefined;
 }
