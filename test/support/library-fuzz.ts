@@ -570,7 +570,7 @@ class Fuzzer {
       onNothingToBoot: 'x',
       disks: random.pick([5, [5], [{}], [''], [{ image: new Uint8Array(512), write: 'x' }], [new URL('ftp://x/y')]]),
       cdrom: random.pick([5, '', { image: 5 }, new Uint8Array(5), { write: 'through' }]),
-      floppies: random.pick([5, [5], [new Uint8Array(5)], [{}, {}, {}], [{ readOnly: 1 }]]),
+      floppies: random.pick([5, [5], [new Uint8Array()], [{}, {}, {}], [{ readOnly: 1 }]]),
       boot: random.pick([
         { order: ['x'] },
         { order: [] },
