@@ -7,8 +7,10 @@ import { build, type Metafile } from 'esbuild';
 import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { assembleDemo } from '../../src/cli/demo.ts';
+import { Host } from '../../src/index.ts';
 import { type Content, chromiumPath, launchChromium, serve } from '../support/chromium.ts';
 import { packVetro } from '../support/consumer-project.ts';
+import { COMMAND_LINE, debianBoot } from '../support/debian.ts';
 
 const TIMEOUT = 60_000;
 const PAGE = '<!doctype html><title>Vetro</title>';
@@ -59,11 +61,14 @@ afterAll(async () => {
 type Place = 'page' | 'worker';
 
 /** Runs a scenario of projects/browser.ts. @returns what it reports */
-async function run(scenario: string, options: { place?: Place; path?: string } = {}): Promise<Record<string, unknown>> {
-  const { place = 'page', path = '/' } = options;
+async function run(
+  scenario: string,
+  options: { place?: Place; path?: string; on?: typeof site } = {},
+): Promise<Record<string, unknown>> {
+  const { place = 'page', path = '/', on = site } = options;
   const page = await browser!.newPage();
   try {
-    await page.goto(`${site!.origin}${path}`);
+    await page.goto(`${on!.origin}${path}`);
     return await page.evaluate(
       ([url, where, timeout]) =>
         new Promise<Record<string, unknown>>((resolve, reject) => {
@@ -119,6 +124,52 @@ describe.skipIf(chromiumPath === undefined)(
       const refused = await run('refused', { path: '/no-wasm' });
       expect(refused).toMatchObject({ isUserError: true, message: expect.stringContaining("'wasm-unsafe-eval'") });
       expect(await run('demo', { path: '/wasm-allowed' })).toMatchObject({ reason: 'halted' });
+    });
+  },
+);
+
+/** When it is saved, in instructions: the kernel probes its devices; and how far it goes then: up to its shell. */
+const [SAVED_AT, MORE] = [2_600_000_000, 250_000_000];
+const { boot, reason } = await debianBoot('debian-686');
+const missing = reason ?? (chromiumPath === undefined ? 'Chromium is not installed' : undefined);
+
+describe.skipIf(missing !== undefined)(
+  `Debian, saved in Node, in Chromium${missing === undefined ? '' : ` (${missing})`}`,
+  () => {
+    let saved: Uint8Array;
+    let hashes: string[];
+    let printed = '';
+    let snapshots: Awaited<ReturnType<typeof serve>>;
+
+    beforeAll(async () => {
+      using host = await Host.create();
+      const { kernel, initrd } = boot as { kernel: Uint8Array; initrd: Uint8Array };
+      const guest = await host.createGuest({ boot: { kernel, initrd, commandLine: COMMAND_LINE }, memory: 128 });
+      guest.serial.on('data', (bytes) => {
+        printed += new TextDecoder().decode(bytes);
+      });
+      await guest.runTo(SAVED_AT);
+      printed = '';
+      saved = (await guest.snapshot()).bytes!;
+      hashes = [guest.machine.stateHash()];
+      await guest.runTo(SAVED_AT + MORE);
+      hashes.push(guest.machine.stateHash());
+      snapshots = await serve({
+        '/': html(),
+        '/main.js': { type: 'text/javascript', body: script },
+        '/guest.vetro': { type: 'text/plain', body: saved },
+        '/more': { type: 'text/plain', body: String(MORE) },
+      });
+    });
+    afterAll(() => snapshots?.close());
+
+    it.each<[Place, string]>([
+      ['page', 'restore, auto'],
+      ['worker', 'restore, interpreter'],
+    ])('in a %s: %s: it goes on as it does in Node', async (place, scenario) => {
+      const there = await run(scenario, { place, on: snapshots });
+      expect(there).toEqual({ hashes, printed });
+      expect(printed).toContain('# ');
     });
   },
 );

@@ -20,7 +20,7 @@ export const chromiumPath = (process.env.PATH ?? '')
 export const launchChromium = (): Promise<Browser> => chromium.launch({ executablePath: chromiumPath, args: FLAGS });
 
 export interface Content {
-  readonly type: 'text/html' | 'text/javascript';
+  readonly type: 'text/html' | 'text/javascript' | 'text/plain';
   readonly body: string | Uint8Array;
   readonly headers?: Readonly<Record<string, string>>;
 }

@@ -9,6 +9,8 @@ const SCENARIOS: Readonly<Record<string, () => Promise<object>>> = {
   'demo, host clock': () => bootDemo('host'),
   busy: timersWhileBusy,
   refused: refusedBy,
+  'restore, auto': () => restoreSnapshot('auto'),
+  'restore, interpreter': () => restoreSnapshot('interpreter'),
 };
 
 const bytesOf = (text: string): Uint8Array => new TextEncoder().encode(text);
@@ -46,6 +48,23 @@ async function timersWhileBusy(): Promise<object> {
   host.dispose();
   await ended;
   return { late: lateness.sort((a, b) => a - b)[25], gained: instructions - 1_000_000 };
+}
+
+/** A guest that was saved elsewhere: its state here, and `more` instructions later; what it has printed by then. */
+async function restoreSnapshot(engine: 'auto' | 'interpreter'): Promise<object> {
+  const blob = await (await fetch('/guest.vetro')).blob();
+  const more = Number(await (await fetch('/more')).text());
+  const host = await Host.create();
+  const guest = await host.restore(blob, { engine });
+  let printed = '';
+  guest.serial.on('data', (bytes) => {
+    printed += new TextDecoder().decode(bytes);
+  });
+  const hashes = [guest.machine.stateHash()];
+  await guest.runTo(guest.instructions + more);
+  hashes.push(guest.machine.stateHash());
+  host.dispose();
+  return { hashes, printed };
 }
 
 /** Where WebAssembly is forbidden. */
