@@ -2,7 +2,7 @@ import { configDefaults, defineConfig } from 'vitest/config';
 
 /** They measure: shares, latency, memory; or use all cores themselves. They run behind the others, one at a time. */
 export const ALONE = [
-  'test/guest/{dispose,interactive,two-guests,wall-clock}.full.test.ts',
+  'test/guest/{dispose,interactive,paravirtual,two-guests,wall-clock}.full.test.ts',
   'test/hostile/*.full.test.ts',
   'test/package/*.full.test.ts',
   'test/unit/hypervisor/library-fuzz.full.test.ts',

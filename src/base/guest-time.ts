@@ -21,6 +21,8 @@ export interface TimeCorrection {
   readonly time: number;
   /** In units of 2^-16 ns. */
   readonly slope: number;
+  /** So many ns more have gone by in which the guest was ready and others ran: it is told, if it wants to know. */
+  readonly stolen?: number | undefined;
 }
 
 /** The nearest slope for so many ns per instruction. */

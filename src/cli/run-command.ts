@@ -95,6 +95,11 @@ export const runCommand = (context: CommandContext): CommandModule<object, RunAr
         default: false,
         describe: "a memory balloon: Linux's virtio_balloon gives memory back (monitor: balloon MIB)",
       })
+      .option('paravirtual', {
+        type: 'boolean',
+        default: false,
+        describe: "tell the guest of its hypervisor: KVM's signature, kvmclock, and steal time",
+      })
       .option('profile', {
         type: 'string',
         describe: 'write where guest time goes to this file, for speedscope; .txt or .collapsed: collapsed stacks',

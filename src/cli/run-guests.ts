@@ -52,6 +52,7 @@ export async function runGuests(options: RunArguments, stop: AbortSignal): Promi
           onReset: options['no-reboot'] ? 'stop' : 'reset',
           onNothingToBoot: 'stop',
           balloon: options.balloon,
+          paravirtual: options.paravirtual,
         }),
       );
     }

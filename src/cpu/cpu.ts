@@ -10,6 +10,7 @@ import type { Pool } from '../memory/pool.ts';
 import type { CpuModel } from './cpu-model.ts';
 import type { GuestFault } from './fault.ts';
 import type { Mmu } from './mmu.ts';
+import type { ParavirtualInterface } from './paravirtual.ts';
 import type { CpuState } from './state-layout.ts';
 
 /** The port space, as the CPU sees it (`bus` is not below `cpu`). */
@@ -61,6 +62,8 @@ export interface Cpu {
    * IGNNE# is asserted; where nothing is wired to FERR#, it is taken to be.
    */
   x87Error?: (level: 0 | 1) => boolean;
+  /** What a hypervisor offers; undefined: the guest sees a processor alone. */
+  readonly paravirtual?: ParavirtualInterface | undefined;
   /** External INTR is asserted. */
   readonly interruptRequested: boolean;
 }

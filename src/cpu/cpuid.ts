@@ -1,5 +1,7 @@
 /** What CPUID answers. SDM Vol. 2A, "CPUID—CPU Identification". */
+import type { Cpu } from './cpu.ts';
 import { type CpuModel, FEATURE_BITS, type FeatureName } from './cpu-model.ts';
+import { PARAVIRTUAL_LEAVES } from './paravirtual.ts';
 import { MISC_ENABLE } from './register-bits.ts';
 import type { CpuState } from './state-layout.ts';
 
@@ -13,8 +15,14 @@ const CLFLUSH_LINE = 64 / 8;
 /** Leaf 80000007h, EDX: the time-stamp counter has one rate in all states. */
 const INVARIANT_TSC = 1 << 8;
 
+/** Leaf 1, ECX: a hypervisor is present, and answers in its leaves. */
+const HYPERVISOR = 2 ** 31;
+
 /** EAX, EBX, ECX and EDX, unsigned. No leaf of ours has subleaves yet. */
-export function cpuid(model: CpuModel, state: CpuState, leaf: number, _subleaf: number): CpuidResult {
+export function cpuid(cpu: Pick<Cpu, 'model' | 'state' | 'paravirtual'>, leaf: number, subleaf: number): CpuidResult {
+  const { model, state, paravirtual } = cpu;
+  if (paravirtual && leaf >= PARAVIRTUAL_LEAVES.FIRST && leaf <= PARAVIRTUAL_LEAVES.LAST)
+    return paravirtual.cpuid(leaf);
   switch (leaf) {
     case 0: {
       const [ebx, edx, ecx] = words(model.vendor, 3);
@@ -24,7 +32,7 @@ export function cpuid(model: CpuModel, state: CpuState, leaf: number, _subleaf: 
       return [
         signature(model),
         CLFLUSH_LINE << 8,
-        featureWord(model, state, 1, 'ecx'),
+        featureWord(model, state, 1, 'ecx') + (paravirtual ? HYPERVISOR : 0),
         featureWord(model, state, 1, 'edx'),
       ];
     // One query suffices (AL = 1), and no cache or TLB is described.
@@ -49,7 +57,7 @@ export function cpuid(model: CpuModel, state: CpuState, leaf: number, _subleaf: 
       return [model.physicalBits | (model.linearBits << 8), 0, 0, 0];
     // Beyond the maximum, Intel processors answer with the highest basic leaf.
     default:
-      return cpuid(model, state, MAXIMUM_BASIC, 0);
+      return cpuid(cpu, MAXIMUM_BASIC, subleaf);
   }
 }
 

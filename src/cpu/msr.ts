@@ -48,6 +48,7 @@ const MSRS: ReadonlyMap<number, Msr> = new Map<number, Msr>([
       read: readTimeStamp,
       write(cpu, value) {
         cpu.state.tscOffset = BigInt.asUintN(64, value - cpu.timeStampCount);
+        cpu.paravirtual?.timeStampMoved();
         return undefined;
       },
     },
@@ -145,6 +146,11 @@ export function readTimeStamp(cpu: Cpu): bigint {
 }
 
 function find(cpu: Cpu, address: number, instruction: string): Msr {
+  const paravirtual = cpu.paravirtual?.register(address);
+  if (paravirtual) {
+    const { name } = paravirtual;
+    return { name, read: () => paravirtual.read(), write: (_, value) => paravirtual.write(value) };
+  }
   const msr = MSRS.get(address);
   const exists = msr !== undefined && (msr.features?.some((feature) => cpu.model.features.has(feature)) ?? true);
   if (!exists) throw raise.GP(0, { check: `${instruction}: no such model-specific register`, on: { address } });

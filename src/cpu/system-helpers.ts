@@ -62,8 +62,7 @@ export const SYSTEM_HELPERS = {
   },
   readMsr: (cpu: Cpu, address: number): bigint => readMsr(cpu, address >>> 0),
   writeMsr: (cpu: Cpu, address: number, value: bigint): void => writeMsr(cpu, address >>> 0, BigInt.asUintN(64, value)),
-  cpuid: (cpu: Cpu, leaf: number, subleaf: number): readonly number[] =>
-    cpuid(cpu.model, cpu.state, leaf >>> 0, subleaf >>> 0),
+  cpuid: (cpu: Cpu, leaf: number, subleaf: number): readonly number[] => cpuid(cpu, leaf >>> 0, subleaf >>> 0),
 
   checkWrite: (cpu: Cpu, segment: number, offset: PointerValue, bits: number): void =>
     cpu.mmu.probeWriteSegment(segment, pointerArgument(offset), bits >>> 3),

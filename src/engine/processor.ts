@@ -21,6 +21,7 @@ import { describeFault, GuestFault, VECTOR } from '../cpu/fault.ts';
 import { EFLAGS } from '../cpu/flags.ts';
 import { type Delivery, deliverInterrupt, type InterruptEvent, raiseException } from '../cpu/interrupt-delivery.ts';
 import { MODE, modeKey } from '../cpu/mode-key.ts';
+import type { ParavirtualInterface } from '../cpu/paravirtual.ts';
 import { DR6 } from '../cpu/register-bits.ts';
 import { resetState } from '../cpu/reset.ts';
 import { checkRegisters, restoreRegisters, saveRegisters } from '../cpu/saved-registers.ts';
@@ -62,6 +63,7 @@ export interface ProcessorOptions {
   readonly interrupts: { acknowledge(): number };
   /** FERR# and IGNNE# pins: see `Cpu`. */
   readonly x87Error?: (level: 0 | 1) => boolean;
+  readonly paravirtual?: ParavirtualInterface | undefined;
 }
 
 /** How a processor is profiled. */
@@ -127,6 +129,7 @@ export class Processor implements Cpu {
   readonly jumpCache: JumpCache;
   engine: Engine;
   readonly x87Error: ((level: 0 | 1) => boolean) | undefined;
+  readonly paravirtual: ParavirtualInterface | undefined;
   readonly breakpoints = new BreakpointSet(() => this.#breakpointsChanged());
   pendingFault: GuestFault | undefined;
   lastFault: GuestFault | undefined;
@@ -188,6 +191,7 @@ export class Processor implements Cpu {
     this.clock = options.clock;
     this.model = findCpuModel(options.model);
     this.x87Error = options.x87Error;
+    this.paravirtual = options.paravirtual;
     const { interrupts } = options; // not the options: they would keep the code space after dispose
     this.#acknowledge = () => interrupts.acknowledge();
     this.state = createCpuState(pool, pool.allocate(STATE_BLOCK_SIZE, 64));

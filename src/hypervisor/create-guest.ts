@@ -23,11 +23,12 @@ export interface PcParts {
 /** @throws UserError for options that cannot be met */
 export function createPc(name: string, options: CheckedGuestOptions, { code, media }: PcParts = {}): Pc {
   const memoryBytes = options.memory * MIB;
-  const { cpu, engine, powerOnTime, instructionTime, balloon } = options;
+  const { cpu, engine, powerOnTime, instructionTime, balloon, paravirtual } = options;
   const boot = bootOf(options.boot, { memoryBytes, cpu, images: code?.images, media });
   const drives = media && drivesOf(name, media);
   try {
-    return new Pc({ name, memoryBytes, cpu, engine, boot, powerOnTime, instructionTime, code, balloon, ...drives });
+    const parts = { name, memoryBytes, cpu, engine, boot, powerOnTime, instructionTime, code, balloon, paravirtual };
+    return new Pc({ ...parts, ...drives });
   } catch (error) {
     throw wantOfRoom(name, error) ?? error;
   }

@@ -305,7 +305,8 @@ export class Host {
     const { follower, slice } = resident;
     if (this.#memoryLimit < Number.POSITIVE_INFINITY) guest.machine.memoryLimit = this.#memoryAllowance(guest);
     const start = this.#platform.now();
-    const allowed = follower?.begin(guest.machine, start * NS_PER_MS);
+    const { ready, held } = resident.times.at(start);
+    const allowed = follower?.begin(guest.machine, start * NS_PER_MS, (ready + held) * NS_PER_MS);
     const deadline = start + PATIENCE * this.#sliceMilliseconds;
     const executed = guest.runSlice({
       instructions: Math.min(slice, allowed?.instructions ?? slice),

@@ -25,6 +25,8 @@ export interface MachineConfiguration {
   readonly boot: 'image' | 'bios' | 'rom';
   /** Pages where ROM answers, by number. */
   readonly romPages: readonly number[];
+  /** It has KVM's clock; undefined in what was saved before there was one. */
+  readonly paravirtual?: boolean | undefined;
   readonly balloon: { readonly deflateOnOutOfMemory: boolean } | null;
   /** By drive: its type, and the bytes of the disk in it. */
   readonly floppies: readonly { readonly type: string; readonly medium: number | null }[];
@@ -44,10 +46,14 @@ export interface SavedDevice {
 export const saveDevices = (devices: readonly Device[]): SavedDevice[] =>
   devices.map(({ name, stateVersion, state }) => ({ name, version: stateVersion, state: copyPlain(state) }));
 
+/** What machines were before it was said of them. */
+const NOT_SAVED: Partial<MachineConfiguration> = { paravirtual: false };
+
 /** @throws UserError that says in what a machine differs from the one that was saved */
 export function checkConfiguration(saved: MachineConfiguration, own: MachineConfiguration): void {
   for (const key of Object.keys(own) as (keyof MachineConfiguration)[]) {
-    const [theirs, ours] = [JSON.stringify(saved[key]), JSON.stringify(own[key])];
+    const was = saved[key] === undefined ? NOT_SAVED[key] : saved[key];
+    const [theirs, ours] = [JSON.stringify(was), JSON.stringify(own[key])];
     if (theirs !== ours) throw new UserError(`the snapshot is of a machine with ${key} ${theirs}, not ${ours}`);
   }
 }

@@ -116,6 +116,8 @@ export interface Machine extends MachineView {
   readonly memoryPool: { readonly bytesInUse: number };
   /** Of guest time, in units of 2^-16 ns per instruction. */
   readonly timeSlope: number;
+  /** The guest wants to know of time that others had while it was ready. */
+  readonly tellsStolen?: boolean | undefined;
   /**
    * Between runs: guest time goes on at `time`, or where it is if that is later, and rises by `slope` from now on. Apart
    * from what is sent to it, this is all of the outside world that a machine gets to know: the same corrections at the

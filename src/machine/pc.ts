@@ -9,6 +9,7 @@ import { VirtualClock } from '../base/virtual-clock.ts';
 import { type Device, resetDevices } from '../bus/device.ts';
 import { PciBus } from '../bus/pci/pci-bus.ts';
 import { PortBus } from '../bus/port-bus.ts';
+import { readTimeStamp } from '../cpu/msr.ts';
 import { CoprocessorError } from '../devices/coprocessor-error.ts';
 import { bochsConsole, DebugExit, PostCode, seabiosConsole } from '../devices/debug-ports.ts';
 import { DmaPair } from '../devices/dma-pair.ts';
@@ -16,6 +17,7 @@ import { Fdc82077 } from '../devices/floppy/fdc82077.ts';
 import type { FloppyDrives } from '../devices/floppy/floppy-drive.ts';
 import { I8042 } from '../devices/i8042.ts';
 import type { AtapiCdrom } from '../devices/ide/atapi-cdrom.ts';
+import { KvmClock } from '../devices/kvm-clock.ts';
 import { ConfigMechanism } from '../devices/pci/config-mechanism.ts';
 import { I440fx } from '../devices/pci/i440fx.ts';
 import { Piix3 } from '../devices/pci/piix3.ts';
@@ -101,6 +103,8 @@ export interface PcOptions extends IdeMedia {
   readonly unbooted?: boolean | undefined;
   /** A memory balloon, in a PCI slot. Default: none. */
   readonly balloon?: Pick<VirtioBalloonWiring, 'deflateOnOutOfMemory' | 'onHint'> | undefined;
+  /** The guest is told that it has a hypervisor, and gets KVM's clock. Default: false. */
+  readonly paravirtual?: boolean | undefined;
   /**
    * A machine made of the same parts, between runs: this one begins as its equal, in the same pool, and shares its memory
    * as long as neither writes. Media are its own: the same must be in them.
@@ -157,7 +161,11 @@ export class Pc implements Machine {
   readonly #lines: readonly OrLine[];
   #boot: PcOptions['boot'];
   /** What it is made of, but for drives. */
-  readonly #parts: Pick<PcOptions, 'memoryBytes' | 'cpu' | 'engine' | 'powerOnTime' | 'code' | 'balloon'>;
+  readonly #parts: Pick<
+    PcOptions,
+    'memoryBytes' | 'cpu' | 'engine' | 'powerOnTime' | 'code' | 'balloon' | 'paravirtual'
+  >;
+  readonly #kvmClock: KvmClock | undefined;
   readonly #ideMedia: () => Pick<MachineConfiguration, 'disks' | 'cdrom'>;
   readonly #pic: PicPair;
   readonly #uart: Uart16550;
@@ -170,8 +178,8 @@ export class Pc implements Machine {
   constructor(options: PcOptions) {
     const { clock } = this;
     this.name = options.name;
-    const { boot, memoryBytes, cpu, engine, powerOnTime, balloon: balloonOptions } = options;
-    this.#parts = { memoryBytes, cpu, engine, powerOnTime, code: options.code, balloon: balloonOptions };
+    const { boot, memoryBytes, cpu, engine, powerOnTime, balloon: balloonOptions, paravirtual = false } = options;
+    this.#parts = { memoryBytes, cpu, engine, powerOnTime, code: options.code, balloon: balloonOptions, paravirtual };
     this.#entry = 'entry' in boot ? boot.entry : undefined;
 
     const original = options.cloneOf;
@@ -180,6 +188,9 @@ export class Pc implements Machine {
     const ports = new PortBus();
     this.memory = new GuestMemory(pool, { size: memoryBytes });
     this.#image = 'pieces' in boot ? new ImageLoader(this.memory, boot, options.code?.images) : undefined;
+    const memory = guestDma(this.memory);
+    const timeStamp = () => readTimeStamp(this.processor);
+    this.#kvmClock = paravirtual ? new KvmClock({ memory, clock, timeStamp, powerOnTime }) : undefined;
     this.processor = new Processor({
       name: options.name,
       code,
@@ -191,6 +202,7 @@ export class Pc implements Machine {
       instructionTime: options.instructionTime,
       interrupts: { acknowledge: () => this.#pic.acknowledge() },
       x87Error: (level) => coprocessorError.setFerr(level),
+      paravirtual: this.#kvmClock,
     });
 
     const pic = new PicPair({ intr: this.processor.intr });
@@ -216,7 +228,6 @@ export class Pc implements Machine {
     const port61 = new Port61({ clock, timer: pit });
     const port92 = new Port92({ a20: a20.input(0), init: reset });
     const coprocessorError = new CoprocessorError({ irq: isaIrq(ISA_IRQ.COPROCESSOR) });
-    const memory = guestDma(this.memory);
     const dma = new DmaPair({ memory });
     const floppy = new Fdc82077({
       clock,
@@ -328,6 +339,7 @@ export class Pc implements Machine {
       ...[...ide.parts, ...drives.cables.flat().filter((drive) => drive !== undefined)],
       ...(balloon ? [balloon, ...balloon.parts] : []),
       ...(this.bios ? [this.bios] : []),
+      ...(this.#kvmClock ? [this.#kvmClock] : []),
       ...('rom' in boot ? [installRom(boot.rom, { clock, ports, memory: this.memory, rtc, drives, floppy })] : []),
     ];
     if (original) {
@@ -365,6 +377,10 @@ export class Pc implements Machine {
     return this.processor.timeSlope;
   }
 
+  get tellsStolen(): boolean {
+    return this.#kvmClock?.tellsStolen ?? false;
+  }
+
   get breakpoints(): Breakpoints {
     return this.processor.breakpoints;
   }
@@ -400,6 +416,7 @@ export class Pc implements Machine {
 
   correctTime(correction: Omit<TimeCorrection, 'instructions'>): void {
     this.processor.correctTime(correction);
+    if (correction.stolen !== undefined) this.#kvmClock?.steal(correction.stolen);
     this.onTimeCorrection?.({ ...correction, instructions: this.instructions });
   }
 
@@ -518,6 +535,7 @@ export class Pc implements Machine {
       cpu: this.processor.model.name,
       boot: 'bios' in this.#boot ? 'bios' : 'rom' in this.#boot ? 'rom' : 'image',
       romPages: this.memory.romPages,
+      paravirtual: this.#kvmClock !== undefined,
       balloon: this.#parts.balloon ? { deflateOnOutOfMemory: this.#parts.balloon.deflateOnOutOfMemory ?? true } : null,
       floppies: this.floppy.drives.map(({ type, medium }) => ({ type, medium: medium?.size ?? null })),
       ...this.#ideMedia(),

@@ -64,6 +64,12 @@ export const nullable =
   (value, place) =>
     value === null ? null : schema(value, place);
 
+/** It need not be there: in what earlier versions saved, it is not. */
+export const optional =
+  <Type>(schema: Schema<Type>): Schema<Type | undefined> =>
+  (value, place) =>
+    value === undefined ? undefined : schema(value, place);
+
 export const list =
   <Type>(schema: Schema<Type>, most: number): Schema<readonly Type[]> =>
   (value, place) => {

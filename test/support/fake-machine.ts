@@ -64,6 +64,7 @@ export class FakeMachine implements Machine {
   readonly keyboard = new FakeKeys();
   readonly serial = new FakeChannel();
   readonly debugConsole = new FakeChannel();
+  tellsStolen = false;
   readonly balloon = new FakeBalloon();
   readonly breakpoints = new BreakpointSet(() => {});
   instructions = 0;

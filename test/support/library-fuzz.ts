@@ -555,7 +555,7 @@ class Fuzzer {
       'onReset',
       'name',
       ...['disks', 'cdrom', 'floppy', 'floppies', 'onNothingToBoot'],
-      'balloon',
+      ...['balloon', 'paravirtual'],
     ];
     const right: Record<string, unknown> = { boot: { image: IMAGES[0] }, memory: 1 };
     const wrong = {

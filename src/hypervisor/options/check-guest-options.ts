@@ -41,7 +41,8 @@ const DEFAULT_POWER_ON = Date.UTC(2000, 0, 1);
 const LONGEST_NAME = 100;
 const OPTIONS = [
   ...(['boot', 'name', 'memory', 'cpu', 'engine', 'powerOnTime', 'instructionTime'] as const),
-  ...(['weight', 'cap', 'fuel', 'latency', 'clock', 'onTripleFault', 'onReset', 'onNothingToBoot', 'balloon'] as const),
+  ...(['weight', 'cap', 'fuel', 'latency', 'clock', 'onTripleFault', 'onReset', 'onNothingToBoot'] as const),
+  ...(['balloon', 'paravirtual'] as const),
   ...(['disks', 'cdrom', 'floppy', 'floppies'] as const),
 ];
 const BOOT_OPTIONS = [
@@ -101,6 +102,7 @@ export function checkGuestOptions(options: unknown): CheckedGuestOptions {
       checkChoice('onNothingToBoot', value, ['wait', 'stop']),
     ),
     balloon: checkBalloon(given.balloon),
+    paravirtual: ifGiven(given.paravirtual, false, (value) => checkBoolean('paravirtual', value)),
   };
 }
 

@@ -122,6 +122,11 @@ export interface GuestOptions extends MediaOptions {
   /** What is done when no drive holds anything to boot. `wait`: as a PC does; an event `warning` tells. Default `wait`. */
   readonly onNothingToBoot?: 'wait' | 'stop' | undefined;
   /**
+   * The guest is told that it runs on a hypervisor: CPUID has KVM's signature, and Linux takes kvmclock for its clock, which
+   * needs no calibration. With the clock `host` it is told what time other guests took (steal time). Default: false.
+   */
+  readonly paravirtual?: boolean | undefined;
+  /**
    * A memory balloon (virtio-balloon, in a PCI slot): a guest with a driver for it gives memory back when asked
    * (`guest.balloon`), and by itself what lies idle. Default: false.
    */

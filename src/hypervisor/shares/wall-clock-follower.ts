@@ -36,7 +36,10 @@ export interface SliceLimits {
   readonly time: number;
 }
 
-type FollowedMachine = Pick<Machine, 'time' | 'timeSlope' | 'nextAlarm' | 'halted' | 'correctTime'>;
+/** The guest is told of stolen time once it is so much, in ns. */
+const WORTH_TELLING = MS;
+
+type FollowedMachine = Pick<Machine, 'time' | 'timeSlope' | 'nextAlarm' | 'halted' | 'correctTime' | 'tellsStolen'>;
 
 export class WallClockFollower {
   /** How far a guest may get ahead within a slice, in ns. */
@@ -51,6 +54,7 @@ export class WallClockFollower {
   #executed = 0;
   #took = 0;
   #sliceStart = 0;
+  #stolenTold = 0;
   /** When it was ready for the present slice, or will be for the next; undefined for the first. */
   #ready: number | undefined;
   /** From slice end to slice end, when it was last busy. */
@@ -68,8 +72,8 @@ export class WallClockFollower {
     this.#missed = 0;
   }
 
-  /** A slice begins. */
-  begin(machine: FollowedMachine, wall: number): SliceLimits {
+  /** A slice begins. `stolen`: time so far that others ran while it was ready, or that it was held back. */
+  begin(machine: FollowedMachine, wall: number, stolen = 0): SliceLimits {
     this.#origin ??= wall - machine.time;
     this.#ready ??= wall;
     this.#sliceStart = wall;
@@ -78,6 +82,7 @@ export class WallClockFollower {
       this.#ready = wall;
     } else this.#makeUp(wall);
     this.#moveOn(machine, wall);
+    this.#tellStolen(machine, stolen);
     const aim = this.#aim(wall);
     const room = aim - machine.time + Math.min(this.#turn, AWAY) + this.#lead;
     return {
@@ -129,6 +134,15 @@ export class WallClockFollower {
     const keep = Math.min(1, MEMORY / (this.#took + took));
     this.#took = this.#took * keep + took;
     this.#executed = this.#executed * keep + executed;
+  }
+
+  #tellStolen(machine: FollowedMachine, total: number): void {
+    // What was before it asked is no matter to it.
+    if (!machine.tellsStolen) this.#stolenTold = total;
+    const stolen = Math.floor(total - this.#stolenTold);
+    if (stolen < WORTH_TELLING) return;
+    this.#stolenTold += stolen;
+    machine.correctTime({ time: machine.time, slope: machine.timeSlope, stolen });
   }
 
   /** What has passed without instructions: the time that a halted guest has slept, and a step. */

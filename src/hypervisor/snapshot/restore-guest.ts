@@ -99,7 +99,9 @@ export async function restorePc({ name, head, file, engine, code, media }: Resto
   const balloon = configuration.balloon ?? undefined;
   const boot = await bootOf(head.boot, { file, media, memoryBytes });
   const drives = media && drivesOf(name, media);
-  const parts = { name, memoryBytes, cpu, engine, boot, powerOnTime: 0, code, balloon, unbooted: true, ...drives };
+  const { paravirtual } = configuration;
+  const made = { name, memoryBytes, cpu, engine, boot, powerOnTime: 0, code, balloon, paravirtual };
+  const parts = { ...made, unbooted: true, ...drives };
   return await cleanly(
     name,
     () => new Pc(parts),

@@ -5,7 +5,8 @@ import { cpuid } from '../../../src/cpu/cpuid.ts';
 import { MISC_ENABLE } from '../../../src/cpu/register-bits.ts';
 import { createFakeCpu } from '../../support/fake-cpu.ts';
 
-const ask = (leaf: number, model = 'i686', { state } = createFakeCpu()) => cpuid(findCpuModel(model), state, leaf, 0);
+const ask = (leaf: number, model = 'i686', { state } = createFakeCpu()) =>
+  cpuid({ model: findCpuModel(model), state }, leaf, 0);
 const text = (words: readonly number[]) =>
   words.map((word) => String.fromCharCode(word & 255, (word >> 8) & 255, (word >> 16) & 255, word >>> 24)).join('');
 

@@ -206,3 +206,25 @@ describe('a guest on clock host', () => {
     expect(Math.abs(world.difference)).toBeLessThan(10 * MS);
   });
 });
+
+describe('stolen time', () => {
+  const told = (wants: (call: number) => boolean) => {
+    const { machine, follower } = new World();
+    const all: number[] = [];
+    machine.correctTime = ({ stolen = 0 }) => void all.push(stolen);
+    for (const [call, stolen] of [5 * MS, 5.5 * MS, 6.25 * MS, 6.25 * MS, 90 * MS].entries()) {
+      machine.tellsStolen = wants(call);
+      follower.begin(machine, 0, stolen);
+    }
+    return all.filter((stolen) => stolen > 0);
+  };
+
+  it('is told in whole ns, once it is a millisecond', () => {
+    expect(told(() => true)).toEqual([5 * MS, 1.25 * MS, 83.75 * MS]);
+  });
+
+  it('is told to who wants to know, and not what was before', () => {
+    expect(told(() => false)).toEqual([]);
+    expect(told((call) => call > 2)).toEqual([83.75 * MS + 0.75 * MS - 0.75 * MS]);
+  });
+});
