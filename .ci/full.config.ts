@@ -13,6 +13,7 @@ export const FULL = {
   passWithNoTests: true,
   testTimeout: 1_200_000,
   hookTimeout: 600_000,
+  teardownTimeout: 120_000,
   // Terminal sessions of real guests depend on the wall clock of a machine that may be busy.
   retry: 1,
 } as const;
