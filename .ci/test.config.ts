@@ -13,7 +13,8 @@ export default defineConfig({
     exclude: [...configDefaults.exclude, 'test/**/*.full.test.ts'],
     sequence: { sequencer: longestFirst(LONGEST) },
     passWithNoTests: true,
-    testTimeout: 60_000,
+    // To end what hangs: the longest take twenty seconds of processor time, and other files run beside them.
+    testTimeout: 180_000,
     // A process that has seen many guests takes its time to let go of their memory.
     teardownTimeout: 120_000,
     // Files share the modules of their process, and with them compiled code: nothing in `src` keeps state in a module.

@@ -5,6 +5,7 @@ import { Host } from '../../../src/hypervisor/host.ts';
 import { OUTPUT_BOUND } from '../../../src/hypervisor/streams/guest-stream.ts';
 import { FakeMachine } from '../../support/fake-machine.ts';
 import { FakePlatform } from '../../support/fake-platform.ts';
+import { processorTime } from '../../support/processor-time.ts';
 
 const settle = async () => {
   for (let turn = 0; turn < 20; turn++) await Promise.resolve();
@@ -376,19 +377,19 @@ describe('waitFor with an expression', () => {
     const machine = new FakeMachine();
     const { serial } = host.adopt(machine, { name: 'guest' });
     for (let round = 0; round < 16; round++) machine.serial.onOutput!(new TextEncoder().encode(FLOOD));
-    const start = performance.now();
+    const start = processorTime();
     expect(await failure(serial.waitFor(QUADRATIC, { timeout: 100 }))).toBeInstanceOf(TimeoutError);
     // One window of 16 KiB takes up to a second; all that is kept took a minute.
-    expect(performance.now() - start).toBeLessThan(5000);
+    expect(processorTime() - start).toBeLessThan(5000);
     host.dispose();
   }, 120_000);
 
   it('is tried no more than once a turn, however many pieces come', () => {
     const { serial, say } = createGuest();
     const waiting = failure(serial.waitFor(QUADRATIC));
-    const start = performance.now();
+    const start = processorTime();
     for (let piece = 0; piece < 1000; piece++) say(piece === 0 ? '1.' : '1'.repeat(60));
-    expect(performance.now() - start).toBeLessThan(5000);
+    expect(processorTime() - start).toBeLessThan(5000);
     void waiting;
   }, 120_000);
 
