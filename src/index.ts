@@ -116,7 +116,8 @@ export interface Host {
   createGuest(options: GuestOptions): Promise<Guest>;
   /**
    * Makes a guest from a snapshot (a path, a URL, a Blob, bytes, or what `Guest.snapshot` gave), ready to `run()` from
-   * where it was saved, as if nothing had happened: on any engine, and whatever host it was taken on. Rejected, it leaves
+   * where it was saved, as if nothing had happened: on any engine, and whatever host it was taken on. Of a file, memory is
+   * read as it is needed and as there is time: until then the file is open, and must stay as it is. Rejected, it leaves
    * nothing.
    * @throws UserError for what is no snapshot, is damaged, has a version that is not known, or needs an image that is not
    *   there or was changed, or that is written into or on a server where neither the options say so nor `trust`;

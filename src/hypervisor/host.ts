@@ -5,6 +5,7 @@
  * Shares are processor time: each slice is charged with what it took by the platform's clock, resets, device work and
  * listeners included, so that a dear guest pays for itself. Which guest runs when shows in no guest's state.
  */
+import { PAGE_SIZE } from '../base/address.ts';
 import { StateError, UserError } from '../base/errors.ts';
 import type { Machine } from '../machine/machine.ts';
 import { createSharedCode, type Pc, type SharedCode } from '../machine/pc.ts';
@@ -24,6 +25,7 @@ import { TimeKeeping } from './shares/processor-times.ts';
 import { ResetLimiter } from './shares/reset-limiter.ts';
 import { StrideScheduler } from './shares/stride-scheduler.ts';
 import { WallClockFollower } from './shares/wall-clock-follower.ts';
+import { fetchPages } from './snapshot/fetch-pages.ts';
 import { mediaOf, restorePc } from './snapshot/restore-guest.ts';
 import { clear, readSnapshot, takeSnapshot } from './snapshot/snapshot.ts';
 import type { SnapshotFiles } from './snapshot/snapshot-files.ts';
@@ -33,6 +35,7 @@ import {
   type RestoreOptions,
   type Snapshot,
 } from './snapshot/snapshot-options.ts';
+import type { SnapshotPages } from './snapshot/snapshot-pages.ts';
 
 /** Instructions a slice has at first and at the least and most: also slow engines come back in time. */
 const SLICE = { FIRST: 10_000, LEAST: 1_000, MOST: 10_000_000 } as const;
@@ -124,7 +127,8 @@ export class Host {
       const wanted = mediaOf(head, file, checked);
       media = hasDrives(wanted) ? await this.#openMedia(wanted) : undefined;
       media?.restoreChanges(head.media);
-      const parts = { name, head, file, engine: checked.engine, code: this.#sharedCode(), media };
+      const pages = read.pages();
+      const parts = { name, head, file, pages, engine: checked.engine, code: this.#sharedCode(), media };
       const machine = await restorePc(parts);
       if (this.#disposed) {
         machine.dispose();
@@ -135,6 +139,7 @@ export class Host {
       guest.keyboard.waiting = head.strokes;
       guest.serial.refill(head.output.serial);
       guest.debugConsole.refill(head.output.debugConsole);
+      if (pages) this.#fetchPages(guest, pages);
       return guest;
     } catch (error) {
       await media?.abandon();
@@ -142,6 +147,13 @@ export class Host {
     } finally {
       await read.close();
     }
+  }
+
+  #fetchPages(guest: PcGuest, pages: SnapshotPages): void {
+    void fetchPages(guest, pages, {
+      rest: () => this.#platform.yield(),
+      mayHold: (count) => this.#memoryAllowance(guest) >= guest.machine.memoryInUse + count * PAGE_SIZE,
+    });
   }
 
   #snapshotFiles(): SnapshotFiles {
