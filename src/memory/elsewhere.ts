@@ -12,15 +12,16 @@ export class Elsewhere {
   /** By page, made at first need: 1 + index of its source, 0 if it is not elsewhere; and its slot. */
   #sourceOf = new Uint8Array(0);
   #slotOf = new Uint32Array(0);
-  #count = 0;
+  /** Pages by the kind of their source. */
+  readonly #counts = { snapshot: 0, swap: 0 };
 
   constructor(pages: number) {
     this.#pages = pages;
   }
 
-  /** Pages that are elsewhere. */
-  get count(): number {
-    return this.#count;
+  /** Pages that are in sources of a kind. */
+  get counts(): Readonly<Record<PageSource['kind'], number>> {
+    return this.#counts;
   }
 
   /** From now on a page that was not elsewhere is, in a slot that it is a holder of already. */
@@ -31,7 +32,7 @@ export class Elsewhere {
     }
     this.#sourceOf[page] = this.#numberOf(source);
     this.#slotOf[page] = slot;
-    this.#count++;
+    this.#counts[source.kind]++;
   }
 
   /** Its 4096 bytes, good until the next call. @throws LostPageError */
@@ -48,12 +49,17 @@ export class Elsewhere {
     }
   }
 
+  /** What kind of source it is in; undefined if it is not elsewhere. */
+  kindOf(page: number): PageSource['kind'] | undefined {
+    return this.#source(page)?.kind;
+  }
+
   /** It is not elsewhere any longer. */
   forget(page: number): void {
     const source = this.#source(page);
     if (source === undefined) return;
     this.#sourceOf[page] = 0;
-    this.#count--;
+    this.#counts[source.kind]--;
     source.release(this.#slotOf[page]);
   }
 

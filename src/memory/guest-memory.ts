@@ -95,6 +95,9 @@ export class GuestMemory {
   readonly #hidden = new Map<number, HiddenRam>();
   /** Of pages that are marked so in the map. None of them is hidden. */
   readonly #elsewhere: Elsewhere;
+  /** Pages marked as elsewhere that still have their frames, which nobody else holds; the first was parked first. */
+  readonly #parked = new Map<number, number>();
+  readonly #swaps = { in: 0, out: 0 };
   #framesInUse = 0;
 
   /**
@@ -124,9 +127,14 @@ export class GuestMemory {
     return this.#framesInUse;
   }
 
-  /** Pages of RAM that are elsewhere. */
-  get pagesElsewhere(): number {
-    return this.#elsewhere.count;
+  /** Pages of RAM that are elsewhere, by where. */
+  get pagesElsewhere(): Elsewhere['counts'] {
+    return this.#elsewhere.counts;
+  }
+
+  /** Pages that were swapped in and out so far. */
+  get swaps(): { readonly in: number; readonly out: number } {
+    return this.#swaps;
   }
 
   /** Frames that it holds and others, too. */
@@ -151,6 +159,7 @@ export class GuestMemory {
     const { frames, views } = this.#pool;
     for (let page = 0; page < this.#pages; page++) this.#releaseFrame(page);
     this.#hidden.clear();
+    other.unpark();
     for (let page = 0; page < this.#pages; page++) {
       const from = other.#entry(page);
       const entry = views.u32[from];
@@ -395,10 +404,14 @@ export class GuestMemory {
   replaceContents(pages: Iterable<MemoryPage>): void {
     // Who decoded code there hears of it; code in ROM, and in RAM that only answers reads, is not watched.
     for (const page of [...this.#rom.keys(), ...this.#hidden.keys()]) this.onWatchedWrite(page, 0, PAGE_SIZE);
+    const { u32 } = this.#pool.views;
+    const first = this.#entry(0);
     for (let page = 0; page < this.#pages; page++) {
-      if (this.#has(page, WATCHED)) this.onWatchedWrite(page, 0, PAGE_SIZE);
-      this.#releaseFrame(page);
-      this.#setAttributes(page, DIRTY);
+      // Most have nothing that is to go.
+      const entry = u32[first + page];
+      if ((entry & WATCHED) !== 0) this.onWatchedWrite(page, 0, PAGE_SIZE);
+      if ((entry & (PAGE_MAP.FRAME | ELSEWHERE | ABSENT)) !== 0) this.#releaseFrame(page);
+      u32[first + page] |= DIRTY;
     }
     for (const page of pages) this.addContent(page);
   }
@@ -442,6 +455,40 @@ export class GuestMemory {
   }
 
   /**
+   * The page keeps its frame, but looks as if it were elsewhere: so it shows whether anybody touches it. Not that which is
+   * watched, shared or no plain RAM, or of the frame of which there is a translation (`translated`).
+   */
+  park(page: number, translated: ReadonlySet<number>): void {
+    const frame = this.#isRam(page) && !this.#has(page, WATCHED) ? this.#frame(page) : 0;
+    if (frame === 0 || translated.has(frame) || this.#pool.frames.isShared(frame)) return;
+    this.#clearAttributes(page, PAGE_MAP.FRAME | SHARED);
+    this.#setAttributes(page, ELSEWHERE);
+    this.#parked.set(page, frame);
+  }
+
+  /** Parked pages that nobody has touched since, those first that were parked first; and what is in them. */
+  *parkedPages(): Generator<{ readonly page: number; readonly bytes: Uint8Array }> {
+    for (const [page, frame] of this.#parked) yield { page, bytes: this.#bytes(frame) };
+  }
+
+  get pagesParked(): number {
+    return this.#parked.size;
+  }
+
+  /** Parked pages look as they did before. */
+  unpark(): void {
+    for (const [page, frame] of this.#parked) this.#unpark(page, frame);
+  }
+
+  /** A parked page is in a slot from now on, of which it is a holder already. Its frame is given back. */
+  evict(page: number, source: PageSource, slot: number): void {
+    this.#releaseFrame(page);
+    this.#elsewhere.put(page, source, slot);
+    this.#setAttributes(page, ELSEWHERE);
+    this.#swaps.out++;
+  }
+
+  /**
    * Fetches pages that are in a source before they are asked for: at most `count`, from a page on.
    * @returns the page behind the last one; undefined where there are no more
    * @throws LostPageError; InternalError when the pool is full
@@ -462,6 +509,7 @@ export class GuestMemory {
   revertRam(copy: GuestMemory): void {
     for (const page of new Set([...this.#hidden.keys(), ...copy.#hidden.keys()]))
       this.#routePage(page, copy.#hidden.get(page) ?? { reads: 'ram', writes: 'ram' });
+    this.unpark();
     const [own, other] = [this.#entry(0), copy.#entry(0)];
     for (let page = 0; page < this.#pages; page++) {
       // Each time anew: what is fetched may make the pool grow.
@@ -560,12 +608,22 @@ export class GuestMemory {
 
   /** A frame for a page that is elsewhere, with what belongs there. */
   #fetch(page: number): number {
+    const parked = this.#parked.get(page);
+    if (parked !== undefined) return this.#unpark(page, parked);
     const bytes = this.#elsewhere.read(page);
     const frame = this.#allocateFrame();
     this.#pool.views.u8.set(bytes, frame);
     this.#setFrame(page, frame);
     this.#clearAttributes(page, ELSEWHERE);
+    if (this.#elsewhere.kindOf(page) === 'swap') this.#swaps.in++;
     this.#elsewhere.forget(page);
+    return frame;
+  }
+
+  #unpark(page: number, frame: number): number {
+    this.#parked.delete(page);
+    this.#clearAttributes(page, ELSEWHERE);
+    this.#setFrame(page, frame);
     return frame;
   }
 
@@ -677,6 +735,8 @@ export class GuestMemory {
 
   /** What is in RAM, hidden or not; undefined if it was never written. */
   #ramBytes(page: number): Uint8Array | undefined {
+    const parked = this.#parked.get(page);
+    if (parked !== undefined) return this.#bytes(parked);
     if (this.#has(page, ELSEWHERE)) return this.#elsewhere.read(page);
     const frame = this.#ramFrame(page);
     return frame === 0 ? undefined : this.#bytes(frame);
@@ -704,6 +764,8 @@ export class GuestMemory {
 
   #releaseFrame(page: number): void {
     const hidden = this.#hidden.get(page);
+    const parked = this.#parked.get(page);
+    if (parked !== undefined) this.#unpark(page, parked);
     const frame = this.#ramFrame(page);
     if (hidden) this.#hidden.set(page, { ...hidden, frame: 0 });
     if (this.#has(page, ELSEWHERE)) {

@@ -231,7 +231,9 @@ function properties(value: unknown): Record<string, unknown> {
 function unpackNumbers(bytes: unknown): Uint32Array {
   if (!(bytes instanceof Uint8Array) || bytes.length % 4 !== 0) throw damaged('its index');
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
-  return Uint32Array.from({ length: bytes.length / 4 }, (_, index) => view.getUint32(4 * index, true));
+  const numbers = new Uint32Array(bytes.length / 4);
+  for (let index = 0; index < numbers.length; index++) numbers[index] = view.getUint32(4 * index, true);
+  return numbers;
 }
 
 async function unpack(codec: Codec, packed: Uint8Array, length: number, what: string): Promise<Uint8Array> {

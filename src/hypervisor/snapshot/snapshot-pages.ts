@@ -6,6 +6,7 @@ import type { PageSource } from '../../memory/page-source.ts';
 import type { SnapshotFile } from '../../snapshot/snapshot-file.ts';
 
 export class SnapshotPages implements PageSource {
+  readonly kind = 'snapshot';
   readonly #file: SnapshotFile;
   readonly #close: () => void;
   /** Pages of guests that are in it; and one while it is being restored. */

@@ -58,10 +58,10 @@ describe('a guest restored from a file', () => {
     const counts = [SAVED_AT, SAVED_AT + 7, SAVED_AT + 1_000, SAVED_AT + 50_000];
     const expected: string[] = [];
     for (const count of counts) expected.push(await hashAt(whole, count));
-    expect(memoryOf(whole).pagesElsewhere).toBe(0);
+    expect(memoryOf(whole).pagesElsewhere.snapshot).toBe(0);
     for (const engine of ['reference', 'interpreter', 'jit'] as const) {
       const guest = await host.restore(path, { engine });
-      expect(memoryOf(guest).pagesElsewhere).toBeGreaterThan(PAGES);
+      expect(memoryOf(guest).pagesElsewhere.snapshot).toBeGreaterThan(PAGES);
       expect(guest.machine.memoryInUse).toBeLessThan(50 * 4096);
       for (const [index, count] of counts.entries()) expect(await hashAt(guest, count)).toBe(expected[index]);
       guest.dispose();
@@ -73,7 +73,7 @@ describe('a guest restored from a file', () => {
     const hash = guest.machine.stateHash();
     expect(openFiles()).toBe(1);
     while (openFiles() > 0) await turn();
-    expect(memoryOf(guest).pagesElsewhere).toBe(0);
+    expect(memoryOf(guest).pagesElsewhere.snapshot).toBe(0);
     expect(guest.machine.memoryInUse).toBeGreaterThan(PAGES * 4096);
     rmSync(path);
     expect(guest.machine.stateHash()).toBe(hash);
