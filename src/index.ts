@@ -23,6 +23,7 @@ import { checkOptions } from './base/argument-check.ts';
 import { createImageOpener } from './host/image-opener.ts';
 import { createPlatform } from './host/platform.ts';
 import { createSnapshotFiles } from './host/snapshot-files.ts';
+import { createSwapFiles } from './host/swap-files.ts';
 import type {
   GuestEvents,
   GuestExit,
@@ -97,6 +98,12 @@ export interface HostOptions {
    */
   readonly memoryLimit?: number | undefined;
   /**
+   * What a guest has not used lately is moved here, deflated, before it is paused for want of memory, and comes back when
+   * it is touched: a file at `path`, which must not exist and is gone with the host; or memory, without a path. `limit`:
+   * how much that may be, in MiB, a whole number from 1 on. Default: there is no swap.
+   */
+  readonly swap?: { readonly path?: string | undefined; readonly limit: number } | undefined;
+  /**
    * What a listener throws (or its promise is rejected with) comes here and goes no further: neither a guest nor the
    * process comes to harm. Default: a line with the stack on `console.error`.
    */
@@ -133,9 +140,10 @@ export interface Host {
 export const Host = {
   /** @throws UserError that names the option */
   async create(options?: HostOptions): Promise<Host> {
-    checkOptions('host options', options, ['platform', 'sliceMilliseconds', 'memoryLimit', 'onListenerError']);
+    checkOptions('host options', options, ['platform', 'sliceMilliseconds', 'memoryLimit', 'swap', 'onListenerError']);
     const platform = options?.platform === undefined ? createPlatform() : options.platform;
-    return new Hypervisor({ ...options, platform, openImage: createImageOpener(), snapshots: createSnapshotFiles() });
+    const [openImage, snapshots, swapFiles] = [createImageOpener(), createSnapshotFiles(), createSwapFiles()];
+    return new Hypervisor({ ...options, platform, openImage, snapshots, swapFiles });
   },
 };
 

@@ -16,14 +16,17 @@ import type { ImageOpener } from './media/image-opener.ts';
 import { checkGuestOptions, checkName } from './options/check-guest-options.ts';
 import type { CheckedMedia } from './options/check-media-options.ts';
 import type { GuestOptions, GuestSettings } from './options/guest-options.ts';
-import { checkHostOptions, type HostOptions, reportListenerError } from './options/host-options.ts';
+import { checkHostOptions, type HostOptions, reportListenerError, type SwapOptions } from './options/host-options.ts';
 import type { ImageSource } from './options/media-options.ts';
 import type { Platform } from './platform.ts';
-import { memoryAllowance } from './shares/memory-shares.ts';
+import { furthestOver, type MemoryHolder, memoryAllowance } from './shares/memory-shares.ts';
 import { ProcessorCap } from './shares/processor-cap.ts';
 import { TimeKeeping } from './shares/processor-times.ts';
+import { RECLAIM_BYTES, type ReclaimStep, reclaim, swapStep } from './shares/reclaim.ts';
 import { ResetLimiter } from './shares/reset-limiter.ts';
 import { StrideScheduler } from './shares/stride-scheduler.ts';
+import type { SwapFiles } from './shares/swap-files.ts';
+import { SwapStore } from './shares/swap-store.ts';
 import { WallClockFollower } from './shares/wall-clock-follower.ts';
 import { fetchPages } from './snapshot/fetch-pages.ts';
 import { mediaOf, restorePc } from './snapshot/restore-guest.ts';
@@ -58,6 +61,9 @@ export class Host {
   readonly #onListenerError: HostOptions['onListenerError'];
   readonly #openImage: ImageOpener | undefined;
   readonly #snapshots: SnapshotFiles | undefined;
+  readonly #swap: SwapStore | undefined;
+  /** How memory is taken back, in this order. */
+  readonly #reclaimSteps: readonly ReclaimStep[];
   /** Images of guests that are disposed: they may still be locked. */
   readonly #closing = new Set<Promise<void>>();
   readonly #residents = new Map<Guest, Resident>();
@@ -69,7 +75,7 @@ export class Host {
   /** All guests run the same compiled code, each on its own memory. Made for the first one. */
   #code: SharedCode | undefined;
 
-  /** @throws UserError that names the option */
+  /** @throws UserError that names the option; also where there can be no swap file */
   constructor(options: HostOptions) {
     const checked = checkHostOptions(options);
     const { platform, sliceMilliseconds, memoryLimit, onListenerError, openImage, snapshots } = checked;
@@ -79,6 +85,8 @@ export class Host {
     this.#memoryLimit = (memoryLimit ?? Number.POSITIVE_INFINITY) * 2 ** 20;
     this.#onListenerError = onListenerError;
     this.#openImage = openImage;
+    this.#swap = checked.swap && createSwap(checked.swap, checked.swapFiles);
+    this.#reclaimSteps = this.#swap ? [swapStep(this.#swap)] : [];
   }
 
   /** The guests that are not disposed, oldest first. */
@@ -207,6 +215,7 @@ export class Host {
   dispose(): void {
     this.#disposed = true;
     for (const guest of this.guests) guest.dispose();
+    this.#swap?.close();
   }
 
   [Symbol.dispose](): void {
@@ -269,6 +278,7 @@ export class Host {
     },
     timesOf: (guest) => (this.#residents.get(guest)?.times ?? new TimeKeeping()).at(this.#platform.now()),
     delay: (ms, action) => this.#platform.delay(ms, action),
+    makeRoom: (guest) => this.#makeRoom(guest),
     listenerFailed: (error, source) => reportListenerError(this.#onListenerError, error, source),
   };
 
@@ -315,7 +325,10 @@ export class Host {
   #giveSlice(guest: Guest): void {
     const resident = this.#residents.get(guest)!;
     const { follower, slice } = resident;
-    if (this.#memoryLimit < Number.POSITIVE_INFINITY) guest.machine.memoryLimit = this.#memoryAllowance(guest);
+    if (this.#memoryLimit < Number.POSITIVE_INFINITY) {
+      this.#takeBack();
+      guest.machine.memoryLimit = this.#memoryAllowance(guest);
+    }
     const start = this.#platform.now();
     const allowed = follower?.begin(guest.machine, start * NS_PER_MS);
     const deadline = start + PATIENCE * this.#sliceMilliseconds;
@@ -340,13 +353,29 @@ export class Host {
   }
 
   #memoryAllowance(guest: Guest): number {
-    const holders = new Map(
-      [...this.#residents].map(([each, { weight }]) => {
-        const { memoryInUse, memoryPool: pool } = each.machine;
-        return [each, { weight, memoryInUse, pool }];
-      }),
-    );
-    return memoryAllowance(this.#memoryLimit, [...holders.values()], holders.get(guest)!);
+    const holders = this.#memoryHolders();
+    return memoryAllowance(this.#memoryLimit, holders, holders.find(({ machine }) => machine === guest.machine)!);
+  }
+
+  #memoryHolders(): (MemoryHolder & { readonly machine: Machine })[] {
+    return [...this.#residents].map(([{ machine }, { weight }]) => {
+      const { memoryInUse, memoryPool: pool } = machine;
+      return { machine, weight, memoryInUse, pool };
+    });
+  }
+
+  /** Where guests hold more than they may together, some of it comes back from the one that is furthest over its share. */
+  #takeBack(): void {
+    if (this.#reclaimSteps.length === 0) return;
+    const over = furthestOver(this.#memoryLimit, this.#memoryHolders());
+    if (over) reclaim(over.guest, Math.min(over.bytes, RECLAIM_BYTES), this.#reclaimSteps);
+  }
+
+  #makeRoom(guest: Guest): boolean {
+    const { machine } = guest;
+    if (reclaim({ machine }, RECLAIM_BYTES, this.#reclaimSteps) === 0) return false;
+    machine.memoryLimit = this.#memoryAllowance(guest);
+    return true;
   }
 
   /** Clock `host`, after a slice: corrects guest time; a halted guest sleeps until its next alarm. @returns whether it does */
@@ -373,6 +402,12 @@ export class Host {
       ? this.#platform.delay(Math.max(milliseconds, 0), wakeUp)
       : undefined;
   }
+}
+
+/** @throws UserError */
+function createSwap({ path, limit }: SwapOptions, files: SwapFiles | undefined): SwapStore {
+  if (files === undefined) throw new UserError('swap: this host has nowhere to swap to');
+  return new SwapStore(files.open(path), files.codec, limit * 2 ** 20);
 }
 
 const hasDrives = ({ disks, cdrom, floppies }: CheckedMedia): boolean =>
