@@ -45,6 +45,8 @@ export interface GuestKeeper {
   /** A wall-clock timer. @returns what cancels it */
   delay(ms: number, action: () => void): () => void;
   snapshot(guest: Guest, options: { readonly to: string | undefined }): Promise<Snapshot>;
+  /** It has needed memory beyond what it may hold. @returns whether it has given back some, and can go on */
+  makeRoom(guest: Guest): boolean;
   /** A listener of `source` threw. */
   listenerFailed(error: unknown, source: ListenerErrorSource): void;
 }
@@ -408,6 +410,7 @@ export class Guest<M extends Machine = Machine> {
         this.#pause('breakpoint');
         return this.#events.emit('breakpoint', exit.hit);
       case 'memory':
+        if (this.#keeper.makeRoom(this as Guest)) return;
         this.#pause('paused');
         return this.#events.emit('memory');
       case 'idle':

@@ -5,6 +5,7 @@
  * Shares are processor time: each slice is charged with what it took by the platform's clock, resets, device work and
  * listeners included, so that a dear guest pays for itself. Which guest runs when shows in no guest's state.
  */
+import { PAGE_SIZE } from '../base/address.ts';
 import { StateError, UserError } from '../base/errors.ts';
 import type { Machine } from '../machine/machine.ts';
 import { createSharedCode, type Pc, type SharedCode } from '../machine/pc.ts';
@@ -15,15 +16,19 @@ import type { ImageOpener } from './media/image-opener.ts';
 import { checkGuestOptions, checkName } from './options/check-guest-options.ts';
 import type { CheckedMedia } from './options/check-media-options.ts';
 import type { GuestOptions, GuestSettings } from './options/guest-options.ts';
-import { checkHostOptions, type HostOptions, reportListenerError } from './options/host-options.ts';
+import { checkHostOptions, type HostOptions, reportListenerError, type SwapOptions } from './options/host-options.ts';
 import type { ImageSource } from './options/media-options.ts';
 import type { Platform } from './platform.ts';
-import { memoryAllowance } from './shares/memory-shares.ts';
+import { furthestOver, type MemoryHolder, memoryAllowance } from './shares/memory-shares.ts';
 import { ProcessorCap } from './shares/processor-cap.ts';
 import { TimeKeeping } from './shares/processor-times.ts';
+import { RECLAIM_BYTES, type ReclaimStep, reclaim, swapStep } from './shares/reclaim.ts';
 import { ResetLimiter } from './shares/reset-limiter.ts';
 import { StrideScheduler } from './shares/stride-scheduler.ts';
+import type { SwapFiles } from './shares/swap-files.ts';
+import { SwapStore } from './shares/swap-store.ts';
 import { WallClockFollower } from './shares/wall-clock-follower.ts';
+import { fetchPages } from './snapshot/fetch-pages.ts';
 import { mediaOf, restorePc } from './snapshot/restore-guest.ts';
 import { clear, readSnapshot, takeSnapshot } from './snapshot/snapshot.ts';
 import type { SnapshotFiles } from './snapshot/snapshot-files.ts';
@@ -33,6 +38,7 @@ import {
   type RestoreOptions,
   type Snapshot,
 } from './snapshot/snapshot-options.ts';
+import type { SnapshotPages } from './snapshot/snapshot-pages.ts';
 
 /** Instructions a slice has at first and at the least and most: also slow engines come back in time. */
 const SLICE = { FIRST: 10_000, LEAST: 1_000, MOST: 10_000_000 } as const;
@@ -55,6 +61,9 @@ export class Host {
   readonly #onListenerError: HostOptions['onListenerError'];
   readonly #openImage: ImageOpener | undefined;
   readonly #snapshots: SnapshotFiles | undefined;
+  readonly #swap: SwapStore | undefined;
+  /** How memory is taken back, in this order. */
+  readonly #reclaimSteps: readonly ReclaimStep[];
   /** Images of guests that are disposed: they may still be locked. */
   readonly #closing = new Set<Promise<void>>();
   readonly #residents = new Map<Guest, Resident>();
@@ -66,7 +75,7 @@ export class Host {
   /** All guests run the same compiled code, each on its own memory. Made for the first one. */
   #code: SharedCode | undefined;
 
-  /** @throws UserError that names the option */
+  /** @throws UserError that names the option; also where there can be no swap file */
   constructor(options: HostOptions) {
     const checked = checkHostOptions(options);
     const { platform, sliceMilliseconds, memoryLimit, onListenerError, openImage, snapshots } = checked;
@@ -76,6 +85,8 @@ export class Host {
     this.#memoryLimit = (memoryLimit ?? Number.POSITIVE_INFINITY) * 2 ** 20;
     this.#onListenerError = onListenerError;
     this.#openImage = openImage;
+    this.#swap = checked.swap && createSwap(checked.swap, checked.swapFiles);
+    this.#reclaimSteps = this.#swap ? [swapStep(this.#swap)] : [];
   }
 
   /** The guests that are not disposed, oldest first. */
@@ -124,7 +135,8 @@ export class Host {
       const wanted = mediaOf(head, file, checked);
       media = hasDrives(wanted) ? await this.#openMedia(wanted) : undefined;
       media?.restoreChanges(head.media);
-      const parts = { name, head, file, engine: checked.engine, code: this.#sharedCode(), media };
+      const pages = read.pages();
+      const parts = { name, head, file, pages, engine: checked.engine, code: this.#sharedCode(), media };
       const machine = await restorePc(parts);
       if (this.#disposed) {
         machine.dispose();
@@ -135,6 +147,7 @@ export class Host {
       guest.keyboard.waiting = head.strokes;
       guest.serial.refill(head.output.serial);
       guest.debugConsole.refill(head.output.debugConsole);
+      if (pages) this.#fetchPages(guest, pages);
       return guest;
     } catch (error) {
       await media?.abandon();
@@ -142,6 +155,13 @@ export class Host {
     } finally {
       await read.close();
     }
+  }
+
+  #fetchPages(guest: PcGuest, pages: SnapshotPages): void {
+    void fetchPages(guest, pages, {
+      rest: () => this.#platform.yield(),
+      mayHold: (count) => this.#memoryAllowance(guest) >= guest.machine.memoryInUse + count * PAGE_SIZE,
+    });
   }
 
   #snapshotFiles(): SnapshotFiles {
@@ -195,6 +215,7 @@ export class Host {
   dispose(): void {
     this.#disposed = true;
     for (const guest of this.guests) guest.dispose();
+    this.#swap?.close();
   }
 
   [Symbol.dispose](): void {
@@ -257,6 +278,7 @@ export class Host {
     },
     timesOf: (guest) => (this.#residents.get(guest)?.times ?? new TimeKeeping()).at(this.#platform.now()),
     delay: (ms, action) => this.#platform.delay(ms, action),
+    makeRoom: (guest) => this.#makeRoom(guest),
     listenerFailed: (error, source) => reportListenerError(this.#onListenerError, error, source),
   };
 
@@ -303,7 +325,10 @@ export class Host {
   #giveSlice(guest: Guest): void {
     const resident = this.#residents.get(guest)!;
     const { follower, slice } = resident;
-    if (this.#memoryLimit < Number.POSITIVE_INFINITY) guest.machine.memoryLimit = this.#memoryAllowance(guest);
+    if (this.#memoryLimit < Number.POSITIVE_INFINITY) {
+      this.#takeBack();
+      guest.machine.memoryLimit = this.#memoryAllowance(guest);
+    }
     const start = this.#platform.now();
     const { ready, held } = resident.times.at(start);
     const allowed = follower?.begin(guest.machine, start * NS_PER_MS, (ready + held) * NS_PER_MS);
@@ -329,13 +354,29 @@ export class Host {
   }
 
   #memoryAllowance(guest: Guest): number {
-    const holders = new Map(
-      [...this.#residents].map(([each, { weight }]) => {
-        const { memoryInUse, memoryPool: pool } = each.machine;
-        return [each, { weight, memoryInUse, pool }];
-      }),
-    );
-    return memoryAllowance(this.#memoryLimit, [...holders.values()], holders.get(guest)!);
+    const holders = this.#memoryHolders();
+    return memoryAllowance(this.#memoryLimit, holders, holders.find(({ machine }) => machine === guest.machine)!);
+  }
+
+  #memoryHolders(): (MemoryHolder & { readonly machine: Machine })[] {
+    return [...this.#residents].map(([{ machine }, { weight }]) => {
+      const { memoryInUse, memoryPool: pool } = machine;
+      return { machine, weight, memoryInUse, pool };
+    });
+  }
+
+  /** Where guests hold more than they may together, some of it comes back from the one that is furthest over its share. */
+  #takeBack(): void {
+    if (this.#reclaimSteps.length === 0) return;
+    const over = furthestOver(this.#memoryLimit, this.#memoryHolders());
+    if (over) reclaim(over.guest, Math.min(over.bytes, RECLAIM_BYTES), this.#reclaimSteps);
+  }
+
+  #makeRoom(guest: Guest): boolean {
+    const { machine } = guest;
+    if (reclaim({ machine }, RECLAIM_BYTES, this.#reclaimSteps) === 0) return false;
+    machine.memoryLimit = this.#memoryAllowance(guest);
+    return true;
   }
 
   /** Clock `host`, after a slice: corrects guest time; a halted guest sleeps until its next alarm. @returns whether it does */
@@ -362,6 +403,12 @@ export class Host {
       ? this.#platform.delay(Math.max(milliseconds, 0), wakeUp)
       : undefined;
   }
+}
+
+/** @throws UserError */
+function createSwap({ path, limit }: SwapOptions, files: SwapFiles | undefined): SwapStore {
+  if (files === undefined) throw new UserError('swap: this host has nowhere to swap to');
+  return new SwapStore(files.open(path), files.codec, limit * 2 ** 20);
 }
 
 const hasDrives = ({ disks, cdrom, floppies }: CheckedMedia): boolean =>

@@ -5,6 +5,7 @@ import type { Pending } from '../base/pending.ts';
 import type { Medium } from '../bus/medium.ts';
 import type { BalloonFigures } from '../devices/virtio/balloon-statistics.ts';
 import type { BreakpointHit, Breakpoints } from '../engine/breakpoints.ts';
+import type { SwapSpace } from '../memory/page-source.ts';
 import type { MachineView } from './machine-view.ts';
 
 export { DEFAULT_INSTRUCTION_TIME } from '../base/guest-time.ts';
@@ -114,6 +115,11 @@ export interface Machine extends MachineView {
   memoryLimit: number;
   /** What holds its memory, the same for its clones; bytes in use there. */
   readonly memoryPool: { readonly bytesInUse: number };
+  /**
+   * Between runs: sends at most `bytes` of what it has not used lately to `swap`. The guest cannot tell.
+   * @returns bytes given back
+   */
+  swapOut(bytes: number, swap: SwapSpace): number;
   /** Of guest time, in units of 2^-16 ns per instruction. */
   readonly timeSlope: number;
   /** The guest wants to know of time that others had while it was ready. */

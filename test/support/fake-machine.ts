@@ -153,6 +153,11 @@ export class FakeMachine implements Machine {
   memoryInUse = 0;
   readonly memoryPool = { bytesInUse: 0 };
   readonly memoryShared = 0;
+  readonly memorySwapped = 0;
+  readonly swaps = { in: 0, out: 0 };
+  swapOut(): number {
+    return 0;
+  }
   memoryLimit = Number.POSITIVE_INFINITY;
   registers(): never {
     throw new Error('there is no processor');
