@@ -5,7 +5,7 @@ import type { ImageStore } from '../machine/image-store.ts';
 import { kernelBoot } from '../machine/kernel-boot.ts';
 import { Pc, type PcOptions, type SharedCode } from '../machine/pc.ts';
 import { MEMORY } from '../machine/pc-map.ts';
-import { PoolFullError } from '../memory/pool.ts';
+import { PoolFullError } from '../memory/pool-full-error.ts';
 import type { Guest } from './guest.ts';
 import type { GuestMedia } from './media/guest-media.ts';
 import type { CheckedGuestOptions } from './options/check-guest-options.ts';
@@ -27,7 +27,7 @@ export function createPc(name: string, options: CheckedGuestOptions, { code, med
   const boot = bootOf(options.boot, { memoryBytes, cpu, images: code?.images, media });
   const drives = media && drivesOf(name, media);
   try {
-    return new Pc({ name, memoryBytes, cpu, engine, boot, powerOnTime, instructionTime, code, balloon, ...drives });
+    return Pc.create({ name, memoryBytes, cpu, engine, boot, powerOnTime, instructionTime, code, balloon, ...drives });
   } catch (error) {
     throw wantOfRoom(name, error) ?? error;
   }

@@ -5,7 +5,7 @@ import type { BootImage } from '../../machine/boot.ts';
 import { checkConfigurationOf } from '../../machine/machine-state-schema.ts';
 import { Pc, type PcOptions, type SharedCode } from '../../machine/pc.ts';
 import type { GuestMemory } from '../../memory/guest-memory.ts';
-import { PoolFullError } from '../../memory/pool.ts';
+import { PoolFullError } from '../../memory/pool-full-error.ts';
 import { damaged } from '../../snapshot/snapshot-error.ts';
 import type { SnapshotFile } from '../../snapshot/snapshot-file.ts';
 import { drivesOf } from '../create-guest.ts';
@@ -102,7 +102,7 @@ export async function restorePc({ name, head, file, engine, code, media }: Resto
   const parts = { name, memoryBytes, cpu, engine, boot, powerOnTime: 0, code, balloon, unbooted: true, ...drives };
   return await cleanly(
     name,
-    () => new Pc(parts),
+    () => Pc.create(parts),
     async (pc) => {
       await fillMemory(pc.memory, file);
       pc.restoreForeign(head.machine);
