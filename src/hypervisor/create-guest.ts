@@ -5,6 +5,7 @@ import type { ImageStore } from '../machine/image-store.ts';
 import { kernelBoot } from '../machine/kernel-boot.ts';
 import { Pc, type PcOptions, type SharedCode } from '../machine/pc.ts';
 import { MEMORY } from '../machine/pc-map.ts';
+import type { SharedPool } from '../machine/shared-pool.ts';
 import { PoolFullError } from '../memory/pool-full-error.ts';
 import type { Guest } from './guest.ts';
 import type { GuestMedia } from './media/guest-media.ts';
@@ -18,16 +19,30 @@ const MIB = 2 ** 20;
 export interface PcParts {
   readonly code?: SharedCode | undefined;
   readonly media?: GuestMedia | undefined;
+  /** Default: one of its own. */
+  readonly pool?: SharedPool | undefined;
 }
 
 /** @throws UserError for options that cannot be met */
-export function createPc(name: string, options: CheckedGuestOptions, { code, media }: PcParts = {}): Pc {
+export function createPc(name: string, options: CheckedGuestOptions, { code, media, pool }: PcParts = {}): Pc {
   const memoryBytes = options.memory * MIB;
   const { cpu, engine, powerOnTime, instructionTime, balloon } = options;
   const boot = bootOf(options.boot, { memoryBytes, cpu, images: code?.images, media });
   const drives = media && drivesOf(name, media);
   try {
-    return Pc.create({ name, memoryBytes, cpu, engine, boot, powerOnTime, instructionTime, code, balloon, ...drives });
+    return Pc.create({
+      name,
+      memoryBytes,
+      cpu,
+      engine,
+      boot,
+      powerOnTime,
+      instructionTime,
+      code,
+      balloon,
+      pool,
+      ...drives,
+    });
   } catch (error) {
     throw wantOfRoom(name, error) ?? error;
   }

@@ -31,6 +31,8 @@ export interface GuestKeeper {
   /** The guest may have become runnable, or have stopped being so. */
   update(guest: Guest): void;
   remove(guest: Guest): void;
+  /** It needs more memory than there is. */
+  memoryNeeded(guest: Guest): void;
   /** The guest has reset itself, or crashed and was reset. */
   resetItself(guest: Guest): void;
   setWeight(guest: Guest, weight: number): void;
@@ -344,6 +346,12 @@ export class Guest<M extends Machine = Machine> {
     this.#finish({ reason: 'error', error });
   }
 
+  /** There is no memory for it: it is paused. Called by the host. */
+  outOfMemory(): void {
+    this.#pause('paused');
+    this.#events.emit('memory');
+  }
+
   /** Tells its owner something, in one line. */
   warn(line: string): void {
     this.#events.emit('warning', line);
@@ -408,8 +416,7 @@ export class Guest<M extends Machine = Machine> {
         this.#pause('breakpoint');
         return this.#events.emit('breakpoint', exit.hit);
       case 'memory':
-        this.#pause('paused');
-        return this.#events.emit('memory');
+        return this.#keeper.memoryNeeded(this as Guest);
       case 'idle':
         if (this.keyboard.feed()) return;
         this.#idle = true;

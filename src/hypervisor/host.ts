@@ -8,6 +8,7 @@
 import { StateError, UserError } from '../base/errors.ts';
 import type { Machine } from '../machine/machine.ts';
 import { createSharedCode, type Pc, type SharedCode } from '../machine/pc.ts';
+import { SharedPool } from '../machine/shared-pool.ts';
 import { clonePc, createPc, type PcGuest } from './create-guest.ts';
 import { Guest, type GuestKeeper } from './guest.ts';
 import { GuestMedia } from './media/guest-media.ts';
@@ -18,7 +19,8 @@ import type { GuestOptions, GuestSettings } from './options/guest-options.ts';
 import { checkHostOptions, type HostOptions, reportListenerError } from './options/host-options.ts';
 import type { ImageSource } from './options/media-options.ts';
 import type { Platform } from './platform.ts';
-import { memoryAllowance } from './shares/memory-shares.ts';
+import { type Admission, HostMemory } from './shares/host-memory.ts';
+import type { MemoryStatistics } from './shares/memory-statistics.ts';
 import { ProcessorCap } from './shares/processor-cap.ts';
 import { TimeKeeping } from './shares/processor-times.ts';
 import { ResetLimiter } from './shares/reset-limiter.ts';
@@ -50,8 +52,9 @@ const NS_PER_MS = 1_000_000;
 export class Host {
   readonly #platform: Platform;
   readonly #sliceMilliseconds: number;
-  /** Bytes; Infinity if there is none. */
-  readonly #memoryLimit: number;
+  readonly #memory: HostMemory<Guest>;
+  /** By name. */
+  readonly #pools = new Map<string, SharedPool>();
   readonly #onListenerError: HostOptions['onListenerError'];
   readonly #openImage: ImageOpener | undefined;
   readonly #snapshots: SnapshotFiles | undefined;
@@ -73,7 +76,11 @@ export class Host {
     this.#snapshots = snapshots;
     this.#platform = platform;
     this.#sliceMilliseconds = sliceMilliseconds ?? 2;
-    this.#memoryLimit = (memoryLimit ?? Number.POSITIVE_INFINITY) * 2 ** 20;
+    this.#memory = new HostMemory({
+      limit: (memoryLimit ?? Number.POSITIVE_INFINITY) * 2 ** 20,
+      ...{ pools: checked.pools, reclaim: checked.reclaim, now: () => platform.now() },
+      holders: () => [...this.#residents].map(([guest, { weight, times }]) => ({ guest, weight, run: times.run })),
+    });
     this.#onListenerError = onListenerError;
     this.#openImage = openImage;
   }
@@ -95,7 +102,7 @@ export class Host {
     try {
       if (this.#disposed) throw new StateError('the host was disposed while it created a guest');
       const name = checked.name ?? `guest ${this.#created + 1}`;
-      const machine = createPc(name, checked, { code: this.#sharedCode(), media });
+      const machine = createPc(name, checked, { code: this.#sharedCode(), media, pool: this.#pool(checked.pool) });
       if (checked.name === undefined) this.#created++;
       guest = this.adopt(machine, { ...checked, name, media });
     } catch (error) {
@@ -125,7 +132,8 @@ export class Host {
       media = hasDrives(wanted) ? await this.#openMedia(wanted) : undefined;
       media?.restoreChanges(head.media);
       const parts = { name, head, file, engine: checked.engine, code: this.#sharedCode(), media };
-      const machine = await restorePc(parts);
+      const pool = this.#pool(checked.pool);
+      const machine = await restorePc({ ...parts, pool });
       if (this.#disposed) {
         machine.dispose();
         throw new StateError('the host was disposed while it restored a guest');
@@ -162,6 +170,17 @@ export class Host {
     return await GuestMedia.open(checked, this.#openImage);
   }
 
+  /** The pool of a name, made when its first guest comes, again after its last one has gone. */
+  #pool(name: string | undefined): SharedPool | undefined {
+    if (name === undefined) return undefined;
+    const known = this.#pools.get(name);
+    if (known && !known.disposed) return known;
+    const pool = new SharedPool(this.#sharedCode());
+    this.#pools.set(name, pool);
+    this.#memory.name(pool, name);
+    return pool;
+  }
+
   #sharedCode(): SharedCode {
     const platform = this.#platform;
     this.#code ??= createSharedCode({
@@ -190,6 +209,11 @@ export class Host {
       heldBefore: false,
     });
     return guest;
+  }
+
+  /** How its memory is used, and what was done to have enough of it. */
+  get memoryStatistics(): MemoryStatistics {
+    return this.#memory.statistics;
   }
 
   dispose(): void {
@@ -233,6 +257,7 @@ export class Host {
       this.#residents.delete(guest);
       this.#scheduler.remove(guest);
     },
+    memoryNeeded: (guest) => this.#memory.needed(guest),
     closing: (closed) => {
       this.#closing.add(closed);
       void closed.then(() => this.#closing.delete(closed));
@@ -287,6 +312,7 @@ export class Host {
         // A bug of ours. Others go on.
         guest.fail(error);
       }
+      this.#memory.turn();
       if (this.#platform.now() >= turnEnds) {
         await this.#platform.yield();
         turnEnds = this.#platform.now() + this.#turn;
@@ -303,8 +329,9 @@ export class Host {
   #giveSlice(guest: Guest): void {
     const resident = this.#residents.get(guest)!;
     const { follower, slice } = resident;
-    if (this.#memoryLimit < Number.POSITIVE_INFINITY) guest.machine.memoryLimit = this.#memoryAllowance(guest);
     const start = this.#platform.now();
+    const admission = this.#memory.admit(guest);
+    if (admission !== 'go') return this.#refuse(guest, resident, { admission, start });
     const allowed = follower?.begin(guest.machine, start * NS_PER_MS);
     const deadline = start + PATIENCE * this.#sliceMilliseconds;
     const executed = guest.runSlice({
@@ -327,14 +354,13 @@ export class Host {
     if (owes > 0 && !sleeps && guest.runnable) this.#admit(guest, resident);
   }
 
-  #memoryAllowance(guest: Guest): number {
-    const holders = new Map(
-      [...this.#residents].map(([each, { weight }]) => {
-        const { memoryInUse, memoryPool: pool } = each.machine;
-        return [each, { weight, memoryInUse, pool }];
-      }),
-    );
-    return memoryAllowance(this.#memoryLimit, [...holders.values()], holders.get(guest)!);
+  /** There is no memory for a slice: it waits, or is paused. What was done meanwhile to get some was done for it. */
+  #refuse(guest: Guest, resident: Resident, { admission, start }: { admission: Refusal; start: number }): void {
+    const now = this.#platform.now();
+    this.#scheduler.charge(guest, Math.min(Math.max(now - start, CHARGE.LEAST), CHARGE.MOST));
+    if (admission === 'out') return guest.outOfMemory();
+    resident.heldUntil = Math.max(resident.heldUntil, now + admission);
+    this.#admit(guest, resident);
   }
 
   /** Clock `host`, after a slice: corrects guest time; a halted guest sleeps until its next alarm. @returns whether it does */
@@ -365,6 +391,8 @@ export class Host {
 
 const hasDrives = ({ disks, cdrom, floppies }: CheckedMedia): boolean =>
   disks.length + floppies.length > 0 || cdrom !== undefined;
+
+type Refusal = Exclude<Admission, 'go'>;
 
 /** What the host keeps for a guest. */
 interface Resident {

@@ -35,6 +35,10 @@ export class SharedPool {
   }
 
   /** Bytes in use that should not be exceeded. A machine that does comes back from its run with reason `memory`. */
+  get limit(): number {
+    return this.pool.frames.limit * PAGE_SIZE;
+  }
+
   set limit(bytes: number) {
     this.pool.frames.limit = Math.floor(bytes / PAGE_SIZE);
   }

@@ -5,6 +5,14 @@ import type { ListenerErrorSource } from '../guest-events.ts';
 import type { ImageOpener } from '../media/image-opener.ts';
 import type { Platform } from '../platform.ts';
 import type { SnapshotFiles } from '../snapshot/snapshot-files.ts';
+import {
+  type CheckedPool,
+  type CheckedReclaim,
+  checkPools,
+  checkReclaim,
+  type PoolOptions,
+  type ReclaimOptions,
+} from './pool-options.ts';
 
 export interface HostOptions {
   readonly platform: Platform;
@@ -15,6 +23,10 @@ export interface HostOptions {
    * event `memory`, unless it holds less than its share by weight. Default: no limit.
    */
   readonly memoryLimit?: number | undefined;
+  /** By name: `pool` of the guests' options. A name that is not here is a pool without a limit. */
+  readonly pools?: Readonly<Record<string, PoolOptions>> | undefined;
+  /** What is done before a guest is paused for want of memory. Default: all that can be. */
+  readonly reclaim?: ReclaimOptions | undefined;
   /**
    * A listener's bug is its owner's: what it throws (or its promise is rejected with) comes here and goes no further.
    * Default: a line with the stack on `console.error`.
@@ -26,14 +38,22 @@ export interface HostOptions {
   readonly snapshots?: SnapshotFiles | undefined;
 }
 
+export interface CheckedHostOptions extends Omit<HostOptions, 'pools' | 'reclaim'> {
+  readonly pools: ReadonlyMap<string, CheckedPool>;
+  readonly reclaim: CheckedReclaim;
+}
+
 const SLICE = { least: 0.1, most: 1000, unit: 'ms' };
 const MEMORY = { least: 1, most: 2 ** 32, unit: 'MiB' };
-const NAMES = ['platform', 'sliceMilliseconds', 'memoryLimit', 'onListenerError', 'openImage', 'snapshots'] as const;
+const NAMES = [
+  ...(['platform', 'sliceMilliseconds', 'memoryLimit', 'pools', 'reclaim', 'onListenerError'] as const),
+  ...(['openImage', 'snapshots'] as const),
+];
 const PLATFORM_NEEDS = ['now', 'yield', 'delay'] as const;
 const PLATFORM_MAY_HAVE = ['compile', 'compileRegions'] as const;
 
 /** @throws UserError that names the option */
-export function checkHostOptions(options: unknown): HostOptions {
+export function checkHostOptions(options: unknown): CheckedHostOptions {
   const given = checkOptions('host options', options, NAMES);
   const { platform, sliceMilliseconds, memoryLimit, onListenerError, openImage, snapshots } = given;
   return {
@@ -42,6 +62,8 @@ export function checkHostOptions(options: unknown): HostOptions {
       sliceMilliseconds === undefined ? undefined : checkNumber('sliceMilliseconds', sliceMilliseconds, SLICE),
     memoryLimit: memoryLimit === undefined ? undefined : checkWholeNumber('memoryLimit', memoryLimit, MEMORY),
     onListenerError: onListenerError === undefined ? undefined : checkFunction('onListenerError', onListenerError),
+    pools: checkPools(given.pools),
+    reclaim: checkReclaim(given.reclaim),
     openImage: openImage === undefined ? undefined : checkFunction('openImage', openImage),
     snapshots: snapshots as SnapshotFiles | undefined,
   };

@@ -1,0 +1,372 @@
+/**
+ * The host's memory: its limit and those of pools, who may grow, and what is done when there is no more.
+ *
+ * Within the limits everyone has what it touches. A guest that needs more than there is has no slices while memory is got
+ * for it, step by step: guests with a balloon are asked to give (`balloon-policy`); pages are searched for equal ones.
+ * If all that gives nothing, a guest that holds less than its share, by weight, goes on all the same; another is paused, and
+ * its owner told. Nobody else comes to harm. When there is room again, what balloons have given is handed back slowly, and
+ * not while it is asked for.
+ */
+import type { MemoryPool } from '../../machine/machine.ts';
+import type { CheckedPool, CheckedReclaim } from '../options/pool-options.ts';
+import { DEFAULT_POOL } from '../options/pool-options.ts';
+import { askDonors, type Donor, nextToRelieve } from './balloon-policy.ts';
+import { memoryAllowance } from './memory-shares.ts';
+import type { GuestMemoryStatistics, MemoryStatistics, PoolStatistics } from './memory-statistics.ts';
+import { ScanBudget } from './page-sharing.ts';
+
+/** A guest, as far as its memory goes. */
+export interface MemoryGuest {
+  readonly name: string;
+  readonly state: string;
+  readonly machine: {
+    readonly memorySize: number;
+    readonly memoryInUse: number;
+    readonly memoryShared: number;
+    readonly memoryPool: MemoryPool;
+    memoryLimit: number;
+  };
+  readonly balloon: BalloonOfGuest | undefined;
+}
+
+/** In MiB. */
+export interface BalloonOfGuest {
+  readonly actual: number;
+  readonly target: number;
+  /** What the host asks for; what its owner asks for counts if it is more. */
+  reclaim: number;
+  readonly figures: { readonly availableMemory?: number | undefined; readonly freeMemory?: number | undefined };
+  /** Asks for new figures. @returns false if there is no driver that gives any */
+  refresh(): boolean;
+}
+
+/** What the host knows of a guest besides. */
+export interface Holder<G extends MemoryGuest> {
+  readonly guest: G;
+  readonly weight: number;
+  /** Host time that it was given so far, in ms. */
+  readonly run: number;
+}
+
+export interface HostMemoryOptions<G extends MemoryGuest> {
+  /** Bytes; Infinity if there is none. */
+  readonly limit: number;
+  /** Of pools by name. */
+  readonly pools: ReadonlyMap<string, CheckedPool>;
+  readonly reclaim: CheckedReclaim;
+  /** All guests that are not disposed. */
+  readonly holders: () => readonly Holder<G>[];
+  /** Host time in ms. */
+  readonly now: () => number;
+}
+
+/** `out`: it is to be paused, for want of memory. A number: it gets no slice for so many ms. */
+export type Admission = 'go' | 'out' | number;
+
+type Step = 'balloon' | 'sharing' | 'none';
+
+/** A guest that needs more than there is. */
+interface Shortage {
+  step: Step;
+  /** Looks left until a step is given up, if nothing comes of it. */
+  patience: number;
+  /** What balloons had given at the last look, in MiB. */
+  given: number;
+  /** Units that the search for equal pages has yet to spend. */
+  units: number;
+}
+
+const MIB = 2 ** 20;
+/** Bytes that must be free for a guest that has waited, at the most. */
+const ENOUGH = MIB;
+/** Of a limit, and in MiB: so much is asked for at once. */
+const WANTED = { part: 1 / 16, least: 4, most: 64 } as const;
+/** Looks without anything new, and the time from one to the next, in ms. */
+const PATIENCE = 60;
+const LOOK = 10;
+/** Units of a search at one look: a few ms. */
+const SEARCH = 60_000;
+/** ms from one look at how things stand to the next; without asking for anything, until something is handed back. */
+const TICK = 200;
+const CALM = 2_000;
+/** Parts of a limit: with less free, balloons are asked before anybody waits; with more, something is handed back. */
+const FREE = { low: 1 / 25, high: 4 / 25 } as const;
+/** Of a limit: handed back at once. */
+const RELIEF = 1 / 32;
+
+export class HostMemory<G extends MemoryGuest> {
+  readonly #options: HostMemoryOptions<G>;
+  readonly #shortages = new WeakMap<G, Shortage>();
+  readonly #budgets = new WeakMap<MemoryPool, ScanBudget>();
+  readonly #names = new WeakMap<MemoryPool, string>();
+  /** At the last look: when, and what each guest had run and given. */
+  #looked = 0;
+  readonly #before = new WeakMap<G, { run: number; given: number }>();
+  readonly #activity = new WeakMap<G, number>();
+  #askedAt = Number.NEGATIVE_INFINITY;
+  readonly #balloon = { tried: 0, given: 0 };
+  readonly #sharing = { tried: 0, given: 0 };
+  #paused = 0;
+  /** Nothing has a limit, and nothing is to be searched: then there is nothing to do between slices. */
+  #idle: boolean;
+
+  constructor(options: HostMemoryOptions<G>) {
+    this.#options = options;
+    this.#idle = options.limit === Number.POSITIVE_INFINITY;
+  }
+
+  /** Guests of a pool with a name live in this one from now on. */
+  name(pool: MemoryPool, name: string): void {
+    this.#names.set(pool, name);
+    this.#idle = false;
+    this.#budgets.set(pool, new ScanBudget(this.#poolOptions(pool).budget));
+  }
+
+  /** Before a slice of this guest: how much it may grow, or that it may not run now. */
+  admit(guest: G): Admission {
+    const { memoryPool: pool } = guest.machine;
+    const hasFrames = pool.prepare();
+    if (hasFrames && this.#isFree(pool)) return this.#go(guest, Number.POSITIVE_INFINITY);
+    const free = hasFrames ? this.#free(guest) : 0;
+    const shortage = this.#shortages.get(guest);
+    if (hasFrames && (shortage === undefined || free >= ENOUGH)) {
+      this.#shortages.delete(guest);
+      return this.#go(guest, Math.max(free, 0));
+    }
+    return this.#relieve(guest, shortage ?? this.#begin(guest));
+  }
+
+  /** A slice of this guest has ended for want of memory: the next one waits until something was done about it. */
+  needed(guest: G): void {
+    this.#begin(guest);
+  }
+
+  /** Between slices. */
+  turn(): void {
+    if (this.#idle) return;
+    const { now, holders } = this.#options;
+    const time = now();
+    for (const pool of this.#pools()) this.#budgets.get(pool)?.turn(pool.scanner, now);
+    if (time - this.#looked < TICK) return;
+    const passed = time - this.#looked;
+    this.#looked = time;
+    const all = holders();
+    for (const { guest, run } of all) this.#observe(guest, run, passed / all.length);
+    if (!this.#options.reclaim.balloon) return;
+    for (const { limit, inUse, guests } of this.#scopes()) this.#balance(limit, limit - inUse, guests, time);
+  }
+
+  get statistics(): MemoryStatistics {
+    const holders = this.#options.holders();
+    const guests = holders.map(({ guest: { name, machine, balloon } }): GuestMemoryStatistics => {
+      const { memoryInUse: inUse, memoryShared: shared } = machine;
+      const [ballooned, asked] = [balloon?.actual ?? 0, balloon?.target ?? 0];
+      return { name, inUse, shared, ballooned: ballooned * MIB, asked: asked * MIB };
+    });
+    const pools = [...this.#pools()].map((pool): PoolStatistics => {
+      const names = holders.filter(({ guest }) => guest.machine.memoryPool === pool).map(({ guest }) => guest.name);
+      return {
+        ...{ name: this.#names.get(pool), guests: names, limit: this.#poolOptions(pool).limit },
+        ...{ inUse: pool.bytesInUse, saved: pool.bytesSaved, sharing: pool.scanner.figures },
+      };
+    });
+    const sum = (of: 'inUse' | 'saved'): number => pools.reduce((total, pool) => total + pool[of], 0);
+    return {
+      ...{ limit: this.#options.limit, inUse: sum('inUse'), saved: sum('saved'), guests, pools },
+      ...{ balloon: { ...this.#balloon }, sharing: { ...this.#sharing }, paused: this.#paused },
+    };
+  }
+
+  #go(guest: G, growth: number): 'go' {
+    const { machine } = guest;
+    machine.memoryLimit = machine.memoryInUse + growth;
+    // What it copies because it was shared is no more of its own, but more of the pool's.
+    machine.memoryPool.limit = machine.memoryPool.bytesInUse + growth;
+    return 'go';
+  }
+
+  #begin(guest: G): Shortage {
+    const shortage: Shortage = { step: 'balloon', patience: PATIENCE, given: 0, units: 0 };
+    this.#shortages.set(guest, shortage);
+    const { reclaim } = this.#options;
+    if (!reclaim.balloon || !this.#ask(guest)) this.#search(guest, shortage);
+    else shortage.given = this.#givenBy(guest);
+    return shortage;
+  }
+
+  #relieve(guest: G, shortage: Shortage): Admission {
+    if (shortage.step === 'balloon') {
+      const given = this.#givenBy(guest);
+      if (given > shortage.given) Object.assign(shortage, { given, patience: PATIENCE });
+      if (shortage.patience-- > 0) return LOOK;
+      this.#search(guest, shortage);
+    }
+    if (shortage.step === 'sharing') {
+      this.#goOnSearching(guest, shortage);
+      if (shortage.units > 0 || this.#free(guest) >= ENOUGH) return 0;
+    }
+    this.#shortages.delete(guest);
+    const entitled = this.#entitlement(guest) - guest.machine.memoryInUse;
+    if (entitled > 0 && guest.machine.memoryPool.prepare()) return this.#go(guest, entitled);
+    this.#paused++;
+    // When it is run all the same, it comes as far as its next need.
+    this.#go(guest, 0);
+    return 'out';
+  }
+
+  #search(guest: G, shortage: Shortage): void {
+    const isWanted = this.#options.reclaim.sharing;
+    shortage.step = isWanted ? 'sharing' : 'none';
+    if (!isWanted) return;
+    this.#sharing.tried++;
+    // What was seen at the beginning may have to be seen again at the end.
+    for (const pool of this.#poolsAround(guest)) shortage.units += 2 * pool.scanner.roundUnits;
+  }
+
+  #goOnSearching(guest: G, shortage: Shortage): void {
+    const pools = [...this.#poolsAround(guest)];
+    for (const { scanner } of pools) {
+      const before = scanner.figures;
+      shortage.units -= Math.max(scanner.scan(SEARCH / pools.length), 1);
+      const { merged, zeros } = scanner.figures;
+      this.#sharing.given += (merged + zeros - before.merged - before.zeros) * 4096;
+    }
+  }
+
+  /** Asks balloons of others for what a guest needs. @returns whether any was asked, now or before, that has yet to give */
+  #ask(guest: G): boolean {
+    let asked = false;
+    for (const { limit, guests } of this.#scopesOf(guest)) {
+      if (limit === Number.POSITIVE_INFINITY) continue;
+      const others = guests.filter((each) => each.guest !== guest);
+      asked = this.#askFor(wanted(limit), others) || asked;
+    }
+    return asked;
+  }
+
+  #askFor(mebibytes: number, holders: readonly Holder<G>[]): boolean {
+    const donors = this.#donors(holders);
+    const asks = askDonors(donors, mebibytes);
+    for (const [{ guest }, amount] of asks) guest.balloon!.reclaim = amount;
+    if (asks.size > 0) {
+      this.#balloon.tried++;
+      this.#askedAt = this.#options.now();
+    }
+    return asks.size > 0 || donors.some(({ asked, given }) => asked > given);
+  }
+
+  /** Those that run and have a driver for their balloon. */
+  #donors(holders: readonly Holder<G>[]): (Donor & { readonly guest: G })[] {
+    return holders.flatMap(({ guest, weight }) => {
+      const { balloon, machine } = guest;
+      if (balloon === undefined || guest.state !== 'running' || !balloon.refresh()) return [];
+      const { availableMemory, freeMemory } = balloon.figures;
+      const available = availableMemory ?? freeMemory;
+      return {
+        ...{ guest, weight, inUse: machine.memoryInUse / MIB, activity: this.#activity.get(guest) ?? 1 },
+        ...{ asked: balloon.reclaim, given: balloon.actual, memory: machine.memorySize / MIB },
+        available: available === undefined ? undefined : available / MIB,
+      };
+    });
+  }
+
+  /** Keeps a little free, and hands back what is not needed any longer. */
+  #balance(limit: number, free: number, holders: readonly Holder<G>[], time: number): void {
+    if (limit === Number.POSITIVE_INFINITY) return;
+    if (free < FREE.low * limit) this.#askFor(wanted(limit), holders);
+    else if (free > FREE.high * limit && time - this.#askedAt > CALM) {
+      const asked = holders.filter(({ guest }) => (guest.balloon?.reclaim ?? 0) > 0);
+      const relieved = nextToRelieve(this.#donors(asked));
+      const { balloon } = relieved?.guest ?? {};
+      if (balloon) balloon.reclaim = Math.max(0, balloon.reclaim - Math.ceil((RELIEF * limit) / MIB));
+    }
+  }
+
+  #observe(guest: G, run: number, fairShare: number): void {
+    const { balloon } = guest;
+    const given = balloon?.actual ?? 0;
+    const before = this.#before.get(guest);
+    this.#before.set(guest, { run, given });
+    if (before === undefined) return;
+    this.#activity.set(guest, Math.min(1, (run - before.run) / fairShare));
+    if (balloon && balloon.reclaim > 0) this.#balloon.given += Math.max(0, given - before.given) * MIB;
+  }
+
+  #givenBy(guest: G): number {
+    let given = 0;
+    for (const { guests } of this.#scopesOf(guest)) {
+      for (const each of guests) if (each.guest !== guest) given += each.guest.balloon?.actual ?? 0;
+    }
+    return given;
+  }
+
+  /** Bytes that are left within all limits; less than 0 if they are exceeded. */
+  #free(guest: G): number {
+    return Math.min(...this.#scopesOf(guest).map(({ limit, inUse }) => limit - inUse));
+  }
+
+  /** Its share, by weight, within all limits: bytes that it may hold in any case. */
+  #entitlement(guest: G): number {
+    const shares = this.#scopesOf(guest).map(({ limit, guests }) => {
+      const holders = guests.map(({ guest: { machine }, weight }) => {
+        return { weight, memoryInUse: machine.memoryInUse, pool: machine.memoryPool };
+      });
+      const own = holders[guests.findIndex((each) => each.guest === guest)];
+      return limit === Number.POSITIVE_INFINITY ? limit : memoryAllowance(limit, holders, own);
+    });
+    return Math.min(...shares);
+  }
+
+  #scopesOf(guest: G): Scope<G>[] {
+    return this.#scopes().filter(({ guests }) => guests.some((each) => each.guest === guest));
+  }
+
+  /** What has a limit: the host with all of its guests, and pools with theirs. */
+  #scopes(): Scope<G>[] {
+    const holders = this.#options.holders();
+    const pools = [...this.#pools()];
+    const inUse = pools.reduce((sum, pool) => sum + pool.bytesInUse, 0);
+    return [
+      { limit: this.#options.limit, inUse, guests: holders },
+      ...pools.map((pool) => ({
+        limit: this.#poolOptions(pool).limit,
+        inUse: pool.bytesInUse,
+        guests: holders.filter(({ guest }) => guest.machine.memoryPool === pool),
+      })),
+    ];
+  }
+
+  /** Those in which something might be found for a guest: its own, or all if it is the host's memory that is short. */
+  #poolsAround(guest: G): Set<MemoryPool> {
+    const { limit } = this.#options;
+    const all = this.#pools();
+    const inUse = [...all].reduce((sum, pool) => sum + pool.bytesInUse, 0);
+    return limit - inUse < ENOUGH ? all : new Set([guest.machine.memoryPool]);
+  }
+
+  #pools(): Set<MemoryPool> {
+    return new Set(this.#options.holders().map(({ guest }) => guest.machine.memoryPool));
+  }
+
+  /** Neither it nor the host has a limit. */
+  #isFree(pool: MemoryPool): boolean {
+    const none = Number.POSITIVE_INFINITY;
+    return this.#options.limit === none && this.#poolOptions(pool).limit === none;
+  }
+
+  #poolOptions(pool: MemoryPool): CheckedPool {
+    const name = this.#names.get(pool);
+    if (name === undefined) return { ...DEFAULT_POOL, budget: 0 };
+    return this.#options.pools.get(name) ?? DEFAULT_POOL;
+  }
+}
+
+interface Scope<G extends MemoryGuest> {
+  readonly limit: number;
+  readonly inUse: number;
+  readonly guests: readonly Holder<G>[];
+}
+
+/** MiB to ask for at once. */
+const wanted = (limit: number): number =>
+  Math.ceil(Math.min(Math.max((WANTED.part * limit) / MIB, WANTED.least), WANTED.most));
