@@ -30,6 +30,8 @@ export class GuestBalloon {
   /** MiB that its owner asks for, and its host. */
   #wanted: number;
   #reclaim = 0;
+  /** Figures that had come when that was last changed. */
+  #before = 0;
 
   constructor(owner: BalloonOwner) {
     this.#owner = owner;
@@ -61,8 +63,15 @@ export class GuestBalloon {
   }
 
   set reclaim(mebibytes: number) {
+    if (mebibytes === this.#reclaim) return;
     this.#reclaim = mebibytes;
+    this.#before = this.#machine.statistics.updates;
     this.#ask();
+  }
+
+  /** Its figures are newer than the last change of what the host asks for. */
+  get answered(): boolean {
+    return this.#machine.statistics.updates !== this.#before;
   }
 
   /** Asks the guest for new figures. @returns false if it has no driver that gives any */

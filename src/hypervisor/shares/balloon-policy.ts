@@ -18,6 +18,8 @@ export interface Donor {
   readonly given: number;
   /** What it has left, by its own word; undefined: it has not said. */
   readonly available: number | undefined;
+  /** It has said so since it was last asked for memory. */
+  readonly answered: boolean;
   /** Its RAM. */
   readonly memory: number;
 }
@@ -36,9 +38,9 @@ export function rankOf({ weight, inUse, activity }: Pick<Donor, 'weight' | 'inUs
   return weight / (Math.max(inUse, 1) * (activity + IDLE_COST * (1 - activity)));
 }
 
-/** What it can be asked for besides now, in whole MiB. One that has yet to give is not asked for more. */
-function mayGive({ inUse, asked, given, available, memory }: Donor): number {
-  if (asked > given) return 0;
+/** What it can be asked for besides now, in whole MiB. One that has yet to give, or to answer, is not asked for more. */
+function mayGive({ inUse, asked, given, available, answered, memory }: Donor): number {
+  if (asked > given || !answered) return 0;
   const most = memory - Math.max(memory * KEPT.part, KEPT.least);
   const left = available === undefined ? PART.unknown * inUse : PART.available * available;
   return Math.max(0, Math.floor(Math.min(most - given, left)));
@@ -61,7 +63,7 @@ export function askDonors<D extends Donor>(donors: readonly D[], wanted: number)
     next.inUse -= piece;
     rest -= piece;
   }
-  return new Map(pieces.filter(({ asks }) => asks > 0).map(({ donor, asks }) => [donor, donor.given + asks]));
+  return new Map(pieces.filter(({ asks }) => asks > 0).map(({ donor, asks }) => [donor, Math.ceil(donor.given) + asks]));
 }
 
 /** Who gets some of it back first, of those that are asked for any: the one with the most shares for what it has. */

@@ -36,6 +36,8 @@ export interface BalloonOfGuest {
   /** What the host asks for; what its owner asks for counts if it is more. */
   reclaim: number;
   readonly figures: { readonly availableMemory?: number | undefined; readonly freeMemory?: number | undefined };
+  /** Its figures are newer than the last change of what it is asked for. */
+  readonly answered: boolean;
   /** Asks for new figures. @returns false if there is no driver that gives any */
   refresh(): boolean;
 }
@@ -68,8 +70,9 @@ type Step = 'balloon' | 'sharing' | 'none';
 /** A guest that needs more than there is. */
 interface Shortage {
   step: Step;
-  /** Looks left until a step is given up, if nothing comes of it. */
+  /** Looks left until a step is given up, if nothing comes of it, and in any case. */
   patience: number;
+  looks: number;
   /** What balloons had given at the last look, in MiB. */
   given: number;
   /** Units that the search for equal pages has yet to spend. */
@@ -81,9 +84,13 @@ const MIB = 2 ** 20;
 const ENOUGH = MIB;
 /** Of a limit, and in MiB: so much is asked for at once. */
 const WANTED = { part: 1 / 16, least: 4, most: 64 } as const;
-/** Looks without anything new, and the time from one to the next, in ms. */
+/** Looks without anything new, and at all, and the time from one to the next, in ms. */
 const PATIENCE = 60;
+const MOST_LOOKS = 400;
 const LOOK = 10;
+/** A guest that has not given what it was asked for, so long, is asked for no more; then not at all for a while. In ms. */
+const STALLED = 2_000;
+const DISTRUST = { first: 10_000, most: 600_000 } as const;
 /** Units of a search at one look: a few ms. */
 const SEARCH = 60_000;
 /** ms from one look at how things stand to the next; without asking for anything, until something is handed back. */
@@ -99,10 +106,9 @@ export class HostMemory<G extends MemoryGuest> {
   readonly #shortages = new WeakMap<G, Shortage>();
   readonly #budgets = new WeakMap<MemoryPool, ScanBudget>();
   readonly #names = new WeakMap<MemoryPool, string>();
-  /** At the last look: when, and what each guest had run and given. */
+  /** When it last looked at how things stand, and what it knows of each guest since. */
   #looked = 0;
-  readonly #before = new WeakMap<G, { run: number; given: number }>();
-  readonly #activity = new WeakMap<G, number>();
+  readonly #records = new WeakMap<G, GuestRecord>();
   #askedAt = Number.NEGATIVE_INFINITY;
   readonly #balloon = { tried: 0, given: 0 };
   readonly #sharing = { tried: 0, given: 0 };
@@ -127,7 +133,7 @@ export class HostMemory<G extends MemoryGuest> {
     const { memoryPool: pool } = guest.machine;
     const hasFrames = pool.prepare();
     if (hasFrames && this.#isFree(pool)) return this.#go(guest, Number.POSITIVE_INFINITY);
-    const free = hasFrames ? this.#free(guest) : 0;
+    const free = this.#free(guest);
     const shortage = this.#shortages.get(guest);
     if (hasFrames && (shortage === undefined || free >= ENOUGH)) {
       this.#shortages.delete(guest);
@@ -151,7 +157,7 @@ export class HostMemory<G extends MemoryGuest> {
     const passed = time - this.#looked;
     this.#looked = time;
     const all = holders();
-    for (const { guest, run } of all) this.#observe(guest, run, passed / all.length);
+    for (const { guest, run } of all) this.#observe(guest, { run, time, fairShare: passed / all.length });
     if (!this.#options.reclaim.balloon) return;
     for (const { limit, inUse, guests } of this.#scopes()) this.#balance(limit, limit - inUse, guests, time);
   }
@@ -186,11 +192,10 @@ export class HostMemory<G extends MemoryGuest> {
   }
 
   #begin(guest: G): Shortage {
-    const shortage: Shortage = { step: 'balloon', patience: PATIENCE, given: 0, units: 0 };
+    const given = this.#givenBy(guest);
+    const shortage: Shortage = { step: 'balloon', patience: PATIENCE, looks: MOST_LOOKS, given, units: 0 };
     this.#shortages.set(guest, shortage);
-    const { reclaim } = this.#options;
-    if (!reclaim.balloon || !this.#ask(guest)) this.#search(guest, shortage);
-    else shortage.given = this.#givenBy(guest);
+    if (!this.#ask(guest)) this.#search(guest, shortage);
     return shortage;
   }
 
@@ -198,7 +203,7 @@ export class HostMemory<G extends MemoryGuest> {
     if (shortage.step === 'balloon') {
       const given = this.#givenBy(guest);
       if (given > shortage.given) Object.assign(shortage, { given, patience: PATIENCE });
-      if (shortage.patience-- > 0) return LOOK;
+      if (shortage.patience-- > 0 && shortage.looks-- > 0 && this.#ask(guest)) return LOOK;
       this.#search(guest, shortage);
     }
     if (shortage.step === 'sharing') {
@@ -233,8 +238,9 @@ export class HostMemory<G extends MemoryGuest> {
     }
   }
 
-  /** Asks balloons of others for what a guest needs. @returns whether any was asked, now or before, that has yet to give */
+  /** Asks balloons of others for what a guest needs. @returns whether anything can be expected of that */
   #ask(guest: G): boolean {
+    if (!this.#options.reclaim.balloon) return false;
     let asked = false;
     for (const { limit, guests } of this.#scopesOf(guest)) {
       if (limit === Number.POSITIVE_INFINITY) continue;
@@ -252,18 +258,20 @@ export class HostMemory<G extends MemoryGuest> {
       this.#balloon.tried++;
       this.#askedAt = this.#options.now();
     }
-    return asks.size > 0 || donors.some(({ asked, given }) => asked > given);
+    return asks.size > 0 || donors.some(({ asked, given, answered }) => asked > given || !answered);
   }
 
-  /** Those that run and have a driver for their balloon. */
+  /** Those that run and have a driver for their balloon, which has not failed lately. */
   #donors(holders: readonly Holder<G>[]): (Donor & { readonly guest: G })[] {
     return holders.flatMap(({ guest, weight }) => {
       const { balloon, machine } = guest;
-      if (balloon === undefined || guest.state !== 'running' || !balloon.refresh()) return [];
+      const { activity = 1, distrustedUntil = 0 } = this.#records.get(guest) ?? {};
+      if (balloon === undefined || guest.state !== 'running' || this.#options.now() < distrustedUntil) return [];
+      if (!balloon.refresh()) return [];
       const { availableMemory, freeMemory } = balloon.figures;
       const available = availableMemory ?? freeMemory;
       return {
-        ...{ guest, weight, inUse: machine.memoryInUse / MIB, activity: this.#activity.get(guest) ?? 1 },
+        ...{ guest, weight, inUse: machine.memoryInUse / MIB, activity, answered: balloon.answered },
         ...{ asked: balloon.reclaim, given: balloon.actual, memory: machine.memorySize / MIB },
         available: available === undefined ? undefined : available / MIB,
       };
@@ -282,14 +290,25 @@ export class HostMemory<G extends MemoryGuest> {
     }
   }
 
-  #observe(guest: G, run: number, fairShare: number): void {
+  #observe(guest: G, { run, time, fairShare }: { run: number; time: number; fairShare: number }): void {
     const { balloon } = guest;
     const given = balloon?.actual ?? 0;
-    const before = this.#before.get(guest);
-    this.#before.set(guest, { run, given });
-    if (before === undefined) return;
-    this.#activity.set(guest, Math.min(1, (run - before.run) / fairShare));
-    if (balloon && balloon.reclaim > 0) this.#balloon.given += Math.max(0, given - before.given) * MIB;
+    const record = this.#records.get(guest);
+    if (record === undefined) {
+      this.#records.set(guest, { run, given, activity: 1, gaveAt: time, distrustedUntil: 0, distrust: 0 });
+      return;
+    }
+    const more = given - record.given;
+    Object.assign(record, { run, given, activity: Math.min(1, (run - record.run) / fairShare) });
+    if (!balloon) return;
+    if (more > 0 && balloon.reclaim > 0) this.#balloon.given += more * MIB;
+    if (more > 0 || balloon.reclaim <= given) record.gaveAt = time;
+    else if (time - record.gaveAt > STALLED) {
+      // Nobody is to wait for it again and again.
+      balloon.reclaim = Math.ceil(given);
+      record.distrust = Math.min(Math.max(2 * record.distrust, DISTRUST.first), DISTRUST.most);
+      record.distrustedUntil = time + record.distrust;
+    }
   }
 
   #givenBy(guest: G): number {
@@ -302,6 +321,7 @@ export class HostMemory<G extends MemoryGuest> {
 
   /** Bytes that are left within all limits; less than 0 if they are exceeded. */
   #free(guest: G): number {
+    if (!guest.machine.memoryPool.prepare()) return 0;
     return Math.min(...this.#scopesOf(guest).map(({ limit, inUse }) => limit - inUse));
   }
 
@@ -359,6 +379,20 @@ export class HostMemory<G extends MemoryGuest> {
     if (name === undefined) return { ...DEFAULT_POOL, budget: 0 };
     return this.#options.pools.get(name) ?? DEFAULT_POOL;
   }
+}
+
+/** What is remembered of a guest. */
+interface GuestRecord {
+  /** At the last look: host time that it had been given, in ms, and MiB that it had given. */
+  run: number;
+  given: number;
+  /** Of the time that it might have run, between the last looks. */
+  activity: number;
+  /** When it last gave something, or owed nothing. */
+  gaveAt: number;
+  distrustedUntil: number;
+  /** For how long it was distrusted last, in ms. */
+  distrust: number;
 }
 
 interface Scope<G extends MemoryGuest> {
