@@ -7,6 +7,7 @@
  * its owner told. Nobody else comes to harm. When there is room again, what balloons have given is handed back slowly, and
  * not while it is asked for.
  */
+import { PAGE_SIZE } from '../../base/address.ts';
 import type { MemoryPool } from '../../machine/machine.ts';
 import type { CheckedPool, CheckedReclaim } from '../options/pool-options.ts';
 import { DEFAULT_POOL } from '../options/pool-options.ts';
@@ -65,7 +66,7 @@ export interface HostMemoryOptions<G extends MemoryGuest> {
 /** `out`: it is to be paused, for want of memory. A number: it gets no slice for so many ms. */
 export type Admission = 'go' | 'out' | number;
 
-type Step = 'balloon' | 'sharing' | 'none';
+type Step = 'balloon' | 'sharing';
 
 /** A guest that needs more than there is. */
 interface Shortage {
@@ -75,8 +76,10 @@ interface Shortage {
   looks: number;
   /** What balloons had given at the last look, in MiB. */
   given: number;
-  /** Units that the search for equal pages has yet to spend. */
-  units: number;
+  /** Units that the search for equal pages has yet to spend; undefined before it begins. */
+  units: number | undefined;
+  /** Host time, in ms, that it has taken. */
+  took: number;
 }
 
 const MIB = 2 ** 20;
@@ -91,8 +94,9 @@ const LOOK = 10;
 /** A guest that has not given what it was asked for, so long, is asked for no more; then not at all for a while. In ms. */
 const STALLED = 2_000;
 const DISTRUST = { first: 10_000, most: 600_000 } as const;
-/** Units of a search at one look: a few ms. */
+/** Units of a search at one look: a few ms. Behind it there is so many times the rest that it took, whoever needs memory. */
 const SEARCH = 60_000;
+const REST = 9;
 /** ms from one look at how things stand to the next; without asking for anything, until something is handed back. */
 const TICK = 200;
 const CALM = 2_000;
@@ -112,6 +116,8 @@ export class HostMemory<G extends MemoryGuest> {
   #askedAt = Number.NEGATIVE_INFINITY;
   readonly #balloon = { tried: 0, given: 0 };
   readonly #sharing = { tried: 0, given: 0 };
+  /** When the next search for a guest in need may begin, in ms. */
+  #searchAt = 0;
   #paused = 0;
   /** Nothing has a limit, and nothing is to be searched: then there is nothing to do between slices. */
   #idle: boolean;
@@ -193,9 +199,9 @@ export class HostMemory<G extends MemoryGuest> {
 
   #begin(guest: G): Shortage {
     const given = this.#givenBy(guest);
-    const shortage: Shortage = { step: 'balloon', patience: PATIENCE, looks: MOST_LOOKS, given, units: 0 };
+    const shortage: Shortage = { step: 'balloon', patience: PATIENCE, looks: MOST_LOOKS, given, units: undefined, took: 0 };
     this.#shortages.set(guest, shortage);
-    if (!this.#ask(guest)) this.#search(guest, shortage);
+    if (!this.#ask(guest)) shortage.step = 'sharing';
     return shortage;
   }
 
@@ -204,12 +210,10 @@ export class HostMemory<G extends MemoryGuest> {
       const given = this.#givenBy(guest);
       if (given > shortage.given) Object.assign(shortage, { given, patience: PATIENCE });
       if (shortage.patience-- > 0 && shortage.looks-- > 0 && this.#ask(guest)) return LOOK;
-      this.#search(guest, shortage);
+      shortage.step = 'sharing';
     }
-    if (shortage.step === 'sharing') {
-      this.#goOnSearching(guest, shortage);
-      if (shortage.units > 0 || this.#free(guest) >= ENOUGH) return 0;
-    }
+    const wait = this.#options.reclaim.sharing ? this.#search(guest, shortage) : undefined;
+    if (wait !== undefined) return wait;
     this.#shortages.delete(guest);
     const entitled = this.#entitlement(guest) - guest.machine.memoryInUse;
     if (entitled > 0 && guest.machine.memoryPool.prepare()) return this.#go(guest, entitled);
@@ -219,23 +223,27 @@ export class HostMemory<G extends MemoryGuest> {
     return 'out';
   }
 
-  #search(guest: G, shortage: Shortage): void {
-    const isWanted = this.#options.reclaim.sharing;
-    shortage.step = isWanted ? 'sharing' : 'none';
-    if (!isWanted) return;
-    this.#sharing.tried++;
-    // What was seen at the beginning may have to be seen again at the end.
-    for (const pool of this.#poolsAround(guest)) shortage.units += 2 * pool.scanner.roundUnits;
-  }
-
-  #goOnSearching(guest: G, shortage: Shortage): void {
+  /** @returns ms to wait until it is asked again; undefined once all has been searched, in vain */
+  #search(guest: G, shortage: Shortage): number | undefined {
+    const start = this.#options.now();
     const pools = [...this.#poolsAround(guest)];
+    if (shortage.units === undefined) {
+      if (start < this.#searchAt) return LOOK;
+      this.#sharing.tried++;
+      // What was seen at the beginning may have to be seen again at the end.
+      shortage.units = pools.reduce((units, { scanner }) => units + 2 * scanner.roundUnits, 0);
+    }
     for (const { scanner } of pools) {
       const before = scanner.figures;
       shortage.units -= Math.max(scanner.scan(SEARCH / pools.length), 1);
       const { merged, zeros } = scanner.figures;
-      this.#sharing.given += (merged + zeros - before.merged - before.zeros) * 4096;
+      this.#sharing.given += (merged + zeros - before.merged - before.zeros) * PAGE_SIZE;
     }
+    const now = this.#options.now();
+    shortage.took += now - start;
+    const found = this.#free(guest) >= ENOUGH;
+    if (found || shortage.units <= 0) this.#searchAt = now + REST * shortage.took;
+    return found || shortage.units > 0 ? 0 : undefined;
   }
 
   /** Asks balloons of others for what a guest needs. @returns whether anything can be expected of that */
