@@ -30,6 +30,8 @@ export interface RunArguments extends BootArguments, MediaArguments, SnapshotArg
   fuel?: number;
   'no-reboot': boolean;
   balloon: boolean;
+  pool?: number;
+  top: boolean;
   profile?: string;
   'profile-interval'?: number;
   symbols: string[];

@@ -31,7 +31,8 @@ export interface CheckedPool {
 
 export type CheckedReclaim = Readonly<Record<keyof ReclaimOptions, boolean>>;
 
-const LIMIT = { least: 1, most: 4096, unit: 'MiB' };
+export const POOL_LIMIT = { least: 1, most: 4096 };
+const LIMIT = { ...POOL_LIMIT, unit: 'MiB' };
 const BUDGET = { least: 0.01, most: 100, unit: 'per cent' };
 const STEPS = ['balloon', 'sharing'] as const;
 /** Per cent of a core. */

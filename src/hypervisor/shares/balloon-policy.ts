@@ -63,7 +63,9 @@ export function askDonors<D extends Donor>(donors: readonly D[], wanted: number)
     next.inUse -= piece;
     rest -= piece;
   }
-  return new Map(pieces.filter(({ asks }) => asks > 0).map(({ donor, asks }) => [donor, Math.ceil(donor.given) + asks]));
+  return new Map(
+    pieces.filter(({ asks }) => asks > 0).map(({ donor, asks }) => [donor, Math.ceil(donor.given) + asks]),
+  );
 }
 
 /** Who gets some of it back first, of those that are asked for any: the one with the most shares for what it has. */

@@ -199,7 +199,14 @@ export class HostMemory<G extends MemoryGuest> {
 
   #begin(guest: G): Shortage {
     const given = this.#givenBy(guest);
-    const shortage: Shortage = { step: 'balloon', patience: PATIENCE, looks: MOST_LOOKS, given, units: undefined, took: 0 };
+    const shortage: Shortage = {
+      step: 'balloon',
+      patience: PATIENCE,
+      looks: MOST_LOOKS,
+      given,
+      units: undefined,
+      took: 0,
+    };
     this.#shortages.set(guest, shortage);
     if (!this.#ask(guest)) shortage.step = 'sharing';
     return shortage;

@@ -132,7 +132,11 @@ describe('a guest', () => {
     (poor.machine.memoryPool as FakePool).equal = 5;
     expect(need(needy)).toMatchObject({ answer: 'go' });
     expect([without.asks, paused.asks, poor.asks]).toEqual([[], [], []]);
-    expect(memory.statistics).toMatchObject({ balloon: { tried: 0 }, sharing: { tried: 1, given: 5 * MIB }, paused: 0 });
+    expect(memory.statistics).toMatchObject({
+      balloon: { tried: 0 },
+      sharing: { tried: 1, given: 5 * MIB },
+      paused: 0,
+    });
   });
 
   it('that is over its share is paused when nothing helps; one that is not goes on', () => {
