@@ -79,9 +79,9 @@ export class Top {
     clearInterval(this.#timer);
     process.off('exit', this.#leave);
     const lines = this.#lines();
-    const { shown } = { shown: this.#shown };
+    const wasShown = this.#shown;
     this.#leave();
-    if (!shown) return;
+    if (!wasShown) return;
     for (const line of lines) this.#output.write(`${line}\n`);
     for (const line of this.#notes) process.stderr.write(`vetro: ${line}\n`);
   }
