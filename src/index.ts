@@ -23,6 +23,7 @@ import { checkOptions } from './base/argument-check.ts';
 import { createImageOpener } from './host/image-opener.ts';
 import { createPlatform } from './host/platform.ts';
 import { createSnapshotFiles } from './host/snapshot-files.ts';
+import { createSwapFiles } from './host/swap-files.ts';
 import type {
   GuestEvents,
   GuestExit,
@@ -117,9 +118,16 @@ export interface HostOptions {
   readonly pools?: Readonly<Record<string, PoolOptions>> | undefined;
   /**
    * What is done before a guest is paused for want of memory, in this order: `balloon`: other guests with a balloon are asked to give, idle
-   * ones first; `sharing`: pages are searched for equal ones. Default: both.
+   * ones first; `sharing`: pages are searched for equal ones; `swap`: what guests have not used lately is swapped out, if there is swap.
+   * Default: all.
    */
   readonly reclaim?: ReclaimOptions | undefined;
+  /**
+   * What a guest has not used lately is moved here, deflated, before it is paused for want of memory, and comes back when
+   * it is touched: a file at `path`, which must not exist and is gone with the host; or memory, without a path. `limit`:
+   * how much that may be, in MiB, a whole number from 1 on. Default: there is no swap.
+   */
+  readonly swap?: { readonly path?: string | undefined; readonly limit: number } | undefined;
   /**
    * What a listener throws (or its promise is rejected with) comes here and goes no further: neither a guest nor the
    * process comes to harm. Default: a line with the stack on `console.error`.
@@ -142,7 +150,8 @@ export interface Host {
   createGuest(options: GuestOptions): Promise<Guest>;
   /**
    * Makes a guest from a snapshot (a path, a URL, a Blob, bytes, or what `Guest.snapshot` gave), ready to `run()` from
-   * where it was saved, as if nothing had happened: on any engine, and whatever host it was taken on. Rejected, it leaves
+   * where it was saved, as if nothing had happened: on any engine, and whatever host it was taken on. Of a file, memory is
+   * read as it is needed and as there is time: until then the file is open, and must stay as it is. Rejected, it leaves
    * nothing.
    * @throws UserError for what is no snapshot, is damaged, has a version that is not known, or needs an image that is not
    *   there or was changed, or that is written into or on a server where neither the options say so nor `trust`;
@@ -155,14 +164,23 @@ export interface Host {
   [Symbol.asyncDispose](): Promise<void>;
 }
 
-const OPTIONS = ['platform', 'sliceMilliseconds', 'memoryLimit', 'pools', 'reclaim', 'onListenerError'] as const;
+const OPTIONS = [
+  'platform',
+  'sliceMilliseconds',
+  'memoryLimit',
+  'pools',
+  'reclaim',
+  'swap',
+  'onListenerError',
+] as const;
 
 export const Host = {
   /** @throws UserError that names the option */
   async create(options?: HostOptions): Promise<Host> {
     checkOptions('host options', options, OPTIONS);
     const platform = options?.platform === undefined ? createPlatform() : options.platform;
-    return new Hypervisor({ ...options, platform, openImage: createImageOpener(), snapshots: createSnapshotFiles() });
+    const [openImage, snapshots, swapFiles] = [createImageOpener(), createSnapshotFiles(), createSwapFiles()];
+    return new Hypervisor({ ...options, platform, openImage, snapshots, swapFiles });
   },
 };
 

@@ -49,22 +49,21 @@ export function hashRegisters(cpu: Cpu, retired: number): string {
 
 /** 16 hexadecimal digits. `retired` is part of it. */
 export function hashState(cpu: Cpu, retired: number): string {
-  const { pool, memory } = cpu;
+  const { memory } = cpu;
   const hash = new Hash();
-  // First: allocating it may replace the views.
-  const { zeroFrame } = pool.frames;
   addRegisters(hash, cpu, retired);
-  const { u32 } = pool.views;
-  const addFrame = (page: number, frame: number): void => {
-    if (frame === 0 || frame === zeroFrame) return;
+  const addPage = (page: number, bytes: Uint8Array | undefined): void => {
+    if (bytes === undefined) return;
+    const aligned = bytes.byteOffset % 4 === 0 ? bytes : new Uint8Array(bytes);
+    const words = new Uint32Array(aligned.buffer, aligned.byteOffset, PAGE_SIZE / 4);
     // To the guest, a page of zeros is a page that was never written.
-    if (u32.subarray(frame >>> 2, (frame + PAGE_SIZE) >>> 2).every((word) => word === 0)) return;
+    if (words.every((word) => word === 0)) return;
     hash.add(page);
-    for (let at = frame >>> 2; at < (frame + PAGE_SIZE) >>> 2; at++) hash.add(u32[at]);
+    for (const word of words) hash.add(word);
   };
   for (let page = 0; page < memory.size / PAGE_SIZE; page++) {
-    addFrame(page, memory.frameForRead(page));
-    addFrame(~page, memory.hiddenFrame(page));
+    addPage(page, memory.bytesForRead(page));
+    addPage(~page, memory.hiddenBytes(page));
   }
   return hash.digest();
 }

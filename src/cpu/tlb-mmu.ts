@@ -290,6 +290,18 @@ export class TlbMmu implements Mmu {
     this.#fetches.flushPages(page, pages);
   }
 
+  /** Host addresses of the frames of which it holds translations; of some that it has dropped, too. */
+  translatedFrames(): ReadonlySet<number> {
+    const { u32 } = this.#cpu.pool.views;
+    const addend = TLB.addend(this.#wide) >>> 2;
+    const frames = new Set<number>();
+    this.#log.visit((slot) => {
+      const at = this.#entry(slot) >>> 2;
+      if (u32[at] !== INVALID) frames.add((u32[at] + u32[at + addend]) >>> 0);
+    });
+    return frames;
+  }
+
   /** Writes to a physical page must be seen from now on: drops the entries through which it can be written. */
   withholdWrites(frame: number): void {
     this.#dropFrame(frame, [TABLE.userWrite, TABLE.supervisorWrite]);

@@ -28,6 +28,7 @@ import { CS } from '../cpu/segmentation.ts';
 import { hashState } from '../cpu/state-hash.ts';
 import { type CpuState, createCpuState, STATE } from '../cpu/state-layout.ts';
 import { TlbMmu } from '../cpu/tlb-mmu.ts';
+import { LostPageError } from '../memory/elsewhere.ts';
 import type { GuestMemory } from '../memory/guest-memory.ts';
 import type { Pool } from '../memory/pool.ts';
 import { JUMP_CACHE_SIZE, JumpCache } from './blocks/jump-cache.ts';
@@ -708,6 +709,8 @@ export class Processor implements Cpu {
   }
 
   #internalError(thrown: unknown): InternalError {
+    // No bug: where the guest was does not matter.
+    if (thrown instanceof LostPageError) return new InternalError(`${this.name}: ${thrown.message}`, { cause: thrown });
     const { state } = this;
     const bytes = this.#bytesAt(this.#linearIp());
     const where = `${state.segments[CS].selector.toString(16).padStart(4, '0')}:${state.ip.toString(16).padStart(8, '0')}`;

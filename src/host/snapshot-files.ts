@@ -5,19 +5,33 @@
 import { UserError } from '../base/errors.ts';
 import type { ByteStore } from '../storage/block-store.ts';
 import { type ImageRequest, openBytes } from './image-opener.ts';
+import { FileStore } from './node/file-store.ts';
 import { createSnapshotFile, type NewSnapshotFile } from './node/new-file.ts';
 import { createSnapshotCodec, type SnapshotCodec } from './snapshot-codec.ts';
 
 export interface HostSnapshotFiles {
   readonly codec: SnapshotCodec;
-  open(source: ImageRequest['image']): Promise<ByteStore>;
+  open(source: ImageRequest['image']): Promise<OpenSnapshotFile>;
   create(path: string): Promise<NewSnapshotFile>;
+}
+
+/** Files answer at once, and stay what they are under any other name. */
+export interface OpenSnapshotFile extends Pick<ByteStore, 'size' | 'read' | 'close'> {
+  readonly lasts: boolean;
 }
 
 export function createSnapshotFiles(): HostSnapshotFiles {
   return {
     codec: createSnapshotCodec(),
-    open: async (source) => await openBytes(source, 'restore: snapshot'),
+    open: async (source) => {
+      const store = await openBytes(source, 'restore: snapshot');
+      return {
+        size: store.size,
+        lasts: store instanceof FileStore,
+        read: (offset, length) => store.read(offset, length),
+        close: () => store.close(),
+      };
+    },
     create: async (path) => {
       const { process } = globalThis as { process?: { getBuiltinModule?: unknown } };
       if (typeof process?.getBuiltinModule !== 'function')

@@ -18,7 +18,7 @@ export type GuestExit =
   | { readonly reason: 'nothing-to-boot'; readonly tried: readonly string[] }
   /** It has executed as many instructions as it may (`fuel`). */
   | { readonly reason: 'out-of-fuel'; readonly receipt: Receipt }
-  /** A bug of ours. Other guests are not affected. */
+  /** A bug of ours, or a page of its memory cannot be had: the snapshot that it is from is gone. Others are not affected. */
   | { readonly reason: 'error'; readonly error: InternalError };
 
 /** What a quota was used up for: whoever runs the same guest for so many instructions comes to the same hash. */

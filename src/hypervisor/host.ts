@@ -5,6 +5,7 @@
  * Shares are processor time: each slice is charged with what it took by the platform's clock, resets, device work and
  * listeners included, so that a dear guest pays for itself. Which guest runs when shows in no guest's state.
  */
+import { PAGE_SIZE } from '../base/address.ts';
 import { StateError, UserError } from '../base/errors.ts';
 import type { Machine } from '../machine/machine.ts';
 import { createSharedCode, type Pc, type SharedCode } from '../machine/pc.ts';
@@ -16,7 +17,7 @@ import type { ImageOpener } from './media/image-opener.ts';
 import { checkGuestOptions, checkName } from './options/check-guest-options.ts';
 import type { CheckedMedia } from './options/check-media-options.ts';
 import type { GuestOptions, GuestSettings } from './options/guest-options.ts';
-import { checkHostOptions, type HostOptions, reportListenerError } from './options/host-options.ts';
+import { checkHostOptions, type HostOptions, reportListenerError, type SwapOptions } from './options/host-options.ts';
 import type { ImageSource } from './options/media-options.ts';
 import type { Platform } from './platform.ts';
 import { type Admission, HostMemory } from './shares/host-memory.ts';
@@ -25,7 +26,10 @@ import { ProcessorCap } from './shares/processor-cap.ts';
 import { TimeKeeping } from './shares/processor-times.ts';
 import { ResetLimiter } from './shares/reset-limiter.ts';
 import { StrideScheduler } from './shares/stride-scheduler.ts';
+import type { SwapFiles } from './shares/swap-files.ts';
+import { SwapStore } from './shares/swap-store.ts';
 import { WallClockFollower } from './shares/wall-clock-follower.ts';
+import { fetchPages } from './snapshot/fetch-pages.ts';
 import { mediaOf, restorePc } from './snapshot/restore-guest.ts';
 import { clear, readSnapshot, takeSnapshot } from './snapshot/snapshot.ts';
 import type { SnapshotFiles } from './snapshot/snapshot-files.ts';
@@ -35,6 +39,7 @@ import {
   type RestoreOptions,
   type Snapshot,
 } from './snapshot/snapshot-options.ts';
+import type { SnapshotPages } from './snapshot/snapshot-pages.ts';
 
 /** Instructions a slice has at first and at the least and most: also slow engines come back in time. */
 const SLICE = { FIRST: 10_000, LEAST: 1_000, MOST: 10_000_000 } as const;
@@ -58,6 +63,7 @@ export class Host {
   readonly #onListenerError: HostOptions['onListenerError'];
   readonly #openImage: ImageOpener | undefined;
   readonly #snapshots: SnapshotFiles | undefined;
+  readonly #swap: SwapStore | undefined;
   /** Images of guests that are disposed: they may still be locked. */
   readonly #closing = new Set<Promise<void>>();
   readonly #residents = new Map<Guest, Resident>();
@@ -69,16 +75,17 @@ export class Host {
   /** All guests run the same compiled code, each on its own memory. Made for the first one. */
   #code: SharedCode | undefined;
 
-  /** @throws UserError that names the option */
+  /** @throws UserError that names the option; also where there can be no swap file */
   constructor(options: HostOptions) {
     const checked = checkHostOptions(options);
     const { platform, sliceMilliseconds, memoryLimit, onListenerError, openImage, snapshots } = checked;
     this.#snapshots = snapshots;
     this.#platform = platform;
     this.#sliceMilliseconds = sliceMilliseconds ?? 2;
+    this.#swap = checked.swap && createSwap(checked.swap, checked.swapFiles);
     this.#memory = new HostMemory({
       limit: (memoryLimit ?? Number.POSITIVE_INFINITY) * 2 ** 20,
-      ...{ pools: checked.pools, reclaim: checked.reclaim, now: () => platform.now() },
+      ...{ pools: checked.pools, reclaim: checked.reclaim, swap: this.#swap, now: () => platform.now() },
       holders: () => [...this.#residents].map(([guest, { weight, times }]) => ({ guest, weight, run: times.run })),
     });
     this.#onListenerError = onListenerError;
@@ -131,9 +138,10 @@ export class Host {
       const wanted = mediaOf(head, file, checked);
       media = hasDrives(wanted) ? await this.#openMedia(wanted) : undefined;
       media?.restoreChanges(head.media);
-      const parts = { name, head, file, engine: checked.engine, code: this.#sharedCode(), media };
+      const pages = read.pages();
       const pool = this.#pool(checked.pool);
-      const machine = await restorePc({ ...parts, pool });
+      const parts = { name, head, file, pages, engine: checked.engine, code: this.#sharedCode(), media, pool };
+      const machine = await restorePc(parts);
       if (this.#disposed) {
         machine.dispose();
         throw new StateError('the host was disposed while it restored a guest');
@@ -143,6 +151,7 @@ export class Host {
       guest.keyboard.waiting = head.strokes;
       guest.serial.refill(head.output.serial);
       guest.debugConsole.refill(head.output.debugConsole);
+      if (pages) this.#fetchPages(guest, pages);
       return guest;
     } catch (error) {
       await media?.abandon();
@@ -150,6 +159,13 @@ export class Host {
     } finally {
       await read.close();
     }
+  }
+
+  #fetchPages(guest: PcGuest, pages: SnapshotPages): void {
+    void fetchPages(guest, pages, {
+      rest: () => this.#platform.yield(),
+      mayHold: (count) => this.#memory.mayGrow(guest, count * PAGE_SIZE),
+    });
   }
 
   #snapshotFiles(): SnapshotFiles {
@@ -219,6 +235,7 @@ export class Host {
   dispose(): void {
     this.#disposed = true;
     for (const guest of this.guests) guest.dispose();
+    this.#swap?.close();
   }
 
   [Symbol.dispose](): void {
@@ -387,6 +404,12 @@ export class Host {
       ? this.#platform.delay(Math.max(milliseconds, 0), wakeUp)
       : undefined;
   }
+}
+
+/** @throws UserError */
+function createSwap({ path, limit }: SwapOptions, files: SwapFiles | undefined): SwapStore {
+  if (files === undefined) throw new UserError('swap: this host has nowhere to swap to');
+  return new SwapStore(files.open(path), files.codec, limit * 2 ** 20);
 }
 
 const hasDrives = ({ disks, cdrom, floppies }: CheckedMedia): boolean =>

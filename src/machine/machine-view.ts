@@ -25,11 +25,15 @@ export interface MachineView {
   readonly time: number;
   /** The processor waits in HLT. */
   readonly halted: boolean;
-  /** RAM in bytes, and what of it the guest has touched. */
+  /** RAM in bytes, and what of it the guest has touched and is in memory. */
   readonly memorySize: number;
   readonly memoryInUse: number;
   /** Of that, bytes that other guests hold, too: clones share what none of them has written. */
   readonly memoryShared: number;
+  /** Bytes that it has touched and are swapped out. */
+  readonly memorySwapped: number;
+  /** How often a page of 4 KiB was swapped in and out so far. */
+  readonly swaps: { readonly in: number; readonly out: number };
   registers(): Registers;
   /** Physical address of a linear one, as the supervisor reaches it; undefined if it is not mapped. @throws UserError */
   translate(linear: number): number | undefined;

@@ -6,6 +6,7 @@ import type { Medium } from '../bus/medium.ts';
 import type { BalloonFigures } from '../devices/virtio/balloon-statistics.ts';
 import type { BreakpointHit, Breakpoints } from '../engine/breakpoints.ts';
 import type { ScannerFigures } from '../memory/page-scanner.ts';
+import type { SwapSpace } from '../memory/page-source.ts';
 import type { MachineView } from './machine-view.ts';
 
 export { DEFAULT_INSTRUCTION_TIME } from '../base/guest-time.ts';
@@ -133,6 +134,11 @@ export interface Machine extends MachineView {
   /** Host memory that it should not exceed, in bytes (`memoryInUse`). Default: no end. */
   memoryLimit: number;
   readonly memoryPool: MemoryPool;
+  /**
+   * Between runs: sends at most `bytes` of what it has not used lately to `swap`. The guest cannot tell.
+   * @returns bytes given back
+   */
+  swapOut(bytes: number, swap: SwapSpace): number;
   /** Of guest time, in units of 2^-16 ns per instruction. */
   readonly timeSlope: number;
   /**

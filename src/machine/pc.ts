@@ -36,7 +36,9 @@ import { type SharedCode as Code, createSharedCode as createCode } from '../engi
 import type { EngineName } from '../engine/engine-name.ts';
 import { Processor, type RunResult } from '../engine/processor.ts';
 import type { Bios } from '../firmware/bios.ts';
+import { ColdPages } from '../memory/cold-pages.ts';
 import { GuestMemory, type MemoryPage } from '../memory/guest-memory.ts';
+import type { SwapSpace } from '../memory/page-source.ts';
 import { type FirmwareChips, leaveAsFirmware } from './after-firmware.ts';
 import { installBios } from './bios.ts';
 import type { BiosBoot, BootImage, EntryState, RomBoot } from './boot.ts';
@@ -150,6 +152,7 @@ export class Pc implements Machine {
   readonly balloon: VirtioBalloon | undefined;
   readonly serial: OutputChannel;
   readonly debugConsole: OutputChannel;
+  readonly #cold: ColdPages;
   readonly #image: ImageLoader | undefined;
   /** Undefined once it is disposed. */
   #shared: SharedPool | undefined;
@@ -197,6 +200,7 @@ export class Pc implements Machine {
     const ports = new PortBus();
     this.memory = new GuestMemory(pool, { size: memoryBytes });
     made.push(this.memory);
+    this.#cold = new ColdPages(this.memory);
     this.#image = 'pieces' in boot ? new ImageLoader(this.memory, boot, options.code?.images) : undefined;
     this.processor = new Processor({
       name: options.name,
@@ -572,6 +576,19 @@ export class Pc implements Machine {
 
   get memoryShared(): number {
     return this.memory.framesShared * PAGE_SIZE;
+  }
+
+  get memorySwapped(): number {
+    return this.memory.pagesElsewhere.swap * PAGE_SIZE;
+  }
+
+  get swaps(): { readonly in: number; readonly out: number } {
+    return { ...this.memory.swaps };
+  }
+
+  swapOut(bytes: number, swap: SwapSpace): number {
+    const translated = this.processor.mmu.translatedFrames();
+    return this.#cold.evict(Math.ceil(bytes / PAGE_SIZE), swap, translated) * PAGE_SIZE;
   }
 
   registers(): Registers {

@@ -6,6 +6,8 @@
  * this looks into the page map itself, and marks there what it makes writable as dirty. What makes an answer wrong later
  * is reported: `onFrameMoved` (a page leaves the zero frame, or one that it shares), `onRouted` (RAM comes or goes while the guest runs),
  * `onDiscarded` (frames have been given back).
+ * A page can be elsewhere (`elsewhere.ts`): then it has no frame either, and gets one, with what belongs there, at its first
+ * touch, whoever touches it. Nobody but who waits for it can tell.
  * What withholds the right to write is chosen by the caller: after `watchWrites` and `clearDirty` it drops its writable
  * translations itself.
  *
@@ -14,8 +16,10 @@
  */
 import { PAGE_SIZE } from '../base/address.ts';
 import { InternalError, UserError } from '../base/errors.ts';
+import { Elsewhere } from './elsewhere.ts';
 import { type MmioDevice, MmioMap } from './mmio-map.ts';
 import { PAGE_MAP } from './page-map.ts';
+import type { PageSource } from './page-source.ts';
 import type { Pool } from './pool.ts';
 
 export type { MmioDevice } from './mmio-map.ts';
@@ -51,7 +55,7 @@ interface HiddenRam extends RamRoute {
   readonly frame: number;
 }
 
-const { DIRTY, WATCHED, ABSENT, SEEN_AS_ZERO, SHARED } = PAGE_MAP;
+const { DIRTY, WATCHED, ABSENT, SEEN_AS_ZERO, SHARED, ELSEWHERE } = PAGE_MAP;
 
 const PAGE_MASK = PAGE_SIZE - 1;
 const pageOf = (address: number): number => (address / PAGE_SIZE) | 0;
@@ -94,6 +98,11 @@ export class GuestMemory {
   readonly #mmio = new MmioMap();
   /** Pages whose entry in the map says that no RAM answers, though there is some. */
   readonly #hidden = new Map<number, HiddenRam>();
+  /** Of pages that are marked so in the map. None of them is hidden. */
+  readonly #elsewhere: Elsewhere;
+  /** Pages marked as elsewhere that still have their frames, which nobody else holds; the first was parked first. */
+  readonly #parked = new Map<number, number>();
+  readonly #swaps = { in: 0, out: 0 };
   #framesInUse = 0;
 
   /**
@@ -109,6 +118,7 @@ export class GuestMemory {
     this.#pool = pool;
     this.#zeroFrame = pool.frames.zeroFrame;
     this.#pages = size / PAGE_SIZE;
+    this.#elsewhere = new Elsewhere(this.#pages);
     this.#map = pool.allocate(this.#pages << PAGE_MAP.ENTRY_SHIFT);
   }
 
@@ -120,6 +130,16 @@ export class GuestMemory {
   /** Frames that this guest holds, ROM and shared ones included. */
   get framesInUse(): number {
     return this.#framesInUse;
+  }
+
+  /** Pages of RAM that are elsewhere, by where. */
+  get pagesElsewhere(): Elsewhere['counts'] {
+    return this.#elsewhere.counts;
+  }
+
+  /** Pages that were swapped in and out so far. */
+  get swaps(): { readonly in: number; readonly out: number } {
+    return this.#swaps;
   }
 
   /** Frames that it holds and others, too. */
@@ -144,12 +164,13 @@ export class GuestMemory {
     const { frames, views } = this.#pool;
     for (let page = 0; page < this.#pages; page++) this.#releaseFrame(page);
     this.#hidden.clear();
+    other.unpark();
     for (let page = 0; page < this.#pages; page++) {
       const from = other.#entry(page);
       const entry = views.u32[from];
       const frame = (entry & PAGE_MAP.FRAME) >>> 0;
       if (frame === 0) {
-        views.u32[this.#entry(page)] = entry & ABSENT;
+        views.u32[this.#entry(page)] = (entry & (ABSENT | ELSEWHERE)) | ((entry & ELSEWHERE) !== 0 ? DIRTY : 0);
         continue;
       }
       frames.share(frame);
@@ -157,6 +178,7 @@ export class GuestMemory {
       views.u32[from] = entry | SHARED;
       views.u32[this.#entry(page)] = frame | SHARED | DIRTY;
     }
+    this.#elsewhere.copyFrom(other.#elsewhere);
     for (const [page, hidden] of other.#hidden) {
       if (hidden.frame !== 0) {
         frames.share(hidden.frame);
@@ -167,10 +189,13 @@ export class GuestMemory {
     }
   }
 
-  /** Host address of the frame that holds guest-physical page `page`; 0 if none does (memory-mapped, or nothing). */
+  /**
+   * Host address of the frame that holds guest-physical page `page`; 0 if none does (memory-mapped, or nothing).
+   * @throws LostPageError; InternalError when the pool is full: of a page that is elsewhere
+   */
   frameForRead(page: number): number {
     if (this.#isRam(page)) {
-      const frame = this.#frame(page);
+      const frame = this.#frameOrFetched(page);
       if (frame !== 0) return frame;
       this.#setAttributes(page, SEEN_AS_ZERO);
       return this.#zeroFrame;
@@ -181,7 +206,7 @@ export class GuestMemory {
   /**
    * Host address of the page's own frame, to be written freely: the page counts as dirty from now on. 0 if every write
    * must be seen (ROM, memory-mapped, nothing, watched, or RAM that answers writes alone).
-   * @throws InternalError when the pool is full
+   * @throws InternalError when the pool is full; LostPageError
    */
   frameForWrite(page: number): number {
     if (!this.#isRam(page) || this.#has(page, WATCHED)) return 0;
@@ -262,7 +287,7 @@ export class GuestMemory {
       const page = pageOf(address + done);
       const offset = (address + done) & PAGE_MASK;
       const count = Math.min(PAGE_SIZE - offset, length - done);
-      const frame = this.#isRam(page) ? this.#frame(page) || this.#zeroFrame : this.#frameBehind(page);
+      const frame = this.#isRam(page) ? this.#frameOrFetched(page) || this.#zeroFrame : this.#frameBehind(page);
       if (frame === 0) bytes.fill(0xff, done, done + count);
       else bytes.set(this.#pool.views.u8.subarray(frame + offset, frame + offset + count), done);
       done += count;
@@ -312,16 +337,11 @@ export class GuestMemory {
     if (changed) this.onRouted();
   }
 
-  /** The frame of RAM that answers no reads at present; 0 if there is none. */
-  hiddenFrame(page: number): number {
-    const hidden = this.#hidden.get(page);
-    return hidden?.reads === 'bus' ? hidden.frame : 0;
-  }
-
   /**
-   * Gives back the frames of these pages, which read as zero from now on, and count as dirty. What is not RAM, or has
-   * accesses to it switched off, is left alone. Between two instructions only: one in its midst may hold a frame.
-   * @returns frames given back
+   * Gives back the frames of these pages, which read as zero from now on, and count as dirty; those that are elsewhere are
+   * forgotten. What is not RAM, or has accesses to it switched off, is left alone. Between two instructions only: one in its
+   * midst may hold a frame.
+   * @returns pages given back
    */
   discard(ranges: readonly PageRange[]): number {
     let given = 0;
@@ -393,13 +413,14 @@ export class GuestMemory {
   }
 
   /**
-   * RAM that is not all zero, whether it answers at present or not, and ROM; by page number. The bytes are the frames
-   * themselves, good until the memory is changed.
+   * RAM that is not all zero, whether it answers at present or not, and ROM; by page number. The bytes are good until the
+   * next page, or until the memory is changed: frames themselves. What is elsewhere stays there.
+   * @throws LostPageError
    */
   *contents(): Generator<MemoryPage> {
     for (let page = 0; page < this.#pages; page++) {
-      const frame = this.#ramFrame(page);
-      if (frame !== 0 && !this.#isZero(frame)) yield { kind: 'ram', page, bytes: this.#bytes(frame) };
+      const bytes = this.#ramBytes(page);
+      if (bytes && !isZero(bytes)) yield { kind: 'ram', page, bytes };
     }
     yield* this.romContents();
   }
@@ -422,12 +443,33 @@ export class GuestMemory {
   replaceContents(pages: Iterable<MemoryPage>): void {
     // Who decoded code there hears of it; code in ROM, and in RAM that only answers reads, is not watched.
     for (const page of [...this.#rom.keys(), ...this.#hidden.keys()]) this.onWatchedWrite(page, 0, PAGE_SIZE);
+    const { u32 } = this.#pool.views;
+    const first = this.#entry(0);
     for (let page = 0; page < this.#pages; page++) {
-      if (this.#has(page, WATCHED)) this.onWatchedWrite(page, 0, PAGE_SIZE);
-      this.#releaseFrame(page);
-      this.#setAttributes(page, DIRTY);
+      // Most have nothing that is to go.
+      const entry = u32[first + page];
+      if ((entry & WATCHED) !== 0) this.onWatchedWrite(page, 0, PAGE_SIZE);
+      if ((entry & (PAGE_MAP.FRAME | ELSEWHERE | ABSENT)) !== 0) this.#releaseFrame(page);
+      u32[first + page] |= DIRTY;
     }
     for (const page of pages) this.addContent(page);
+  }
+
+  /**
+   * What reads of a page see, without anything being allocated: 4096 bytes, good until the next call, or until the memory
+   * is changed. Undefined where no frame answers, or it was never written.
+   * @throws LostPageError
+   */
+  bytesForRead(page: number): Uint8Array | undefined {
+    if (this.#isRam(page)) return this.#ramBytes(page);
+    const frame = this.#frameBehind(page);
+    return frame === 0 ? undefined : this.#bytes(frame);
+  }
+
+  /** As `bytesForRead`, of RAM that answers no reads at present. */
+  hiddenBytes(page: number): Uint8Array | undefined {
+    const hidden = this.#hidden.get(page);
+    return hidden?.reads === 'bus' && hidden.frame !== 0 ? this.#bytes(hidden.frame) : undefined;
   }
 
   /** Adds a page to what `replaceContents` has put there: of RAM, one that is zero. @throws InternalError as that does */
@@ -438,17 +480,101 @@ export class GuestMemory {
   }
 
   /**
+   * Adds a page of RAM that is zero to what `replaceContents` has put there, but leaves its bytes where they are: in a slot
+   * of which it becomes a holder.
+   * @throws InternalError as that does; LostPageError where it has to be read at once
+   */
+  addElsewhere(page: number, source: PageSource, slot: number): void {
+    if (!this.#isRam(page)) return this.addContent({ kind: 'ram', page, bytes: source.read(slot) });
+    this.#releaseFrame(page);
+    source.share(slot);
+    this.#elsewhere.put(page, source, slot);
+    this.#clearAttributes(page, SEEN_AS_ZERO);
+    this.#setAttributes(page, ELSEWHERE);
+  }
+
+  /**
+   * The page keeps its frame, but looks as if it were elsewhere: so it shows whether anybody touches it. Not that which is
+   * watched, shared or no plain RAM, or of the frame of which there is a translation (`translated`).
+   */
+  park(page: number, translated: ReadonlySet<number>): void {
+    const frame = this.#isRam(page) && !this.#has(page, WATCHED) ? this.#frame(page) : 0;
+    if (frame === 0 || translated.has(frame) || this.#pool.frames.isShared(frame)) return;
+    this.#clearAttributes(page, PAGE_MAP.FRAME | SHARED);
+    this.#setAttributes(page, ELSEWHERE);
+    this.#parked.set(page, frame);
+  }
+
+  /** Parked pages that nobody has touched since, those first that were parked first; and what is in them. */
+  *parkedPages(): Generator<{ readonly page: number; readonly bytes: Uint8Array }> {
+    for (const [page, frame] of this.#parked) yield { page, bytes: this.#bytes(frame) };
+  }
+
+  get pagesParked(): number {
+    return this.#parked.size;
+  }
+
+  /** Parked pages look as they did before. */
+  unpark(): void {
+    for (const [page, frame] of this.#parked) this.#unpark(page, frame);
+  }
+
+  /** A parked page is in a slot from now on, of which it is a holder already. Its frame is given back. */
+  evict(page: number, source: PageSource, slot: number): void {
+    this.#releaseFrame(page);
+    this.#elsewhere.put(page, source, slot);
+    this.#setAttributes(page, ELSEWHERE);
+    this.#swaps.out++;
+  }
+
+  /**
+   * Fetches pages that are in a source before they are asked for: at most `count`, from a page on.
+   * @returns the page behind the last one; undefined where there are no more
+   * @throws LostPageError; InternalError when the pool is full
+   */
+  fetchAhead(source: PageSource, first: number, count: number): number | undefined {
+    let page = this.#elsewhere.next(source, first);
+    for (let fetched = 0; page !== undefined && fetched < count; fetched++) {
+      this.#fetch(page);
+      page = this.#elsewhere.next(source, page + 1);
+    }
+    return page;
+  }
+
+  /**
    * Puts back what has been written, and where RAM answers, since `copy` was made of this memory by `copyRam`; nobody has
    * written to the copy. Costs what has changed. A flush of all translations must follow.
    */
   revertRam(copy: GuestMemory): void {
     for (const page of new Set([...this.#hidden.keys(), ...copy.#hidden.keys()]))
       this.#routePage(page, copy.#hidden.get(page) ?? { reads: 'ram', writes: 'ram' });
-    const { u32 } = this.#pool.views;
+    this.unpark();
     const [own, other] = [this.#entry(0), copy.#entry(0)];
-    for (let page = 0; page < this.#pages; page++)
-      if (((u32[own + page] ^ u32[other + page]) & PAGE_MAP.FRAME) !== 0) this.#takeFrame(page, copy.#frame(page));
+    for (let page = 0; page < this.#pages; page++) {
+      // Each time anew: what is fetched may make the pool grow.
+      const { u32 } = this.#pool.views;
+      const [one, two] = [u32[own + page], u32[other + page]];
+      if (((one ^ two) & (PAGE_MAP.FRAME | ELSEWHERE)) !== 0) this.#takePage(page, copy);
+      else if ((one & ELSEWHERE) !== 0 && !this.#elsewhere.isSame(page, copy.#elsewhere)) this.#takePage(page, copy);
+    }
     for (const [page, { frame }] of copy.#hidden) if (this.#ramFrame(page) !== frame) this.#takeFrame(page, frame);
+  }
+
+  /** What a copy has in a page, in place of what is in it. */
+  #takePage(page: number, copy: GuestMemory): void {
+    try {
+      // Into the copy: who comes back to it again and again does not have to fetch it each time.
+      if (copy.#has(page, ELSEWHERE)) copy.#fetch(page);
+    } catch {
+      // It cannot be had, now: that is for who touches it.
+      this.#takeFrame(page, 0);
+      this.#elsewhere.copy(page, copy.#elsewhere);
+      this.#setAttributes(page, ELSEWHERE);
+      return;
+    }
+    const frame = copy.#frame(page);
+    if (frame !== 0) copy.#setAttributes(page, SHARED);
+    this.#takeFrame(page, frame);
   }
 
   /** Another frame, of which others are holders, in place of the page's own; 0: none. */
@@ -515,6 +641,32 @@ export class GuestMemory {
   #frame(page: number): number {
     return (this.#pool.views.u32[this.#entry(page)] & PAGE_MAP.FRAME) >>> 0;
   }
+  /** The same, of a page that is not hidden; one that is elsewhere gets one. */
+  #frameOrFetched(page: number): number {
+    return this.#frame(page) || (this.#has(page, ELSEWHERE) ? this.#fetch(page) : 0);
+  }
+
+  /** A frame for a page that is elsewhere, with what belongs there. */
+  #fetch(page: number): number {
+    const parked = this.#parked.get(page);
+    if (parked !== undefined) return this.#unpark(page, parked);
+    const bytes = this.#elsewhere.read(page);
+    const frame = this.#allocateFrame();
+    this.#pool.views.u8.set(bytes, frame);
+    this.#setFrame(page, frame);
+    this.#clearAttributes(page, ELSEWHERE);
+    if (this.#elsewhere.kindOf(page) === 'swap') this.#swaps.in++;
+    this.#elsewhere.forget(page);
+    return frame;
+  }
+
+  #unpark(page: number, frame: number): number {
+    this.#parked.delete(page);
+    this.#clearAttributes(page, ELSEWHERE);
+    this.#setFrame(page, frame);
+    return frame;
+  }
+
   #setFrame(page: number, frame: number): void {
     const { u32 } = this.#pool.views;
     u32[this.#entry(page)] = frame | (u32[this.#entry(page)] & ~PAGE_MAP.FRAME);
@@ -522,7 +674,7 @@ export class GuestMemory {
 
   /** The page's own frame, allocated at first need; marks it dirty. */
   #ownFrame(page: number): number {
-    const known = this.#frame(page);
+    const known = this.#frameOrFetched(page);
     if (known !== 0 && !this.#has(page, SHARED)) {
       this.#setAttributes(page, DIRTY);
       return known;
@@ -593,6 +745,7 @@ export class GuestMemory {
     if (before.reads === reads && before.writes === writes) return false;
     // Also where only writes change: who watched the page would not hear of them later.
     this.onWatchedWrite(page, 0, PAGE_SIZE);
+    if (this.#has(page, ELSEWHERE)) this.#fetch(page);
     const frame = this.#ramFrame(page);
     const dirty = this.#has(page, DIRTY) ? DIRTY : 0;
     const isPlain = reads === 'ram' && writes === 'ram';
@@ -604,7 +757,7 @@ export class GuestMemory {
   }
 
   #discardPage(page: number): boolean {
-    if (!this.#isRam(page) || this.#frame(page) === 0) return false;
+    if (!this.#isRam(page) || (this.#frame(page) === 0 && !this.#has(page, ELSEWHERE))) return false;
     if (this.#has(page, WATCHED)) this.onWatchedWrite(page, 0, PAGE_SIZE);
     this.#releaseFrame(page);
     this.#setAttributes(page, DIRTY);
@@ -620,10 +773,13 @@ export class GuestMemory {
     return this.#pool.views.u8.subarray(frame, frame + PAGE_SIZE);
   }
 
-  #isZero(frame: number): boolean {
-    const { u32 } = this.#pool.views;
-    for (let at = frame >>> 2; at < (frame + PAGE_SIZE) >>> 2; at++) if (u32[at] !== 0) return false;
-    return true;
+  /** What is in RAM, hidden or not; undefined if it was never written. */
+  #ramBytes(page: number): Uint8Array | undefined {
+    const parked = this.#parked.get(page);
+    if (parked !== undefined) return this.#bytes(parked);
+    if (this.#has(page, ELSEWHERE)) return this.#elsewhere.read(page);
+    const frame = this.#ramFrame(page);
+    return frame === 0 ? undefined : this.#bytes(frame);
   }
 
   /** The frame of RAM, hidden or not, allocated if need be; undefined beyond RAM. */
@@ -652,8 +808,14 @@ export class GuestMemory {
 
   #releaseFrame(page: number): void {
     const hidden = this.#hidden.get(page);
+    const parked = this.#parked.get(page);
+    if (parked !== undefined) this.#unpark(page, parked);
     const frame = this.#ramFrame(page);
     if (hidden) this.#hidden.set(page, { ...hidden, frame: 0 });
+    if (this.#has(page, ELSEWHERE)) {
+      this.#clearAttributes(page, ELSEWHERE);
+      this.#elsewhere.forget(page);
+    }
     if (frame === 0) return;
     this.#pool.frames.free(frame);
     this.#clearAttributes(page, PAGE_MAP.FRAME | SHARED);
@@ -705,6 +867,14 @@ export class GuestMemory {
       }
     }
   }
+}
+
+/** Of a frame, or of what a source gave, which need not be aligned. */
+function isZero(bytes: Uint8Array): boolean {
+  if (bytes.byteOffset % 4 !== 0) return bytes.every((byte) => byte === 0);
+  const words = new Uint32Array(bytes.buffer, bytes.byteOffset, bytes.length / 4);
+  for (let index = 0; index < words.length; index++) if (words[index] !== 0) return false;
+  return true;
 }
 
 const hex = (value: number): string => `${value.toString(16).toUpperCase()}h`;

@@ -1,6 +1,6 @@
 /**
  * What is known of each page of a guest's RAM: an array of doublewords in the pool, by page, which emitted code reads
- * too. The upper bits are the host address of the page's frame, 0 if it was never written or is not RAM.
+ * too. The upper bits are the host address of the page's frame, 0 if it was never written, is not RAM, or is elsewhere.
  */
 export const PAGE_MAP = {
   FRAME: 0xffff_f000,
@@ -14,6 +14,8 @@ export const PAGE_MAP = {
   SEEN_AS_ZERO: 8,
   /** The frame may be another guest's, too: who writes gets a copy. */
   SHARED: 16,
+  /** It has no frame, but is not zero: its bytes are elsewhere, and come when they are asked for (`elsewhere.ts`). */
+  ELSEWHERE: 32,
   /** WATCHED or SHARED: not to be written without asking. */
   GUARDED: 2 | 16,
   /** log2 of the size of an entry. */

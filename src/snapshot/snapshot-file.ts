@@ -3,7 +3,7 @@
  * what is read is compared with its digest, and lengths are looked at before anything is allocated.
  */
 import { PAGE_SIZE } from '../base/address.ts';
-import { UserError } from '../base/errors.ts';
+import { InternalError, UserError } from '../base/errors.ts';
 import { type Codec, DIGEST_BYTES } from './codec.ts';
 import {
   FORMAT_VERSION,
@@ -106,19 +106,48 @@ export class SnapshotFile {
     for (const [index, page] of map.numbers.entries()) yield { page, bytes: await this.#page(map.stored[index]) };
   }
 
+  /** Which of the pages stored is at each of `numbers(name)`. */
+  storedAt(name: string): Uint32Array {
+    return this.#maps.get(name)?.stored ?? new Uint32Array(0);
+  }
+
+  /**
+   * A page by its number among those that are stored, at once: for who cannot wait. Good until it is asked for another one.
+   * @throws UserError where it is damaged; InternalError where source or codec answer later
+   */
+  readStored(number: number): Uint8Array {
+    const block = blockOf(number);
+    const unpacked = this.#blocks.get(block) ?? this.#unpackNow(block);
+    this.#keep(block, unpacked);
+    const bytes = pageIn(unpacked, number);
+    return this.#checked(number, bytes, atOnce(this.#codec.digest(bytes)));
+  }
+
+  #unpackNow(block: number): Uint8Array {
+    const { start, length, unpacked } = this.#extent(block);
+    const packed = atOnce(this.#source.read(start, length));
+    try {
+      return atOnce(this.#codec.inflate(packed, unpacked));
+    } catch {
+      throw cannotUnpack(`block ${block}`);
+    }
+  }
+
   /** Reads all that is there. @throws UserError for the first thing that is damaged */
   async verify(): Promise<void> {
     for (let page = 0; page < this.stored; page++) await this.#page(page);
   }
 
   async #page(number: number): Promise<Uint8Array> {
-    const block = Math.floor(number / PAGES_A_BLOCK);
+    const block = blockOf(number);
     if (++this.#read % PAGES_A_TURN === 0) await this.#rest();
     const unpacked = this.#blocks.get(block) ?? (await this.#readBlock(block));
     this.#keep(block, unpacked);
-    const at = (number % PAGES_A_BLOCK) * PAGE_SIZE;
-    const bytes = unpacked.subarray(at, at + PAGE_SIZE);
-    const digest = await this.#codec.digest(bytes);
+    const bytes = pageIn(unpacked, number);
+    return this.#checked(number, bytes, await this.#codec.digest(bytes));
+  }
+
+  #checked(number: number, bytes: Uint8Array, digest: Uint8Array): Uint8Array {
     if (!startsWith(this.#digests.subarray(number * DIGEST_BYTES), digest)) throw damaged(`page ${number}`);
     return bytes;
   }
@@ -132,10 +161,15 @@ export class SnapshotFile {
   }
 
   async #readBlock(block: number): Promise<Uint8Array> {
+    const { start, length, unpacked } = this.#extent(block);
+    return await unpack(this.#codec, await this.#source.read(start, length), unpacked, `block ${block}`);
+  }
+
+  /** Where a block is in the file, and how long it is, there and unpacked. */
+  #extent(block: number): { readonly start: number; readonly length: number; readonly unpacked: number } {
     const start = this.#starts[block];
-    const packed = await this.#source.read(start, this.#starts[block + 1] - start);
     const pages = Math.min(PAGES_A_BLOCK, this.stored - block * PAGES_A_BLOCK);
-    return await unpack(this.#codec, packed, pages * PAGE_SIZE, `block ${block}`);
+    return { start, length: this.#starts[block + 1] - start, unpacked: pages * PAGE_SIZE };
   }
 }
 
@@ -197,7 +231,9 @@ function properties(value: unknown): Record<string, unknown> {
 function unpackNumbers(bytes: unknown): Uint32Array {
   if (!(bytes instanceof Uint8Array) || bytes.length % 4 !== 0) throw damaged('its index');
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
-  return Uint32Array.from({ length: bytes.length / 4 }, (_, index) => view.getUint32(4 * index, true));
+  const numbers = new Uint32Array(bytes.length / 4);
+  for (let index = 0; index < numbers.length; index++) numbers[index] = view.getUint32(4 * index, true);
+  return numbers;
 }
 
 async function unpack(codec: Codec, packed: Uint8Array, length: number, what: string): Promise<Uint8Array> {
@@ -205,8 +241,23 @@ async function unpack(codec: Codec, packed: Uint8Array, length: number, what: st
     return await codec.inflate(packed, length);
   } catch {
     // The library has errors of its own for what it cannot read.
-    throw damaged(`${what} cannot be unpacked`);
+    throw cannotUnpack(what);
   }
+}
+
+const cannotUnpack = (what: string): UserError => damaged(`${what} cannot be unpacked`);
+
+function atOnce<Answer>(answer: Answer | Promise<Answer>): Answer {
+  if (answer instanceof Promise) throw new InternalError('what should answer at once does not');
+  return answer;
+}
+
+const blockOf = (page: number): number => Math.floor(page / PAGES_A_BLOCK);
+
+/** A page that is stored, in its block. */
+function pageIn(unpacked: Uint8Array, number: number): Uint8Array {
+  const at = (number % PAGES_A_BLOCK) * PAGE_SIZE;
+  return unpacked.subarray(at, at + PAGE_SIZE);
 }
 
 const startsWith = (bytes: Uint8Array, start: Uint8Array): boolean =>

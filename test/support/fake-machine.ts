@@ -158,6 +158,11 @@ export class FakeMachine implements Machine {
     scanner: new PageScanner(Pool.create()),
   };
   readonly memoryShared = 0;
+  readonly memorySwapped = 0;
+  readonly swaps = { in: 0, out: 0 };
+  swapOut(): number {
+    return 0;
+  }
   memoryLimit = Number.POSITIVE_INFINITY;
   registers(): never {
     throw new Error('there is no processor');

@@ -8,10 +8,11 @@ export interface GuestFigures {
   readonly processor: number;
   /** Million instructions in a second of the wall clock. */
   readonly mips: number;
-  /** Bytes: RAM; what of it has been touched; what of that others hold as well; what has been given back by its balloon. */
+  /** Bytes: RAM; what of it has been touched; what of that others hold as well; what is swapped out; what has been given back by its balloon. */
   readonly memory: number;
   readonly inUse: number;
   readonly shared: number;
+  readonly swapped: number;
   readonly ballooned: number;
   /** How often it came back from running, in a second. */
   readonly exits: number;
@@ -47,6 +48,7 @@ export class FigureTaker {
       processor: round((100 * (counts.run - before.run)) / passed),
       mips: round((counts.instructions - before.instructions) / passed / 1000),
       ...{ memory: machine.memorySize, inUse: machine.memoryInUse, shared: machine.memoryShared },
+      swapped: machine.memorySwapped,
       ballooned: (balloon?.actual ?? 0) * 2 ** 20,
       exits: Math.round((1000 * (counts.slices - before.slices)) / passed),
     };

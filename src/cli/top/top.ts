@@ -26,6 +26,7 @@ const COLUMNS: readonly Column[] = [
   ['MEMORY', 8, ({ memory }) => mebibytes(memory)],
   ['IN-USE', 8, ({ inUse }) => mebibytes(inUse)],
   ['SHARED', 8, ({ shared }) => mebibytes(shared)],
+  ['SWAPPED', 8, ({ swapped }) => mebibytes(swapped)],
   ['BALLOON', 8, ({ ballooned }) => mebibytes(ballooned)],
   ['EXITS/S', 8, ({ exits }) => String(exits)],
 ];

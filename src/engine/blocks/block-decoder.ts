@@ -144,11 +144,12 @@ function acrossPage(
 ): { bytes: Uint8Array; page: number | undefined } | undefined {
   const limited = source.limit < MAX_INSTRUCTION_LENGTH;
   if (source.limit <= PAGE_SIZE - offset) return { bytes: bytes.subarray(offset), page: undefined };
+  // Before the other page is looked for: that may make the pool grow.
+  const first = new Uint8Array(bytes.subarray(offset));
   const page = source.nextPage();
   const next = source.pageBytes(page);
   if (next === undefined) return undefined;
   const joined = new Uint8Array(MAX_INSTRUCTION_LENGTH + 1);
-  const first = bytes.subarray(offset);
   joined.set(first);
   joined.set(next.subarray(0, joined.length - first.length), first.length);
   return { bytes: limited ? joined.subarray(0, source.limit) : joined, page };

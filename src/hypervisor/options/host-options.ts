@@ -1,9 +1,17 @@
 /** What a host is created with. */
-import { checkFunction, checkNumber, checkOptions, checkWholeNumber, shown } from '../../base/argument-check.ts';
+import {
+  checkFunction,
+  checkNumber,
+  checkOptions,
+  checkString,
+  checkWholeNumber,
+  shown,
+} from '../../base/argument-check.ts';
 import { UserError } from '../../base/errors.ts';
 import type { ListenerErrorSource } from '../guest-events.ts';
 import type { ImageOpener } from '../media/image-opener.ts';
 import type { Platform } from '../platform.ts';
+import type { SwapFiles } from '../shares/swap-files.ts';
 import type { SnapshotFiles } from '../snapshot/snapshot-files.ts';
 import {
   type CheckedPool,
@@ -28,6 +36,11 @@ export interface HostOptions {
   /** What is done before a guest is paused for want of memory. Default: all that can be. */
   readonly reclaim?: ReclaimOptions | undefined;
   /**
+   * Where a guest that needs more than it may hold has what it has not used lately moved, deflated, before it is paused:
+   * a file that must not exist, or memory, without a path; and how much that may be, in MiB, from 1 on. Default: nowhere.
+   */
+  readonly swap?: SwapOptions | undefined;
+  /**
    * A listener's bug is its owner's: what it throws (or its promise is rejected with) comes here and goes no further.
    * Default: a line with the stack on `console.error`.
    */
@@ -36,6 +49,13 @@ export interface HostOptions {
   readonly openImage?: ImageOpener | undefined;
   /** Keeps snapshots. Default: none can be taken or restored. */
   readonly snapshots?: SnapshotFiles | undefined;
+  /** Needed for `swap`. */
+  readonly swapFiles?: SwapFiles | undefined;
+}
+
+export interface SwapOptions {
+  readonly path?: string | undefined;
+  readonly limit: number;
 }
 
 export interface CheckedHostOptions extends Omit<HostOptions, 'pools' | 'reclaim'> {
@@ -46,8 +66,8 @@ export interface CheckedHostOptions extends Omit<HostOptions, 'pools' | 'reclaim
 const SLICE = { least: 0.1, most: 1000, unit: 'ms' };
 const MEMORY = { least: 1, most: 2 ** 32, unit: 'MiB' };
 const NAMES = [
-  ...(['platform', 'sliceMilliseconds', 'memoryLimit', 'pools', 'reclaim', 'onListenerError'] as const),
-  ...(['openImage', 'snapshots'] as const),
+  ...(['platform', 'sliceMilliseconds', 'memoryLimit', 'pools', 'reclaim', 'swap', 'onListenerError'] as const),
+  ...(['openImage', 'snapshots', 'swapFiles'] as const),
 ];
 const PLATFORM_NEEDS = ['now', 'yield', 'delay'] as const;
 const PLATFORM_MAY_HAVE = ['compile', 'compileRegions'] as const;
@@ -55,18 +75,27 @@ const PLATFORM_MAY_HAVE = ['compile', 'compileRegions'] as const;
 /** @throws UserError that names the option */
 export function checkHostOptions(options: unknown): CheckedHostOptions {
   const given = checkOptions('host options', options, NAMES);
-  const { platform, sliceMilliseconds, memoryLimit, onListenerError, openImage, snapshots } = given;
+  const { platform, sliceMilliseconds, memoryLimit, swap, onListenerError, openImage, snapshots, swapFiles } = given;
   return {
     platform: checkPlatform(platform),
     sliceMilliseconds:
       sliceMilliseconds === undefined ? undefined : checkNumber('sliceMilliseconds', sliceMilliseconds, SLICE),
     memoryLimit: memoryLimit === undefined ? undefined : checkWholeNumber('memoryLimit', memoryLimit, MEMORY),
+    swap: swap === undefined ? undefined : checkSwap(swap),
     onListenerError: onListenerError === undefined ? undefined : checkFunction('onListenerError', onListenerError),
     pools: checkPools(given.pools),
     reclaim: checkReclaim(given.reclaim),
     openImage: openImage === undefined ? undefined : checkFunction('openImage', openImage),
     snapshots: snapshots as SnapshotFiles | undefined,
+    swapFiles: swapFiles as SwapFiles | undefined,
   };
+}
+
+function checkSwap(value: unknown): SwapOptions {
+  const { path, limit } = checkOptions('swap', value, ['path', 'limit']);
+  if (path !== undefined && checkString('swap: path', path) === '')
+    throw new UserError('swap: path is empty: leave it out, and memory is used');
+  return { path: path as string | undefined, limit: checkWholeNumber('swap: limit', limit, MEMORY) };
 }
 
 function checkPlatform(value: unknown): Platform {

@@ -20,6 +20,8 @@ export interface ReclaimOptions {
   readonly balloon?: boolean | undefined;
   /** All pages are looked through for equal ones. */
   readonly sharing?: boolean | undefined;
+  /** What guests have not used lately is swapped out, if the host has swap. */
+  readonly swap?: boolean | undefined;
 }
 
 export interface CheckedPool {
@@ -34,7 +36,7 @@ export type CheckedReclaim = Readonly<Record<keyof ReclaimOptions, boolean>>;
 export const POOL_LIMIT = { least: 1, most: 4096 };
 const LIMIT = { ...POOL_LIMIT, unit: 'MiB' };
 const BUDGET = { least: 0.01, most: 100, unit: 'per cent' };
-const STEPS = ['balloon', 'sharing'] as const;
+const STEPS = ['balloon', 'sharing', 'swap'] as const;
 /** Per cent of a core. */
 const DEFAULT_BUDGET = 1;
 export const DEFAULT_POOL: CheckedPool = { limit: Number.POSITIVE_INFINITY, budget: DEFAULT_BUDGET };
@@ -68,5 +70,5 @@ export function checkReclaim(value: unknown): CheckedReclaim {
   const given = value === undefined ? {} : checkOptions('reclaim', value, STEPS);
   const isOn = (step: (typeof STEPS)[number]): boolean =>
     given[step] === undefined ? true : checkBoolean(`reclaim.${step}`, given[step]);
-  return { balloon: isOn('balloon'), sharing: isOn('sharing') };
+  return { balloon: isOn('balloon'), sharing: isOn('sharing'), swap: isOn('swap') };
 }

@@ -9,10 +9,11 @@
  */
 import { PAGE_SIZE } from '../../base/address.ts';
 import type { MemoryPool } from '../../machine/machine.ts';
+import type { SwapSpace } from '../../memory/page-source.ts';
 import type { CheckedPool, CheckedReclaim } from '../options/pool-options.ts';
 import { DEFAULT_POOL } from '../options/pool-options.ts';
-import { askDonors, type Donor, nextToRelieve } from './balloon-policy.ts';
-import { memoryAllowance } from './memory-shares.ts';
+import { askDonors, type Donor, nextToRelieve, rankOf } from './balloon-policy.ts';
+import { furthestOver, memoryAllowance } from './memory-shares.ts';
 import type { GuestMemoryStatistics, MemoryStatistics, PoolStatistics } from './memory-statistics.ts';
 import { ScanBudget } from './page-sharing.ts';
 
@@ -24,6 +25,8 @@ export interface MemoryGuest {
     readonly memorySize: number;
     readonly memoryInUse: number;
     readonly memoryShared: number;
+    readonly memorySwapped: number;
+    swapOut(bytes: number, swap: SwapSpace): number;
     readonly memoryPool: MemoryPool;
     memoryLimit: number;
   };
@@ -57,6 +60,8 @@ export interface HostMemoryOptions<G extends MemoryGuest> {
   /** Of pools by name. */
   readonly pools: ReadonlyMap<string, CheckedPool>;
   readonly reclaim: CheckedReclaim;
+  /** Undefined: there is none. */
+  readonly swap: SwapSpace | undefined;
   /** All guests that are not disposed. */
   readonly holders: () => readonly Holder<G>[];
   /** Host time in ms. */
@@ -66,7 +71,7 @@ export interface HostMemoryOptions<G extends MemoryGuest> {
 /** `out`: it is to be paused, for want of memory. A number: it gets no slice for so many ms. */
 export type Admission = 'go' | 'out' | number;
 
-type Step = 'balloon' | 'sharing';
+type Step = 'balloon' | 'sharing' | 'swap';
 
 /** A guest that needs more than there is. */
 interface Shortage {
@@ -97,6 +102,8 @@ const DISTRUST = { first: 10_000, most: 600_000 } as const;
 /** Units of a search at one look: a few ms. Behind it there is so many times the rest that it took, whoever needs memory. */
 const SEARCH = 60_000;
 const REST = 9;
+/** Bytes that are swapped out at one look: a few ms. */
+const SWAPPED = 2 ** 17;
 /** ms from one look at how things stand to the next; without asking for anything, until something is handed back. */
 const TICK = 200;
 const CALM = 2_000;
@@ -116,6 +123,7 @@ export class HostMemory<G extends MemoryGuest> {
   #askedAt = Number.NEGATIVE_INFINITY;
   readonly #balloon = { tried: 0, given: 0 };
   readonly #sharing = { tried: 0, given: 0 };
+  readonly #swap = { tried: 0, given: 0 };
   /** When the next search for a guest in need may begin, in ms. */
   #searchAt = 0;
   #paused = 0;
@@ -148,6 +156,11 @@ export class HostMemory<G extends MemoryGuest> {
     return this.#relieve(guest, shortage ?? this.#begin(guest));
   }
 
+  /** Whether there is so much for it, or it is within its share. */
+  mayGrow(guest: G, bytes: number): boolean {
+    return this.#free(guest) >= bytes || this.#entitlement(guest) >= guest.machine.memoryInUse + bytes;
+  }
+
   /** A slice of this guest has ended for want of memory: the next one waits until something was done about it. */
   needed(guest: G): void {
     this.#begin(guest);
@@ -164,16 +177,19 @@ export class HostMemory<G extends MemoryGuest> {
     this.#looked = time;
     const all = holders();
     for (const { guest, run } of all) this.#observe(guest, { run, time, fairShare: passed / all.length });
-    if (!this.#options.reclaim.balloon) return;
-    for (const { limit, inUse, guests } of this.#scopes()) this.#balance(limit, limit - inUse, guests, time);
+    for (const { limit, inUse, guests } of this.#scopes()) {
+      if (limit === Number.POSITIVE_INFINITY) continue;
+      if (this.#options.reclaim.balloon) this.#balance(limit, limit - inUse, guests, time);
+      this.#takeBack(limit, guests);
+    }
   }
 
   get statistics(): MemoryStatistics {
     const holders = this.#options.holders();
     const guests = holders.map(({ guest: { name, machine, balloon } }): GuestMemoryStatistics => {
-      const { memoryInUse: inUse, memoryShared: shared } = machine;
+      const { memoryInUse: inUse, memoryShared: shared, memorySwapped: swapped } = machine;
       const [ballooned, asked] = [balloon?.actual ?? 0, balloon?.target ?? 0];
-      return { name, inUse, shared, ballooned: ballooned * MIB, asked: asked * MIB };
+      return { name, inUse, shared, swapped, ballooned: ballooned * MIB, asked: asked * MIB };
     });
     const pools = [...this.#pools()].map((pool): PoolStatistics => {
       const names = holders.filter(({ guest }) => guest.machine.memoryPool === pool).map(({ guest }) => guest.name);
@@ -185,7 +201,8 @@ export class HostMemory<G extends MemoryGuest> {
     const sum = (of: 'inUse' | 'saved'): number => pools.reduce((total, pool) => total + pool[of], 0);
     return {
       ...{ limit: this.#options.limit, inUse: sum('inUse'), saved: sum('saved'), guests, pools },
-      ...{ balloon: { ...this.#balloon }, sharing: { ...this.#sharing }, paused: this.#paused },
+      ...{ balloon: { ...this.#balloon }, sharing: { ...this.#sharing } },
+      ...{ swap: { ...this.#swap }, paused: this.#paused },
     };
   }
 
@@ -219,8 +236,12 @@ export class HostMemory<G extends MemoryGuest> {
       if (shortage.patience-- > 0 && shortage.looks-- > 0 && this.#ask(guest)) return LOOK;
       shortage.step = 'sharing';
     }
-    const wait = this.#options.reclaim.sharing ? this.#search(guest, shortage) : undefined;
-    if (wait !== undefined) return wait;
+    if (shortage.step === 'sharing') {
+      const wait = this.#options.reclaim.sharing ? this.#search(guest, shortage) : undefined;
+      if (wait !== undefined) return wait;
+      shortage.step = 'swap';
+    }
+    if (this.#swapFor(guest) > 0) return 0;
     this.#shortages.delete(guest);
     const entitled = this.#entitlement(guest) - guest.machine.memoryInUse;
     if (entitled > 0 && guest.machine.memoryPool.prepare()) return this.#go(guest, entitled);
@@ -251,6 +272,44 @@ export class HostMemory<G extends MemoryGuest> {
     const found = this.#free(guest) >= ENOUGH;
     if (found || shortage.units <= 0) this.#searchAt = now + REST * shortage.took;
     return found || shortage.units > 0 ? 0 : undefined;
+  }
+
+  /** Swaps out what guests have not used lately: those over their share, the needy one too, idle ones first. @returns bytes */
+  #swapFor(guest: G): number {
+    for (const { limit, guests } of this.#scopesOf(guest)) {
+      if (limit === Number.POSITIVE_INFINITY) continue;
+      const over = guests.filter((each) => each.guest === guest || isOver(limit, guests, each));
+      const rank = (each: Holder<G>): number =>
+        rankOf({
+          weight: each.weight,
+          inUse: each.guest.machine.memoryInUse / MIB,
+          activity: this.#records.get(each.guest)?.activity ?? 1,
+        });
+      for (const each of over.sort((one, other) => rank(one) - rank(other))) {
+        const given = this.#swapOut(each.guest, SWAPPED);
+        if (given > 0) return given;
+      }
+    }
+    return 0;
+  }
+
+  /** What guests within their share have come to need, those over theirs give back, a little at a time. */
+  #takeBack(limit: number, guests: readonly Holder<G>[]): void {
+    const holders = guests.map(({ guest, weight }) => {
+      const { memoryInUse, memoryPool: pool } = guest.machine;
+      return { guest, weight, memoryInUse, pool };
+    });
+    const over = furthestOver(limit, holders);
+    if (over) this.#swapOut(over.guest.guest, Math.min(over.bytes, SWAPPED));
+  }
+
+  #swapOut({ machine }: G, bytes: number): number {
+    const { swap, reclaim } = this.#options;
+    if (!swap || !reclaim.swap) return 0;
+    const given = machine.swapOut(bytes, swap);
+    this.#swap.tried++;
+    this.#swap.given += given;
+    return given;
   }
 
   /** Asks balloons of others for what a guest needs. @returns whether anything can be expected of that */
@@ -295,7 +354,6 @@ export class HostMemory<G extends MemoryGuest> {
 
   /** Keeps a little free, and hands back what is not needed any longer. */
   #balance(limit: number, free: number, holders: readonly Holder<G>[], time: number): void {
-    if (limit === Number.POSITIVE_INFINITY) return;
     if (free < FREE.low * limit) this.#askFor(wanted(limit), holders);
     else if (free > FREE.high * limit && time - this.#askedAt > CALM) {
       const asked = holders.filter(({ guest }) => (guest.balloon?.reclaim ?? 0) > 0);
@@ -414,6 +472,16 @@ interface Scope<G extends MemoryGuest> {
   readonly limit: number;
   readonly inUse: number;
   readonly guests: readonly Holder<G>[];
+}
+
+/** Whether a guest holds more than its share, by weight. */
+function isOver<G extends MemoryGuest>(
+  limit: number,
+  guests: readonly Holder<G>[],
+  { guest, weight }: Holder<G>,
+): boolean {
+  const weights = guests.reduce((sum, each) => sum + each.weight, 0);
+  return guest.machine.memoryInUse > (limit * weight) / weights;
 }
 
 /** MiB to ask for at once. */

@@ -6,6 +6,8 @@ export interface GuestMemoryStatistics {
   /** What it holds, and what of that others hold as well. */
   readonly inUse: number;
   readonly shared: number;
+  /** What it has touched and is swapped out. */
+  readonly swapped: number;
   /** In its balloon, by its own word; and what it is asked to give. */
   readonly ballooned: number;
   readonly asked: number;
@@ -40,6 +42,7 @@ export interface MemoryStatistics {
   readonly pools: readonly PoolStatistics[];
   readonly balloon: ReclaimStatistics;
   readonly sharing: ReclaimStatistics;
+  readonly swap: ReclaimStatistics;
   /** Guests that were paused for want of memory, counted each time. */
   readonly paused: number;
 }

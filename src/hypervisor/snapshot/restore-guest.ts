@@ -15,6 +15,7 @@ import type { ImageRequest } from '../media/image-opener.ts';
 import type { CheckedMedia } from '../options/check-media-options.ts';
 import { type GuestHead, PAGES, type SavedMedium } from './guest-head.ts';
 import type { CheckedRestoreOptions } from './snapshot-options.ts';
+import type { SnapshotPages } from './snapshot-pages.ts';
 
 type SavedDrive = GuestHead['media']['disks'][number];
 
@@ -89,6 +90,8 @@ export interface RestoreParts {
   readonly name: string;
   readonly head: GuestHead;
   readonly file: SnapshotFile;
+  /** Where RAM stays until the guest touches it; undefined: all is read now. */
+  readonly pages: SnapshotPages | undefined;
   readonly engine: CheckedRestoreOptions['engine'];
   readonly code: SharedCode | undefined;
   readonly media: GuestMedia | undefined;
@@ -97,7 +100,7 @@ export interface RestoreParts {
 }
 
 /** @throws UserError for a snapshot that cannot be restored: then nothing is left of it */
-export async function restorePc({ name, head, file, engine, code, media, pool }: RestoreParts): Promise<Pc> {
+export async function restorePc({ name, head, file, pages, engine, code, media, pool }: RestoreParts): Promise<Pc> {
   const { memoryBytes, cpu, ...configuration } = checkConfigurationOf(head.machine);
   const balloon = configuration.balloon ?? undefined;
   const boot = await bootOf(head.boot, { file, media, memoryBytes });
@@ -119,7 +122,7 @@ export async function restorePc({ name, head, file, engine, code, media, pool }:
     name,
     () => Pc.create(parts),
     async (pc) => {
-      await fillMemory(pc.memory, file);
+      await fillMemory(pc.memory, file, pages);
       pc.restoreForeign(head.machine);
     },
   );
@@ -141,8 +144,8 @@ async function cleanly(name: string, create: () => Pc, restore: (pc: Pc) => Prom
   }
 }
 
-/** Page by page: nobody holds them twice. */
-async function fillMemory(memory: GuestMemory, file: SnapshotFile): Promise<void> {
+/** Page by page: nobody holds them twice. With `left`, RAM is left there. */
+async function fillMemory(memory: GuestMemory, file: SnapshotFile, left: SnapshotPages | undefined): Promise<void> {
   const ramPages = memory.size / PAGE_SIZE;
   memory.replaceContents([]);
   for (const [kind, name] of [
@@ -150,8 +153,14 @@ async function fillMemory(memory: GuestMemory, file: SnapshotFile): Promise<void
     ['rom', PAGES.ROM],
   ] as const) {
     if (kind === 'ram' && file.numbers(name).some((page) => page >= ramPages)) throw damaged('pages beyond its memory');
-    for await (const { page, bytes } of file.pages(name)) memory.addContent({ kind, page, bytes });
+    if (kind === 'ram' && left) leavePages(memory, file, left);
+    else for await (const { page, bytes } of file.pages(name)) memory.addContent({ kind, page, bytes });
   }
+}
+
+function leavePages(memory: GuestMemory, file: SnapshotFile, left: SnapshotPages): void {
+  const stored = file.storedAt(PAGES.RAM);
+  for (const [index, page] of file.numbers(PAGES.RAM).entries()) memory.addElsewhere(page, left, stored[index]);
 }
 
 interface BootParts {

@@ -12,6 +12,11 @@ export interface SnapshotFiles {
 }
 
 export interface OpenSnapshot extends SnapshotSource {
+  /**
+   * It answers at once, and what is in it is not kept in memory: pages can be left in it until a guest needs them, while it
+   * stays open.
+   */
+  readonly lasts: boolean;
   close(): void | Promise<void>;
 }
 

@@ -10,8 +10,9 @@ import type { GuestSettings } from '../options/guest-options.ts';
 import type { ImageSource } from '../options/media-options.ts';
 import { checkHead, type GuestHead } from './guest-head.ts';
 import { saveGuest } from './save-guest.ts';
-import type { SnapshotFiles } from './snapshot-files.ts';
+import type { OpenSnapshot, SnapshotFiles } from './snapshot-files.ts';
 import type { Snapshot } from './snapshot-options.ts';
+import { SnapshotPages } from './snapshot-pages.ts';
 
 export interface TakeOptions {
   readonly files: SnapshotFiles;
@@ -70,6 +71,9 @@ async function flushFiles(guest: Guest, media: GuestMedia | undefined): Promise<
 export interface ReadSnapshot {
   readonly file: SnapshotFile;
   readonly head: GuestHead;
+  /** Where pages can stay until they are needed: it holds the file open from now on. Undefined: nowhere. */
+  pages(): SnapshotPages | undefined;
+  /** Unless pages are in it: then it is closed when none is any longer. */
   close(): void | Promise<void>;
 }
 
@@ -82,11 +86,23 @@ export async function readSnapshot(
   const opened = await open(source);
   try {
     const file = await SnapshotFile.open(opened, { codec, rest });
-    return { file, head: checkHead(file.head, 'guest'), close: () => opened.close() };
+    return { file, head: checkHead(file.head, 'guest'), ...holder(file, opened) };
   } catch (error) {
     await opened.close();
     throw clear(error);
   }
+}
+
+function holder(file: SnapshotFile, opened: OpenSnapshot): Pick<ReadSnapshot, 'pages' | 'close'> {
+  let pages: SnapshotPages | undefined;
+  return {
+    pages() {
+      // Nobody waits for a file that is only read to be closed.
+      if (opened.lasts) pages ??= new SnapshotPages(file, () => void opened.close());
+      return pages;
+    },
+    close: () => (pages ? pages.release() : opened.close()),
+  };
 }
 
 /** What the host cannot read is the owner's to know. */

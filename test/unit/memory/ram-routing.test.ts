@@ -89,10 +89,10 @@ describe('RAM that is switched', () => {
       route(to);
       expect([memory.frameForWrite(PAGE), entry()], to).toEqual([0, 0]);
       expect(memory.frameForRead(PAGE) === frame, to).toBe(to === 'locked');
-      expect(memory.hiddenFrame(PAGE), to).toBe(to === 'locked' ? 0 : frame);
+      expect(memory.hiddenBytes(PAGE)?.byteOffset, to).toBe(to === 'locked' ? undefined : frame);
     }
     route('ram');
-    expect([memory.frameForRead(PAGE), memory.hiddenFrame(PAGE)]).toEqual([frame, 0]);
+    expect([memory.frameForRead(PAGE), memory.hiddenBytes(PAGE)]).toEqual([frame, undefined]);
   });
 
   it('every page that changes is reported before it does, then all at once; what stays is not', () => {

@@ -2,6 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { HostMemory, type MemoryGuest } from '../../../../src/hypervisor/shares/host-memory.ts';
 import type { MemoryPool } from '../../../../src/machine/machine.ts';
+import type { SwapSpace } from '../../../../src/memory/page-source.ts';
 
 const MIB = 2 ** 20;
 const NONE = Number.POSITIVE_INFINITY;
@@ -43,7 +44,16 @@ function createGuest(name: string, pool: FakePool, inUse: number) {
   const guest = {
     ...{ name, state: 'running', run: 0, hasDriver: true, asks },
     machine: {
-      ...{ memorySize: 256 * MIB, memoryInUse: inUse * MIB, memoryShared: 0, memoryPool: pool },
+      ...{ memorySize: 256 * MIB, memoryInUse: inUse * MIB, memoryShared: 0, memorySwapped: 0, memoryPool: pool },
+      /** MiB that it has not used lately. */
+      cold: 0,
+      swapOut: (bytes: number): number => {
+        const given = Math.min(bytes, guest.machine.cold * MIB);
+        guest.machine.cold -= given / MIB;
+        guest.machine.memorySwapped += given;
+        guest.grow(-given / MIB);
+        return given;
+      },
       memoryLimit: NONE,
     },
     balloon: {
@@ -74,9 +84,9 @@ function createGuest(name: string, pool: FakePool, inUse: number) {
 
 function createHost(limit: number, pools = new Map<string, { limit: number; budget: number }>()) {
   const world = { time: 0, guests: [] as Fake[] };
-  const reclaim = { balloon: true, sharing: true };
+  const reclaim = { balloon: true, sharing: true, swap: true };
   const memory = new HostMemory<Fake>({
-    ...{ limit: limit * MIB, pools, reclaim, now: () => world.time },
+    ...{ limit: limit * MIB, pools, reclaim, swap: {} as SwapSpace, now: () => world.time },
     holders: () => world.guests.map((guest) => ({ guest, weight: 1, run: guest.run })),
   });
   const create = (name: string, inUse: number, pool = createPool()): Fake => {
@@ -162,14 +172,29 @@ describe('a guest', () => {
     expect(memory.admit(guest)).toBe('go');
   });
 
+  it('gets what is swapped out of those over their share, idle ones first; it gives of its own, too', () => {
+    const { create, need, memory } = createHost(120);
+    const [needy, large, small] = [create('needy', 45), create('large', 60), create('small', 15)];
+    for (const guest of [needy, large, small]) Object.assign(guest, { hasDriver: false }).machine.cold = 3;
+    expect(need(needy).answer).toBe('go');
+    expect([large, needy, small].map(({ machine }) => machine.memorySwapped / MIB)).toEqual([1, 0, 0]);
+    expect(memory.statistics.swap).toEqual({ tried: 8, given: MIB });
+    large.machine.cold = 0;
+    needy.grow(1);
+    expect(need(needy).answer).toBe('go');
+    expect([needy, small].map(({ machine }) => machine.memorySwapped / MIB)).toEqual([1, 0]);
+  });
+
   it.each([
     ['balloon', { balloon: { tried: 0 }, sharing: { tried: 1 } }],
     ['sharing', { balloon: { tried: 1 }, sharing: { tried: 0 } }],
+    ['swap', { balloon: { tried: 1 }, sharing: { tried: 1 }, swap: { tried: 0 } }],
   ] as const)('goes without %s where that is switched off', (step, expected) => {
     const { create, need, memory, reclaim } = createHost(100);
     reclaim[step] = false;
     const [needy, other] = [create('needy', 60), create('other', 40)];
-    (other.machine.memoryPool as FakePool).equal = 5;
+    if (step === 'balloon') (other.machine.memoryPool as FakePool).equal = 5;
+    other.machine.cold = 5;
     expect(need(needy, (look) => look === 80 && step === 'balloon' && other.give(5)).answer).toBe(
       step === 'balloon' ? 'go' : 'out',
     );
