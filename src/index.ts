@@ -41,7 +41,14 @@ import type {
   WaitOptions,
 } from './hypervisor/options/guest-options.ts';
 import type { CdromOptions, FloppyOptions, ImageSource } from './hypervisor/options/media-options.ts';
+import type { PoolOptions, ReclaimOptions } from './hypervisor/options/pool-options.ts';
 import type { Platform } from './hypervisor/platform.ts';
+import type {
+  GuestMemoryStatistics,
+  MemoryStatistics,
+  PoolStatistics,
+  ReclaimStatistics,
+} from './hypervisor/shares/memory-statistics.ts';
 import type { ProcessorTimes } from './hypervisor/shares/processor-times.ts';
 import type { RestoreOptions, Snapshot, SnapshotOptions } from './hypervisor/snapshot/snapshot-options.ts';
 import type { TextMatch } from './hypervisor/streams/text-search.ts';
@@ -71,13 +78,19 @@ export type {
   FloppyOptions,
   GuestEvents,
   GuestExit,
+  GuestMemoryStatistics,
   GuestOptions,
   GuestState,
   ImageSource,
   ListenerErrorSource,
   MachineView,
+  MemoryStatistics,
   Platform,
+  PoolOptions,
+  PoolStatistics,
   ProcessorTimes,
+  ReclaimOptions,
+  ReclaimStatistics,
   RestoreOptions,
   RunOptions,
   RunToResult,
@@ -93,10 +106,22 @@ export interface HostOptions {
   /** Wall-clock length of a slice that is aimed at, in ms, from 0.1 to 1000. Default 2. */
   readonly sliceMilliseconds?: number | undefined;
   /**
-   * Memory that the guests may hold together, in MiB, a whole number from 1 on. A guest that needs more than there is, and
-   * holds its share by weight already, is paused with an event `memory`; the others go on. Default: no limit.
+   * Memory that the guests may hold together, in MiB, a whole number from 1 on. For a guest that needs more than there is
+   * the host does what it can (`reclaim`), and it has no slices meanwhile. If nothing comes of that, and it holds its share
+   * by weight already, it is paused with an event `memory`; the others go on. Default: no limit.
    */
   readonly memoryLimit?: number | undefined;
+  /**
+   * Pools with a limit of their own, or told whether equal pages are looked for, by the name that guests are created with
+   * (option `pool`). A name that is not here is a pool without a limit. Default: none.
+   */
+  readonly pools?: Readonly<Record<string, PoolOptions>> | undefined;
+  /**
+   * What is done before a guest is paused for want of memory, in this order: `balloon`: other guests with a balloon are asked to give, idle
+   * ones first; `sharing`: pages are searched for equal ones; `swap`: what guests have not used lately is swapped out, if there is swap.
+   * Default: all.
+   */
+  readonly reclaim?: ReclaimOptions | undefined;
   /**
    * What a guest has not used lately is moved here, deflated, before it is paused for want of memory, and comes back when
    * it is touched: a file at `path`, which must not exist and is gone with the host; or memory, without a path. `limit`:
@@ -114,6 +139,8 @@ export interface HostOptions {
 export interface Host {
   /** The guests that are not disposed, oldest first. */
   readonly guests: readonly Guest[];
+  /** How its memory is used at this moment, and what was done so far to have enough of it. */
+  readonly memoryStatistics: MemoryStatistics;
   /**
    * Creates a PC, ready to `run()`. Rejected, it leaves nothing: no image is open, no file was made.
    * @throws UserError for an option that cannot be met: an unusable kernel, no room in memory, an unknown CPU, an
@@ -137,10 +164,20 @@ export interface Host {
   [Symbol.asyncDispose](): Promise<void>;
 }
 
+const OPTIONS = [
+  'platform',
+  'sliceMilliseconds',
+  'memoryLimit',
+  'pools',
+  'reclaim',
+  'swap',
+  'onListenerError',
+] as const;
+
 export const Host = {
   /** @throws UserError that names the option */
   async create(options?: HostOptions): Promise<Host> {
-    checkOptions('host options', options, ['platform', 'sliceMilliseconds', 'memoryLimit', 'swap', 'onListenerError']);
+    checkOptions('host options', options, OPTIONS);
     const platform = options?.platform === undefined ? createPlatform() : options.platform;
     const [openImage, snapshots, swapFiles] = [createImageOpener(), createSnapshotFiles(), createSwapFiles()];
     return new Hypervisor({ ...options, platform, openImage, snapshots, swapFiles });

@@ -20,6 +20,8 @@ export interface ConsoleOptions {
   readonly onQuit: () => void;
   /** The terminal is gone. */
   readonly onHangUp: () => void;
+  /** Takes lines about the emulator itself. Default: standard error. */
+  readonly onReport?: ((line: string) => void) | undefined;
   /** Somebody has typed something for a guest. */
   readonly onInput: (guest: Guest) => void;
 }
@@ -69,6 +71,7 @@ export class Console {
 
   /** A line about the emulator itself. */
   report(text: string): void {
+    if (this.#options.onReport) return this.#options.onReport(text);
     process.stderr.write(this.#terminal ? `\r\n${chalk.dim(`[vetro] ${text}`)}\r\n` : `vetro: ${text}\n`);
   }
 

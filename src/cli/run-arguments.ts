@@ -31,6 +31,8 @@ export interface RunArguments extends BootArguments, MediaArguments, SnapshotArg
   'no-reboot': boolean;
   balloon: boolean;
   paravirtual: boolean;
+  pool?: number;
+  top: boolean;
   profile?: string;
   'profile-interval'?: number;
   symbols: string[];

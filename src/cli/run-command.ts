@@ -5,6 +5,7 @@ import { DEFAULT_INSTRUCTION_TIME } from '../base/guest-time.ts';
 import { DEFAULT_INTERVAL } from '../debug/profile/guest-profiler.ts';
 import { ENGINES } from '../engine/processor.ts';
 import { CAP, FUEL, INSTRUCTION_TIME } from '../hypervisor/options/check-guest-options.ts';
+import { POOL_LIMIT } from '../hypervisor/options/pool-options.ts';
 import { bootOptions, checkBootOptions } from './boot-options.ts';
 import { checkNumber, refuseEmpty } from './check-options.ts';
 import type { CommandContext } from './command-context.ts';
@@ -19,6 +20,7 @@ import { parseSnapshotAt, snapshotOptions } from './snapshot-at.ts';
 const COUNT = { least: 1, most: 256 };
 /** Instructions between two samples. */
 const INTERVAL = { least: 100, most: 1e12, whole: true };
+const POOL = { ...POOL_LIMIT, whole: true };
 const WEIGHT = { least: 0.001, most: 1_000_000 };
 
 const EXIT_STATUSES = `Exit status:
@@ -100,6 +102,17 @@ export const runCommand = (context: CommandContext): CommandModule<object, RunAr
         default: false,
         describe: "tell the guest of its hypervisor: KVM's signature, kvmclock, and steal time",
       })
+      .option('pool', {
+        type: 'number',
+        describe: 'put all guests into one pool of so many MiB, where they share equal pages (with --count)',
+        requiresArg: true,
+      })
+      .option('top', {
+        type: 'boolean',
+        default: false,
+        describe:
+          'show what the guests do, once a second: a table, or lines of JSON in a pipe; serial stdio is none then',
+      })
       .option('profile', {
         type: 'string',
         describe: 'write where guest time goes to this file, for speedscope; .txt or .collapsed: collapsed stacks',
@@ -141,6 +154,7 @@ function checked<Options extends RunArguments>(options: Options): Options {
   checkNumber('--count', count, { ...COUNT, whole: true });
   if (parseSnapshotAt(options) !== undefined && count > 1)
     throw new UserError('--snapshot saves one guest: it does not go with --count');
+  if (options.pool !== undefined) checkNumber('--pool', options.pool, POOL);
   checkProfile(options);
   checkPerGuest('--weight', weight, WEIGHT, count);
   checkPerGuest('--cap', options.cap, { ...CAP, unit: ' of per cent' }, count);

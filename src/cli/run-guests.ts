@@ -17,13 +17,15 @@ import { ResetWatch } from './reset-watch.ts';
 import type { RunArguments } from './run-arguments.ts';
 import { connectSerial, parseSerial } from './serial.ts';
 import { parseSnapshotAt, type SnapshotArguments, SnapshotKeeper } from './snapshot-at.ts';
+import { Top } from './top/top.ts';
 
 /** @returns the exit status. @throws UserError; the reason of `stop` if it is aborted */
 export async function runGuests(options: RunArguments, stop: AbortSignal): Promise<number> {
   const { boot, media, inputs, taken } = await findGuest(options, stop);
   const platform = createPlatform();
   const profile = createProfile(options, inputs, platform.now);
-  const host = new Host({ platform, openImage: createImageOpener(), snapshots: createSnapshotFiles() });
+  const pools = options.pool === undefined ? undefined : { [POOL]: { limit: options.pool } };
+  const host = new Host({ platform, pools, openImage: createImageOpener(), snapshots: createSnapshotFiles() });
   const guests: Guest[] = [];
   const clock = options.clock ?? (process.stdin.isTTY && options.serial === 'stdio' ? 'host' : 'virtual');
   // A run that is meant to repeat begins at the time that the library says; in a pipe, say, the clock is virtual, too.
@@ -53,13 +55,16 @@ export async function runGuests(options: RunArguments, stop: AbortSignal): Promi
           onNothingToBoot: 'stop',
           balloon: options.balloon,
           paravirtual: options.paravirtual,
+          pool: pools && POOL,
         }),
       );
     }
     if (taken !== undefined) process.stderr.write(`vetro: ${taken}\n`);
     for (const guest of guests) profile?.watch(guest);
     try {
-      return await runToTheEnd(guests, { ...options, inputs, hint: 'kernel' in boot ? KERNEL_HINT : '' }, stop);
+      const serial = options.top && options.serial === 'stdio' ? 'none' : options.serial;
+      const session = { ...options, serial, inputs, hint: 'kernel' in boot ? KERNEL_HINT : '' };
+      return await runToTheEnd(guests, session, stop);
     } finally {
       profile?.finish();
     }
@@ -76,6 +81,9 @@ function createProfile(options: RunArguments, inputs: readonly string[], now: ()
   return new ProfileOutput({ path, interval, symbols, inputs, now });
 }
 
+/** The pool that all guests are put into. */
+const POOL = 'run';
+
 /** For a kernel that comes to nothing before it has said a word. */
 const KERNEL_HINT =
   '; Vetro starts kernels at their 32-bit entry: this one may need its real-mode entry and a BIOS, or another CPU';
@@ -85,6 +93,8 @@ export interface SessionOptions extends SnapshotArguments {
   readonly hint: string;
   /** Paths of what is booted, and of images. */
   readonly inputs: readonly string[];
+  /** Standard output shows what the guests do. Default: false. */
+  readonly top?: boolean;
 }
 
 /** @returns the exit status. @throws as `runGuests` does */
@@ -115,14 +125,21 @@ export async function runToTheEnd(
   // Nobody reads it here.
   for (const guest of guests) guest.debugConsole.discard();
   const monitors = new Map(guests.map((guest) => [guest, new Monitor(guest)]));
+  const top = options.top ? new Top({ guests, now: createPlatform().now }) : undefined;
   const console = new Console({
     guests,
     screen: connection.screen,
     serialInput: options.serial === 'stdio',
-    onMonitor: (guest, end) => {
+    onMonitor: async (guest, end) => {
       endWait();
-      return openMonitor(guest, monitors.get(guest)!, end);
+      top?.hide();
+      try {
+        return await openMonitor(guest, monitors.get(guest)!, end);
+      } finally {
+        top?.show();
+      }
     },
+    onReport: top && ((line) => top.note(line)),
     onQuit: stopAll,
     onHangUp: () => process.kill(process.pid, 'SIGHUP'),
     onInput: (guest) => watches.get(guest)!.heardInput(),
@@ -164,6 +181,7 @@ export async function runToTheEnd(
   } finally {
     stop.removeEventListener('abort', stopAll);
     console.close();
+    top?.close();
     await settled(connection.close(), stop);
   }
 }

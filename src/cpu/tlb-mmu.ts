@@ -62,6 +62,10 @@ export class TlbMmu implements Mmu {
       cpu.pool.views.u32.fill(INVALID, start >>> 2, (start + bytes) >>> 2);
     }
     cpu.memory.onFrameMoved = (_page, frame) => this.#dropReads(frame);
+    cpu.memory.onWithdrawn = (frame, what) => {
+      this.withholdWrites(frame);
+      if (what === 'all') this.#dropReads(frame);
+    };
   }
 
   /** Gives the tables back. */

@@ -5,7 +5,8 @@ import type { ImageStore } from '../machine/image-store.ts';
 import { kernelBoot } from '../machine/kernel-boot.ts';
 import { Pc, type PcOptions, type SharedCode } from '../machine/pc.ts';
 import { MEMORY } from '../machine/pc-map.ts';
-import { PoolFullError } from '../memory/pool.ts';
+import type { SharedPool } from '../machine/shared-pool.ts';
+import { PoolFullError } from '../memory/pool-full-error.ts';
 import type { Guest } from './guest.ts';
 import type { GuestMedia } from './media/guest-media.ts';
 import type { CheckedGuestOptions } from './options/check-guest-options.ts';
@@ -18,17 +19,31 @@ const MIB = 2 ** 20;
 export interface PcParts {
   readonly code?: SharedCode | undefined;
   readonly media?: GuestMedia | undefined;
+  /** Default: one of its own. */
+  readonly pool?: SharedPool | undefined;
 }
 
 /** @throws UserError for options that cannot be met */
-export function createPc(name: string, options: CheckedGuestOptions, { code, media }: PcParts = {}): Pc {
+export function createPc(name: string, options: CheckedGuestOptions, { code, media, pool }: PcParts = {}): Pc {
   const memoryBytes = options.memory * MIB;
   const { cpu, engine, powerOnTime, instructionTime, balloon, paravirtual } = options;
   const boot = bootOf(options.boot, { memoryBytes, cpu, images: code?.images, media });
   const drives = media && drivesOf(name, media);
   try {
-    const parts = { name, memoryBytes, cpu, engine, boot, powerOnTime, instructionTime, code, balloon, paravirtual };
-    return new Pc({ ...parts, ...drives });
+    const parts = {
+      name,
+      memoryBytes,
+      cpu,
+      engine,
+      boot,
+      powerOnTime,
+      instructionTime,
+      code,
+      balloon,
+      paravirtual,
+      pool,
+    };
+    return Pc.create({ ...parts, ...drives });
   } catch (error) {
     throw wantOfRoom(name, error) ?? error;
   }

@@ -27,9 +27,15 @@ export class GuestBalloon {
   readonly #owner: BalloonOwner;
   readonly #waiters = new Set<Settle<BalloonFigures>>();
   #updates: number;
+  /** MiB that its owner asks for, and its host. */
+  #wanted: number;
+  #reclaim = 0;
+  /** Figures that had come when that was last changed. */
+  #before = 0;
 
   constructor(owner: BalloonOwner) {
     this.#owner = owner;
+    this.#wanted = this.target;
     this.#updates = this.#machine.statistics.updates;
   }
 
@@ -47,8 +53,36 @@ export class GuestBalloon {
 
   setTarget(mebibytes: number): void {
     const range = { least: 0, most: this.#owner.memory, unit: 'MiB' };
-    const checked = checkWholeNumber('setTarget: mebibytes', mebibytes, range);
-    this.#machine.setTarget(checked * PAGES_PER_MIB);
+    this.#wanted = checkWholeNumber('setTarget: mebibytes', mebibytes, range);
+    this.#ask();
+  }
+
+  /** MiB that its host asks for, for others: what its owner asks for counts if it is more. */
+  get reclaim(): number {
+    return this.#reclaim;
+  }
+
+  set reclaim(mebibytes: number) {
+    if (mebibytes === this.#reclaim) return;
+    this.#reclaim = mebibytes;
+    this.#before = this.#machine.statistics.updates;
+    this.#ask();
+  }
+
+  /** Its figures are newer than the last change of what the host asks for. */
+  get answered(): boolean {
+    return this.#machine.statistics.updates !== this.#before;
+  }
+
+  /** Asks the guest for new figures. @returns false if it has no driver that gives any */
+  refresh(): boolean {
+    const asked = this.#machine.requestStatistics();
+    if (asked) this.#owner.onInput();
+    return asked;
+  }
+
+  #ask(): void {
+    this.#machine.setTarget(Math.max(this.#wanted, this.#reclaim) * PAGES_PER_MIB);
     this.#owner.onInput();
   }
 

@@ -31,6 +31,8 @@ export interface GuestKeeper {
   /** The guest may have become runnable, or have stopped being so. */
   update(guest: Guest): void;
   remove(guest: Guest): void;
+  /** It needs more memory than there is. */
+  memoryNeeded(guest: Guest): void;
   /** The guest has reset itself, or crashed and was reset. */
   resetItself(guest: Guest): void;
   setWeight(guest: Guest, weight: number): void;
@@ -45,8 +47,6 @@ export interface GuestKeeper {
   /** A wall-clock timer. @returns what cancels it */
   delay(ms: number, action: () => void): () => void;
   snapshot(guest: Guest, options: { readonly to: string | undefined }): Promise<Snapshot>;
-  /** It has needed memory beyond what it may hold. @returns whether it has given back some, and can go on */
-  makeRoom(guest: Guest): boolean;
   /** A listener of `source` threw. */
   listenerFailed(error: unknown, source: ListenerErrorSource): void;
 }
@@ -346,6 +346,12 @@ export class Guest<M extends Machine = Machine> {
     this.#finish({ reason: 'error', error });
   }
 
+  /** There is no memory for it: it is paused. Called by the host. */
+  outOfMemory(): void {
+    this.#pause('paused');
+    this.#events.emit('memory');
+  }
+
   /** Tells its owner something, in one line. */
   warn(line: string): void {
     this.#events.emit('warning', line);
@@ -410,9 +416,7 @@ export class Guest<M extends Machine = Machine> {
         this.#pause('breakpoint');
         return this.#events.emit('breakpoint', exit.hit);
       case 'memory':
-        if (this.#keeper.makeRoom(this as Guest)) return;
-        this.#pause('paused');
-        return this.#events.emit('memory');
+        return this.#keeper.memoryNeeded(this as Guest);
       case 'idle':
         if (this.keyboard.feed()) return;
         this.#idle = true;

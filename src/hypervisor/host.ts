@@ -9,6 +9,7 @@ import { PAGE_SIZE } from '../base/address.ts';
 import { StateError, UserError } from '../base/errors.ts';
 import type { Machine } from '../machine/machine.ts';
 import { createSharedCode, type Pc, type SharedCode } from '../machine/pc.ts';
+import { SharedPool } from '../machine/shared-pool.ts';
 import { clonePc, createPc, type PcGuest } from './create-guest.ts';
 import { Guest, type GuestKeeper } from './guest.ts';
 import { GuestMedia } from './media/guest-media.ts';
@@ -19,10 +20,10 @@ import type { GuestOptions, GuestSettings } from './options/guest-options.ts';
 import { checkHostOptions, type HostOptions, reportListenerError, type SwapOptions } from './options/host-options.ts';
 import type { ImageSource } from './options/media-options.ts';
 import type { Platform } from './platform.ts';
-import { furthestOver, type MemoryHolder, memoryAllowance } from './shares/memory-shares.ts';
+import { type Admission, HostMemory } from './shares/host-memory.ts';
+import type { MemoryStatistics } from './shares/memory-statistics.ts';
 import { ProcessorCap } from './shares/processor-cap.ts';
 import { TimeKeeping } from './shares/processor-times.ts';
-import { RECLAIM_BYTES, type ReclaimStep, reclaim, swapStep } from './shares/reclaim.ts';
 import { ResetLimiter } from './shares/reset-limiter.ts';
 import { StrideScheduler } from './shares/stride-scheduler.ts';
 import type { SwapFiles } from './shares/swap-files.ts';
@@ -56,14 +57,13 @@ const NS_PER_MS = 1_000_000;
 export class Host {
   readonly #platform: Platform;
   readonly #sliceMilliseconds: number;
-  /** Bytes; Infinity if there is none. */
-  readonly #memoryLimit: number;
+  readonly #memory: HostMemory<Guest>;
+  /** By name. */
+  readonly #pools = new Map<string, SharedPool>();
   readonly #onListenerError: HostOptions['onListenerError'];
   readonly #openImage: ImageOpener | undefined;
   readonly #snapshots: SnapshotFiles | undefined;
   readonly #swap: SwapStore | undefined;
-  /** How memory is taken back, in this order. */
-  readonly #reclaimSteps: readonly ReclaimStep[];
   /** Images of guests that are disposed: they may still be locked. */
   readonly #closing = new Set<Promise<void>>();
   readonly #residents = new Map<Guest, Resident>();
@@ -82,11 +82,14 @@ export class Host {
     this.#snapshots = snapshots;
     this.#platform = platform;
     this.#sliceMilliseconds = sliceMilliseconds ?? 2;
-    this.#memoryLimit = (memoryLimit ?? Number.POSITIVE_INFINITY) * 2 ** 20;
+    this.#swap = checked.swap && createSwap(checked.swap, checked.swapFiles);
+    this.#memory = new HostMemory({
+      limit: (memoryLimit ?? Number.POSITIVE_INFINITY) * 2 ** 20,
+      ...{ pools: checked.pools, reclaim: checked.reclaim, swap: this.#swap, now: () => platform.now() },
+      holders: () => [...this.#residents].map(([guest, { weight, times }]) => ({ guest, weight, run: times.run })),
+    });
     this.#onListenerError = onListenerError;
     this.#openImage = openImage;
-    this.#swap = checked.swap && createSwap(checked.swap, checked.swapFiles);
-    this.#reclaimSteps = this.#swap ? [swapStep(this.#swap)] : [];
   }
 
   /** The guests that are not disposed, oldest first. */
@@ -106,7 +109,7 @@ export class Host {
     try {
       if (this.#disposed) throw new StateError('the host was disposed while it created a guest');
       const name = checked.name ?? `guest ${this.#created + 1}`;
-      const machine = createPc(name, checked, { code: this.#sharedCode(), media });
+      const machine = createPc(name, checked, { code: this.#sharedCode(), media, pool: this.#pool(checked.pool) });
       if (checked.name === undefined) this.#created++;
       guest = this.adopt(machine, { ...checked, name, media });
     } catch (error) {
@@ -136,7 +139,8 @@ export class Host {
       media = hasDrives(wanted) ? await this.#openMedia(wanted) : undefined;
       media?.restoreChanges(head.media);
       const pages = read.pages();
-      const parts = { name, head, file, pages, engine: checked.engine, code: this.#sharedCode(), media };
+      const pool = this.#pool(checked.pool);
+      const parts = { name, head, file, pages, engine: checked.engine, code: this.#sharedCode(), media, pool };
       const machine = await restorePc(parts);
       if (this.#disposed) {
         machine.dispose();
@@ -160,7 +164,7 @@ export class Host {
   #fetchPages(guest: PcGuest, pages: SnapshotPages): void {
     void fetchPages(guest, pages, {
       rest: () => this.#platform.yield(),
-      mayHold: (count) => this.#memoryAllowance(guest) >= guest.machine.memoryInUse + count * PAGE_SIZE,
+      mayHold: (count) => this.#memory.mayGrow(guest, count * PAGE_SIZE),
     });
   }
 
@@ -180,6 +184,17 @@ export class Host {
     if (this.#openImage === undefined) throw new UserError('this host opens no images');
     await Promise.all(this.#closing);
     return await GuestMedia.open(checked, this.#openImage);
+  }
+
+  /** The pool of a name, made when its first guest comes, again after its last one has gone. */
+  #pool(name: string | undefined): SharedPool | undefined {
+    if (name === undefined) return undefined;
+    const known = this.#pools.get(name);
+    if (known && !known.disposed) return known;
+    const pool = new SharedPool(this.#sharedCode());
+    this.#pools.set(name, pool);
+    this.#memory.name(pool, name);
+    return pool;
   }
 
   #sharedCode(): SharedCode {
@@ -210,6 +225,11 @@ export class Host {
       heldBefore: false,
     });
     return guest;
+  }
+
+  /** How its memory is used, and what was done to have enough of it. */
+  get memoryStatistics(): MemoryStatistics {
+    return this.#memory.statistics;
   }
 
   dispose(): void {
@@ -254,6 +274,7 @@ export class Host {
       this.#residents.delete(guest);
       this.#scheduler.remove(guest);
     },
+    memoryNeeded: (guest) => this.#memory.needed(guest),
     closing: (closed) => {
       this.#closing.add(closed);
       void closed.then(() => this.#closing.delete(closed));
@@ -278,7 +299,6 @@ export class Host {
     },
     timesOf: (guest) => (this.#residents.get(guest)?.times ?? new TimeKeeping()).at(this.#platform.now()),
     delay: (ms, action) => this.#platform.delay(ms, action),
-    makeRoom: (guest) => this.#makeRoom(guest),
     listenerFailed: (error, source) => reportListenerError(this.#onListenerError, error, source),
   };
 
@@ -309,6 +329,7 @@ export class Host {
         // A bug of ours. Others go on.
         guest.fail(error);
       }
+      this.#memory.turn();
       if (this.#platform.now() >= turnEnds) {
         await this.#platform.yield();
         turnEnds = this.#platform.now() + this.#turn;
@@ -325,11 +346,9 @@ export class Host {
   #giveSlice(guest: Guest): void {
     const resident = this.#residents.get(guest)!;
     const { follower, slice } = resident;
-    if (this.#memoryLimit < Number.POSITIVE_INFINITY) {
-      this.#takeBack();
-      guest.machine.memoryLimit = this.#memoryAllowance(guest);
-    }
     const start = this.#platform.now();
+    const admission = this.#memory.admit(guest);
+    if (admission !== 'go') return this.#refuse(guest, resident, { admission, start });
     const { ready, held } = resident.times.at(start);
     const allowed = follower?.begin(guest.machine, start * NS_PER_MS, (ready + held) * NS_PER_MS);
     const deadline = start + PATIENCE * this.#sliceMilliseconds;
@@ -353,30 +372,13 @@ export class Host {
     if (owes > 0 && !sleeps && guest.runnable) this.#admit(guest, resident);
   }
 
-  #memoryAllowance(guest: Guest): number {
-    const holders = this.#memoryHolders();
-    return memoryAllowance(this.#memoryLimit, holders, holders.find(({ machine }) => machine === guest.machine)!);
-  }
-
-  #memoryHolders(): (MemoryHolder & { readonly machine: Machine })[] {
-    return [...this.#residents].map(([{ machine }, { weight }]) => {
-      const { memoryInUse, memoryPool: pool } = machine;
-      return { machine, weight, memoryInUse, pool };
-    });
-  }
-
-  /** Where guests hold more than they may together, some of it comes back from the one that is furthest over its share. */
-  #takeBack(): void {
-    if (this.#reclaimSteps.length === 0) return;
-    const over = furthestOver(this.#memoryLimit, this.#memoryHolders());
-    if (over) reclaim(over.guest, Math.min(over.bytes, RECLAIM_BYTES), this.#reclaimSteps);
-  }
-
-  #makeRoom(guest: Guest): boolean {
-    const { machine } = guest;
-    if (reclaim({ machine }, RECLAIM_BYTES, this.#reclaimSteps) === 0) return false;
-    machine.memoryLimit = this.#memoryAllowance(guest);
-    return true;
+  /** There is no memory for a slice: it waits, or is paused. What was done meanwhile to get some was done for it. */
+  #refuse(guest: Guest, resident: Resident, { admission, start }: { admission: Refusal; start: number }): void {
+    const now = this.#platform.now();
+    this.#scheduler.charge(guest, Math.min(Math.max(now - start, CHARGE.LEAST), CHARGE.MOST));
+    if (admission === 'out') return guest.outOfMemory();
+    resident.heldUntil = Math.max(resident.heldUntil, now + admission);
+    this.#admit(guest, resident);
   }
 
   /** Clock `host`, after a slice: corrects guest time; a halted guest sleeps until its next alarm. @returns whether it does */
@@ -413,6 +415,8 @@ function createSwap({ path, limit }: SwapOptions, files: SwapFiles | undefined):
 
 const hasDrives = ({ disks, cdrom, floppies }: CheckedMedia): boolean =>
   disks.length + floppies.length > 0 || cdrom !== undefined;
+
+type Refusal = Exclude<Admission, 'go'>;
 
 /** What the host keeps for a guest. */
 interface Resident {

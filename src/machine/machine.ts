@@ -5,6 +5,7 @@ import type { Pending } from '../base/pending.ts';
 import type { Medium } from '../bus/medium.ts';
 import type { BalloonFigures } from '../devices/virtio/balloon-statistics.ts';
 import type { BreakpointHit, Breakpoints } from '../engine/breakpoints.ts';
+import type { ScannerFigures } from '../memory/page-scanner.ts';
 import type { SwapSpace } from '../memory/page-source.ts';
 import type { MachineView } from './machine-view.ts';
 
@@ -100,6 +101,25 @@ export interface MemoryBalloon {
   requestStatistics(): boolean;
 }
 
+/** What holds the memory of one machine, or of several: its clones, and those that were put there with it. */
+export interface MemoryPool {
+  /** Bytes of frames, each counted once; and what would be in use besides if each holder had its own. */
+  readonly bytesInUse: number;
+  readonly bytesSaved: number;
+  /** Bytes in use that should not be exceeded: a machine that does comes back with reason `memory`. Default: no end. */
+  limit: number;
+  /** Before a run. @returns false if there is too little room for one */
+  prepare(): boolean;
+  /** Looks for equal pages, between runs of all machines in it. */
+  readonly scanner: {
+    /** Goes on for about so many units of work. @returns units spent */
+    scan(units: number): number;
+    /** Units of a round through all that is there now, at the most. */
+    readonly roundUnits: number;
+    readonly figures: ScannerFigures;
+  };
+}
+
 export interface Machine extends MachineView {
   readonly keyboard: KeyInput;
   readonly cdrom?: DiscDrive | undefined;
@@ -113,8 +133,7 @@ export interface Machine extends MachineView {
   readonly breakpoints: Breakpoints;
   /** Host memory that it should not exceed, in bytes (`memoryInUse`). Default: no end. */
   memoryLimit: number;
-  /** What holds its memory, the same for its clones; bytes in use there. */
-  readonly memoryPool: { readonly bytesInUse: number };
+  readonly memoryPool: MemoryPool;
   /**
    * Between runs: sends at most `bytes` of what it has not used lately to `swap`. The guest cannot tell.
    * @returns bytes given back

@@ -112,6 +112,8 @@ export interface PcOptions extends IdeMedia {
    * as long as neither writes. Media are its own: the same must be in them.
    */
   readonly cloneOf?: Pc | undefined;
+  /** Where its memory is to be, together with that of others. Default: a pool of its own. */
+  readonly pool?: SharedPool | undefined;
 }
 
 /** What a machine was. Give `memory` back, by `dispose`, before the machine. */
@@ -177,8 +179,23 @@ export class Pc implements Machine {
   #request: Request | undefined;
   onTimeCorrection: ((correction: TimeCorrection) => void) | undefined;
 
-  /** Powered on, booted, ready to run. @throws UserError for an unknown CPU model, a memory size that cannot be, or a disk that no drive takes. */
-  constructor(options: PcOptions) {
+  /**
+   * Powered on, booted, ready to run. In a pool that others are in, one that cannot be made leaves nothing.
+   * @throws UserError for an unknown CPU model, a memory size that cannot be, or a disk that no drive takes; PoolFullError;
+   *   RangeError when the process has no more room
+   */
+  static create(options: PcOptions): Pc {
+    const made: { dispose(): void }[] = [];
+    try {
+      return new Pc(options, made);
+    } catch (error) {
+      for (const part of made.reverse()) part.dispose();
+      throw error;
+    }
+  }
+
+  /** As `create`, for a pool of its own. What has something of the pool is added to `made`. */
+  constructor(options: PcOptions, made: { dispose(): void }[] = []) {
     const { clock } = this;
     this.name = options.name;
     const { boot, memoryBytes, cpu, engine, powerOnTime, balloon: balloonOptions, paravirtual = false } = options;
@@ -186,10 +203,11 @@ export class Pc implements Machine {
     this.#entry = 'entry' in boot ? boot.entry : undefined;
 
     const original = options.cloneOf;
-    const shared = original?.sharedPool ?? new SharedPool(options.code);
+    const shared = original?.sharedPool ?? options.pool ?? new SharedPool(options.code);
     const { pool, code } = shared;
     const ports = new PortBus();
     this.memory = new GuestMemory(pool, { size: memoryBytes });
+    made.push(this.memory);
     this.#cold = new ColdPages(this.memory);
     this.#image = 'pieces' in boot ? new ImageLoader(this.memory, boot, options.code?.images) : undefined;
     const memory = guestDma(this.memory);
@@ -208,6 +226,7 @@ export class Pc implements Machine {
       x87Error: (level) => coprocessorError.setFerr(level),
       paravirtual: this.#kvmClock,
     });
+    made.push(this.processor);
 
     const pic = new PicPair({ intr: this.processor.intr });
     const irqs = Array.from({ length: 16 }, (_, irq) => new OrLine(pic.line(irq), 3));
@@ -346,18 +365,10 @@ export class Pc implements Machine {
       ...(this.#kvmClock ? [this.#kvmClock] : []),
       ...('rom' in boot ? [installRom(boot.rom, { clock, ports, memory: this.memory, rtc, drives, floppy })] : []),
     ];
-    if (original) {
-      try {
-        this.#become(original);
-      } catch (error) {
-        // The pool lives on.
-        this.processor.dispose();
-        this.memory.dispose();
-        throw error;
-      }
-    } else if (!options.unbooted) this.#bootUp();
+    if (original) this.#become(original);
+    else if (!options.unbooted) this.#bootUp();
     // Last: one that could not be made holds nothing.
-    this.#shared = original ? shared.join() : shared;
+    this.#shared = shared.join(this.memory);
   }
 
   /** What it starts from, as it was created. The bytes are its own. */
@@ -459,7 +470,7 @@ export class Pc implements Machine {
    * @throws UserError if it has drives; PoolFullError; RangeError when the process has no more room
    */
   clone(name: string): Pc {
-    return new Pc({ ...this.#parts, name, boot: this.#boot, cloneOf: this });
+    return Pc.create({ ...this.#parts, name, boot: this.#boot, cloneOf: this });
   }
 
   /**
@@ -625,7 +636,7 @@ export class Pc implements Machine {
     this.memory.dispose();
     this.#image?.dispose();
     if ('pieces' in this.#boot) this.#boot = { ...this.#boot, pieces: [] };
-    this.#shared.leave();
+    this.#shared.leave(this.memory);
     this.#shared = undefined;
   }
 

@@ -76,10 +76,15 @@ export class GuestMemory {
   onRouted: () => void = () => {};
   /** Called when frames have been given back: what `frameForRead` and `frameForWrite` gave for their pages is wrong. */
   onDiscarded: () => void = () => {};
+  /**
+   * Called between two instructions when a frame must not be written any more through what `frameForWrite` gave (`writes`),
+   * or is the page's no longer (`all`).
+   */
+  onWithdrawn: (frame: number, what: 'writes' | 'all') => void = () => {};
 
   /** Frames that the guest should not exceed. It can, by a few: who is told stops it soon. */
   frameLimit = Number.POSITIVE_INFINITY;
-  /** Called when a frame was allocated beyond the limit. */
+  /** Called when a frame was allocated beyond that limit, or the pool's. */
   onBeyondLimit: () => void = () => {};
 
   readonly #pool: Pool;
@@ -348,6 +353,40 @@ export class GuestMemory {
     return given;
   }
 
+  /** Pages of RAM, holes included. */
+  get pages(): number {
+    return this.#pages;
+  }
+
+  /** What the map says of a page of RAM (`page-map.ts`). */
+  mapEntry(page: number): number {
+    return this.#pool.views.u32[this.#entry(page)];
+  }
+
+  /**
+   * Gives up a page's frame, which nobody shares, for that of a page of another memory in the same pool (or of this one), which
+   * has the same in it: both are copied when they are written. Between two instructions only, as is `giveUpZeros`; the
+   * guest cannot tell, and the page does not count as written.
+   */
+  shareEqual(page: number, other: GuestMemory, otherPage: number): void {
+    const [own, frame] = [this.#frame(page), other.#frame(otherPage)];
+    if (!other.#has(otherPage, SHARED)) other.onWithdrawn(frame, 'writes');
+    other.#setAttributes(otherPage, SHARED);
+    this.#pool.frames.share(frame);
+    this.#setFrame(page, frame);
+    this.#setAttributes(page, SHARED);
+    this.onWithdrawn(own, 'all');
+    this.#pool.frames.free(own);
+  }
+
+  /** Gives up a page's frame, in which there are only zeros. */
+  giveUpZeros(page: number): void {
+    const frame = this.#frame(page);
+    this.#releaseFrame(page);
+    // Others may share it: what is dropped of theirs they find again.
+    this.onWithdrawn(frame, 'all');
+  }
+
   /** Every change of this page must be reported first: it holds decoded code. The caller drops writable translations. */
   watchWrites(page: number): void {
     if (this.#isRam(page)) this.#setAttributes(page, WATCHED);
@@ -577,6 +616,7 @@ export class GuestMemory {
     this.onFrameMoved = () => {};
     this.onRouted = () => {};
     this.onDiscarded = () => {};
+    this.onWithdrawn = () => {};
     this.onBeyondLimit = () => {};
   }
 
@@ -666,7 +706,7 @@ export class GuestMemory {
     this.#pool.views.u8.copyWithin(copy, frame, frame + PAGE_SIZE);
     frames.free(frame);
     // It holds no more frames than before, but the pool does.
-    if (this.#framesInUse > this.frameLimit) this.onBeyondLimit();
+    this.#checkLimits();
     return copy;
   }
 
@@ -758,8 +798,12 @@ export class GuestMemory {
   #allocateFrame(): number {
     const frame = this.#pool.frames.allocate();
     this.#framesInUse++;
-    if (this.#framesInUse > this.frameLimit) this.onBeyondLimit();
+    this.#checkLimits();
     return frame;
+  }
+
+  #checkLimits(): void {
+    if (this.#framesInUse > this.frameLimit || this.#pool.frames.isShort) this.onBeyondLimit();
   }
 
   #releaseFrame(page: number): void {

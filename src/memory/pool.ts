@@ -7,6 +7,7 @@
  */
 import { InternalError } from '../base/errors.ts';
 import { FramePool } from './frame-pool.ts';
+import { PoolFullError } from './pool-full-error.ts';
 
 const WASM_PAGE = 65536;
 const GROWTH_PAGES = 1024; // 64 MiB
@@ -29,9 +30,6 @@ interface Region {
   address: number;
   bytes: number;
 }
-
-/** It holds as much as it may. */
-export class PoolFullError extends InternalError {}
 
 export class Pool {
   frames: FramePool;

@@ -9,8 +9,11 @@ import type {
   Machine,
   MachineExit,
   MemoryBalloon,
+  MemoryPool,
   RunLimits,
 } from '../../src/machine/machine.ts';
+import { PageScanner } from '../../src/memory/page-scanner.ts';
+import { Pool } from '../../src/memory/pool.ts';
 
 type Event = Exclude<MachineExit['reason'], 'budget' | 'time' | 'breakpoint'>;
 
@@ -151,7 +154,10 @@ export class FakeMachine implements Machine {
 
   readonly memorySize = 64 * 2 ** 20;
   memoryInUse = 0;
-  readonly memoryPool = { bytesInUse: 0 };
+  readonly memoryPool: MemoryPool = {
+    ...{ bytesInUse: 0, bytesSaved: 0, limit: Number.POSITIVE_INFINITY, prepare: () => true },
+    scanner: new PageScanner(Pool.create()),
+  };
   readonly memoryShared = 0;
   readonly memorySwapped = 0;
   readonly swaps = { in: 0, out: 0 };

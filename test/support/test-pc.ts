@@ -6,7 +6,7 @@ import { sharedCode } from './shared-code.ts';
 
 /** What is not said is as above, on the interpreter; `boot` there must be. */
 export const testPc = (options: Pick<PcOptions, 'boot'> & Partial<PcOptions>): Pc =>
-  new Pc({
+  Pc.create({
     name: 'test',
     memoryBytes: 4 * 2 ** 20,
     cpu: 'i686',

@@ -16,13 +16,14 @@ import { type CheckedMedia, checkMedia } from './check-media-options.ts';
 import type { BootDrive, BootModule, ClockMode, GuestBoot, GuestOptions, LatencyClass } from './guest-options.ts';
 import type { MediaOptions } from './media-options.ts';
 
-type Undecided = 'name' | 'boot' | 'cap' | 'fuel' | 'balloon';
+type Undecided = 'name' | 'boot' | 'cap' | 'fuel' | 'balloon' | 'pool';
 
 /** All decided but the name, which is the host's to give, and limits that there need not be. */
 export type CheckedGuestOptions = Required<Omit<GuestOptions, Undecided | keyof MediaOptions>> & {
   readonly cap: number | undefined;
   readonly fuel: number | undefined;
   readonly name: string | undefined;
+  readonly pool: string | undefined;
   readonly boot: GuestBoot;
   readonly media: CheckedMedia;
   readonly balloon: { readonly deflateOnOutOfMemory: boolean } | undefined;
@@ -42,7 +43,7 @@ const LONGEST_NAME = 100;
 const OPTIONS = [
   ...(['boot', 'name', 'memory', 'cpu', 'engine', 'powerOnTime', 'instructionTime'] as const),
   ...(['weight', 'cap', 'fuel', 'latency', 'clock', 'onTripleFault', 'onReset', 'onNothingToBoot'] as const),
-  ...(['balloon', 'paravirtual'] as const),
+  ...(['balloon', 'paravirtual', 'pool'] as const),
   ...(['disks', 'cdrom', 'floppy', 'floppies'] as const),
 ];
 const BOOT_OPTIONS = [
@@ -103,6 +104,7 @@ export function checkGuestOptions(options: unknown): CheckedGuestOptions {
     ),
     balloon: checkBalloon(given.balloon),
     paravirtual: ifGiven(given.paravirtual, false, (value) => checkBoolean('paravirtual', value)),
+    pool: ifGiven(given.pool, undefined, (value) => checkName(value, 'pool')),
   };
 }
 
@@ -116,11 +118,12 @@ function checkBalloon(value: unknown): CheckedGuestOptions['balloon'] {
   return { deflateOnOutOfMemory: checkBoolean('balloon.deflateOnOutOfMemory', deflateOnOutOfMemory) };
 }
 
-export function checkName(value: unknown): string {
-  const name = checkString('name', value);
+/** `what` it is that has the name, for the message. */
+export function checkName(value: unknown, what = 'name'): string {
+  const name = checkString(what, value);
   // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
   if (name !== '' && name.length <= LONGEST_NAME && !/[\x00-\x1f\x7f-\x9f\u2028\u2029]/.test(name)) return name;
-  throw new UserError(`name must be 1 to ${LONGEST_NAME} characters without control characters, not ${shown(name)}`);
+  throw new UserError(`${what} must be 1 to ${LONGEST_NAME} characters without control characters, not ${shown(name)}`);
 }
 
 function checkBoot(value: unknown): GuestBoot {

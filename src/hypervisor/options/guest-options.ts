@@ -131,6 +131,12 @@ export interface GuestOptions extends MediaOptions {
    * (`guest.balloon`), and by itself what lies idle. Default: false.
    */
   readonly balloon?: boolean | BalloonOptions | undefined;
+  /**
+   * Name of the pool that its memory is in, 1 to 100 characters. Guests of one pool can share pages that are equal, and
+   * have its limit together (`pools` of the host); what one does to another only an error of ours could tell. Default: a
+   * pool of its own, and of its clones.
+   */
+  readonly pool?: string | undefined;
 }
 
 export interface CloneOptions {

@@ -13,6 +13,14 @@ import type { ImageOpener } from '../media/image-opener.ts';
 import type { Platform } from '../platform.ts';
 import type { SwapFiles } from '../shares/swap-files.ts';
 import type { SnapshotFiles } from '../snapshot/snapshot-files.ts';
+import {
+  type CheckedPool,
+  type CheckedReclaim,
+  checkPools,
+  checkReclaim,
+  type PoolOptions,
+  type ReclaimOptions,
+} from './pool-options.ts';
 
 export interface HostOptions {
   readonly platform: Platform;
@@ -23,6 +31,10 @@ export interface HostOptions {
    * event `memory`, unless it holds less than its share by weight. Default: no limit.
    */
   readonly memoryLimit?: number | undefined;
+  /** By name: `pool` of the guests' options. A name that is not here is a pool without a limit. */
+  readonly pools?: Readonly<Record<string, PoolOptions>> | undefined;
+  /** What is done before a guest is paused for want of memory. Default: all that can be. */
+  readonly reclaim?: ReclaimOptions | undefined;
   /**
    * Where a guest that needs more than it may hold has what it has not used lately moved, deflated, before it is paused:
    * a file that must not exist, or memory, without a path; and how much that may be, in MiB, from 1 on. Default: nowhere.
@@ -46,17 +58,22 @@ export interface SwapOptions {
   readonly limit: number;
 }
 
+export interface CheckedHostOptions extends Omit<HostOptions, 'pools' | 'reclaim'> {
+  readonly pools: ReadonlyMap<string, CheckedPool>;
+  readonly reclaim: CheckedReclaim;
+}
+
 const SLICE = { least: 0.1, most: 1000, unit: 'ms' };
 const MEMORY = { least: 1, most: 2 ** 32, unit: 'MiB' };
 const NAMES = [
-  ...(['platform', 'sliceMilliseconds', 'memoryLimit', 'swap', 'onListenerError'] as const),
+  ...(['platform', 'sliceMilliseconds', 'memoryLimit', 'pools', 'reclaim', 'swap', 'onListenerError'] as const),
   ...(['openImage', 'snapshots', 'swapFiles'] as const),
 ];
 const PLATFORM_NEEDS = ['now', 'yield', 'delay'] as const;
 const PLATFORM_MAY_HAVE = ['compile', 'compileRegions'] as const;
 
 /** @throws UserError that names the option */
-export function checkHostOptions(options: unknown): HostOptions {
+export function checkHostOptions(options: unknown): CheckedHostOptions {
   const given = checkOptions('host options', options, NAMES);
   const { platform, sliceMilliseconds, memoryLimit, swap, onListenerError, openImage, snapshots, swapFiles } = given;
   return {
@@ -66,6 +83,8 @@ export function checkHostOptions(options: unknown): HostOptions {
     memoryLimit: memoryLimit === undefined ? undefined : checkWholeNumber('memoryLimit', memoryLimit, MEMORY),
     swap: swap === undefined ? undefined : checkSwap(swap),
     onListenerError: onListenerError === undefined ? undefined : checkFunction('onListenerError', onListenerError),
+    pools: checkPools(given.pools),
+    reclaim: checkReclaim(given.reclaim),
     openImage: openImage === undefined ? undefined : checkFunction('openImage', openImage),
     snapshots: snapshots as SnapshotFiles | undefined,
     swapFiles: swapFiles as SwapFiles | undefined,

@@ -1,7 +1,7 @@
 /**
  * How much of a host's memory a guest may hold: its share of the limit, by weight, in any case; and whatever the others
  * leave. So one that is over its share stops growing when there is no more, and none is kept from its share. What one that
- * is not over its share comes to need is taken back from those that are, where there is a way to (`reclaim.ts`).
+ * is not over its share comes to need is taken back from those that are, where there is a way to (`host-memory.ts`).
  */
 export interface MemoryHolder {
   readonly weight: number;

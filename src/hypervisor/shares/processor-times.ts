@@ -20,6 +20,11 @@ export class TimeKeeping {
   /** What it waits for, and since when. */
   #waits: { readonly kind: 'ready' | 'held'; readonly since: number } | undefined;
 
+  /** Host time that it was given so far. */
+  get run(): number {
+    return this.#run;
+  }
+
   /** From now on it waits for its turn, is held back, or wants nothing. Said again, it goes on. */
   waits(kind: 'ready' | 'held' | undefined, now: number): void {
     if (this.#waits?.kind === kind) return;

@@ -1,6 +1,6 @@
 /** Brings in what a restored guest has left in its snapshot, while the world and all guests have their turns. */
 import { LostPageError } from '../../memory/elsewhere.ts';
-import { PoolFullError } from '../../memory/pool.ts';
+import { PoolFullError } from '../../memory/pool-full-error.ts';
 import type { PcGuest } from '../create-guest.ts';
 import type { SnapshotPages } from './snapshot-pages.ts';
 

@@ -4,8 +4,9 @@ import { UserError } from '../../base/errors.ts';
 import type { BootImage } from '../../machine/boot.ts';
 import { checkConfigurationOf } from '../../machine/machine-state-schema.ts';
 import { Pc, type PcOptions, type SharedCode } from '../../machine/pc.ts';
+import type { SharedPool } from '../../machine/shared-pool.ts';
 import type { GuestMemory } from '../../memory/guest-memory.ts';
-import { PoolFullError } from '../../memory/pool.ts';
+import { PoolFullError } from '../../memory/pool-full-error.ts';
 import { damaged } from '../../snapshot/snapshot-error.ts';
 import type { SnapshotFile } from '../../snapshot/snapshot-file.ts';
 import { drivesOf } from '../create-guest.ts';
@@ -94,20 +95,22 @@ export interface RestoreParts {
   readonly engine: CheckedRestoreOptions['engine'];
   readonly code: SharedCode | undefined;
   readonly media: GuestMedia | undefined;
+  /** Default: one of its own. */
+  readonly pool: SharedPool | undefined;
 }
 
 /** @throws UserError for a snapshot that cannot be restored: then nothing is left of it */
-export async function restorePc({ name, head, file, pages, engine, code, media }: RestoreParts): Promise<Pc> {
+export async function restorePc({ name, head, file, pages, engine, code, media, pool }: RestoreParts): Promise<Pc> {
   const { memoryBytes, cpu, ...configuration } = checkConfigurationOf(head.machine);
   const balloon = configuration.balloon ?? undefined;
   const boot = await bootOf(head.boot, { file, media, memoryBytes });
   const drives = media && drivesOf(name, media);
   const { paravirtual } = configuration;
   const made = { name, memoryBytes, cpu, engine, boot, powerOnTime: 0, code, balloon, paravirtual };
-  const parts = { ...made, unbooted: true, ...drives };
+  const parts = { ...made, pool, unbooted: true, ...drives };
   return await cleanly(
     name,
-    () => new Pc(parts),
+    () => Pc.create(parts),
     async (pc) => {
       await fillMemory(pc.memory, file, pages);
       pc.restoreForeign(head.machine);

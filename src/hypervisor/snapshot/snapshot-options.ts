@@ -29,7 +29,7 @@ export interface Snapshot {
  */
 export interface RestoreOptions
   extends MediaOptions,
-    Pick<GuestOptions, 'name' | 'weight' | 'cap' | 'fuel' | 'latency' | 'clock'>,
+    Pick<GuestOptions, 'name' | 'weight' | 'cap' | 'fuel' | 'latency' | 'clock' | 'pool'>,
     Pick<GuestOptions, 'onTripleFault' | 'onReset' | 'onNothingToBoot'> {
   /** Default: `auto`, whatever the saved guest ran on. */
   readonly engine?: EngineName | undefined;
@@ -42,6 +42,7 @@ export interface RestoreOptions
 
 export interface CheckedRestoreOptions {
   readonly name: string | undefined;
+  readonly pool: string | undefined;
   readonly engine: EngineName;
   readonly weight: number;
   readonly cap: number | undefined;
@@ -61,6 +62,7 @@ export interface CheckedRestoreOptions {
 const RESTORE_OPTIONS = [
   ...([
     'name',
+    'pool',
     'engine',
     'trust',
     'weight',
@@ -98,6 +100,7 @@ export function checkRestoreOptions(options: unknown): CheckedRestoreOptions {
     given[name] === undefined ? undefined : checkChoice(name, given[name], choices);
   return {
     name: given.name === undefined ? undefined : checkName(given.name),
+    pool: given.pool === undefined ? undefined : checkName(given.pool, 'pool'),
     engine: choice('engine', ENGINES) ?? 'auto',
     weight: given.weight === undefined ? 1 : checkWeight('weight', given.weight),
     cap: given.cap === undefined ? undefined : checkCap('cap', given.cap),
