@@ -5,6 +5,7 @@
  * Shares are processor time: each slice is charged with what it took by the platform's clock, resets, device work and
  * listeners included, so that a dear guest pays for itself. Which guest runs when shows in no guest's state.
  */
+import { checkString } from '../base/argument-check.ts';
 import { StateError, UserError } from '../base/errors.ts';
 import type { Machine } from '../machine/machine.ts';
 import { createSharedCode, type Pc, type SharedCode } from '../machine/pc.ts';
@@ -24,12 +25,17 @@ import { TimeKeeping } from './shares/processor-times.ts';
 import { ResetLimiter } from './shares/reset-limiter.ts';
 import { StrideScheduler } from './shares/stride-scheduler.ts';
 import { WallClockFollower } from './shares/wall-clock-follower.ts';
+import type { KeptCheckpoint } from './snapshot/checkpoints.ts';
+import { GuestSnapshots } from './snapshot/guest-snapshots.ts';
+import { type Recovered, recoverGuests } from './snapshot/recover.ts';
 import { mediaOf, restorePc } from './snapshot/restore-guest.ts';
-import { clear, readSnapshot, takeSnapshot } from './snapshot/snapshot.ts';
-import type { SnapshotFiles } from './snapshot/snapshot-files.ts';
+import { clear } from './snapshot/snapshot.ts';
 import {
+  type CheckedRestoreOptions,
+  checkRecoverOptions,
   checkRestoreOptions,
   checkSnapshotSource,
+  type RecoverOptions,
   type RestoreOptions,
   type Snapshot,
 } from './snapshot/snapshot-options.ts';
@@ -54,7 +60,7 @@ export class Host {
   readonly #memoryLimit: number;
   readonly #onListenerError: HostOptions['onListenerError'];
   readonly #openImage: ImageOpener | undefined;
-  readonly #snapshots: SnapshotFiles | undefined;
+  readonly #snapshots: GuestSnapshots;
   /** Images of guests that are disposed: they may still be locked. */
   readonly #closing = new Set<Promise<void>>();
   readonly #residents = new Map<Guest, Resident>();
@@ -70,7 +76,7 @@ export class Host {
   constructor(options: HostOptions) {
     const checked = checkHostOptions(options);
     const { platform, sliceMilliseconds, memoryLimit, onListenerError, openImage, snapshots } = checked;
-    this.#snapshots = snapshots;
+    this.#snapshots = new GuestSnapshots(platform, snapshots);
     this.#platform = platform;
     this.#sliceMilliseconds = sliceMilliseconds ?? 2;
     this.#memoryLimit = (memoryLimit ?? Number.POSITIVE_INFINITY) * 2 ** 20;
@@ -93,11 +99,14 @@ export class Host {
     const media = hasDrives(checked.media) ? await this.#openMedia(checked.media) : undefined;
     let guest: PcGuest;
     try {
-      if (this.#disposed) throw new StateError('the host was disposed while it created a guest');
       const name = checked.name ?? `guest ${this.#created + 1}`;
+      const start = checked.checkpoint && (await this.#snapshots.checkpointing(checked.checkpoint, { name, media }));
+      if (this.#disposed) throw new StateError('the host was disposed while it created a guest');
       const machine = createPc(name, checked, { code: this.#sharedCode(), media });
       if (checked.name === undefined) this.#created++;
-      guest = this.adopt(machine, { ...checked, name, media });
+      const settings = { ...checked, name, media };
+      guest = this.adopt(machine, settings);
+      start?.(guest, settings);
     } catch (error) {
       await media?.abandon();
       throw error;
@@ -114,9 +123,29 @@ export class Host {
    */
   async restore(snapshot: ImageSource | Snapshot, options?: RestoreOptions): Promise<PcGuest> {
     if (this.#disposed) throw new StateError('the host is disposed');
-    const checked = checkRestoreOptions(options);
-    const source = checkSnapshotSource(snapshot);
-    const read = await readSnapshot(source, this.#snapshotFiles(), () => this.#platform.yield());
+    return await this.#restore(checkSnapshotSource(snapshot), checkRestoreOptions(options));
+  }
+
+  /**
+   * Goes on with the guests whose checkpoints are in a store (`GuestOptions.checkpoint`), ready to `run()`, and with taking
+   * them: of each the latest checkpoint that is whole.
+   * @throws UserError if there is none; StateError as `restore` does
+   */
+  async recover(folder: string, options?: RecoverOptions): Promise<Recovered> {
+    if (this.#disposed) throw new StateError('the host is disposed');
+    const checked = checkRecoverOptions(options);
+    return await recoverGuests(checkString('recover: folder', folder), {
+      files: this.#snapshots.files,
+      restore: (path, checkpoint, kept) => this.#restore(path, { ...checked, checkpoint }, kept),
+    });
+  }
+
+  async #restore(
+    source: ImageSource,
+    checked: CheckedRestoreOptions,
+    kept?: readonly KeptCheckpoint[],
+  ): Promise<PcGuest> {
+    const read = await this.#snapshots.read(source);
     let media: GuestMedia | undefined;
     try {
       const { file, head } = read;
@@ -124,6 +153,8 @@ export class Host {
       const wanted = mediaOf(head, file, checked);
       media = hasDrives(wanted) ? await this.#openMedia(wanted) : undefined;
       media?.restoreChanges(head.media);
+      const start =
+        checked.checkpoint && (await this.#snapshots.checkpointing(checked.checkpoint, { name, media }, kept));
       const parts = { name, head, file, engine: checked.engine, code: this.#sharedCode(), media };
       const machine = await restorePc(parts);
       if (this.#disposed) {
@@ -131,10 +162,13 @@ export class Host {
         throw new StateError('the host was disposed while it restored a guest');
       }
       const given = Object.fromEntries(Object.entries(checked).filter(([, value]) => value !== undefined));
-      const guest = this.adopt(machine, { ...head.guest, fuel: head.guest.fuel ?? undefined, ...given, name, media });
+      const settings = { ...head.guest, fuel: head.guest.fuel ?? undefined, ...given, name, media };
+      const guest = this.adopt(machine, settings);
       guest.keyboard.waiting = head.strokes;
       guest.serial.refill(head.output.serial);
       guest.debugConsole.refill(head.output.debugConsole);
+      this.#snapshots.restored(guest, read);
+      start?.(guest, settings);
       return guest;
     } catch (error) {
       await media?.abandon();
@@ -142,11 +176,6 @@ export class Host {
     } finally {
       await read.close();
     }
-  }
-
-  #snapshotFiles(): SnapshotFiles {
-    if (this.#snapshots === undefined) throw new UserError('this host keeps no snapshots');
-    return this.#snapshots;
   }
 
   /** @throws UserError for want of room */
@@ -213,6 +242,7 @@ export class Host {
       resident.cancelWakeUp?.();
       resident.cancelWakeUp = undefined;
       if (guest.state !== 'running') resident.follower?.forget();
+      this.#closesWith(this.#snapshots.stateChanged(guest));
       if (guest.runnable) return this.#admit(guest, resident);
       this.#scheduler.sleep(guest);
       resident.times.waits(undefined, this.#platform.now());
@@ -229,20 +259,13 @@ export class Host {
       resident.heldBefore = true;
     },
     remove: (guest) => {
+      this.#closesWith(this.#snapshots.removed(guest));
       this.#residents.get(guest)?.cancelWakeUp?.();
       this.#residents.delete(guest);
       this.#scheduler.remove(guest);
     },
-    closing: (closed) => {
-      this.#closing.add(closed);
-      void closed.then(() => this.#closing.delete(closed));
-    },
-    snapshot: async (guest, { to }) => {
-      const { settings } = this.#residents.get(guest)!;
-      const platform = this.#platform;
-      const [now, rest] = [() => platform.now(), () => platform.yield()];
-      return await takeSnapshot(guest, { files: this.#snapshotFiles(), settings, to, now, rest });
-    },
+    closing: (closed) => this.#closesWith(closed),
+    snapshot: (guest, { to }) => this.#snapshots.take(guest, this.#residents.get(guest)!.settings, to),
     clone: (guest, name) => this.#clone(guest, name),
     setWeight: (guest, weight) => {
       this.#scheduler.setWeight(guest, weight);
@@ -259,6 +282,12 @@ export class Host {
     delay: (ms, action) => this.#platform.delay(ms, action),
     listenerFailed: (error, source) => reportListenerError(this.#onListenerError, error, source),
   };
+
+  #closesWith(closed: Promise<void> | undefined): void {
+    if (closed === undefined) return;
+    this.#closing.add(closed);
+    void closed.then(() => this.#closing.delete(closed));
+  }
 
   /** Lets a runnable guest run, but for one that is held back. */
   #admit(guest: Guest, resident: Resident): void {

@@ -51,7 +51,7 @@ interface HiddenRam extends RamRoute {
   readonly frame: number;
 }
 
-const { DIRTY, WATCHED, ABSENT, SEEN_AS_ZERO, SHARED } = PAGE_MAP;
+const { DIRTY, WATCHED, ABSENT, SEEN_AS_ZERO, SHARED, SAVED } = PAGE_MAP;
 
 const PAGE_MASK = PAGE_SIZE - 1;
 const pageOf = (address: number): number => (address / PAGE_SIZE) | 0;
@@ -90,6 +90,7 @@ export class GuestMemory {
   /** Pages whose entry in the map says that no RAM answers, though there is some. */
   readonly #hidden = new Map<number, HiddenRam>();
   #framesInUse = 0;
+  #saves = 0;
 
   /**
    * `size`: bytes of RAM from address 0, a positive multiple of 4096, at most 3584 MiB.
@@ -156,7 +157,7 @@ export class GuestMemory {
       if (hidden.frame !== 0) {
         frames.share(hidden.frame);
         this.#framesInUse++;
-        this.#setAttributes(page, DIRTY);
+        this.#markDirty(page);
       }
       this.#hidden.set(page, hidden);
     }
@@ -353,16 +354,37 @@ export class GuestMemory {
     for (let page = firstPage; page < end; page++) this.#clearAttributes(page, DIRTY);
   }
 
+  /** Pages of RAM that were written, or could have been, since `markSaved`. */
+  *unsavedPages(): Generator<number> {
+    for (let page = 0; page < this.#pages; page++) if (!this.#has(page, SAVED)) yield page;
+  }
+
+  /** What is in RAM now is kept somewhere. The caller drops all writable translations. @returns how often that was said */
+  markSaved(): number {
+    for (let page = 0; page < this.#pages; page++) this.#setAttributes(page, SAVED);
+    return ++this.#saves;
+  }
+
+  /** How often `markSaved` was called. */
+  get saves(): number {
+    return this.#saves;
+  }
+
   /**
    * RAM that is not all zero, whether it answers at present or not, and ROM; by page number. The bytes are the frames
    * themselves, good until the memory is changed.
    */
   *contents(): Generator<MemoryPage> {
-    for (let page = 0; page < this.#pages; page++) {
-      const frame = this.#ramFrame(page);
+    yield* this.ramContents(range(this.#pages));
+    yield* this.romContents();
+  }
+
+  /** As `contents`, of RAM alone, and of these pages. */
+  *ramContents(pages: Iterable<number>): Generator<MemoryPage> {
+    for (const page of pages) {
+      const frame = page < this.#pages ? this.#ramFrame(page) : 0;
       if (frame !== 0 && !this.#isZero(frame)) yield { kind: 'ram', page, bytes: this.#bytes(frame) };
     }
-    yield* this.romContents();
   }
 
   /** As `contents`, of ROM alone. */
@@ -386,7 +408,7 @@ export class GuestMemory {
     for (let page = 0; page < this.#pages; page++) {
       if (this.#has(page, WATCHED)) this.onWatchedWrite(page, 0, PAGE_SIZE);
       this.#releaseFrame(page);
-      this.#setAttributes(page, DIRTY);
+      this.#markDirty(page);
     }
     for (const page of pages) this.addContent(page);
   }
@@ -424,7 +446,7 @@ export class GuestMemory {
     const hidden = this.#hidden.get(page);
     if (hidden) this.#hidden.set(page, { ...hidden, frame });
     else if (frame !== 0) this.#setAttributes(page, frame | SHARED);
-    this.#setAttributes(page, DIRTY);
+    this.#markDirty(page);
   }
 
   #isEqual(frame: number, other: number): boolean {
@@ -468,6 +490,10 @@ export class GuestMemory {
   #setAttributes(page: number, attributes: number): void {
     this.#pool.views.u32[this.#entry(page)] |= attributes;
   }
+  #markDirty(page: number): void {
+    const { u32 } = this.#pool.views;
+    u32[this.#entry(page)] = (u32[this.#entry(page)] | DIRTY) & ~SAVED;
+  }
   #clearAttributes(page: number, attributes: number): void {
     this.#pool.views.u32[this.#entry(page)] &= ~attributes;
   }
@@ -484,7 +510,7 @@ export class GuestMemory {
   #ownFrame(page: number): number {
     const known = this.#frame(page);
     if (known !== 0 && !this.#has(page, SHARED)) {
-      this.#setAttributes(page, DIRTY);
+      this.#markDirty(page);
       return known;
     }
     if (known !== 0) return this.#unshare(page, known);
@@ -492,7 +518,7 @@ export class GuestMemory {
     const { u32 } = this.#pool.views;
     const at = this.#entry(page);
     const attributes = u32[at];
-    u32[at] = frame | (attributes & ~SEEN_AS_ZERO) | DIRTY;
+    u32[at] = frame | (attributes & ~(SEEN_AS_ZERO | SAVED)) | DIRTY;
     if ((attributes & SEEN_AS_ZERO) !== 0) this.onFrameMoved(page, this.#zeroFrame);
     return frame;
   }
@@ -501,7 +527,7 @@ export class GuestMemory {
     const frame = this.#copyIfShared(shared);
     this.#setFrame(page, frame);
     this.#clearAttributes(page, SHARED);
-    this.#setAttributes(page, DIRTY);
+    this.#markDirty(page);
     if (frame !== shared) this.onFrameMoved(page, shared);
     return frame;
   }
@@ -543,7 +569,7 @@ export class GuestMemory {
     // Nobody can have seen what is in it.
     const frame = hidden.frame === 0 ? this.#allocateFrame() : this.#copyIfShared(hidden.frame);
     if (hidden.frame !== frame) this.#hidden.set(page, { ...hidden, frame });
-    this.#setAttributes(page, DIRTY);
+    this.#markDirty(page);
     return frame;
   }
 
@@ -567,7 +593,7 @@ export class GuestMemory {
     if (!this.#isRam(page) || this.#frame(page) === 0) return false;
     if (this.#has(page, WATCHED)) this.onWatchedWrite(page, 0, PAGE_SIZE);
     this.#releaseFrame(page);
-    this.#setAttributes(page, DIRTY);
+    this.#markDirty(page);
     return true;
   }
 
@@ -664,3 +690,7 @@ export class GuestMemory {
 }
 
 const hex = (value: number): string => `${value.toString(16).toUpperCase()}h`;
+
+function* range(count: number): Generator<number> {
+  for (let number = 0; number < count; number++) yield number;
+}

@@ -14,8 +14,10 @@ export const PAGE_MAP = {
   SEEN_AS_ZERO: 8,
   /** The frame may be another guest's, too: who writes gets a copy. */
   SHARED: 16,
-  /** WATCHED or SHARED: not to be written without asking. */
-  GUARDED: 2 | 16,
+  /** It is as the last snapshot has it: who writes says that it is not any longer. */
+  SAVED: 32,
+  /** WATCHED, SHARED or SAVED: not to be written without asking. */
+  GUARDED: 2 | 16 | 32,
   /** log2 of the size of an entry. */
   ENTRY_SHIFT: 2,
 } as const;

@@ -2,6 +2,7 @@
 import type { AbortSignalLike } from '../../base/abort.ts';
 import type { EngineName } from '../../machine/machine.ts';
 import type { GuestMedia } from '../media/guest-media.ts';
+import type { CheckpointOptions } from './checkpoint-options.ts';
 import type { MediaOptions } from './media-options.ts';
 
 /**
@@ -126,6 +127,11 @@ export interface GuestOptions extends MediaOptions {
    * (`guest.balloon`), and by itself what lies idle. Default: false.
    */
   readonly balloon?: boolean | BalloonOptions | undefined;
+  /**
+   * Takes a snapshot into a store again and again while the guest runs, for `Host.recover` to go on from when the host has
+   * died. They are deleted when the guest has ended by itself. Not of guests that write into files. Default: none.
+   */
+  readonly checkpoint?: CheckpointOptions | undefined;
 }
 
 export interface CloneOptions {

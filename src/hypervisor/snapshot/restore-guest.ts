@@ -6,8 +6,8 @@ import { checkConfigurationOf } from '../../machine/machine-state-schema.ts';
 import { Pc, type PcOptions, type SharedCode } from '../../machine/pc.ts';
 import type { GuestMemory } from '../../memory/guest-memory.ts';
 import { PoolFullError } from '../../memory/pool.ts';
+import type { SavedPages } from '../../snapshot/saved-pages.ts';
 import { damaged } from '../../snapshot/snapshot-error.ts';
-import type { SnapshotFile } from '../../snapshot/snapshot-file.ts';
 import { drivesOf } from '../create-guest.ts';
 import type { GuestMedia } from '../media/guest-media.ts';
 import type { ImageRequest } from '../media/image-opener.ts';
@@ -22,7 +22,7 @@ type SavedDrive = GuestHead['media']['disks'][number];
  * @throws UserError where the snapshot does not know it, and nobody says; where it would write into a file or ask a server,
  *   and the options do not say so
  */
-export function mediaOf({ media }: GuestHead, file: SnapshotFile, options: CheckedRestoreOptions): CheckedMedia {
+export function mediaOf({ media }: GuestHead, file: SavedPages, options: CheckedRestoreOptions): CheckedMedia {
   const { trust } = options;
   const request = (drive: string, kind: ImageRequest['drive'], saved: SavedDrive, given: ImageRequest | undefined) =>
     saved.medium === null ? undefined : requestOf(drive, { kind, saved: saved.medium, given, file, trust });
@@ -50,7 +50,7 @@ interface Wanted {
   readonly saved: SavedMedium;
   readonly given: ImageRequest | undefined;
   readonly trust: boolean;
-  readonly file: SnapshotFile;
+  readonly file: SavedPages;
 }
 
 function requestOf(drive: string, { kind, saved, given, file, trust }: Wanted): ImageRequest {
@@ -87,7 +87,7 @@ const OPTION = { disk: 'disks', cdrom: 'cdrom', floppy: 'floppies' } as const;
 export interface RestoreParts {
   readonly name: string;
   readonly head: GuestHead;
-  readonly file: SnapshotFile;
+  readonly file: SavedPages;
   readonly engine: CheckedRestoreOptions['engine'];
   readonly code: SharedCode | undefined;
   readonly media: GuestMedia | undefined;
@@ -127,7 +127,7 @@ async function cleanly(name: string, create: () => Pc, restore: (pc: Pc) => Prom
 }
 
 /** Page by page: nobody holds them twice. */
-async function fillMemory(memory: GuestMemory, file: SnapshotFile): Promise<void> {
+async function fillMemory(memory: GuestMemory, file: SavedPages): Promise<void> {
   const ramPages = memory.size / PAGE_SIZE;
   memory.replaceContents([]);
   for (const [kind, name] of [
@@ -140,7 +140,7 @@ async function fillMemory(memory: GuestMemory, file: SnapshotFile): Promise<void
 }
 
 interface BootParts {
-  readonly file: SnapshotFile;
+  readonly file: SavedPages;
   readonly media: GuestMedia | undefined;
   readonly memoryBytes: number;
 }
@@ -175,7 +175,7 @@ async function bootOf(
 async function pieceOf(
   { address, length }: GuestHead['boot']['pieces'][number],
   name: string,
-  file: SnapshotFile,
+  file: SavedPages,
 ): Promise<BootImage['pieces'][number]> {
   const before = address % PAGE_SIZE;
   const end = Math.ceil((before + length) / PAGE_SIZE);

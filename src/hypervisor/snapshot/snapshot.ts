@@ -1,8 +1,11 @@
 /** Takes snapshots of guests, and reads them again. */
 import { StateError, UserError } from '../../base/errors.ts';
 import { Pc } from '../../machine/pc.ts';
-import { SnapshotFile } from '../../snapshot/snapshot-file.ts';
+import type { SavedPages } from '../../snapshot/saved-pages.ts';
+import { type ReaderOptions, SnapshotFile } from '../../snapshot/snapshot-file.ts';
 import { writeSnapshot } from '../../snapshot/snapshot-writer.ts';
+import { SnapshotStore } from '../../snapshot/store/snapshot-store.ts';
+import type { StoredSnapshot } from '../../snapshot/store/stored-snapshot.ts';
 import type { PcGuest } from '../create-guest.ts';
 import type { Guest } from '../guest.ts';
 import type { GuestMedia } from '../media/guest-media.ts';
@@ -10,7 +13,7 @@ import type { GuestSettings } from '../options/guest-options.ts';
 import type { ImageSource } from '../options/media-options.ts';
 import { checkHead, type GuestHead } from './guest-head.ts';
 import { saveGuest } from './save-guest.ts';
-import type { SnapshotFiles } from './snapshot-files.ts';
+import type { FoundStore, SnapshotFiles } from './snapshot-files.ts';
 import type { Snapshot } from './snapshot-options.ts';
 
 export interface TakeOptions {
@@ -48,7 +51,8 @@ export async function takeSnapshot(guest: Guest, { files, settings, to, now, res
       contents.release();
     }
     await output.finish();
-    return { size, bytes: output instanceof Parts ? output.joined() : undefined, instructions, stopped };
+    const bytes = output instanceof Parts ? output.joined() : undefined;
+    return { size, bytes, id: undefined, path: to, instructions, stopped };
   } catch (error) {
     await output.abandon();
     throw error;
@@ -56,7 +60,7 @@ export async function takeSnapshot(guest: Guest, { files, settings, to, now, res
 }
 
 /** What is written into files must be there when they are looked at again, and stay as it is. */
-async function flushFiles(guest: Guest, media: GuestMedia | undefined): Promise<void> {
+export async function flushFiles(guest: Guest, media: GuestMedia | undefined): Promise<void> {
   const written = media?.writtenFiles ?? [];
   const assertRests = (): void => {
     if (written.length > 0 && guest.state === 'running')
@@ -68,24 +72,43 @@ async function flushFiles(guest: Guest, media: GuestMedia | undefined): Promise<
 }
 
 export interface ReadSnapshot {
-  readonly file: SnapshotFile;
+  readonly file: SavedPages;
   readonly head: GuestHead;
+  /** Undefined: it is in a file of its own. */
+  readonly stored: StoredSnapshot | undefined;
   close(): void | Promise<void>;
 }
 
 /** `rest`: lets the world have its turn. @throws UserError (as a rejection) for what is no snapshot of a guest */
 export async function readSnapshot(
   source: ImageSource,
-  { open, codec }: SnapshotFiles,
+  files: SnapshotFiles,
   rest?: () => Promise<void>,
 ): Promise<ReadSnapshot> {
+  const { open, codec } = files;
+  const found = typeof source === 'string' ? files.store(source) : undefined;
+  if (found) return await readStored(found, { codec, rest });
   const opened = await open(source);
   try {
     const file = await SnapshotFile.open(opened, { codec, rest });
-    return { file, head: checkHead(file.head, 'guest'), close: () => opened.close() };
+    return { file, head: checkHead(file.head, 'guest'), stored: undefined, close: () => opened.close() };
   } catch (error) {
     await opened.close();
     throw clear(error);
+  }
+}
+
+async function readStored({ folder, id }: FoundStore, options: ReaderOptions): Promise<ReadSnapshot> {
+  if (id === undefined)
+    throw new UserError(`${folder.name} is a store of snapshots: say which one, as in ${folder.name}/ID`);
+  const stored = await new SnapshotStore(folder, options).open(id).catch((error: unknown) => {
+    throw clear(error);
+  });
+  try {
+    return { file: stored, head: checkHead(stored.head, 'guest'), stored, close: () => stored.close() };
+  } catch (error) {
+    stored.close();
+    throw error;
   }
 }
 
