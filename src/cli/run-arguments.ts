@@ -30,6 +30,7 @@ export interface RunArguments extends BootArguments, MediaArguments, SnapshotArg
   fuel?: number;
   'no-reboot': boolean;
   balloon: boolean;
+  checkpoint?: string;
   profile?: string;
   'profile-interval'?: number;
   symbols: string[];

@@ -7,6 +7,7 @@ import { ENGINES } from '../engine/processor.ts';
 import { CAP, FUEL, INSTRUCTION_TIME } from '../hypervisor/options/check-guest-options.ts';
 import { bootOptions, checkBootOptions } from './boot-options.ts';
 import { checkNumber, refuseEmpty } from './check-options.ts';
+import { parseCheckpoint } from './checkpoint-option.ts';
 import type { CommandContext } from './command-context.ts';
 import { describeGuests } from './guests.ts';
 import { MEDIA_EPILOGUE, mediaOptions, parseBootOrder, parseMedia } from './media-options.ts';
@@ -95,6 +96,12 @@ export const runCommand = (context: CommandContext): CommandModule<object, RunAr
         default: false,
         describe: "a memory balloon: Linux's virtio_balloon gives memory back (monitor: balloon MIB)",
       })
+      .option('checkpoint', {
+        type: 'string',
+        describe:
+          'take snapshots into this folder while it runs (FOLDER,every=30s): vetro recover FOLDER goes on from there',
+        requiresArg: true,
+      })
       .option('profile', {
         type: 'string',
         describe: 'write where guest time goes to this file, for speedscope; .txt or .collapsed: collapsed stacks',
@@ -126,7 +133,7 @@ export const runCommand = (context: CommandContext): CommandModule<object, RunAr
 
 /** @throws UserError for what yargs lets through: numbers out of range, empty words, options that exclude each other */
 function checked<Options extends RunArguments>(options: Options): Options {
-  refuseEmpty(options, ['serial', 'profile', 'cdrom', 'boot', 'snapshot', 'snapshot-at']);
+  refuseEmpty(options, ['serial', 'profile', 'cdrom', 'boot', 'snapshot', 'snapshot-at', 'checkpoint']);
   checkBootOptions(options);
   checkMedia(options);
   const { count, weight, 'instruction-time': instructionTime } = options;
@@ -136,6 +143,7 @@ function checked<Options extends RunArguments>(options: Options): Options {
   checkNumber('--count', count, { ...COUNT, whole: true });
   if (parseSnapshotAt(options) !== undefined && count > 1)
     throw new UserError('--snapshot saves one guest: it does not go with --count');
+  parseCheckpoint(options.checkpoint);
   checkProfile(options);
   checkPerGuest('--weight', weight, WEIGHT, count);
   checkPerGuest('--cap', options.cap, { ...CAP, unit: ' of per cent' }, count);

@@ -4,6 +4,7 @@ import { createPlatform } from '../host/platform.ts';
 import { createSnapshotFiles } from '../host/snapshot-files.ts';
 import type { PcGuest as Guest } from '../hypervisor/create-guest.ts';
 import { Host } from '../hypervisor/host.ts';
+import { parseCheckpoint } from './checkpoint-option.ts';
 import { Console } from './console.ts';
 import { EXIT, exitStatusOf } from './exit-status.ts';
 import { findGuest } from './find-guest.ts';
@@ -52,6 +53,7 @@ export async function runGuests(options: RunArguments, stop: AbortSignal): Promi
           onReset: options['no-reboot'] ? 'stop' : 'reset',
           onNothingToBoot: 'stop',
           balloon: options.balloon,
+          checkpoint: parseCheckpoint(options.checkpoint),
         }),
       );
     }
