@@ -12,7 +12,7 @@ import { createSharedCode, type Pc, type SharedCode } from '../machine/pc.ts';
 import { clonePc, createPc, type PcGuest } from './create-guest.ts';
 import { Guest, type GuestKeeper } from './guest.ts';
 import { GuestMedia } from './media/guest-media.ts';
-import type { ImageOpener } from './media/image-opener.ts';
+import type { ImageOpener, ImageRequest } from './media/image-opener.ts';
 import { checkGuestOptions, checkName } from './options/check-guest-options.ts';
 import type { CheckedMedia } from './options/check-media-options.ts';
 import type { GuestOptions, GuestSettings } from './options/guest-options.ts';
@@ -25,7 +25,7 @@ import { TimeKeeping } from './shares/processor-times.ts';
 import { ResetLimiter } from './shares/reset-limiter.ts';
 import { StrideScheduler } from './shares/stride-scheduler.ts';
 import { WallClockFollower } from './shares/wall-clock-follower.ts';
-import type { KeptCheckpoint } from './snapshot/checkpoints.ts';
+import type { FoundCheckpoints } from './snapshot/checkpoints.ts';
 import { GuestSnapshots } from './snapshot/guest-snapshots.ts';
 import { type Recovered, recoverGuests } from './snapshot/recover.ts';
 import { mediaOf, restorePc } from './snapshot/restore-guest.ts';
@@ -96,7 +96,8 @@ export class Host {
   async createGuest(options: GuestOptions): Promise<PcGuest> {
     if (this.#disposed) throw new StateError('the host is disposed');
     const checked = checkGuestOptions(options);
-    const media = hasDrives(checked.media) ? await this.#openMedia(checked.media) : undefined;
+    const undo = checked.checkpoint && { backTo: undefined };
+    const media = hasDrives(checked.media) ? await this.#openMedia(withUndo(checked.media, undo)) : undefined;
     let guest: PcGuest;
     try {
       const name = checked.name ?? `guest ${this.#created + 1}`;
@@ -136,25 +137,26 @@ export class Host {
     const checked = checkRecoverOptions(options);
     return await recoverGuests(checkString('recover: folder', folder), {
       files: this.#snapshots.files,
-      restore: (path, checkpoint, kept) => this.#restore(path, { ...checked, checkpoint }, kept),
+      restore: (path, checkpoint, found) => this.#restore(path, { ...checked, checkpoint }, found),
     });
   }
 
   async #restore(
     source: ImageSource,
     checked: CheckedRestoreOptions,
-    kept?: readonly KeptCheckpoint[],
+    recovered?: FoundCheckpoints,
   ): Promise<PcGuest> {
     const read = await this.#snapshots.read(source);
     let media: GuestMedia | undefined;
     try {
       const { file, head } = read;
       const name = checked.name ?? checkName(head.guest.name);
-      const wanted = mediaOf(head, file, checked);
+      const undo = checked.checkpoint && { backTo: recovered && read.stored?.read.manifest.checkpoint?.epoch };
+      if (undo?.backTo !== undefined) await file.verify();
+      const wanted = withUndo(mediaOf(head, file, checked), undo);
       media = hasDrives(wanted) ? await this.#openMedia(wanted) : undefined;
       media?.restoreChanges(head.media);
-      const start =
-        checked.checkpoint && (await this.#snapshots.checkpointing(checked.checkpoint, { name, media }, kept));
+      const start = checked.checkpoint && (await this.#snapshots.checkpointing(checked.checkpoint, { name, media }, recovered));
       const parts = { name, head, file, engine: checked.engine, code: this.#sharedCode(), media };
       const machine = await restorePc(parts);
       if (this.#disposed) {
@@ -394,6 +396,22 @@ export class Host {
 
 const hasDrives = ({ disks, cdrom, floppies }: CheckedMedia): boolean =>
   disks.length + floppies.length > 0 || cdrom !== undefined;
+
+/** What they write into files can be undone; what was meant to be there is not looked at: it is brought back. */
+function withUndo({ disks, cdrom, floppies }: CheckedMedia, undo: ImageRequest['undo']): CheckedMedia {
+  if (undo === undefined) return { disks, cdrom, floppies };
+  const request = (image: ImageRequest): ImageRequest => {
+    const { expected } = image;
+    if (image.write !== 'through' && typeof image.write !== 'object') return image;
+    const undone = undo.backTo !== undefined && expected;
+    return { ...image, undo, expected: undone ? { ...expected, stamp: null } : expected };
+  };
+  return {
+    disks: disks.map(request),
+    cdrom,
+    floppies: floppies.map(({ image }) => ({ image: image && request(image) })),
+  };
+}
 
 /** What the host keeps for a guest. */
 interface Resident {

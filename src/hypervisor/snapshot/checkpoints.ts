@@ -22,11 +22,21 @@ export interface KeptCheckpoint {
   readonly keep: number;
 }
 
+/** What there is of a guest that is recovered. */
+export interface FoundCheckpoints {
+  /** The latest first; the first is the one that it is restored from. */
+  readonly kept: readonly KeptCheckpoint[];
+  /** Later ones, which could not be used. */
+  readonly passed: readonly KeptCheckpoint[];
+}
+
 export interface CheckpointsParts {
   readonly store: SnapshotStore;
   readonly options: CheckedCheckpoint;
-  /** Those of this guest that are there already, the latest first. */
-  readonly kept: readonly KeptCheckpoint[];
+  /** Those of this guest that are there already. */
+  readonly found: FoundCheckpoints | undefined;
+  /** No checkpoint before this epoch will be gone back to. */
+  readonly dropUndo: (before: number) => void;
   readonly take: (facts: NonNullable<Manifest['checkpoint']>) => Promise<Snapshot>;
   readonly now: () => number;
   readonly delay: (ms: number, action: () => void) => () => void;
@@ -35,8 +45,10 @@ export interface CheckpointsParts {
 export class Checkpoints {
   readonly #guest: Guest;
   readonly #parts: CheckpointsParts;
-  /** Ids, the latest first. */
-  #kept: string[];
+  /** The latest first. */
+  readonly #kept: { readonly id: string; readonly epoch: number }[];
+  /** These go first. */
+  readonly #passed: { readonly id: string }[];
   #epoch: number;
   #cancel: (() => void) | undefined;
   #taking: Promise<void> | undefined;
@@ -51,10 +63,12 @@ export class Checkpoints {
   constructor(guest: Guest, parts: CheckpointsParts) {
     this.#guest = guest;
     this.#parts = parts;
-    this.#kept = parts.kept.map(({ id }) => id);
-    this.#epoch = Math.max(0, ...parts.kept.map(({ epoch }) => epoch));
+    const { kept = [], passed = [] } = parts.found ?? {};
+    this.#kept = [...kept];
+    this.#passed = [...passed];
+    this.#epoch = Math.max(0, ...[...kept, ...passed].map(({ epoch }) => epoch));
     // One that was restored is as its checkpoint has it.
-    if (parts.kept.length > 0) this.#instructions = guest.instructions;
+    if (kept.length > 0) this.#instructions = guest.instructions;
   }
 
   /** The guest may run. */
@@ -104,21 +118,23 @@ export class Checkpoints {
     await this.#clearly(async () => {
       const start = now();
       const { every, keep } = options;
-      const { id, instructions } = await take({ every, keep, epoch: ++this.#epoch });
+      const epoch = ++this.#epoch;
+      const { id, instructions } = await take({ every, keep, epoch });
       this.#took = now() - start;
       this.#instructions = instructions;
       this.#warned = '';
-      this.#kept.unshift(id!);
+      this.#kept.unshift({ id: id!, epoch });
       await this.#deleteBehind(keep);
     });
   }
 
   async #deleteBehind(keep: number): Promise<void> {
-    for (const id of this.#kept.splice(keep)) {
+    for (const { id } of [...this.#passed.splice(0), ...this.#kept.splice(keep)]) {
       if (!this.#parts.store.has(id)) continue;
       const left = await this.#parts.store.delete(id);
       if (left !== undefined) this.#warn(left);
     }
+    this.#parts.dropUndo(this.#kept.at(-1)?.epoch ?? Number.POSITIVE_INFINITY);
   }
 
   /** A checkpoint that fails is no reason not to go on, and the next one may not. */

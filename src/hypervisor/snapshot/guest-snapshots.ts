@@ -8,11 +8,11 @@ import type { CheckedCheckpoint } from '../options/checkpoint-options.ts';
 import type { GuestSettings } from '../options/guest-options.ts';
 import type { ImageSource } from '../options/media-options.ts';
 import type { Platform } from '../platform.ts';
-import { Checkpoints, checkpointsIn, type KeptCheckpoint } from './checkpoints.ts';
+import { Checkpoints, checkpointsIn, type FoundCheckpoints } from './checkpoints.ts';
 import { type ReadSnapshot, readSnapshot, takeSnapshot } from './snapshot.ts';
 import type { FoundStore, SnapshotFiles } from './snapshot-files.ts';
 import type { Snapshot } from './snapshot-options.ts';
-import { assertKeepsDisks, baseOf, type GuestBase, storeGuest } from './store-guest.ts';
+import { baseOf, type GuestBase, storeGuest } from './store-guest.ts';
 
 interface Known {
   /** The snapshot in a store that it had last. */
@@ -60,27 +60,32 @@ export class GuestSnapshots {
 
   /**
    * Looks whether checkpoints can be taken of a guest that is to be called so.
-   * @param kept those that it has already: it is restored from the first
+   * @param recovered those that it has already
    * @throws UserError (as a rejection)
    */
   async checkpointing(
     options: CheckedCheckpoint,
     { name, media }: GuestSettings,
-    kept?: readonly KeptCheckpoint[],
+    recovered?: FoundCheckpoints,
   ): Promise<StartCheckpoints> {
-    assertKeepsDisks(name, media);
+    const lost = media?.images.find((image) => image.saved().where === null);
+    if (lost)
+      throw new UserError(`checkpoint: ${lost.name} is no file and on no server: nobody would find it again`);
     const found = this.files.store(`${options.to}/`, { create: true });
     if (found === undefined) throw new UserError('checkpoint: there are no files here');
     const { now, rest } = this.#world;
     const store = new SnapshotStore(found.folder, { codec: this.files.codec, rest });
-    if (kept === undefined && (await checkpointsIn(store)).guests.has(name))
+    if (recovered === undefined && (await checkpointsIn(store)).guests.has(name))
       throw new UserError(
         `${options.to} has checkpoints of ${name}: recover it (vetro recover), delete them, or give another folder`,
       );
     const delay = (ms: number, action: () => void) => this.#platform.delay(ms, action);
     return (guest, settings) => {
       const take = (checkpoint: Manifest['checkpoint']) => this.#store(guest, settings, found, checkpoint);
-      const checkpoints = new Checkpoints(guest, { store, options, kept: kept ?? [], take, now, delay });
+      const dropUndo = (before: number): void => {
+        for (const { undo } of settings.media?.writtenFiles ?? []) undo?.drop(before);
+      };
+      const checkpoints = new Checkpoints(guest, { store, options, found: recovered, take, dropUndo, now, delay });
       this.#knownOf(guest).checkpoints = checkpoints;
     };
   }

@@ -3,7 +3,7 @@ import { UserError } from '../../base/errors.ts';
 import { SnapshotStore } from '../../snapshot/store/snapshot-store.ts';
 import type { PcGuest } from '../create-guest.ts';
 import type { CheckedCheckpoint } from '../options/checkpoint-options.ts';
-import { checkpointsIn, type KeptCheckpoint } from './checkpoints.ts';
+import { checkpointsIn, type FoundCheckpoints } from './checkpoints.ts';
 import type { SnapshotFiles } from './snapshot-files.ts';
 
 export interface Recovered<Guest = PcGuest> {
@@ -14,8 +14,8 @@ export interface Recovered<Guest = PcGuest> {
 
 export interface RecoverParts {
   readonly files: SnapshotFiles;
-  /** Of `path`, a snapshot that is one of `kept`. */
-  readonly restore: (path: string, checkpoint: CheckedCheckpoint, kept: readonly KeptCheckpoint[]) => Promise<PcGuest>;
+  /** Of `path`, which is the first of those that are kept. */
+  readonly restore: (path: string, checkpoint: CheckedCheckpoint, found: FoundCheckpoints) => Promise<PcGuest>;
 }
 
 /**
@@ -23,15 +23,16 @@ export interface RecoverParts {
  * @throws UserError if there is none of any guest
  */
 export async function recoverGuests(path: string, { files, restore }: RecoverParts): Promise<Recovered> {
-  const found = files.store(path);
-  if (found === undefined || found.id !== undefined) throw new UserError(`${path} is no store of snapshots`);
-  const { folder } = found;
+  const at = files.store(path);
+  if (at === undefined || at.id !== undefined) throw new UserError(`${path} is no store of snapshots`);
+  const { folder } = at;
   const { guests: checkpoints, problems } = await checkpointsIn(new SnapshotStore(folder, { codec: files.codec }));
   const [guests, passed]: [PcGuest[], string[]] = [[], [...problems]];
-  for (const kept of checkpoints.values()) {
-    for (const [index, { id, every, keep }] of kept.entries()) {
+  for (const all of checkpoints.values()) {
+    for (const [index, { id, every, keep }] of all.entries()) {
+      const found = { kept: all.slice(index), passed: all.slice(0, index) };
       try {
-        guests.push(await restore(`${folder.name}/${id}`, { every, keep, to: path }, kept.slice(index)));
+        guests.push(await restore(`${folder.name}/${id}`, { every, keep, to: path }, found));
         break;
       } catch (error) {
         if (!(error instanceof UserError)) throw error;

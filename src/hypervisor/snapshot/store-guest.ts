@@ -48,25 +48,45 @@ export async function storeGuest(guest: Guest, options: StoreGuestOptions): Prom
   };
   const store = new SnapshotStore(to.folder, { codec: files.codec, rest: turn });
   const writer = await store.begin(to.id === undefined ? { name: guest.name } : { id: checkId(to.id) });
+  let release = (): void => {};
   try {
-    await flushFiles(guest, settings.media);
+    const { media } = settings;
+    const written = media?.writtenFiles ?? [];
+    // Most of what is to be brought to the disk is, before the guest has to wait for it.
+    if (checkpoint) for (const image of written) await image.flush();
     if (!(guest.machine instanceof Pc)) throw new StateError(`${guest.name} cannot be saved`);
     const before = options.before();
     const isDiff = before !== undefined && (await writer.buildOn(before.base));
     if (guest.state === 'disposed') throw new StateError(`${guest.name} was disposed while it was being saved`);
     const start = now();
+    if (checkpoint && written.length > 0) release = guest.hold();
+    await flushFiles(guest, media, { held: checkpoint !== null });
+    if (checkpoint) beginEpoch(guest, media, checkpoint.epoch);
     // Another snapshot may have been taken while this one waited for its turn.
     const keeps = isDiff && before.saves === guest.machine.memory.saves ? 'diff' : 'all';
     const { head, contents, saves } = saveGuest(guest as PcGuest, settings, { keeps });
+    release();
+    release = () => {};
     const [stopped, { instructions }] = [now() - start, guest];
     const parent = before === undefined || !isDiff ? null : { id: before.base.id, digest: before.base.digest };
+    if (checkpoint) for (const image of written) image.undo?.sync();
     const { size, ...base } = await writer.finish(contents, { head, checkpoint, parent });
     const path = `${to.folder.name}/${base.id}`;
     return { snapshot: { size, bytes: undefined, id: base.id, path, instructions, stopped }, after: { base, saves } };
   } catch (error) {
     throw clear(error);
   } finally {
+    release();
     writer.abandon();
+  }
+}
+
+/** What is written from now on can be undone. @throws UserError where it cannot */
+function beginEpoch(guest: Guest, media: GuestSettings['media'], epoch: number): void {
+  if (guest.state === 'disposed') throw new StateError(`${guest.name} was disposed while it was being saved`);
+  for (const { name, undo } of media?.writtenFiles ?? []) {
+    if (!undo) throw new UserError(`what is written into ${name} cannot be undone: it was put in later`);
+    undo.begin(epoch);
   }
 }
 
@@ -74,13 +94,4 @@ export async function storeGuest(guest: Guest, options: StoreGuestOptions): Prom
 export function baseOf({ read, store }: StoredSnapshot, saves: number): GuestBase {
   const packs = read.manifest.packs.map(hex);
   return { base: { store, id: read.id, digest: read.digest, packs, maps: read.maps }, saves };
-}
-
-/** @throws UserError for a guest whose drives write into files: they would not be as they were at a checkpoint */
-export function assertKeepsDisks(name: string, media: GuestSettings['media']): void {
-  const [written] = media?.writtenFiles ?? [];
-  if (written)
-    throw new UserError(
-      `${name} writes into ${written.name}: checkpoints can be taken of disks only whose writes are kept in memory (write: discard)`,
-    );
 }
