@@ -141,11 +141,7 @@ export class Host {
     });
   }
 
-  async #restore(
-    source: ImageSource,
-    checked: CheckedRestoreOptions,
-    recovered?: FoundCheckpoints,
-  ): Promise<PcGuest> {
+  async #restore(source: ImageSource, checked: CheckedRestoreOptions, recovered?: FoundCheckpoints): Promise<PcGuest> {
     const read = await this.#snapshots.read(source);
     let media: GuestMedia | undefined;
     try {
@@ -156,7 +152,8 @@ export class Host {
       const wanted = withUndo(mediaOf(head, file, checked), undo);
       media = hasDrives(wanted) ? await this.#openMedia(wanted) : undefined;
       media?.restoreChanges(head.media);
-      const start = checked.checkpoint && (await this.#snapshots.checkpointing(checked.checkpoint, { name, media }, recovered));
+      const start =
+        checked.checkpoint && (await this.#snapshots.checkpointing(checked.checkpoint, { name, media }, recovered));
       const parts = { name, head, file, engine: checked.engine, code: this.#sharedCode(), media };
       const machine = await restorePc(parts);
       if (this.#disposed) {

@@ -129,7 +129,8 @@ export interface GuestOptions extends MediaOptions {
   readonly balloon?: boolean | BalloonOptions | undefined;
   /**
    * Takes a snapshot into a store again and again while the guest runs, for `Host.recover` to go on from when the host has
-   * died. They are deleted when the guest has ended by itself. Not of guests that write into files. Default: none.
+   * died, with all disks as they were then. Files that the guest writes into belong to its checkpoints as long as there are
+   * any; they are deleted when the guest has ended by itself. Images must be files or on servers. Default: none.
    */
   readonly checkpoint?: CheckpointOptions | undefined;
 }

@@ -69,8 +69,7 @@ export class GuestSnapshots {
     recovered?: FoundCheckpoints,
   ): Promise<StartCheckpoints> {
     const lost = media?.images.find((image) => image.saved().where === null);
-    if (lost)
-      throw new UserError(`checkpoint: ${lost.name} is no file and on no server: nobody would find it again`);
+    if (lost) throw new UserError(`checkpoint: ${lost.name} is no file and on no server: nobody would find it again`);
     const found = this.files.store(`${options.to}/`, { create: true });
     if (found === undefined) throw new UserError('checkpoint: there are no files here');
     const { now, rest } = this.#world;
