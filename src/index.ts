@@ -50,13 +50,20 @@ import type {
   ReclaimStatistics,
 } from './hypervisor/shares/memory-statistics.ts';
 import type { ProcessorTimes } from './hypervisor/shares/processor-times.ts';
-import type { RestoreOptions, Snapshot, SnapshotOptions } from './hypervisor/snapshot/snapshot-options.ts';
+import type { Recovered as AnyRecovered } from './hypervisor/snapshot/recover.ts';
+import type {
+  RecoverOptions,
+  RestoreOptions,
+  Snapshot,
+  SnapshotOptions,
+} from './hypervisor/snapshot/snapshot-options.ts';
 import type { TextMatch } from './hypervisor/streams/text-search.ts';
 import type { BalloonFigures, Breakpoints } from './machine/machine.ts';
 import type { MachineView } from './machine/machine-view.ts';
 
 export { InternalError, StateError, TimeoutError, UserError } from './base/errors.ts';
 export type { Receipt, ResetCause } from './hypervisor/guest-events.ts';
+export type { CheckpointOptions } from './hypervisor/options/checkpoint-options.ts';
 export type { BootDrive, BootModule, GuestBoot, LatencyClass } from './hypervisor/options/guest-options.ts';
 export type { BlobLike, DiskOptions, ImageFormatName, UrlLike, WriteMode } from './hypervisor/options/media-options.ts';
 export type {
@@ -91,6 +98,7 @@ export type {
   ProcessorTimes,
   ReclaimOptions,
   ReclaimStatistics,
+  RecoverOptions,
   RestoreOptions,
   RunOptions,
   RunToResult,
@@ -135,6 +143,9 @@ export interface HostOptions {
   readonly onListenerError?: ((error: unknown, source: ListenerErrorSource) => void) | undefined;
 }
 
+/** What `Host.recover` found: guests, and, a line each, what could not be read and was passed over. */
+export type Recovered = AnyRecovered<Guest>;
+
 /** Runs guests. Several hosts in one process know nothing of each other. */
 export interface Host {
   /** The guests that are not disposed, oldest first. */
@@ -149,7 +160,7 @@ export interface Host {
    */
   createGuest(options: GuestOptions): Promise<Guest>;
   /**
-   * Makes a guest from a snapshot (a path, a URL, a Blob, bytes, or what `Guest.snapshot` gave), ready to `run()` from
+   * Makes a guest from a snapshot (a path, `STORE/ID`, a URL, a Blob, bytes, or what `Guest.snapshot` gave), ready to `run()` from
    * where it was saved, as if nothing had happened: on any engine, and whatever host it was taken on. Of a file, memory is
    * read as it is needed and as there is time: until then the file is open, and must stay as it is. Rejected, it leaves
    * nothing.
@@ -158,6 +169,12 @@ export interface Host {
    *   StateError once the host is disposed
    */
   restore(snapshot: ImageSource | Snapshot, options?: RestoreOptions): Promise<Guest>;
+  /**
+   * Goes on with guests whose host has died, ready to `run()`: of each whose checkpoints are in this store
+   * (`GuestOptions.checkpoint`) the latest one that is whole. Their checkpoints go on, too.
+   * @throws UserError if there is none that can be restored; StateError once the host is disposed
+   */
+  recover(folder: string, options?: RecoverOptions): Promise<Recovered>;
   /** Stops and disposes all guests; there will be no others. Again: nothing happens. For their images see `Guest.dispose`. */
   dispose(): void;
   [Symbol.dispose](): void;

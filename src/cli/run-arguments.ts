@@ -33,6 +33,7 @@ export interface RunArguments extends BootArguments, MediaArguments, SnapshotArg
   paravirtual: boolean;
   pool?: number;
   top: boolean;
+  checkpoint?: string;
   profile?: string;
   'profile-interval'?: number;
   symbols: string[];

@@ -8,6 +8,7 @@ import { CAP, FUEL, INSTRUCTION_TIME } from '../hypervisor/options/check-guest-o
 import { POOL_LIMIT } from '../hypervisor/options/pool-options.ts';
 import { bootOptions, checkBootOptions } from './boot-options.ts';
 import { checkNumber, refuseEmpty } from './check-options.ts';
+import { parseCheckpoint } from './checkpoint-option.ts';
 import type { CommandContext } from './command-context.ts';
 import { describeGuests } from './guests.ts';
 import { MEDIA_EPILOGUE, mediaOptions, parseBootOrder, parseMedia } from './media-options.ts';
@@ -113,6 +114,12 @@ export const runCommand = (context: CommandContext): CommandModule<object, RunAr
         describe:
           'show what the guests do, once a second: a table, or lines of JSON in a pipe; serial stdio is none then',
       })
+      .option('checkpoint', {
+        type: 'string',
+        describe:
+          'take snapshots into this folder while it runs (FOLDER,every=30s): vetro recover FOLDER goes on from there',
+        requiresArg: true,
+      })
       .option('profile', {
         type: 'string',
         describe: 'write where guest time goes to this file, for speedscope; .txt or .collapsed: collapsed stacks',
@@ -144,7 +151,7 @@ export const runCommand = (context: CommandContext): CommandModule<object, RunAr
 
 /** @throws UserError for what yargs lets through: numbers out of range, empty words, options that exclude each other */
 function checked<Options extends RunArguments>(options: Options): Options {
-  refuseEmpty(options, ['serial', 'profile', 'cdrom', 'boot', 'snapshot', 'snapshot-at']);
+  refuseEmpty(options, ['serial', 'profile', 'cdrom', 'boot', 'snapshot', 'snapshot-at', 'checkpoint']);
   checkBootOptions(options);
   checkMedia(options);
   const { count, weight, 'instruction-time': instructionTime } = options;
@@ -155,6 +162,7 @@ function checked<Options extends RunArguments>(options: Options): Options {
   if (parseSnapshotAt(options) !== undefined && count > 1)
     throw new UserError('--snapshot saves one guest: it does not go with --count');
   if (options.pool !== undefined) checkNumber('--pool', options.pool, POOL);
+  parseCheckpoint(options.checkpoint);
   checkProfile(options);
   checkPerGuest('--weight', weight, WEIGHT, count);
   checkPerGuest('--cap', options.cap, { ...CAP, unit: ' of per cent' }, count);

@@ -4,6 +4,7 @@ import { createPlatform } from '../host/platform.ts';
 import { createSnapshotFiles } from '../host/snapshot-files.ts';
 import type { PcGuest as Guest } from '../hypervisor/create-guest.ts';
 import { Host } from '../hypervisor/host.ts';
+import { parseCheckpoint } from './checkpoint-option.ts';
 import { Console } from './console.ts';
 import { EXIT, exitStatusOf } from './exit-status.ts';
 import { findGuest } from './find-guest.ts';
@@ -56,6 +57,7 @@ export async function runGuests(options: RunArguments, stop: AbortSignal): Promi
           balloon: options.balloon,
           paravirtual: options.paravirtual,
           pool: pools && POOL,
+          checkpoint: parseCheckpoint(options.checkpoint),
         }),
       );
     }

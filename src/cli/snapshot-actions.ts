@@ -6,18 +6,21 @@ import { type GuestHead, PAGES, type SavedMedium } from '../hypervisor/snapshot/
 import { type ReadSnapshot, readSnapshot } from '../hypervisor/snapshot/snapshot.ts';
 import type { MachineState } from '../machine/machine-state.ts';
 import { machineState } from '../machine/machine-state-schema.ts';
+import type { StoredSnapshot } from '../snapshot/store/stored-snapshot.ts';
 import { showByteSize } from './byte-size.ts';
 
 const PAGE = 4096;
 
 /** @returns lines @throws UserError for what is no snapshot */
 export const inspectSnapshot = (path: string): Promise<string> =>
-  withSnapshot(path, ({ file, head }) => {
+  withSnapshot(path, ({ file, head, stored }) => {
     const { configuration, processor, devices } = machineState(head.machine, 'machine');
     const ram = file.numbers(PAGES.RAM).length * PAGE;
     const rows: [string, string][] = [
       ['snapshot', path],
-      ['file', `${showByteSize(statSync(path).size)}, ${file.stored} pages stored`],
+      ...(stored
+        ? describeStored(stored)
+        : [['file', `${showByteSize(statSync(path).size)}, ${file.stored} pages stored`] as [string, string]]),
       ['guest', `${head.guest.name}, clock ${head.guest.clock}`],
       ['memory', `${showByteSize(configuration.memoryBytes)}, ${showByteSize(ram)} of it not zero`],
       ['processor', `${configuration.cpu}, after ${processor.instructions.toLocaleString('en')} instructions`],
@@ -37,7 +40,8 @@ export const verifySnapshot = (path: string): Promise<string> =>
     return `${path}: ${file.stored} pages and what describes them are as they were written`;
   });
 
-async function withSnapshot<Result>(
+/** @throws UserError for what is no snapshot */
+export async function withSnapshot<Result>(
   path: string,
   action: (snapshot: ReadSnapshot) => Result | Promise<Result>,
 ): Promise<Result> {
@@ -57,6 +61,18 @@ export async function named<Result>(path: string, action: () => Promise<Result>)
     if (!(error instanceof UserError) || error.message.includes(path)) throw error;
     throw new UserError(`${path}: ${error.message}`);
   }
+}
+
+function describeStored({ store, stored, read: { manifest } }: StoredSnapshot): [string, string][] {
+  const { taken, parent, checkpoint, packs } = manifest;
+  return [
+    ['store', `${store}, ${stored} pages in ${packs.length} packs`],
+    [
+      'taken',
+      `${new Date(taken).toUTCString()}${checkpoint ? `, as a checkpoint (every ${checkpoint.every} ms)` : ''}`,
+    ],
+    ...(parent ? [['parent', parent.id] as [string, string]] : []),
+  ];
 }
 
 const BOOTS = { image: 'a kernel or an image', bios: 'by the BIOS', rom: 'by a BIOS from a file' } as const;

@@ -25,7 +25,8 @@ export const snapshotOptions = <Given>(args: Argv<Given>) =>
     .option('snapshot', {
       type: 'string',
       requiresArg: true,
-      describe: 'save the guest into this file: vetro snapshot restore goes on from there',
+      describe:
+        'save the guest into this file, or, with a slash at its end, store: vetro snapshot restore goes on from there',
     })
     .option('snapshot-at', {
       type: 'string',
@@ -95,8 +96,8 @@ export class SnapshotKeeper {
   }
 
   async #take(): Promise<void> {
-    const { size, instructions } = await this.#guest.snapshot({ to: this.#path });
+    const { size, instructions, path } = await this.#guest.snapshot({ to: this.#path });
     const count = instructions.toLocaleString('en');
-    this.#report(`${this.#guest.name} was saved in ${this.#path} (${showByteSize(size)}) at instruction ${count}`);
+    this.#report(`${this.#guest.name} was saved in ${path} (${showByteSize(size)}) at instruction ${count}`);
   }
 }

@@ -13,8 +13,9 @@ import { StorageError } from '../storage/storage-error.ts';
 import { type BlobLike, blobStore } from './blob-store.ts';
 import { assertDriveTakes, fitToDrive } from './drive-content.ts';
 import { type Fetch, openHttpStore } from './http-store.ts';
-import { imageFiles } from './node/image-files.ts';
+import { imageFiles, type UndoImages } from './node/image-files.ts';
 import { openOverlayFile } from './node/overlay-file.ts';
+import type { UndoFile } from './node/undo-file.ts';
 
 /** What was written to 4 KiB of an image, by number. */
 interface KeptPage {
@@ -45,11 +46,19 @@ export interface ImageRequest {
   readonly format: ImageFormat | undefined;
   readonly write: 'discard' | 'through' | 'never' | { readonly overlay: string };
   readonly expected?: ExpectedImage | undefined;
+  readonly undo?: { readonly backTo: number | undefined } | undefined;
+}
+
+interface UndoControl {
+  begin(epoch: number): void;
+  sync(): void;
+  drop(before: number): void;
 }
 
 export interface OpenImage extends Pick<BlockStore, 'size' | 'readOnly' | 'read' | 'write' | 'flush'> {
   readonly name: string;
   saved(): SavedImage;
+  readonly undo?: UndoControl | undefined;
   close(): void | Promise<void>;
   abandon(): void | Promise<void>;
 }
@@ -83,7 +92,8 @@ export async function openBytes(source: ImageRequest['image'], option: string): 
 }
 
 async function openOne(request: ImageRequest): Promise<OpenImage> {
-  const place = placeOf(request);
+  const undo = request.undo && { ...request.undo, opened: [] as UndoFile[] };
+  const place = placeOf(request, undo);
   const { folder, sizes, stamp } = measuring(place.folder);
   const { name } = place;
   const { store, remove } = await clearly(() => openStore(request, { ...place, folder }));
@@ -97,7 +107,7 @@ async function openOne(request: ImageRequest): Promise<OpenImage> {
     stamp: stampOfBlob(request.image) ?? (store.readOnly || write === 'discard' ? atOpening : stamp()),
     kept: store instanceof MemoryOverlay ? store.written() : undefined,
   });
-  const open = new OpenStore(name, store, { saved, remove });
+  const open = new OpenStore(name, store, { saved, remove, undo: undo && controlOf(undo.opened) });
   const bytes = store.format === 'raw' ? sizes[0] : store.size;
   try {
     await clearly(async () => {
@@ -155,6 +165,7 @@ function stampOfBlob(image: ImageRequest['image']): string | null {
 class OpenStore implements OpenImage {
   readonly name: string;
   readonly saved: () => SavedImage;
+  readonly undo: UndoControl | undefined;
   readonly #store: BlockStore;
   readonly #remove: (() => void) | undefined;
   #closed: Promise<void> | undefined;
@@ -162,11 +173,12 @@ class OpenStore implements OpenImage {
   constructor(
     name: string,
     store: BlockStore,
-    { saved, remove }: { readonly saved: () => SavedImage; readonly remove: (() => void) | undefined },
+    { saved, remove, undo }: Pick<OpenImage, 'saved' | 'undo'> & { readonly remove: (() => void) | undefined },
   ) {
     this.name = name;
     this.#store = store;
     this.saved = saved;
+    this.undo = undo;
     this.#remove = remove;
   }
 
@@ -201,6 +213,18 @@ class OpenStore implements OpenImage {
   }
 }
 
+const controlOf = (files: readonly UndoFile[]): UndoControl => ({
+  begin(epoch) {
+    for (const file of files) file.begin(epoch);
+  },
+  sync() {
+    for (const file of files) file.sync();
+  },
+  drop(before) {
+    for (const file of files) file.drop(before);
+  },
+});
+
 /** What is wrong with an image is the user's to know. */
 async function clearly<Result>(action: () => Promise<Result>): Promise<Result> {
   try {
@@ -210,9 +234,9 @@ async function clearly<Result>(action: () => Promise<Result>): Promise<Result> {
   }
 }
 
-function placeOf({ image, option }: Pick<ImageRequest, 'image' | 'option'>): Place {
-  if (typeof image === 'string') return /^https?:/i.test(image) ? onServer(image) : inFiles(image, option);
-  if ('href' in image) return /^https?:/i.test(image.href) ? onServer(image.href) : inFiles(image, option);
+function placeOf({ image, option }: Pick<ImageRequest, 'image' | 'option'>, undo?: UndoImages): Place {
+  if (typeof image === 'string') return /^https?:/i.test(image) ? onServer(image) : inFiles(image, option, undo);
+  if ('href' in image) return /^https?:/i.test(image.href) ? onServer(image.href) : inFiles(image, option, undo);
   if (image instanceof Uint8Array || ArrayBuffer.isView(image))
     return { folder: only(option, () => new BytesStore(image as Uint8Array)), name: option, kind: 'bytes' };
   const { name } = image as { readonly name?: unknown };
@@ -220,11 +244,15 @@ function placeOf({ image, option }: Pick<ImageRequest, 'image' | 'option'>): Pla
   return { folder: only(called, () => blobStore(image)), name: called, kind: 'blob' };
 }
 
-function inFiles(image: string | { readonly href: string }, option: string): Place {
+function inFiles(image: string | { readonly href: string }, option: string, undo?: UndoImages): Place {
   const { process } = globalThis as { process?: { getBuiltinModule?: unknown } };
   if (typeof process?.getBuiltinModule !== 'function')
     throw new UserError(`${option}: there are no files here; give a URL (http, https), a Blob or a Uint8Array`);
-  return { folder: imageFiles(), name: typeof image === 'string' ? image : pathOf(image.href, option), kind: 'file' };
+  return {
+    folder: imageFiles({ undo }),
+    name: typeof image === 'string' ? image : pathOf(image.href, option),
+    kind: 'file',
+  };
 }
 
 function pathOf(href: string, option: string): string {

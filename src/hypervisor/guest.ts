@@ -80,6 +80,8 @@ export class Guest<M extends Machine = Machine> {
   #idle = false;
   /** Its time stands still until the host has answered. */
   #waitsFor: Pending<unknown> | undefined;
+  /** Stands still for a moment, whatever its state: how many have asked for that. */
+  #holds = 0;
   #target: Target | undefined;
   /** Of those that called `run` and wait for the end. */
   readonly #ends = new Set<(exit: GuestExit) => void>();
@@ -182,6 +184,7 @@ export class Guest<M extends Machine = Machine> {
     return (
       this.#state === 'running' &&
       !this.#idle &&
+      this.#holds === 0 &&
       this.#waitsFor === undefined &&
       !this.serial.full &&
       !this.debugConsole.full
@@ -335,6 +338,16 @@ export class Guest<M extends Machine = Machine> {
     await undefined;
     this.#assertUsable();
     return await this.#keeper.snapshot(this as Guest, checked);
+  }
+
+  /** It gets no slices until what this returns is called. Between two runs. */
+  hold(): () => void {
+    this.#holds++;
+    this.#keeper.update(this as Guest);
+    return () => {
+      this.#holds--;
+      if (this.#state !== 'disposed') this.#keeper.update(this as Guest);
+    };
   }
 
   /** It cannot go on: a bug of ours, or no room. Also called by the host. */

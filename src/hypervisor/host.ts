@@ -6,6 +6,7 @@
  * listeners included, so that a dear guest pays for itself. Which guest runs when shows in no guest's state.
  */
 import { PAGE_SIZE } from '../base/address.ts';
+import { checkString } from '../base/argument-check.ts';
 import { StateError, UserError } from '../base/errors.ts';
 import type { Machine } from '../machine/machine.ts';
 import { createSharedCode, type Pc, type SharedCode } from '../machine/pc.ts';
@@ -13,7 +14,7 @@ import { SharedPool } from '../machine/shared-pool.ts';
 import { clonePc, createPc, type PcGuest } from './create-guest.ts';
 import { Guest, type GuestKeeper } from './guest.ts';
 import { GuestMedia } from './media/guest-media.ts';
-import type { ImageOpener } from './media/image-opener.ts';
+import type { ImageOpener, ImageRequest } from './media/image-opener.ts';
 import { checkGuestOptions, checkName } from './options/check-guest-options.ts';
 import type { CheckedMedia } from './options/check-media-options.ts';
 import type { GuestOptions, GuestSettings } from './options/guest-options.ts';
@@ -29,13 +30,18 @@ import { StrideScheduler } from './shares/stride-scheduler.ts';
 import type { SwapFiles } from './shares/swap-files.ts';
 import { SwapStore } from './shares/swap-store.ts';
 import { WallClockFollower } from './shares/wall-clock-follower.ts';
+import type { FoundCheckpoints } from './snapshot/checkpoints.ts';
 import { fetchPages } from './snapshot/fetch-pages.ts';
+import { GuestSnapshots } from './snapshot/guest-snapshots.ts';
+import { type Recovered, recoverGuests } from './snapshot/recover.ts';
 import { mediaOf, restorePc } from './snapshot/restore-guest.ts';
-import { clear, readSnapshot, takeSnapshot } from './snapshot/snapshot.ts';
-import type { SnapshotFiles } from './snapshot/snapshot-files.ts';
+import { clear } from './snapshot/snapshot.ts';
 import {
+  type CheckedRestoreOptions,
+  checkRecoverOptions,
   checkRestoreOptions,
   checkSnapshotSource,
+  type RecoverOptions,
   type RestoreOptions,
   type Snapshot,
 } from './snapshot/snapshot-options.ts';
@@ -62,8 +68,8 @@ export class Host {
   readonly #pools = new Map<string, SharedPool>();
   readonly #onListenerError: HostOptions['onListenerError'];
   readonly #openImage: ImageOpener | undefined;
-  readonly #snapshots: SnapshotFiles | undefined;
   readonly #swap: SwapStore | undefined;
+  readonly #snapshots: GuestSnapshots;
   /** Images of guests that are disposed: they may still be locked. */
   readonly #closing = new Set<Promise<void>>();
   readonly #residents = new Map<Guest, Resident>();
@@ -79,7 +85,7 @@ export class Host {
   constructor(options: HostOptions) {
     const checked = checkHostOptions(options);
     const { platform, sliceMilliseconds, memoryLimit, onListenerError, openImage, snapshots } = checked;
-    this.#snapshots = snapshots;
+    this.#snapshots = new GuestSnapshots(platform, snapshots);
     this.#platform = platform;
     this.#sliceMilliseconds = sliceMilliseconds ?? 2;
     this.#swap = checked.swap && createSwap(checked.swap, checked.swapFiles);
@@ -104,14 +110,18 @@ export class Host {
   async createGuest(options: GuestOptions): Promise<PcGuest> {
     if (this.#disposed) throw new StateError('the host is disposed');
     const checked = checkGuestOptions(options);
-    const media = hasDrives(checked.media) ? await this.#openMedia(checked.media) : undefined;
+    const undo = checked.checkpoint && { backTo: undefined };
+    const media = hasDrives(checked.media) ? await this.#openMedia(withUndo(checked.media, undo)) : undefined;
     let guest: PcGuest;
     try {
-      if (this.#disposed) throw new StateError('the host was disposed while it created a guest');
       const name = checked.name ?? `guest ${this.#created + 1}`;
+      const start = checked.checkpoint && (await this.#snapshots.checkpointing(checked.checkpoint, { name, media }));
+      if (this.#disposed) throw new StateError('the host was disposed while it created a guest');
       const machine = createPc(name, checked, { code: this.#sharedCode(), media, pool: this.#pool(checked.pool) });
       if (checked.name === undefined) this.#created++;
-      guest = this.adopt(machine, { ...checked, name, media });
+      const settings = { ...checked, name, media };
+      guest = this.adopt(machine, settings);
+      start?.(guest, settings);
     } catch (error) {
       await media?.abandon();
       throw error;
@@ -128,16 +138,36 @@ export class Host {
    */
   async restore(snapshot: ImageSource | Snapshot, options?: RestoreOptions): Promise<PcGuest> {
     if (this.#disposed) throw new StateError('the host is disposed');
-    const checked = checkRestoreOptions(options);
-    const source = checkSnapshotSource(snapshot);
-    const read = await readSnapshot(source, this.#snapshotFiles(), () => this.#platform.yield());
+    return await this.#restore(checkSnapshotSource(snapshot), checkRestoreOptions(options));
+  }
+
+  /**
+   * Goes on with the guests whose checkpoints are in a store (`GuestOptions.checkpoint`), ready to `run()`, and with taking
+   * them: of each the latest checkpoint that is whole.
+   * @throws UserError if there is none; StateError as `restore` does
+   */
+  async recover(folder: string, options?: RecoverOptions): Promise<Recovered> {
+    if (this.#disposed) throw new StateError('the host is disposed');
+    const checked = checkRecoverOptions(options);
+    return await recoverGuests(checkString('recover: folder', folder), {
+      files: this.#snapshots.files,
+      restore: (path, checkpoint, found) => this.#restore(path, { ...checked, checkpoint }, found),
+    });
+  }
+
+  async #restore(source: ImageSource, checked: CheckedRestoreOptions, recovered?: FoundCheckpoints): Promise<PcGuest> {
+    const read = await this.#snapshots.read(source);
     let media: GuestMedia | undefined;
     try {
       const { file, head } = read;
       const name = checked.name ?? checkName(head.guest.name);
-      const wanted = mediaOf(head, file, checked);
+      const undo = checked.checkpoint && { backTo: recovered && read.stored?.read.manifest.checkpoint?.epoch };
+      if (undo?.backTo !== undefined) await file.verify();
+      const wanted = withUndo(mediaOf(head, file, checked), undo);
       media = hasDrives(wanted) ? await this.#openMedia(wanted) : undefined;
       media?.restoreChanges(head.media);
+      const start =
+        checked.checkpoint && (await this.#snapshots.checkpointing(checked.checkpoint, { name, media }, recovered));
       const pages = read.pages();
       const pool = this.#pool(checked.pool);
       const parts = { name, head, file, pages, engine: checked.engine, code: this.#sharedCode(), media, pool };
@@ -147,11 +177,14 @@ export class Host {
         throw new StateError('the host was disposed while it restored a guest');
       }
       const given = Object.fromEntries(Object.entries(checked).filter(([, value]) => value !== undefined));
-      const guest = this.adopt(machine, { ...head.guest, fuel: head.guest.fuel ?? undefined, ...given, name, media });
+      const settings = { ...head.guest, fuel: head.guest.fuel ?? undefined, ...given, name, media };
+      const guest = this.adopt(machine, settings);
       guest.keyboard.waiting = head.strokes;
       guest.serial.refill(head.output.serial);
       guest.debugConsole.refill(head.output.debugConsole);
       if (pages) this.#fetchPages(guest, pages);
+      this.#snapshots.restored(guest, read);
+      start?.(guest, settings);
       return guest;
     } catch (error) {
       await media?.abandon();
@@ -166,11 +199,6 @@ export class Host {
       rest: () => this.#platform.yield(),
       mayHold: (count) => this.#memory.mayGrow(guest, count * PAGE_SIZE),
     });
-  }
-
-  #snapshotFiles(): SnapshotFiles {
-    if (this.#snapshots === undefined) throw new UserError('this host keeps no snapshots');
-    return this.#snapshots;
   }
 
   /** @throws UserError for want of room */
@@ -254,6 +282,7 @@ export class Host {
       resident.cancelWakeUp?.();
       resident.cancelWakeUp = undefined;
       if (guest.state !== 'running') resident.follower?.forget();
+      this.#closesWith(this.#snapshots.stateChanged(guest));
       if (guest.runnable) return this.#admit(guest, resident);
       this.#scheduler.sleep(guest);
       resident.times.waits(undefined, this.#platform.now());
@@ -270,21 +299,14 @@ export class Host {
       resident.heldBefore = true;
     },
     remove: (guest) => {
+      this.#closesWith(this.#snapshots.removed(guest));
       this.#residents.get(guest)?.cancelWakeUp?.();
       this.#residents.delete(guest);
       this.#scheduler.remove(guest);
     },
     memoryNeeded: (guest) => this.#memory.needed(guest),
-    closing: (closed) => {
-      this.#closing.add(closed);
-      void closed.then(() => this.#closing.delete(closed));
-    },
-    snapshot: async (guest, { to }) => {
-      const { settings } = this.#residents.get(guest)!;
-      const platform = this.#platform;
-      const [now, rest] = [() => platform.now(), () => platform.yield()];
-      return await takeSnapshot(guest, { files: this.#snapshotFiles(), settings, to, now, rest });
-    },
+    closing: (closed) => this.#closesWith(closed),
+    snapshot: (guest, { to }) => this.#snapshots.take(guest, this.#residents.get(guest)!.settings, to),
     clone: (guest, name) => this.#clone(guest, name),
     setWeight: (guest, weight) => {
       this.#scheduler.setWeight(guest, weight);
@@ -301,6 +323,12 @@ export class Host {
     delay: (ms, action) => this.#platform.delay(ms, action),
     listenerFailed: (error, source) => reportListenerError(this.#onListenerError, error, source),
   };
+
+  #closesWith(closed: Promise<void> | undefined): void {
+    if (closed === undefined) return;
+    this.#closing.add(closed);
+    void closed.then(() => this.#closing.delete(closed));
+  }
 
   /** Lets a runnable guest run, but for one that is held back. */
   #admit(guest: Guest, resident: Resident): void {
@@ -417,6 +445,21 @@ const hasDrives = ({ disks, cdrom, floppies }: CheckedMedia): boolean =>
   disks.length + floppies.length > 0 || cdrom !== undefined;
 
 type Refusal = Exclude<Admission, 'go'>;
+/** What they write into files can be undone; what was meant to be there is not looked at: it is brought back. */
+function withUndo({ disks, cdrom, floppies }: CheckedMedia, undo: ImageRequest['undo']): CheckedMedia {
+  if (undo === undefined) return { disks, cdrom, floppies };
+  const request = (image: ImageRequest): ImageRequest => {
+    const { expected } = image;
+    if (image.write !== 'through' && typeof image.write !== 'object') return image;
+    const undone = undo.backTo !== undefined && expected;
+    return { ...image, undo, expected: undone ? { ...expected, stamp: null } : expected };
+  };
+  return {
+    disks: disks.map(request),
+    cdrom,
+    floppies: floppies.map(({ image }) => ({ image: image && request(image) })),
+  };
+}
 
 /** What the host keeps for a guest. */
 interface Resident {

@@ -55,7 +55,7 @@ interface HiddenRam extends RamRoute {
   readonly frame: number;
 }
 
-const { DIRTY, WATCHED, ABSENT, SEEN_AS_ZERO, SHARED, ELSEWHERE } = PAGE_MAP;
+const { DIRTY, WATCHED, ABSENT, SEEN_AS_ZERO, SHARED, ELSEWHERE, SAVED } = PAGE_MAP;
 
 const PAGE_MASK = PAGE_SIZE - 1;
 const pageOf = (address: number): number => (address / PAGE_SIZE) | 0;
@@ -104,6 +104,7 @@ export class GuestMemory {
   readonly #parked = new Map<number, number>();
   readonly #swaps = { in: 0, out: 0 };
   #framesInUse = 0;
+  #saves = 0;
 
   /**
    * `size`: bytes of RAM from address 0, a positive multiple of 4096, at most 3584 MiB.
@@ -183,7 +184,7 @@ export class GuestMemory {
       if (hidden.frame !== 0) {
         frames.share(hidden.frame);
         this.#framesInUse++;
-        this.#setAttributes(page, DIRTY);
+        this.#markDirty(page);
       }
       this.#hidden.set(page, hidden);
     }
@@ -412,17 +413,38 @@ export class GuestMemory {
     for (let page = firstPage; page < end; page++) this.#clearAttributes(page, DIRTY);
   }
 
+  /** Pages of RAM that were written, or could have been, since `markSaved`. */
+  *unsavedPages(): Generator<number> {
+    for (let page = 0; page < this.#pages; page++) if (!this.#has(page, SAVED)) yield page;
+  }
+
+  /** What is in RAM now is kept somewhere. The caller drops all writable translations. @returns how often that was said */
+  markSaved(): number {
+    for (let page = 0; page < this.#pages; page++) this.#setAttributes(page, SAVED);
+    return ++this.#saves;
+  }
+
+  /** How often `markSaved` was called. */
+  get saves(): number {
+    return this.#saves;
+  }
+
   /**
    * RAM that is not all zero, whether it answers at present or not, and ROM; by page number. The bytes are good until the
    * next page, or until the memory is changed: frames themselves. What is elsewhere stays there.
    * @throws LostPageError
    */
   *contents(): Generator<MemoryPage> {
-    for (let page = 0; page < this.#pages; page++) {
-      const bytes = this.#ramBytes(page);
+    yield* this.ramContents(range(this.#pages));
+    yield* this.romContents();
+  }
+
+  /** As `contents`, of RAM alone, and of these pages. */
+  *ramContents(pages: Iterable<number>): Generator<MemoryPage> {
+    for (const page of pages) {
+      const bytes = page < this.#pages ? this.#ramBytes(page) : undefined;
       if (bytes && !isZero(bytes)) yield { kind: 'ram', page, bytes };
     }
-    yield* this.romContents();
   }
 
   /** As `contents`, of ROM alone. */
@@ -450,7 +472,7 @@ export class GuestMemory {
       const entry = u32[first + page];
       if ((entry & WATCHED) !== 0) this.onWatchedWrite(page, 0, PAGE_SIZE);
       if ((entry & (PAGE_MAP.FRAME | ELSEWHERE | ABSENT)) !== 0) this.#releaseFrame(page);
-      u32[first + page] |= DIRTY;
+      u32[first + page] = (u32[first + page] | DIRTY) & ~SAVED;
     }
     for (const page of pages) this.addContent(page);
   }
@@ -589,7 +611,7 @@ export class GuestMemory {
     const hidden = this.#hidden.get(page);
     if (hidden) this.#hidden.set(page, { ...hidden, frame });
     else if (frame !== 0) this.#setAttributes(page, frame | SHARED);
-    this.#setAttributes(page, DIRTY);
+    this.#markDirty(page);
   }
 
   #isEqual(frame: number, other: number): boolean {
@@ -634,6 +656,10 @@ export class GuestMemory {
   #setAttributes(page: number, attributes: number): void {
     this.#pool.views.u32[this.#entry(page)] |= attributes;
   }
+  #markDirty(page: number): void {
+    const { u32 } = this.#pool.views;
+    u32[this.#entry(page)] = (u32[this.#entry(page)] | DIRTY) & ~SAVED;
+  }
   #clearAttributes(page: number, attributes: number): void {
     this.#pool.views.u32[this.#entry(page)] &= ~attributes;
   }
@@ -676,7 +702,7 @@ export class GuestMemory {
   #ownFrame(page: number): number {
     const known = this.#frameOrFetched(page);
     if (known !== 0 && !this.#has(page, SHARED)) {
-      this.#setAttributes(page, DIRTY);
+      this.#markDirty(page);
       return known;
     }
     if (known !== 0) return this.#unshare(page, known);
@@ -684,7 +710,7 @@ export class GuestMemory {
     const { u32 } = this.#pool.views;
     const at = this.#entry(page);
     const attributes = u32[at];
-    u32[at] = frame | (attributes & ~SEEN_AS_ZERO) | DIRTY;
+    u32[at] = frame | (attributes & ~(SEEN_AS_ZERO | SAVED)) | DIRTY;
     if ((attributes & SEEN_AS_ZERO) !== 0) this.onFrameMoved(page, this.#zeroFrame);
     return frame;
   }
@@ -693,7 +719,7 @@ export class GuestMemory {
     const frame = this.#copyIfShared(shared);
     this.#setFrame(page, frame);
     this.#clearAttributes(page, SHARED);
-    this.#setAttributes(page, DIRTY);
+    this.#markDirty(page);
     if (frame !== shared) this.onFrameMoved(page, shared);
     return frame;
   }
@@ -735,7 +761,7 @@ export class GuestMemory {
     // Nobody can have seen what is in it.
     const frame = hidden.frame === 0 ? this.#allocateFrame() : this.#copyIfShared(hidden.frame);
     if (hidden.frame !== frame) this.#hidden.set(page, { ...hidden, frame });
-    this.#setAttributes(page, DIRTY);
+    this.#markDirty(page);
     return frame;
   }
 
@@ -760,7 +786,7 @@ export class GuestMemory {
     if (!this.#isRam(page) || (this.#frame(page) === 0 && !this.#has(page, ELSEWHERE))) return false;
     if (this.#has(page, WATCHED)) this.onWatchedWrite(page, 0, PAGE_SIZE);
     this.#releaseFrame(page);
-    this.#setAttributes(page, DIRTY);
+    this.#markDirty(page);
     return true;
   }
 
@@ -878,3 +904,7 @@ function isZero(bytes: Uint8Array): boolean {
 }
 
 const hex = (value: number): string => `${value.toString(16).toUpperCase()}h`;
+
+function* range(count: number): Generator<number> {
+  for (let number = 0; number < count; number++) yield number;
+}

@@ -16,8 +16,10 @@ export const PAGE_MAP = {
   SHARED: 16,
   /** It has no frame, but is not zero: its bytes are elsewhere, and come when they are asked for (`elsewhere.ts`). */
   ELSEWHERE: 32,
-  /** WATCHED or SHARED: not to be written without asking. */
-  GUARDED: 2 | 16,
+  /** It is as the last snapshot has it: who writes says that it is not any longer. */
+  SAVED: 64,
+  /** WATCHED, SHARED or SAVED: not to be written without asking. */
+  GUARDED: 2 | 16 | 64,
   /** log2 of the size of an entry. */
   ENTRY_SHIFT: 2,
 } as const;

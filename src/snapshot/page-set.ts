@@ -17,8 +17,7 @@ export class PageSet {
 
   /** Copies it, unless an equal one is found. @returns its number; undefined for a page of zeros */
   add(bytes: Uint8Array): number | undefined {
-    // Not `slice`, here and below: that of a Buffer still is the same memory.
-    const words = wordsOf(bytes.byteOffset % 4 === 0 ? bytes : new Uint8Array(bytes));
+    const words = wordsOf(aligned(bytes));
     if (isZero(words)) return undefined;
     const hash = hashOf(words);
     const first = this.#first.get(hash) ?? -1;
@@ -43,6 +42,11 @@ export class PageSet {
   }
 }
 
+/** Of 4096 bytes. */
+export const isZeroPage = (bytes: Uint8Array): boolean => isZero(wordsOf(aligned(bytes)));
+
+/** Not `slice`, here and above: that of a Buffer still is the same memory. */
+const aligned = (bytes: Uint8Array): Uint8Array => (bytes.byteOffset % 4 === 0 ? bytes : new Uint8Array(bytes));
 const wordsOf = ({ buffer, byteOffset }: Uint8Array): Uint32Array => new Uint32Array(buffer, byteOffset, WORDS);
 
 /** Quick, and good enough to find what is to be compared. */

@@ -14,9 +14,11 @@ import {
   type PackedMap,
   TRAILER,
 } from './layout.ts';
+import { MOST_BLOCK_BYTES } from './page-file-writer.ts';
 import { decodePlain } from './plain-data.ts';
+import type { SavedPages } from './saved-pages.ts';
 import { damaged, isLater } from './snapshot-error.ts';
-import { MOST_BLOCK_BYTES, type NumberedPage } from './snapshot-writer.ts';
+import type { NumberedPage } from './snapshot-writer.ts';
 
 /** Blocks that are kept unpacked: 1 MiB. */
 const KEPT_BLOCKS = 16;
@@ -36,9 +38,11 @@ interface PageMap {
   readonly stored: Uint32Array;
 }
 
-export class SnapshotFile {
+export class SnapshotFile implements SavedPages {
   /** As it was written: plain data that nobody has looked at. */
   readonly head: unknown;
+  /** Of its index: it tells the file from all others. */
+  readonly digest: Uint8Array;
   readonly #source: SnapshotSource;
   readonly #codec: Codec;
   readonly #maps: ReadonlyMap<string, PageMap>;
@@ -50,11 +54,16 @@ export class SnapshotFile {
   readonly #blocks = new Map<number, Uint8Array>();
   #read = 0;
 
-  private constructor(source: SnapshotSource, { codec, rest = async () => {} }: ReaderOptions, index: CheckedIndex) {
+  private constructor(
+    source: SnapshotSource,
+    { codec, rest = async () => {} }: ReaderOptions,
+    index: CheckedIndex & { readonly digest: Uint8Array },
+  ) {
     this.#source = source;
     this.#codec = codec;
     this.#rest = rest;
     this.head = index.head;
+    this.digest = index.digest;
     this.#maps = index.maps;
     this.#starts = index.starts;
     this.#digests = index.digests;
@@ -78,7 +87,7 @@ export class SnapshotFile {
     const digest = trailer.subarray(TRAILER.INDEX_DIGEST, TRAILER.INDEX_DIGEST + DIGEST_BYTES);
     if (!startsWith(digest, await codec.digest(packed))) throw damaged('its index has another checksum');
     const plain = await unpack(codec, packed, length, 'its index');
-    return new SnapshotFile(source, options, checkIndex(decodePlain(plain), at));
+    return new SnapshotFile(source, options, { ...checkIndex(decodePlain(plain), at), digest: new Uint8Array(digest) });
   }
 
   /** What pages belong to. */
@@ -89,6 +98,17 @@ export class SnapshotFile {
   /** Pages that are stored, each once. */
   get stored(): number {
     return this.#digests.length / DIGEST_BYTES;
+  }
+
+  /** Of all pages that are stored, 32 bytes each. */
+  get digests(): Uint8Array {
+    return this.#digests;
+  }
+
+  /** Whether a page that is stored is still there: of a pack, blocks that nobody needs are taken out. */
+  holds(page: number): boolean {
+    const block = Math.floor(page / PAGES_A_BLOCK);
+    return this.#starts[block + 1] > this.#starts[block];
   }
 
   /** Numbers of the pages that belong to `name`, rising. */
@@ -103,7 +123,7 @@ export class SnapshotFile {
   async *pages(name: string): AsyncGenerator<NumberedPage> {
     const map = this.#maps.get(name);
     if (!map) return;
-    for (const [index, page] of map.numbers.entries()) yield { page, bytes: await this.#page(map.stored[index]) };
+    for (const [index, page] of map.numbers.entries()) yield { page, bytes: await this.page(map.stored[index]) };
   }
 
   /** Which of the pages stored is at each of `numbers(name)`. */
@@ -133,12 +153,8 @@ export class SnapshotFile {
     }
   }
 
-  /** Reads all that is there. @throws UserError for the first thing that is damaged */
-  async verify(): Promise<void> {
-    for (let page = 0; page < this.stored; page++) await this.#page(page);
-  }
-
-  async #page(number: number): Promise<Uint8Array> {
+  /** A page that is stored, by its number in the file. It lies in a block of many. @throws UserError if it is damaged */
+  async page(number: number): Promise<Uint8Array> {
     const block = blockOf(number);
     if (++this.#read % PAGES_A_TURN === 0) await this.#rest();
     const unpacked = this.#blocks.get(block) ?? (await this.#readBlock(block));
@@ -152,6 +168,16 @@ export class SnapshotFile {
     return bytes;
   }
 
+  /** A block as it lies in the file. */
+  async packedBlock(block: number): Promise<Uint8Array> {
+    return await this.#source.read(this.#starts[block], this.#starts[block + 1] - this.#starts[block]);
+  }
+
+  /** Reads all that is there. @throws UserError for the first thing that is damaged */
+  async verify(): Promise<void> {
+    for (let page = 0; page < this.stored; page++) await this.page(page);
+  }
+
   #keep(block: number, unpacked: Uint8Array): void {
     this.#blocks.delete(block);
     this.#blocks.set(block, unpacked);
@@ -161,8 +187,8 @@ export class SnapshotFile {
   }
 
   async #readBlock(block: number): Promise<Uint8Array> {
-    const { start, length, unpacked } = this.#extent(block);
-    return await unpack(this.#codec, await this.#source.read(start, length), unpacked, `block ${block}`);
+    const { unpacked } = this.#extent(block);
+    return await unpack(this.#codec, await this.packedBlock(block), unpacked, `block ${block}`);
   }
 
   /** Where a block is in the file, and how long it is, there and unpacked. */
@@ -228,7 +254,7 @@ function properties(value: unknown): Record<string, unknown> {
   return value as Record<string, unknown>;
 }
 
-function unpackNumbers(bytes: unknown): Uint32Array {
+export function unpackNumbers(bytes: unknown): Uint32Array {
   if (!(bytes instanceof Uint8Array) || bytes.length % 4 !== 0) throw damaged('its index');
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   const numbers = new Uint32Array(bytes.length / 4);

@@ -1,17 +1,8 @@
 /** Writes a snapshot file from its beginning to its end: see `layout.ts`. */
-import { type Codec, DIGEST_BYTES } from './codec.ts';
-import {
-  BLOCK_BYTES,
-  FORMAT_VERSION,
-  HEADER_BYTES,
-  MAGIC,
-  PAGES_A_BLOCK,
-  type PackedMap,
-  type SnapshotIndex,
-  TRAILER,
-} from './layout.ts';
+import type { Codec } from './codec.ts';
+import { PAGES_A_BLOCK, type PackedMap } from './layout.ts';
+import { PageFileWriter, packNumbers } from './page-file-writer.ts';
 import { PageSet } from './page-set.ts';
-import { encodePlain } from './plain-data.ts';
 
 /** A page of 4 KiB by its number within what it belongs to. */
 export interface NumberedPage {
@@ -24,7 +15,12 @@ const PAGES_A_TURN = 256;
 
 /** What is to be written. */
 export class SnapshotContents {
-  readonly maps = new Map<string, Iterable<NumberedPage>>();
+  readonly maps = new Map<string, Iterable<NumberedPage> | AsyncIterable<NumberedPage>>();
+  /**
+   * By name: numbers of the pages that may differ from what they were in the snapshot before, of which alone there are
+   * pages in `maps`, if they are not zero. A name that is missing has all of its pages there.
+   */
+  readonly changed = new Map<string, ReadonlySet<number>>();
   readonly #releases: (() => void)[] = [];
 
   /** Adds copies of the pages of `name`, of which the numbers rise. */
@@ -36,7 +32,11 @@ export class SnapshotContents {
   }
 
   /** As `add`, of pages that nobody changes before `release` is called: they are asked for when they are written. */
-  addLasting(name: string, pages: Iterable<NumberedPage>, release: () => void = () => {}): void {
+  addLasting(
+    name: string,
+    pages: Iterable<NumberedPage> | AsyncIterable<NumberedPage>,
+    release: () => void = () => {},
+  ): void {
     this.maps.set(name, pages);
     this.#releases.push(release);
   }
@@ -62,43 +62,13 @@ export async function writeSnapshot(
   { codec, write, rest = async () => {} }: WriterOptions,
 ): Promise<number> {
   const { pages, maps } = await collect(contents, rest);
-  let at = 0;
-  const put = async (bytes: Uint8Array): Promise<void> => {
-    at += bytes.length;
-    await write(bytes);
-  };
-  await put(header());
-  const lengths: number[] = [];
-  const digests = new Uint8Array(pages.size * DIGEST_BYTES);
+  const writer = new PageFileWriter({ codec, write });
   for (let first = 0; first < pages.size; first += PAGES_A_BLOCK) {
-    const count = Math.min(PAGES_A_BLOCK, pages.size - first);
-    for (let page = first; page < first + count; page++)
-      digests.set(await codec.digest(pages.page(page)), page * DIGEST_BYTES);
-    const packed = await codec.deflate(pages.pages(first, count));
-    lengths.push(packed.length);
-    await put(packed);
+    await writer.addBlock(pages.pages(first, Math.min(PAGES_A_BLOCK, pages.size - first)));
     await rest();
   }
-  const index: SnapshotIndex = {
-    version: FORMAT_VERSION,
-    head,
-    blocks: packNumbers(lengths),
-    digests,
-    maps: Object.fromEntries([...maps].map(([name, map]): [string, PackedMap] => [name, packMap(map)])),
-  };
-  const plain = encodePlain(index);
-  const packed = await codec.deflate(plain);
-  const trailer = new Uint8Array(TRAILER.BYTES);
-  const view = new DataView(trailer.buffer);
-  view.setBigUint64(TRAILER.INDEX_AT, BigInt(at), true);
-  view.setUint32(TRAILER.INDEX_PACKED, packed.length, true);
-  view.setUint32(TRAILER.INDEX_LENGTH, plain.length, true);
-  trailer.set(await codec.digest(packed), TRAILER.INDEX_DIGEST);
-  view.setUint32(TRAILER.VERSION, FORMAT_VERSION, true);
-  trailer.set(MAGIC, TRAILER.MAGIC);
-  await put(packed);
-  await put(trailer);
-  return at;
+  await writer.finish(head, Object.fromEntries([...maps].map(([name, map]) => [name, packMap(map)])));
+  return writer.length;
 }
 
 /** Copies all pages, those that are equal once. */
@@ -109,7 +79,7 @@ async function collect(contents: SnapshotContents, rest: () => Promise<void>) {
   for (const [name, given] of contents.maps) {
     const map = { numbers: [] as number[], stored: [] as number[] };
     maps.set(name, map);
-    for (const { page, bytes } of given) {
+    for await (const { page, bytes } of given) {
       const stored = pages.add(bytes);
       if (++looked % PAGES_A_TURN === 0) await rest();
       if (stored === undefined) continue;
@@ -121,24 +91,7 @@ async function collect(contents: SnapshotContents, rest: () => Promise<void>) {
   return { pages, maps };
 }
 
-function header(): Uint8Array {
-  const bytes = new Uint8Array(HEADER_BYTES);
-  bytes.set(MAGIC);
-  new DataView(bytes.buffer).setUint32(MAGIC.length, FORMAT_VERSION, true);
-  return bytes;
-}
-
 const packMap = ({ numbers, stored }: { numbers: number[]; stored: number[] }): PackedMap => ({
   numbers: packNumbers(numbers),
   stored: packNumbers(stored),
 });
-
-function packNumbers(numbers: readonly number[]): Uint8Array {
-  const bytes = new Uint8Array(4 * numbers.length);
-  const view = new DataView(bytes.buffer);
-  for (const [index, number] of numbers.entries()) view.setUint32(4 * index, number, true);
-  return bytes;
-}
-
-/** Of the deflated form of a block: incompressible data grow a little. */
-export const MOST_BLOCK_BYTES = BLOCK_BYTES + 1024;

@@ -33,7 +33,7 @@ const ask = async (...words: string[]): Promise<string[]> => {
 describe('vetro --complete', () => {
   // biome-ignore format: one case a line
   const cases: [words: string[], answer: readonly string[]][] = [
-    [[''], ['run', 'fetch', 'asm', 'disasm', 'difftest', 'image', 'snapshot', 'completion']],
+    [[''], ['run', 'fetch', 'asm', 'disasm', 'difftest', 'image', 'snapshot', 'recover', 'completion']],
     [['di'], ['disasm', 'difftest']],
     [['--v'], ['--version']],
     [['fly', ''], []],
@@ -80,7 +80,7 @@ describe('vetro --complete', () => {
     [['difftest', 'lockstep', '--eng'], ['--engines']],
     [['difftest', 'lockstep', '--kernel', ''], FILES],
     [['completion', 'z'], ['zsh']],
-    [[], ['run', 'fetch', 'asm', 'disasm', 'difftest', 'image', 'snapshot', 'completion']],
+    [[], ['run', 'fetch', 'asm', 'disasm', 'difftest', 'image', 'snapshot', 'recover', 'completion']],
   ];
   it.concurrent.each(cases)('%j', async (words, answer) => {
     expect(await ask(...words)).toEqual(answer);
@@ -118,7 +118,7 @@ describe('vetro completion', () => {
   };
 
   it('bash: commands, options, values and files', () => {
-    expect(bash('r')).toEqual(['run']);
+    expect(bash('r')).toEqual(['recover', 'run']);
     expect(bash('run', '--engine', '')).toEqual([...ENGINES].sort());
     expect(bash('run', '--cl')).toEqual(['--clock']);
     expect(bash('run', 'bo')).toEqual(['boot two.img', 'boot.img']);

@@ -2,6 +2,7 @@
 // Without a name, all of them, one after the other. Exit status 1 if one finds something wrong, 2 if arguments are wrong.
 import { crashLong } from './crash-long.ts';
 import type { LongCheck } from './long-check.ts';
+import { recoveryLong } from './recovery-long.ts';
 import { saveRestoreLong } from './save-restore-long.ts';
 import { snapshotsLong } from './snapshots-long.ts';
 import { x87Long } from './x87-long.ts';
@@ -9,6 +10,7 @@ import { x87Long } from './x87-long.ts';
 const CHECKS: Readonly<Record<string, { readonly usage: string; readonly run: LongCheck }>> = {
   x87: { usage: '[vectors] [word …]', run: x87Long },
   crash: { usage: '[kills] [seed]', run: crashLong },
+  recovery: { usage: '[kills] [seed]', run: recoveryLong },
   'save-restore': { usage: '[snapshots a stage] [seed]', run: saveRestoreLong },
   snapshots: { usage: '[rounds] [seed]', run: snapshotsLong },
 };

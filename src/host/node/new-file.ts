@@ -8,7 +8,8 @@ import { syncFolder } from './file-store.ts';
 
 export interface NewSnapshotFile {
   write(bytes: Uint8Array): void;
-  finish(): void;
+  /** `as`: the path that it gets, if that was not known before. */
+  finish(as?: string): void;
   abandon(): void;
 }
 
@@ -33,12 +34,12 @@ export function createSnapshotFile(path: string): NewSnapshotFile {
         for (let done = 0; done < bytes.length; ) done += writeSync(file, bytes, done);
       });
     },
-    finish() {
+    finish(as = path) {
       clearly(() => {
         fsyncSync(file);
         close();
-        renameSync(partial, path);
-        syncFolder(dirname(path));
+        renameSync(partial, as);
+        syncFolder(dirname(as));
       });
     },
     abandon() {

@@ -108,21 +108,22 @@ export class GuestMedia {
 
   /** Images that the guest's writes go into, or that have a file for them. */
   get writtenFiles(): readonly OpenImage[] {
-    return this.#images.filter((image) => ['through', 'overlay'].includes(image.saved().write));
+    return this.images.filter((image) => ['through', 'overlay'].includes(image.saved().write));
   }
 
   /** As if none had ever been opened. */
   async abandon(): Promise<void> {
-    await Promise.allSettled(this.#images.map((image) => image.abandon()));
+    await Promise.allSettled(this.images.map((image) => image.abandon()));
   }
 
-  get #images(): readonly OpenImage[] {
+  /** All that are in a drive. */
+  get images(): readonly OpenImage[] {
     const drives = [...(this.cdrom ? [this.cdrom] : []), ...this.floppies];
     return [...this.disks, ...drives.flatMap(({ medium }) => (medium ? [medium] : []))];
   }
 
   async #each(owner: MediaOwner, action: (image: OpenImage) => void | Promise<void>): Promise<void> {
-    await Promise.all(this.#images.map((image) => attempt(owner, () => action(image))));
+    await Promise.all(this.images.map((image) => attempt(owner, () => action(image))));
   }
 
   #warnOfDiscards(requests: readonly ImageRequest[]): void {

@@ -11,6 +11,21 @@ export interface ImageRequest {
   readonly write: WriteMode | 'never';
   /** It goes into a drive of a guest that is restored. @throws UserError if it is another one */
   readonly expected?: ExpectedImage | undefined;
+  /**
+   * What is written into files can be undone, back to where an epoch began. `backTo`: it is, to that one, which begins anew.
+   * @throws UserError where that cannot be
+   */
+  readonly undo?: { readonly backTo: number | undefined } | undefined;
+}
+
+/** What was written into the files of an image since an epoch began can be undone when it is opened again. */
+export interface UndoControl {
+  /** An epoch begins: between two writes. @throws UserError, and the one before goes on */
+  begin(epoch: number): void;
+  /** What it takes to undo is on stable storage. */
+  sync(): void;
+  /** Nobody will go back to an epoch before this one. */
+  drop(before: number): void;
 }
 
 /** What an image was when a snapshot was taken. */
@@ -49,6 +64,8 @@ export interface OpenImage extends Medium {
   readonly name: string;
   /** For a snapshot, as it is now. */
   saved(): SavedImage;
+  /** If that was asked for. */
+  readonly undo?: UndoControl | undefined;
   /** Flushes, and gives everything back. Again: nothing happens. */
   close(): void | Promise<void>;
   /** Closes it, and removes what was made for it, as if it had never been opened. */

@@ -13,10 +13,11 @@ import { UserError } from '../../base/errors.ts';
 import { DEFAULT_INSTRUCTION_TIME, ENGINES } from '../../machine/machine.ts';
 import { MAXIMUM_MEMORY, MINIMUM_MEMORY } from '../../machine/pc-map.ts';
 import { type CheckedMedia, checkMedia } from './check-media-options.ts';
+import { type CheckedCheckpoint, checkCheckpoint } from './checkpoint-options.ts';
 import type { BootDrive, BootModule, ClockMode, GuestBoot, GuestOptions, LatencyClass } from './guest-options.ts';
 import type { MediaOptions } from './media-options.ts';
 
-type Undecided = 'name' | 'boot' | 'cap' | 'fuel' | 'balloon' | 'pool';
+type Undecided = 'name' | 'boot' | 'cap' | 'fuel' | 'balloon' | 'pool' | 'checkpoint';
 
 /** All decided but the name, which is the host's to give, and limits that there need not be. */
 export type CheckedGuestOptions = Required<Omit<GuestOptions, Undecided | keyof MediaOptions>> & {
@@ -27,6 +28,7 @@ export type CheckedGuestOptions = Required<Omit<GuestOptions, Undecided | keyof 
   readonly boot: GuestBoot;
   readonly media: CheckedMedia;
   readonly balloon: { readonly deflateOnOutOfMemory: boolean } | undefined;
+  readonly checkpoint: CheckedCheckpoint | undefined;
 };
 
 const MIB = 2 ** 20;
@@ -43,7 +45,7 @@ const LONGEST_NAME = 100;
 const OPTIONS = [
   ...(['boot', 'name', 'memory', 'cpu', 'engine', 'powerOnTime', 'instructionTime'] as const),
   ...(['weight', 'cap', 'fuel', 'latency', 'clock', 'onTripleFault', 'onReset', 'onNothingToBoot'] as const),
-  ...(['balloon', 'paravirtual', 'pool'] as const),
+  ...(['balloon', 'paravirtual', 'pool', 'checkpoint'] as const),
   ...(['disks', 'cdrom', 'floppy', 'floppies'] as const),
 ];
 const BOOT_OPTIONS = [
@@ -105,6 +107,7 @@ export function checkGuestOptions(options: unknown): CheckedGuestOptions {
     balloon: checkBalloon(given.balloon),
     paravirtual: ifGiven(given.paravirtual, false, (value) => checkBoolean('paravirtual', value)),
     pool: ifGiven(given.pool, undefined, (value) => checkName(value, 'pool')),
+    checkpoint: checkCheckpoint(given.checkpoint),
   };
 }
 

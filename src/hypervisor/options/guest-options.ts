@@ -2,6 +2,7 @@
 import type { AbortSignalLike } from '../../base/abort.ts';
 import type { EngineName } from '../../machine/machine.ts';
 import type { GuestMedia } from '../media/guest-media.ts';
+import type { CheckpointOptions } from './checkpoint-options.ts';
 import type { MediaOptions } from './media-options.ts';
 
 /**
@@ -137,6 +138,12 @@ export interface GuestOptions extends MediaOptions {
    * pool of its own, and of its clones.
    */
   readonly pool?: string | undefined;
+  /**
+   * Takes a snapshot into a store again and again while the guest runs, for `Host.recover` to go on from when the host has
+   * died, with all disks as they were then. Files that the guest writes into belong to its checkpoints as long as there are
+   * any; they are deleted when the guest has ended by itself. Images must be files or on servers. Default: none.
+   */
+  readonly checkpoint?: CheckpointOptions | undefined;
 }
 
 export interface CloneOptions {

@@ -7,8 +7,8 @@ import { Pc, type PcOptions, type SharedCode } from '../../machine/pc.ts';
 import type { SharedPool } from '../../machine/shared-pool.ts';
 import type { GuestMemory } from '../../memory/guest-memory.ts';
 import { PoolFullError } from '../../memory/pool-full-error.ts';
+import type { SavedPages } from '../../snapshot/saved-pages.ts';
 import { damaged } from '../../snapshot/snapshot-error.ts';
-import type { SnapshotFile } from '../../snapshot/snapshot-file.ts';
 import { drivesOf } from '../create-guest.ts';
 import type { GuestMedia } from '../media/guest-media.ts';
 import type { ImageRequest } from '../media/image-opener.ts';
@@ -24,7 +24,7 @@ type SavedDrive = GuestHead['media']['disks'][number];
  * @throws UserError where the snapshot does not know it, and nobody says; where it would write into a file or ask a server,
  *   and the options do not say so
  */
-export function mediaOf({ media }: GuestHead, file: SnapshotFile, options: CheckedRestoreOptions): CheckedMedia {
+export function mediaOf({ media }: GuestHead, file: SavedPages, options: CheckedRestoreOptions): CheckedMedia {
   const { trust } = options;
   const request = (drive: string, kind: ImageRequest['drive'], saved: SavedDrive, given: ImageRequest | undefined) =>
     saved.medium === null ? undefined : requestOf(drive, { kind, saved: saved.medium, given, file, trust });
@@ -52,7 +52,7 @@ interface Wanted {
   readonly saved: SavedMedium;
   readonly given: ImageRequest | undefined;
   readonly trust: boolean;
-  readonly file: SnapshotFile;
+  readonly file: SavedPages;
 }
 
 function requestOf(drive: string, { kind, saved, given, file, trust }: Wanted): ImageRequest {
@@ -89,7 +89,7 @@ const OPTION = { disk: 'disks', cdrom: 'cdrom', floppy: 'floppies' } as const;
 export interface RestoreParts {
   readonly name: string;
   readonly head: GuestHead;
-  readonly file: SnapshotFile;
+  readonly file: SavedPages;
   /** Where RAM stays until the guest touches it; undefined: all is read now. */
   readonly pages: SnapshotPages | undefined;
   readonly engine: CheckedRestoreOptions['engine'];
@@ -135,7 +135,7 @@ async function cleanly(name: string, create: () => Pc, restore: (pc: Pc) => Prom
 }
 
 /** Page by page: nobody holds them twice. With `left`, RAM is left there. */
-async function fillMemory(memory: GuestMemory, file: SnapshotFile, left: SnapshotPages | undefined): Promise<void> {
+async function fillMemory(memory: GuestMemory, file: SavedPages, left: SnapshotPages | undefined): Promise<void> {
   const ramPages = memory.size / PAGE_SIZE;
   memory.replaceContents([]);
   for (const [kind, name] of [
@@ -148,13 +148,13 @@ async function fillMemory(memory: GuestMemory, file: SnapshotFile, left: Snapsho
   }
 }
 
-function leavePages(memory: GuestMemory, file: SnapshotFile, left: SnapshotPages): void {
-  const stored = file.storedAt(PAGES.RAM);
-  for (const [index, page] of file.numbers(PAGES.RAM).entries()) memory.addElsewhere(page, left, stored[index]);
+function leavePages(memory: GuestMemory, file: SavedPages, left: SnapshotPages): void {
+  const slots = left.slotsOf(PAGES.RAM);
+  for (const [index, page] of file.numbers(PAGES.RAM).entries()) memory.addElsewhere(page, left, slots[index]);
 }
 
 interface BootParts {
-  readonly file: SnapshotFile;
+  readonly file: SavedPages;
   readonly media: GuestMedia | undefined;
   readonly memoryBytes: number;
 }
@@ -189,7 +189,7 @@ async function bootOf(
 async function pieceOf(
   { address, length }: GuestHead['boot']['pieces'][number],
   name: string,
-  file: SnapshotFile,
+  file: SavedPages,
 ): Promise<BootImage['pieces'][number]> {
   const before = address % PAGE_SIZE;
   const end = Math.ceil((before + length) / PAGE_SIZE);

@@ -12,15 +12,30 @@ import type { OpenImage } from '../media/image-opener.ts';
 import type { GuestSettings } from '../options/guest-options.ts';
 import { GUEST_HEAD_VERSION, type GuestHead, MOST_PIECES, PAGES, type SavedMedium } from './guest-head.ts';
 
-export function saveGuest(
-  guest: PcGuest,
-  settings: GuestSettings,
-): { readonly head: GuestHead; readonly contents: SnapshotContents } {
+export interface SaveOptions {
+  /**
+   * The guest's pages are kept in a store, and the next snapshot there need not look at those that do not change. `diff`:
+   * this one need not, either.
+   */
+  readonly keeps?: 'all' | 'diff' | undefined;
+}
+
+export interface SavedGuest {
+  readonly head: GuestHead;
+  readonly contents: SnapshotContents;
+  /** `GuestMemory.saves` of this snapshot. */
+  readonly saves: number;
+}
+
+export function saveGuest(guest: PcGuest, settings: GuestSettings, { keeps }: SaveOptions = {}): SavedGuest {
   const { machine, name, clock, fuel } = guest;
   const contents = new SnapshotContents();
   const { state, memory } = machine.checkpoint();
   // The checkpoint has no ROM.
-  contents.addLasting(PAGES.RAM, memory.contents(), () => memory.dispose());
+  const changed = keeps === 'diff' ? new Set(machine.memory.unsavedPages()) : undefined;
+  if (keeps) machine.memory.markSaved();
+  contents.addLasting(PAGES.RAM, changed ? memory.ramContents(changed) : memory.contents(), () => memory.dispose());
+  if (changed) contents.changed.set(PAGES.RAM, changed);
   const rom = [...machine.memory.romContents()].sort((one, other) => one.page - other.page);
   contents.add(PAGES.ROM, rom);
   const head: GuestHead = {
@@ -33,16 +48,21 @@ export function saveGuest(
       onReset: settings.onReset ?? 'reset',
       onNothingToBoot: settings.onNothingToBoot ?? 'wait',
     },
-    boot: saveBoot(machine.boot, contents),
+    boot: saveBoot(machine.boot, contents, { known: keeps === 'diff' }),
     media: saveMedia(settings.media, contents),
     strokes: guest.keyboard.waiting,
     output: { serial: guest.serial.unread, debugConsole: guest.debugConsole.unread },
     machine: state,
   };
-  return { head, contents };
+  return { head, contents, saves: machine.memory.saves };
 }
 
-function saveBoot(boot: PcGuest['machine']['boot'], contents: SnapshotContents): GuestHead['boot'] {
+/** `known`: what is booted was saved before. It never changes. */
+function saveBoot(
+  boot: PcGuest['machine']['boot'],
+  contents: SnapshotContents,
+  { known }: { readonly known: boolean },
+): GuestHead['boot'] {
   const none = {
     entry: null,
     pieces: [],
@@ -64,7 +84,10 @@ function saveBoot(boot: PcGuest['machine']['boot'], contents: SnapshotContents):
   const { pieces, zeros = [] } = boot;
   if (Math.max(pieces.length, zeros.length) > MOST_PIECES)
     throw new UserError(`a guest that is booted from ${pieces.length} pieces cannot be saved: at most ${MOST_PIECES}`);
-  for (const [index, piece] of pieces.entries()) contents.addLasting(PAGES.boot(index), pagesOf(piece));
+  for (const [index, piece] of pieces.entries()) {
+    contents.addLasting(PAGES.boot(index), known ? [] : pagesOf(piece));
+    if (known) contents.changed.set(PAGES.boot(index), new Set());
+  }
   return {
     ...none,
     kind: 'image',

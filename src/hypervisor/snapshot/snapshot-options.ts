@@ -4,19 +4,28 @@ import { UserError } from '../../base/errors.ts';
 import { ENGINES, type EngineName } from '../../machine/machine.ts';
 import { checkCap, checkName, checkWeight, FUEL } from '../options/check-guest-options.ts';
 import { type CheckedMedia, checkMedia, checkSource } from '../options/check-media-options.ts';
+import { type CheckedCheckpoint, checkCheckpoint } from '../options/checkpoint-options.ts';
 import type { ClockMode, GuestOptions, LatencyClass } from '../options/guest-options.ts';
 import type { ImageSource, MediaOptions } from '../options/media-options.ts';
 
 export interface SnapshotOptions {
-  /** Path of the file to be written, in the place of one that is there. Default: the snapshot stays in memory. */
+  /**
+   * Path of the file to be written, in the place of one that is there; or of a store, which keeps many snapshots, and of
+   * each what has changed since the one before: a folder that is one, a path that ends in a slash (it is made if it is not
+   * there), or, to give the snapshot a name of yours, `STORE/ID`. Default: the snapshot stays in memory.
+   */
   readonly to?: string | undefined;
 }
 
 export interface Snapshot {
-  /** Bytes of the file. */
+  /** Bytes of the file; in a store, those that were added. */
   readonly size: number;
   /** The file itself; undefined if it was written to a path. */
   readonly bytes: Uint8Array | undefined;
+  /** In a store: what it is called there. */
+  readonly id: string | undefined;
+  /** Path that restores it; undefined: it is in memory. */
+  readonly path: string | undefined;
   /** Instructions that the guest had retired. */
   readonly instructions: number;
   /** How long the guest, and the world, had to wait, in ms. */
@@ -30,7 +39,7 @@ export interface Snapshot {
 export interface RestoreOptions
   extends MediaOptions,
     Pick<GuestOptions, 'name' | 'weight' | 'cap' | 'fuel' | 'latency' | 'clock' | 'pool'>,
-    Pick<GuestOptions, 'onTripleFault' | 'onReset' | 'onNothingToBoot'> {
+    Pick<GuestOptions, 'onTripleFault' | 'onReset' | 'onNothingToBoot' | 'checkpoint'> {
   /** Default: `auto`, whatever the saved guest ran on. */
   readonly engine?: EngineName | undefined;
   /**
@@ -39,6 +48,9 @@ export interface RestoreOptions
    */
   readonly trust?: boolean | undefined;
 }
+
+/** Of all that are recovered alike. Drives are where the checkpoints say. */
+export type RecoverOptions = Pick<RestoreOptions, 'engine' | 'trust' | 'clock' | 'latency'>;
 
 export interface CheckedRestoreOptions {
   readonly name: string | undefined;
@@ -53,6 +65,7 @@ export interface CheckedRestoreOptions {
   readonly onTripleFault: 'reset' | 'stop' | undefined;
   readonly onReset: 'reset' | 'stop' | undefined;
   readonly onNothingToBoot: 'wait' | 'stop' | undefined;
+  readonly checkpoint: CheckedCheckpoint | undefined;
   /** As given; undefined: as saved. */
   readonly disks: CheckedMedia['disks'] | undefined;
   readonly cdrom: CheckedMedia['cdrom'];
@@ -73,6 +86,7 @@ const RESTORE_OPTIONS = [
     'onTripleFault',
     'onReset',
     'onNothingToBoot',
+    'checkpoint',
   ] as const),
   ...(['disks', 'cdrom', 'floppy', 'floppies'] as const),
 ];
@@ -87,9 +101,14 @@ export function checkSnapshotOptions(options: unknown): { readonly to: string | 
 
 /** Where a snapshot is, or one that `snapshot` gave. @throws UserError */
 export function checkSnapshotSource(snapshot: unknown): ImageSource {
-  const { bytes } = Object(snapshot) as { bytes?: unknown };
-  return checkSource('restore: snapshot', bytes instanceof Uint8Array ? bytes : snapshot);
+  const { bytes, path } = Object(snapshot) as { bytes?: unknown; path?: unknown };
+  const given = typeof path === 'string' ? path : snapshot;
+  return checkSource('restore: snapshot', bytes instanceof Uint8Array ? bytes : given);
 }
+
+/** @throws UserError that names the option */
+export const checkRecoverOptions = (options: unknown): CheckedRestoreOptions =>
+  checkRestoreOptions(checkOptions('recover: options', options, ['engine', 'trust', 'clock', 'latency']));
 
 /** @throws UserError that names the option */
 export function checkRestoreOptions(options: unknown): CheckedRestoreOptions {
@@ -111,6 +130,7 @@ export function checkRestoreOptions(options: unknown): CheckedRestoreOptions {
     onTripleFault: choice('onTripleFault', ['reset', 'stop']),
     onReset: choice('onReset', ['reset', 'stop']),
     onNothingToBoot: choice('onNothingToBoot', ['wait', 'stop']),
+    checkpoint: checkCheckpoint(given.checkpoint),
     disks: disks === undefined ? undefined : media.disks,
     cdrom: media.cdrom,
     floppies: floppy === undefined && floppies === undefined ? undefined : media.floppies,

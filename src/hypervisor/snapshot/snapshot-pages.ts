@@ -18,6 +18,11 @@ export class SnapshotPages implements PageSource {
     this.#close = close;
   }
 
+  /** In which slot each of the pages is that belong to `name`. */
+  slotsOf(name: string): Uint32Array {
+    return this.#file.storedAt(name);
+  }
+
   read(stored: number): Uint8Array {
     return this.#file.readStored(stored);
   }

@@ -1,8 +1,11 @@
 /** Takes snapshots of guests, and reads them again. */
 import { StateError, UserError } from '../../base/errors.ts';
 import { Pc } from '../../machine/pc.ts';
-import { SnapshotFile } from '../../snapshot/snapshot-file.ts';
+import type { SavedPages } from '../../snapshot/saved-pages.ts';
+import { type ReaderOptions, SnapshotFile } from '../../snapshot/snapshot-file.ts';
 import { writeSnapshot } from '../../snapshot/snapshot-writer.ts';
+import { SnapshotStore } from '../../snapshot/store/snapshot-store.ts';
+import type { StoredSnapshot } from '../../snapshot/store/stored-snapshot.ts';
 import type { PcGuest } from '../create-guest.ts';
 import type { Guest } from '../guest.ts';
 import type { GuestMedia } from '../media/guest-media.ts';
@@ -10,7 +13,7 @@ import type { GuestSettings } from '../options/guest-options.ts';
 import type { ImageSource } from '../options/media-options.ts';
 import { checkHead, type GuestHead } from './guest-head.ts';
 import { saveGuest } from './save-guest.ts';
-import type { OpenSnapshot, SnapshotFiles } from './snapshot-files.ts';
+import type { FoundStore, OpenSnapshot, SnapshotFiles } from './snapshot-files.ts';
 import type { Snapshot } from './snapshot-options.ts';
 import { SnapshotPages } from './snapshot-pages.ts';
 
@@ -49,7 +52,8 @@ export async function takeSnapshot(guest: Guest, { files, settings, to, now, res
       contents.release();
     }
     await output.finish();
-    return { size, bytes: output instanceof Parts ? output.joined() : undefined, instructions, stopped };
+    const bytes = output instanceof Parts ? output.joined() : undefined;
+    return { size, bytes, id: undefined, path: to, instructions, stopped };
   } catch (error) {
     await output.abandon();
     throw error;
@@ -57,10 +61,14 @@ export async function takeSnapshot(guest: Guest, { files, settings, to, now, res
 }
 
 /** What is written into files must be there when they are looked at again, and stay as it is. */
-async function flushFiles(guest: Guest, media: GuestMedia | undefined): Promise<void> {
+export async function flushFiles(
+  guest: Guest,
+  media: GuestMedia | undefined,
+  { held = false }: { readonly held?: boolean } = {},
+): Promise<void> {
   const written = media?.writtenFiles ?? [];
   const assertRests = (): void => {
-    if (written.length > 0 && guest.state === 'running')
+    if (!held && written.length > 0 && guest.state === 'running')
       throw new StateError(`${guest.name} writes into ${written[0].name} while it runs: pause it first`);
   };
   assertRests();
@@ -69,10 +77,12 @@ async function flushFiles(guest: Guest, media: GuestMedia | undefined): Promise<
 }
 
 export interface ReadSnapshot {
-  readonly file: SnapshotFile;
+  readonly file: SavedPages;
   readonly head: GuestHead;
   /** Where pages can stay until they are needed: it holds the file open from now on. Undefined: nowhere. */
   pages(): SnapshotPages | undefined;
+  /** Undefined: it is in a file of its own. */
+  readonly stored: StoredSnapshot | undefined;
   /** Unless pages are in it: then it is closed when none is any longer. */
   close(): void | Promise<void>;
 }
@@ -80,13 +90,16 @@ export interface ReadSnapshot {
 /** `rest`: lets the world have its turn. @throws UserError (as a rejection) for what is no snapshot of a guest */
 export async function readSnapshot(
   source: ImageSource,
-  { open, codec }: SnapshotFiles,
+  files: SnapshotFiles,
   rest?: () => Promise<void>,
 ): Promise<ReadSnapshot> {
+  const { open, codec } = files;
+  const found = typeof source === 'string' ? files.store(source) : undefined;
+  if (found) return await readStored(found, { codec, rest });
   const opened = await open(source);
   try {
     const file = await SnapshotFile.open(opened, { codec, rest });
-    return { file, head: checkHead(file.head, 'guest'), ...holder(file, opened) };
+    return { file, head: checkHead(file.head, 'guest'), stored: undefined, ...holder(file, opened) };
   } catch (error) {
     await opened.close();
     throw clear(error);
@@ -103,6 +116,21 @@ function holder(file: SnapshotFile, opened: OpenSnapshot): Pick<ReadSnapshot, 'p
     },
     close: () => (pages ? pages.release() : opened.close()),
   };
+}
+
+async function readStored({ folder, id }: FoundStore, options: ReaderOptions): Promise<ReadSnapshot> {
+  if (id === undefined)
+    throw new UserError(`${folder.name} is a store of snapshots: say which one, as in ${folder.name}/ID`);
+  const stored = await new SnapshotStore(folder, options).open(id).catch((error: unknown) => {
+    throw clear(error);
+  });
+  try {
+    const head = checkHead(stored.head, 'guest');
+    return { file: stored, head, stored, pages: () => undefined, close: () => stored.close() };
+  } catch (error) {
+    stored.close();
+    throw error;
+  }
 }
 
 /** What the host cannot read is the owner's to know. */

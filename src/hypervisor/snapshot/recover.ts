@@ -1,0 +1,46 @@
+/** Goes on with guests whose host has died, from their last checkpoints. */
+import { UserError } from '../../base/errors.ts';
+import { SnapshotStore } from '../../snapshot/store/snapshot-store.ts';
+import type { PcGuest } from '../create-guest.ts';
+import type { CheckedCheckpoint } from '../options/checkpoint-options.ts';
+import { checkpointsIn, type FoundCheckpoints } from './checkpoints.ts';
+import type { SnapshotFiles } from './snapshot-files.ts';
+
+export interface Recovered<Guest = PcGuest> {
+  readonly guests: readonly Guest[];
+  /** What could not be read, and was passed over: a line each. */
+  readonly problems: readonly string[];
+}
+
+export interface RecoverParts {
+  readonly files: SnapshotFiles;
+  /** Of `path`, which is the first of those that are kept. */
+  readonly restore: (path: string, checkpoint: CheckedCheckpoint, found: FoundCheckpoints) => Promise<PcGuest>;
+}
+
+/**
+ * Of each guest the latest checkpoint that is whole.
+ * @throws UserError if there is none of any guest
+ */
+export async function recoverGuests(path: string, { files, restore }: RecoverParts): Promise<Recovered> {
+  const at = files.store(path);
+  if (at === undefined || at.id !== undefined) throw new UserError(`${path} is no store of snapshots`);
+  const { folder } = at;
+  const { guests: checkpoints, problems } = await checkpointsIn(new SnapshotStore(folder, { codec: files.codec }));
+  const [guests, passed]: [PcGuest[], string[]] = [[], [...problems]];
+  for (const all of checkpoints.values()) {
+    for (const [index, { id, every, keep }] of all.entries()) {
+      const found = { kept: all.slice(index), passed: all.slice(0, index) };
+      try {
+        guests.push(await restore(`${folder.name}/${id}`, { every, keep, to: path }, found));
+        break;
+      } catch (error) {
+        if (!(error instanceof UserError)) throw error;
+        passed.push(`${folder.name}/${id}: ${error.message}`);
+      }
+    }
+  }
+  if (guests.length === 0)
+    throw new UserError(passed.length > 0 ? passed[0] : `${path} has no checkpoints: nothing can be recovered`);
+  return { guests, problems: passed };
+}
