@@ -31,6 +31,13 @@ import type {
   RunToResult,
 } from './hypervisor/guest-events.ts';
 import { Host as Hypervisor } from './hypervisor/host.ts';
+import type { ByteDuplex } from './hypervisor/migration/byte-duplex.ts';
+import type {
+  MigrateOptions,
+  Migration,
+  MigrationProgress,
+  ReceiveOptions,
+} from './hypervisor/migration/migration-options.ts';
 import type {
   BalloonOptions,
   ClockMode,
@@ -64,6 +71,7 @@ export type {
   BalloonFigures,
   BalloonOptions,
   Breakpoints,
+  ByteDuplex,
   CdromOptions,
   ClockMode,
   CloneOptions,
@@ -75,8 +83,12 @@ export type {
   ImageSource,
   ListenerErrorSource,
   MachineView,
+  MigrateOptions,
+  Migration,
+  MigrationProgress,
   Platform,
   ProcessorTimes,
+  ReceiveOptions,
   RestoreOptions,
   RunOptions,
   RunToResult,
@@ -123,6 +135,15 @@ export interface Host {
    *   StateError once the host is disposed
    */
   restore(snapshot: ImageSource | Snapshot, options?: RestoreOptions): Promise<Guest>;
+  /**
+   * Takes in a guest that `Guest.migrate` sends through the other end of a stream of bytes. Resolves when it has been handed
+   * over, and then it is here and nowhere else, ready to `run()` from where it was; whatever goes wrong before leaves nothing
+   * of it here, and the other side is told. The stream is neither encrypted nor authenticated: see to that. Who sends it is
+   * trusted no more than a snapshot from somebody else: see `restore`, whose options are these, too.
+   * @throws UserError for a stream that is none, fails or brings something else, and for a guest that cannot be had here;
+   *   StateError once the host is disposed; the signal's reason
+   */
+  receive(stream: ByteDuplex, options?: ReceiveOptions): Promise<Guest>;
   /** Stops and disposes all guests; there will be no others. Again: nothing happens. For their images see `Guest.dispose`. */
   dispose(): void;
   [Symbol.dispose](): void;
@@ -210,6 +231,25 @@ export interface Guest {
    *   and whose disks are written into files: pause it first (all as rejections)
    */
   snapshot(options?: SnapshotOptions): Promise<Snapshot>;
+  /**
+   * Moves it to the host that calls `receive` at the other end of a stream of bytes, while it runs: memory is copied in
+   * rounds beside it, then it stands still for the rest. Resolves when the other side has it; here it has ended then, with
+   * reason `migrated`, and never runs again. Output that nobody has read, and input that it has not taken, go with it. Disks
+   * are named, not copied, but for what was written and is kept in memory: the other side must be able to open them.
+   *
+   * Exactly one of the two runs. Rejected, it goes on here as if nothing had happened, with one exception: if the stream
+   * fails in the moment in which the guest is handed over, nobody can know where it is. It stands still here then
+   * (StateError, event `warning`) until you have looked at the other side, and say so by `resolveMigration`.
+   * @throws UserError for a bad option, a guest that writes into files, a stream that fails, and what the other side
+   *   refuses; StateError once it has stopped or is disposed, and as above; the signal's reason
+   */
+  migrate(stream: ByteDuplex, options?: MigrateOptions): Promise<Migration>;
+  /**
+   * Of a guest that stands still because nobody knew whether it had moved. `moved`: it runs at the other side, and ends here.
+   * `stayed`: the other side has it not, and it goes on. If that is wrong, there are two of it.
+   * @throws UserError for another word; StateError for any other guest
+   */
+  resolveMigration(outcome: 'stayed' | 'moved'): void;
   /**
    * Makes guests that are as this one is, to the last bit: what each does from there on depends on what it is sent. They
    * are `created`, and their instructions count on. Memory and compiled code are shared; of memory, what one of them

@@ -4,7 +4,7 @@
  */
 export const PAGE_MAP = {
   FRAME: 0xffff_f000,
-  /** It was written, or could have been, since the last `clearDirty`. */
+  /** It was written, or could have been, since somebody last asked: `clearDirty` or `takeWritten`. */
   DIRTY: 1,
   /** Every change must be reported first. */
   WATCHED: 2,
@@ -14,6 +14,9 @@ export const PAGE_MAP = {
   SEEN_AS_ZERO: 8,
   /** The frame may be another guest's, too: who writes gets a copy. */
   SHARED: 16,
+  /** Written before the last `takeWritten`, since the last `clearDirty`; and the other way round. Emitted code leaves them. */
+  DIRTY_STILL: 32,
+  WRITTEN_STILL: 64,
   /** WATCHED or SHARED: not to be written without asking. */
   GUARDED: 2 | 16,
   /** log2 of the size of an entry. */

@@ -15,6 +15,9 @@ import type { CheckedMedia } from '../options/check-media-options.ts';
 import { type GuestHead, PAGES, type SavedMedium } from './guest-head.ts';
 import type { CheckedRestoreOptions } from './snapshot-options.ts';
 
+/** Where saved pages are. */
+export type SavedPages = Pick<SnapshotFile, 'numbers' | 'pages'>;
+
 type SavedDrive = GuestHead['media']['disks'][number];
 
 /**
@@ -22,7 +25,7 @@ type SavedDrive = GuestHead['media']['disks'][number];
  * @throws UserError where the snapshot does not know it, and nobody says; where it would write into a file or ask a server,
  *   and the options do not say so
  */
-export function mediaOf({ media }: GuestHead, file: SnapshotFile, options: CheckedRestoreOptions): CheckedMedia {
+export function mediaOf({ media }: GuestHead, file: SavedPages, options: CheckedRestoreOptions): CheckedMedia {
   const { trust } = options;
   const request = (drive: string, kind: ImageRequest['drive'], saved: SavedDrive, given: ImageRequest | undefined) =>
     saved.medium === null ? undefined : requestOf(drive, { kind, saved: saved.medium, given, file, trust });
@@ -50,7 +53,7 @@ interface Wanted {
   readonly saved: SavedMedium;
   readonly given: ImageRequest | undefined;
   readonly trust: boolean;
-  readonly file: SnapshotFile;
+  readonly file: SavedPages;
 }
 
 function requestOf(drive: string, { kind, saved, given, file, trust }: Wanted): ImageRequest {
@@ -87,49 +90,61 @@ const OPTION = { disk: 'disks', cdrom: 'cdrom', floppy: 'floppies' } as const;
 export interface RestoreParts {
   readonly name: string;
   readonly head: GuestHead;
-  readonly file: SnapshotFile;
+  readonly file: SavedPages;
   readonly engine: CheckedRestoreOptions['engine'];
   readonly code: SharedCode | undefined;
   readonly media: GuestMedia | undefined;
 }
 
 /** @throws UserError for a snapshot that cannot be restored: then nothing is left of it */
-export async function restorePc({ name, head, file, engine, code, media }: RestoreParts): Promise<Pc> {
+export async function restorePc(parts: RestoreParts): Promise<Pc> {
+  const { name, head, file } = parts;
+  const pc = await createUnbooted(parts);
+  return await orDisposed(name, pc, async () => {
+    await fillMemory(pc.memory, file);
+    pc.restoreForeign(head.machine);
+  });
+}
+
+/** A machine as the head describes it, in whose memory there is nothing. @throws UserError if it cannot be made */
+export async function createUnbooted({ name, head, file, engine, code, media }: RestoreParts): Promise<Pc> {
   const { memoryBytes, cpu, ...configuration } = checkConfigurationOf(head.machine);
   const balloon = configuration.balloon ?? undefined;
   const boot = await bootOf(head.boot, { file, media, memoryBytes });
   const drives = media && drivesOf(name, media);
   const parts = { name, memoryBytes, cpu, engine, boot, powerOnTime: 0, code, balloon, unbooted: true, ...drives };
-  return await cleanly(
-    name,
-    () => new Pc(parts),
-    async (pc) => {
-      await fillMemory(pc.memory, file);
-      pc.restoreForeign(head.machine);
-    },
-  );
-}
-
-/** What a state that nobody can work with makes chips throw is its fault, not ours. */
-async function cleanly(name: string, create: () => Pc, restore: (pc: Pc) => Promise<void>): Promise<Pc> {
-  let pc: Pc | undefined;
   try {
-    pc = create();
-    await restore(pc);
+    const pc = new Pc(parts);
+    pc.memory.replaceContents([]);
     return pc;
   } catch (error) {
-    pc?.dispose();
-    if (error instanceof UserError) throw error;
-    if (error instanceof PoolFullError || (pc === undefined && error instanceof RangeError))
-      throw new UserError(`no room for ${name}: ${error.message}; dispose other guests`);
-    throw damaged((error as Error).message);
+    throw error instanceof RangeError ? wantOfRoom(name, error) : clearly(name, error);
   }
 }
 
+/** Fills the machine; where that fails, it is disposed. @throws UserError */
+export async function orDisposed(name: string, pc: Pc, fill: () => Promise<void>): Promise<Pc> {
+  try {
+    await fill();
+    return pc;
+  } catch (error) {
+    pc.dispose();
+    throw clearly(name, error);
+  }
+}
+
+/** What a state that nobody can work with makes chips throw is its fault, not ours. */
+function clearly(name: string, error: unknown): unknown {
+  if (error instanceof UserError) return error;
+  return error instanceof PoolFullError ? wantOfRoom(name, error) : damaged((error as Error).message);
+}
+
+const wantOfRoom = (name: string, { message }: Error): UserError =>
+  new UserError(`no room for ${name}: ${message}; dispose other guests`);
+
 /** Page by page: nobody holds them twice. */
-async function fillMemory(memory: GuestMemory, file: SnapshotFile): Promise<void> {
+async function fillMemory(memory: GuestMemory, file: SavedPages): Promise<void> {
   const ramPages = memory.size / PAGE_SIZE;
-  memory.replaceContents([]);
   for (const [kind, name] of [
     ['ram', PAGES.RAM],
     ['rom', PAGES.ROM],
@@ -140,7 +155,7 @@ async function fillMemory(memory: GuestMemory, file: SnapshotFile): Promise<void
 }
 
 interface BootParts {
-  readonly file: SnapshotFile;
+  readonly file: SavedPages;
   readonly media: GuestMedia | undefined;
   readonly memoryBytes: number;
 }
@@ -175,7 +190,7 @@ async function bootOf(
 async function pieceOf(
   { address, length }: GuestHead['boot']['pieces'][number],
   name: string,
-  file: SnapshotFile,
+  file: SavedPages,
 ): Promise<BootImage['pieces'][number]> {
   const before = address % PAGE_SIZE;
   const end = Math.ceil((before + length) / PAGE_SIZE);
