@@ -18,38 +18,54 @@ export interface WayOptions {
 export interface Ends {
   readonly source: ByteDuplex;
   readonly destination: ByteDuplex;
+  /** Nothing passes any more, either way. */
+  cut(): void;
 }
 
 /** `forth`: from the source to the destination. */
 export function createDuplex({ forth = {}, back = {} }: { forth?: WayOptions; back?: WayOptions } = {}): Ends {
   const [there, here] = [createWay(forth), createWay(back)];
   return {
-    source: { readable: here.readable, writable: there.writable } as ByteDuplex,
-    destination: { readable: there.readable, writable: here.writable } as ByteDuplex,
+    source: { readable: here.stream.readable, writable: there.stream.writable } as ByteDuplex,
+    destination: { readable: there.stream.readable, writable: here.stream.writable } as ByteDuplex,
+    cut() {
+      there.cut();
+      here.cut();
+    },
   };
 }
 
 function createWay({ chunk = 2 ** 30, wait, cutAt = Infinity, cutBy = 'end', onCut, pass }: WayOptions) {
   let passed = 0;
-  return new TransformStream<Uint8Array, Uint8Array>(
+  let isCut = false;
+  let controller: TransformStreamDefaultController<Uint8Array> | undefined;
+  const cut = (): void => {
+    if (isCut) return;
+    isCut = true;
+    if (cutBy === 'error') controller!.error(new Error('the cable is cut'));
+    else controller!.terminate();
+    onCut?.();
+  };
+  const stream = new TransformStream<Uint8Array, Uint8Array>(
     {
-      async transform(given, controller) {
+      start(given) {
+        controller = given;
+        if (cutAt === 0) cut();
+      },
+      async transform(given) {
         const bytes = pass ? pass(given) : given;
-        for (let at = 0; at < bytes.length; at += chunk) {
-          if (passed >= cutAt) return;
+        for (let at = 0; at < bytes.length && !isCut; at += chunk) {
           await wait?.();
-          const piece = bytes.subarray(at, Math.min(at + chunk, at + cutAt - passed));
-          if (piece.length > 0) controller.enqueue(piece);
+          if (isCut) return;
+          const piece = bytes.subarray(at, Math.min(at + chunk, bytes.length, at + cutAt - passed));
+          if (piece.length > 0) controller!.enqueue(piece);
           passed += piece.length;
-          if (passed < cutAt) continue;
-          onCut?.();
-          if (cutBy === 'error') controller.error(new Error('the cable is cut'));
-          else controller.terminate();
-          return;
+          if (passed >= cutAt) cut();
         }
       },
     },
     new ByteLengthQueuingStrategy({ highWaterMark: 65_536 }),
     new ByteLengthQueuingStrategy({ highWaterMark: 65_536 }),
   );
+  return { stream, cut };
 }
