@@ -21,6 +21,7 @@
 import type { AbortSignalLike } from './base/abort.ts';
 import { checkOptions } from './base/argument-check.ts';
 import { createImageOpener } from './host/image-opener.ts';
+import { messagePortDuplex as createPortDuplex, type MessagePortLike } from './host/message-port-duplex.ts';
 import { createPlatform } from './host/platform.ts';
 import { createSnapshotFiles } from './host/snapshot-files.ts';
 import type {
@@ -83,6 +84,7 @@ export type {
   ImageSource,
   ListenerErrorSource,
   MachineView,
+  MessagePortLike,
   MigrateOptions,
   Migration,
   MigrationProgress,
@@ -97,6 +99,13 @@ export type {
   TextMatch,
   WaitOptions,
 };
+
+/**
+ * A MessagePort, of Node or of a browser, as a stream for `migrate` and `receive`: each end of a channel needs one. The port
+ * is its own from then on.
+ * @throws UserError for what is no port
+ */
+export const messagePortDuplex = (port: MessagePortLike): ByteDuplex => createPortDuplex(port);
 
 export interface HostOptions {
   /** Default: that of Node, or of the browser. */

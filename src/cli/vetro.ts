@@ -14,6 +14,7 @@ import { describeError, EXIT } from './exit-status.ts';
 import { fetchCommand } from './fetch-command.ts';
 import { packageVersion } from './files.ts';
 import { imageCommand } from './image-command.ts';
+import { migrateCommand } from './migrate-command.ts';
 import { runCommand } from './run-command.ts';
 import { snapshotCommand } from './snapshot-command.ts';
 import { flushed } from './stop.ts';
@@ -51,6 +52,7 @@ async function execute(words: readonly string[], context: CommandContext): Promi
     difftestCommand(context),
     imageCommand(context),
     snapshotCommand(context),
+    migrateCommand(context),
     completionCommand,
   ];
   if (words[0] === COMPLETE) {
@@ -70,7 +72,7 @@ async function execute(words: readonly string[], context: CommandContext): Promi
       .command([...commands])
       .demandCommand(
         1,
-        'a command is needed: run, fetch, asm, disasm, difftest, image, snapshot or completion; see vetro --help',
+        'a command is needed: run, fetch, asm, disasm, difftest, image, snapshot, migrate or completion; see vetro --help',
       )
       .strict()
       .middleware(refuseRepeatedOptions(commands), true)

@@ -354,6 +354,7 @@ export class Guest<M extends Machine = Machine> {
     // A listener of its output may have asked for it, in the midst of a run.
     await undefined;
     this.#assertHere();
+    this.#assertNotMoved();
     return await this.#keeper.snapshot(this as Guest, checked);
   }
 
@@ -525,7 +526,7 @@ export class Guest<M extends Machine = Machine> {
 
   #reset(cause: ResetCause, explanation?: string): void {
     this.#assertHere();
-    if (this.#exit?.reason === 'migrated') throw new StateError(`${this.name} has moved to another host`);
+    this.#assertNotMoved();
     this.#epoch++;
     try {
       this.#machine!.reset();
@@ -619,10 +620,14 @@ export class Guest<M extends Machine = Machine> {
       throw new StateError(`${this.name} may run at another host: look there, and say so by resolveMigration`);
   }
 
+  #assertNotMoved(): void {
+    if (this.#exit?.reason === 'migrated') throw new StateError(`${this.name} has moved to another host`);
+  }
+
   #assertMayRun(): void {
     this.#assertHere();
     if (this.#state === 'running') throw new StateError(`${this.name} is running already`);
-    if (this.#exit?.reason === 'migrated') throw new StateError(`${this.name} has moved to another host`);
+    this.#assertNotMoved();
     if (this.#state === 'stopped') throw new StateError(`${this.name} has stopped: reset it first`);
   }
 }

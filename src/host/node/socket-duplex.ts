@@ -28,6 +28,20 @@ interface SocketWriter {
 /** Bytes that may wait in the process before who writes has to. */
 const BACKLOG = 2 ** 20;
 
+const REASONS: Readonly<Record<string, string>> = {
+  EADDRINUSE: 'the address is in use',
+  EADDRNOTAVAIL: 'this machine has no such address',
+  ECONNREFUSED: 'nobody listens there',
+  EHOSTUNREACH: 'there is no way to that host',
+  ENETUNREACH: 'there is no way to that network',
+  ENOTFOUND: 'there is no such host',
+  ETIMEDOUT: 'no answer',
+};
+
+/** Why there is no connection, in a few words. */
+const socketProblem = (error: Error): string =>
+  REASONS[(error as NodeJS.ErrnoException).code ?? ''] ?? fileProblem(error);
+
 export const showAddress = (address: SocketAddress): string =>
   'path' in address ? `unix:${address.path}` : `tcp:${address.host}:${address.port}`;
 
@@ -40,7 +54,7 @@ export async function connectTo(address: SocketAddress, signal?: AbortSignalLike
     ({ resolve, reject }) => {
       socket.once('connect', resolve);
       const fail = (error: Error) =>
-        reject(new UserError(`cannot connect to ${showAddress(address)}: ${fileProblem(error)}`));
+        reject(new UserError(`cannot connect to ${showAddress(address)}: ${socketProblem(error)}`));
       socket.once('error', fail);
       return () => socket.off('error', fail);
     },
@@ -63,11 +77,13 @@ export async function acceptOne(
     const socket = await settledOrAborted<Socket>(signal, ({ resolve, reject }) => {
       server.once('connection', resolve);
       server.once('error', (error) =>
-        reject(new UserError(`cannot listen at ${showAddress(address)}: ${fileProblem(error)}`)),
+        reject(new UserError(`cannot listen at ${showAddress(address)}: ${socketProblem(error)}`)),
       );
       server.listen(address, () => {
         const bound = server.address();
-        onListening?.(typeof bound === 'object' && bound && 'port' in address ? { ...address, port: bound.port } : address);
+        onListening?.(
+          typeof bound === 'object' && bound && 'port' in address ? { ...address, port: bound.port } : address,
+        );
       });
       return () => {};
     });
