@@ -7,8 +7,8 @@ import { UserError } from '../base/errors.ts';
 
 /** As much of a `MessagePort` as is used: Node's and a browser's. */
 export interface MessagePortLike {
-  postMessage(message: unknown, transfer?: never[]): void;
-  addEventListener(type: 'message' | 'messageerror' | 'close', listener: (event: never) => void): void;
+  postMessage(message: unknown): void;
+  addEventListener(type: string, listener: (event: object) => void): void;
   start?(): void;
   close(): void;
 }
@@ -63,7 +63,7 @@ class PortDuplex {
 
   constructor(port: MessagePortLike) {
     this.#port = port;
-    port.addEventListener('message', ({ data }: { readonly data: PortMessage }) => this.#onMessage(data));
+    port.addEventListener('message', (event) => this.#onMessage((event as { readonly data: PortMessage }).data));
     port.addEventListener('messageerror', () => this.#onEnd('a message could not be read'));
     port.addEventListener('close', () => this.#onEnd('the port was closed'));
     port.start?.();

@@ -2,6 +2,7 @@
 // Without a name, all of them, one after the other. Exit status 1 if one finds something wrong, 2 if arguments are wrong.
 import { crashLong } from './crash-long.ts';
 import type { LongCheck } from './long-check.ts';
+import { migrationLong } from './migration-long.ts';
 import { snapshotsLong } from './snapshots-long.ts';
 import { x87Long } from './x87-long.ts';
 
@@ -9,6 +10,7 @@ const CHECKS: Readonly<Record<string, { readonly usage: string; readonly run: Lo
   x87: { usage: '[vectors] [word …]', run: x87Long },
   crash: { usage: '[kills] [seed]', run: crashLong },
   snapshots: { usage: '[rounds] [seed]', run: snapshotsLong },
+  migration: { usage: '[rounds] [seed]', run: migrationLong },
 };
 
 const [chosen, ...words] = process.argv.slice(2);
