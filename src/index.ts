@@ -21,6 +21,7 @@
 import type { AbortSignalLike } from './base/abort.ts';
 import { checkOptions } from './base/argument-check.ts';
 import { createImageOpener } from './host/image-opener.ts';
+import { messagePortDuplex as createPortDuplex, type MessagePortLike } from './host/message-port-duplex.ts';
 import { createPlatform } from './host/platform.ts';
 import { createSnapshotFiles } from './host/snapshot-files.ts';
 import { createSwapFiles } from './host/swap-files.ts';
@@ -32,6 +33,13 @@ import type {
   RunToResult,
 } from './hypervisor/guest-events.ts';
 import { Host as Hypervisor } from './hypervisor/host.ts';
+import type { ByteDuplex } from './hypervisor/migration/byte-duplex.ts';
+import type {
+  MigrateOptions,
+  Migration,
+  MigrationProgress,
+  ReceiveOptions,
+} from './hypervisor/migration/migration-options.ts';
 import type {
   BalloonOptions,
   ClockMode,
@@ -79,6 +87,7 @@ export type {
   BalloonFigures,
   BalloonOptions,
   Breakpoints,
+  ByteDuplex,
   CdromOptions,
   ClockMode,
   CloneOptions,
@@ -92,10 +101,15 @@ export type {
   ListenerErrorSource,
   MachineView,
   MemoryStatistics,
+  MessagePortLike,
+  MigrateOptions,
+  Migration,
+  MigrationProgress,
   Platform,
   PoolOptions,
   PoolStatistics,
   ProcessorTimes,
+  ReceiveOptions,
   ReclaimOptions,
   ReclaimStatistics,
   RecoverOptions,
@@ -107,6 +121,13 @@ export type {
   TextMatch,
   WaitOptions,
 };
+
+/**
+ * A MessagePort, of Node or of a browser, as a stream for `migrate` and `receive`: each end of a channel needs one. The port
+ * is its own from then on.
+ * @throws UserError for what is no port
+ */
+export const messagePortDuplex = (port: MessagePortLike): ByteDuplex => createPortDuplex(port);
 
 export interface HostOptions {
   /** Default: that of Node, or of the browser. */
@@ -175,6 +196,15 @@ export interface Host {
    * @throws UserError if there is none that can be restored; StateError once the host is disposed
    */
   recover(folder: string, options?: RecoverOptions): Promise<Recovered>;
+  /**
+   * Takes in a guest that `Guest.migrate` sends through the other end of a stream of bytes. Resolves when it has been handed
+   * over, and then it is here and nowhere else, ready to `run()` from where it was; whatever goes wrong before leaves nothing
+   * of it here, and the other side is told. The stream is neither encrypted nor authenticated: see to that. Who sends it is
+   * trusted no more than a snapshot from somebody else: see `restore`, whose options are these, too.
+   * @throws UserError for a stream that is none, fails or brings something else, and for a guest that cannot be had here;
+   *   StateError once the host is disposed; the signal's reason
+   */
+  receive(stream: ByteDuplex, options?: ReceiveOptions): Promise<Guest>;
   /** Stops and disposes all guests; there will be no others. Again: nothing happens. For their images see `Guest.dispose`. */
   dispose(): void;
   [Symbol.dispose](): void;
@@ -273,6 +303,25 @@ export interface Guest {
    *   and whose disks are written into files: pause it first (all as rejections)
    */
   snapshot(options?: SnapshotOptions): Promise<Snapshot>;
+  /**
+   * Moves it to the host that calls `receive` at the other end of a stream of bytes, while it runs: memory is copied in
+   * rounds beside it, then it stands still for the rest. Resolves when the other side has it; here it has ended then, with
+   * reason `migrated`, and never runs again. Output that nobody has read, and input that it has not taken, go with it. Disks
+   * are named, not copied, but for what was written and is kept in memory: the other side must be able to open them.
+   *
+   * Exactly one of the two runs. Rejected, it goes on here as if nothing had happened, with one exception: if the stream
+   * fails in the moment in which the guest is handed over, nobody can know where it is. It stands still here then
+   * (StateError, event `warning`) until you have looked at the other side, and say so by `resolveMigration`.
+   * @throws UserError for a bad option, a guest that writes into files, a stream that fails, and what the other side
+   *   refuses; StateError once it has stopped or is disposed, and as above; the signal's reason
+   */
+  migrate(stream: ByteDuplex, options?: MigrateOptions): Promise<Migration>;
+  /**
+   * Of a guest that stands still because nobody knew whether it had moved. `moved`: it runs at the other side, and ends here.
+   * `stayed`: the other side has it not, and it goes on. If that is wrong, there are two of it.
+   * @throws UserError for another word; StateError for any other guest
+   */
+  resolveMigration(outcome: 'stayed' | 'moved'): void;
   /**
    * Makes guests that are as this one is, to the last bit: what each does from there on depends on what it is sent. They
    * are `created`, and their instructions count on. Memory and compiled code are shared; of memory, what one of them

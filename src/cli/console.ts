@@ -191,6 +191,7 @@ export class Console {
     if (this.#end.signal.aborted) return;
     if (answer === 'quit') return this.#options.onQuit();
     this.#takeTerminal();
+    if (guest.state === 'stopped') return;
     if (answer === 'continue' && (guest.state === 'paused' || guest.state === 'created')) void guest.run();
     const goesOn = guest.state === 'running' ? 'goes on' : 'stays paused; Ctrl-A c, then c, continues';
     this.report(`${guest.name} ${goesOn}`);

@@ -22,6 +22,7 @@ export function exitStatusOf(exit: GuestExit): number {
     case 'power-off':
     case 'stopped':
     case 'out-of-fuel':
+    case 'migrated':
       return EXIT.OK;
     case 'triple-fault':
       return EXIT.TRIPLE_FAULT;

@@ -21,6 +21,8 @@ function reasonOf({ name }: Guest, exit: GuestExit): string[] {
       return [
         `${name}: its ${exit.receipt.instructions} instructions are used up; state hash ${exit.receipt.stateHash}`,
       ];
+    case 'migrated':
+      return [`${name} runs at another host now`];
     case 'error':
       return [`${name}: error: ${exit.error.message}`];
     default:

@@ -12,6 +12,7 @@ import type { PcGuest } from '../hypervisor/create-guest.ts';
 import type { Breakpoint, BreakpointHit, BreakpointKind } from '../machine/machine.ts';
 import { probeBytes } from '../machine/probe-memory.ts';
 import { eject, insert } from './monitor-drives.ts';
+import { migrate } from './monitor-migrate.ts';
 import { goOn, type Patience, stepMany, stepOver } from './run-control.ts';
 
 export interface Answer {
@@ -51,6 +52,7 @@ i                instructions, time, memory        reset: the reset button
 eject DRIVE      of cdrom, a, b (force: though the guest has locked it)
 insert DRIVE FILE    a disc or disk into it; FILE as with --cdrom and --floppy
 balloon [mib]    ask the guest to give memory back; alone: what it has given
+migrate WHERE    to a vetro migrate --listen: tcp:HOST:PORT or unix:PATH
 c, Ctrl-D        to the guest, which goes on; a breakpoint leads back here
 p                to the guest's terminal; it stays paused
 q                quit: the end of all guests
@@ -201,6 +203,12 @@ export class Monitor {
         run: ([drive, file]) => insert(this.#guest, drive!, file!),
       },
       balloon: { usage: 'balloon [mib]', most: 1, run: ([mebibytes]) => this.#balloon(mebibytes) },
+      migrate: {
+        usage: 'migrate tcp:HOST:PORT|unix:PATH|moved|stayed',
+        least: 1,
+        most: 1,
+        run: ([where], patience) => migrate(this.#guest, where!, patience),
+      },
       reset: { usage: 'reset', run: () => this.#reset() },
       c: { usage: 'c', run: () => this.#continue() },
       p: { usage: 'p', run: () => ({ text: '', leave: 'paused' }) },

@@ -17,7 +17,14 @@ const UNITS = { ms: 1e6, s: 1e9, m: 60e9, h: 3600e9 } as const;
 /** How often the guest's time is looked at, in ms. */
 const LOOK = 5;
 /** After these there is nothing that could go on. */
-const DEAD: readonly GuestExit['reason'][] = ['halted', 'power-off', 'triple-fault', 'error', 'nothing-to-boot'];
+const DEAD: readonly GuestExit['reason'][] = [
+  'halted',
+  'power-off',
+  'triple-fault',
+  'error',
+  'nothing-to-boot',
+  'migrated',
+];
 
 /** Declares them, behind what `args` has. */
 export const snapshotOptions = <Given>(args: Argv<Given>) =>

@@ -14,6 +14,7 @@ import { describeError, EXIT } from './exit-status.ts';
 import { fetchCommand } from './fetch-command.ts';
 import { packageVersion } from './files.ts';
 import { imageCommand } from './image-command.ts';
+import { migrateCommand } from './migrate-command.ts';
 import { recoverCommand } from './recover-command.ts';
 import { runCommand } from './run-command.ts';
 import { snapshotCommand } from './snapshot-command.ts';
@@ -53,6 +54,7 @@ async function execute(words: readonly string[], context: CommandContext): Promi
     imageCommand(context),
     snapshotCommand(context),
     recoverCommand(context),
+    migrateCommand(context),
     completionCommand,
   ];
   if (words[0] === COMPLETE) {
@@ -72,7 +74,7 @@ async function execute(words: readonly string[], context: CommandContext): Promi
       .command([...commands])
       .demandCommand(
         1,
-        'a command is needed: run, fetch, asm, disasm, difftest, image, snapshot, recover or completion; see vetro --help',
+        'a command is needed: run, fetch, asm, disasm, difftest, image, snapshot, recover, migrate or completion; see vetro --help',
       )
       .strict()
       .middleware(refuseRepeatedOptions(commands), true)

@@ -36,7 +36,7 @@ interface SavedImage {
   readonly write: 'discard' | 'through' | 'never' | 'overlay';
   readonly overlay: string | null;
   readonly stamp: string | null;
-  readonly kept?: Iterable<KeptPage> | undefined;
+  readonly kept?: Iterable<KeptPage & { readonly version: number }> | undefined;
 }
 
 export interface ImageRequest {

@@ -17,6 +17,8 @@ export interface BalloonOwner {
   balloon(): MemoryBalloon | undefined;
   /** @throws StateError once the guest is disposed */
   assertUsable(): void;
+  /** @throws StateError while it is on its way to another host */
+  assertHere(): void;
   /** Something is asked of the guest. */
   onInput(): void;
   /** A wall-clock timer. @returns what cancels it */
@@ -53,7 +55,9 @@ export class GuestBalloon {
 
   setTarget(mebibytes: number): void {
     const range = { least: 0, most: this.#owner.memory, unit: 'MiB' };
-    this.#wanted = checkWholeNumber('setTarget: mebibytes', mebibytes, range);
+    const checked = checkWholeNumber('setTarget: mebibytes', mebibytes, range);
+    this.#owner.assertHere();
+    this.#wanted = checked;
     this.#ask();
   }
 
@@ -95,6 +99,7 @@ export class GuestBalloon {
     const signal = checkSignal('statistics: signal', given.signal);
     const { name } = this.#owner;
     throwIfAborted(signal);
+    this.#owner.assertHere();
     if (!this.#machine.requestStatistics())
       throw new StateError(`${name} has no driver of its balloon that gives statistics (yet)`);
     this.#owner.onInput();

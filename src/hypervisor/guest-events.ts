@@ -18,6 +18,8 @@ export type GuestExit =
   | { readonly reason: 'nothing-to-boot'; readonly tried: readonly string[] }
   /** It has executed as many instructions as it may (`fuel`). */
   | { readonly reason: 'out-of-fuel'; readonly receipt: Receipt }
+  /** It is another host's now, by `migrate`, and is never run here again. */
+  | { readonly reason: 'migrated' }
   /** A bug of ours, or a page of its memory cannot be had: the snapshot that it is from is gone. Others are not affected. */
   | { readonly reason: 'error'; readonly error: InternalError };
 

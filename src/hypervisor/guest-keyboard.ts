@@ -16,6 +16,8 @@ interface Stroke {
 export interface KeyboardOwner {
   /** @throws StateError once the guest is disposed */
   assertUsable(): void;
+  /** The guest is on its way to another host. */
+  held(): boolean;
   /** A stroke has come. */
   onInput(): void;
 }
@@ -73,7 +75,7 @@ export class GuestKeyboard {
 
   /** Called by the guest, between slices. @returns whether a stroke went to the machine */
   feed(): boolean {
-    if (this.#waiting.length === 0 || this.#keys.hasData) return false;
+    if (this.#waiting.length === 0 || this.#owner.held() || this.#keys.hasData) return false;
     const { code, down } = this.#waiting.shift()!;
     if (down) this.#keys.press(code);
     else this.#keys.release(code);

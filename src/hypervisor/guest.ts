@@ -1,6 +1,6 @@
 /** One guest: its life cycle around a machine. Created and run by a `Host`. */
 import { type AbortSignalLike, checkSignal, settledOrAborted, throwIfAborted } from '../base/abort.ts';
-import { checkOptions, checkWholeNumber } from '../base/argument-check.ts';
+import { checkChoice, checkOptions, checkWholeNumber } from '../base/argument-check.ts';
 import { InternalError, StateError, UserError } from '../base/errors.ts';
 import { EventSource } from '../base/event-source.ts';
 import type { Pending } from '../base/pending.ts';
@@ -17,6 +17,13 @@ import type {
 import { GuestKeyboard } from './guest-keyboard.ts';
 import type { GuestMedia } from './media/guest-media.ts';
 import { type RemovableDrive, removableDrives } from './media/removable-drive.ts';
+import { type ByteDuplex, lockDuplex } from './migration/byte-duplex.ts';
+import {
+  type CheckedMigrateOptions,
+  checkMigrateOptions,
+  type MigrateOptions,
+  type Migration,
+} from './migration/migration-options.ts';
 import { checkCap, checkWeight, FUEL } from './options/check-guest-options.ts';
 import type { ClockMode, CloneOptions, GuestSettings, RunOptions } from './options/guest-options.ts';
 import type { ProcessorTimes } from './shares/processor-times.ts';
@@ -47,6 +54,8 @@ export interface GuestKeeper {
   /** A wall-clock timer. @returns what cancels it */
   delay(ms: number, action: () => void): () => void;
   snapshot(guest: Guest, options: { readonly to: string | undefined }): Promise<Snapshot>;
+  /** Moves it through the stream. */
+  migrate(guest: Guest, ends: ReturnType<typeof lockDuplex>, options: CheckedMigrateOptions): Promise<Migration>;
   /** A listener of `source` threw. */
   listenerFailed(error: unknown, source: ListenerErrorSource): void;
 }
@@ -98,6 +107,10 @@ export class Guest<M extends Machine = Machine> {
   /** Streams that have held it since it was reset, of which its owner was told. */
   readonly #warnedOf = new Set<string>();
   #warnedOfSlowness = false;
+  /** A migration is under way. */
+  #migrates = false;
+  /** It stands still for one; 'uncertain': nobody knows whether it is elsewhere now. */
+  #held: 'moving' | 'uncertain' | undefined;
 
   constructor(machine: M, settings: GuestSettings, keeper: GuestKeeper) {
     this.name = settings.name;
@@ -112,6 +125,7 @@ export class Guest<M extends Machine = Machine> {
     const listenerFailed = (error: unknown, event: string) => keeper.listenerFailed(error, { guest: this.name, event });
     this.#events = new EventSource({ names: EVENTS, onListenerError: listenerFailed });
     const assertUsable = () => this.#assertUsable();
+    const assertHere = () => this.#assertHere();
     const onInput = () => this.#wakeUp();
     const createStream = (name: 'serial' | 'debugConsole'): GuestStream =>
       new GuestStream(machine[name], {
@@ -127,14 +141,15 @@ export class Guest<M extends Machine = Machine> {
       });
     this.serial = createStream('serial');
     this.debugConsole = createStream('debugConsole');
-    this.keyboard = new GuestKeyboard(machine.keyboard, { assertUsable, onInput });
-    const drives = settings.media && removableDrives(machine, settings.media, { owner: this, assertUsable });
+    this.keyboard = new GuestKeyboard(machine.keyboard, { assertUsable, onInput, held: () => this.held });
+    const drives =
+      settings.media && removableDrives(machine, settings.media, { owner: this, assertUsable: assertHere });
     this.cdrom = drives?.cdrom;
     this.floppies = drives?.floppies ?? [];
     this.balloon =
       machine.balloon &&
       new GuestBalloon({
-        ...{ name: this.name, memory: machine.memorySize / 2 ** 20, assertUsable, onInput },
+        ...{ name: this.name, memory: machine.memorySize / 2 ** 20, assertUsable, assertHere, onInput },
         balloon: () => this.#machine?.balloon,
         delay: (ms, action) => keeper.delay(ms, action),
       });
@@ -179,10 +194,16 @@ export class Guest<M extends Machine = Machine> {
     return this.#exit;
   }
 
+  /** Stands still for a migration, whatever its state. */
+  get held(): boolean {
+    return this.#held !== undefined;
+  }
+
   /** Whether a slice would get it any further. */
   get runnable(): boolean {
     return (
       this.#state === 'running' &&
+      !this.#held &&
       !this.#idle &&
       this.#holds === 0 &&
       this.#waitsFor === undefined &&
@@ -246,7 +267,7 @@ export class Guest<M extends Machine = Machine> {
   async clone(options?: CloneOptions): Promise<Guest<M>[]> {
     const { count: wanted } = checkOptions('clone: options', options, ['count']);
     const count = wanted === undefined ? 1 : checkWholeNumber('clone: count', wanted, CLONES);
-    this.#assertUsable();
+    this.#assertHere();
     if (this.#state === 'stopped') throw new StateError(`${this.name} has stopped: clone it before`);
     if (this.#inMachine) throw new StateError(`${this.name} is in the middle of a run: clone it when that is over`);
     if (this.#media) throw new UserError(`${this.name} has drives: guests with drives cannot be cloned yet`);
@@ -262,6 +283,7 @@ export class Guest<M extends Machine = Machine> {
   }
 
   pressPowerButton(): void {
+    this.#assertHere();
     this.machine.pressPowerButton();
     this.#wakeUp();
   }
@@ -318,7 +340,7 @@ export class Guest<M extends Machine = Machine> {
   }
 
   step(): void {
-    this.#assertUsable();
+    this.#assertHere();
     if (this.#state === 'running') throw new StateError(`${this.name} is running: pause it first`);
     if (this.#state === 'stopped') throw new StateError(`${this.name} has stopped: reset it first`);
     // In a listener of its output: the run that it is in has yet to say how it ended.
@@ -336,18 +358,75 @@ export class Guest<M extends Machine = Machine> {
     this.#assertUsable();
     // A listener of its output may have asked for it, in the midst of a run.
     await undefined;
-    this.#assertUsable();
+    this.#assertHere();
+    this.#assertNotMoved();
     return await this.#keeper.snapshot(this as Guest, checked);
   }
 
   /** It gets no slices until what this returns is called. Between two runs. */
-  hold(): () => void {
+  standStill(): () => void {
     this.#holds++;
     this.#keeper.update(this as Guest);
     return () => {
       this.#holds--;
       if (this.#state !== 'disposed') this.#keeper.update(this as Guest);
     };
+  }
+
+  async migrate(stream: ByteDuplex, options?: MigrateOptions): Promise<Migration> {
+    const checked = checkMigrateOptions(options);
+    this.#assertHere();
+    throwIfAborted(checked.signal);
+    if (this.#state === 'stopped') throw new StateError(`${this.name} has stopped (${this.#exit?.reason})`);
+    if (this.#migrates) throw new StateError(`${this.name} is being moved already`);
+    const ends = lockDuplex('migrate: stream', stream);
+    this.#migrates = true;
+    try {
+      // A listener of its output may have asked for it, in the midst of a run.
+      await undefined;
+      return await this.#keeper.migrate(this as Guest, ends, checked);
+    } finally {
+      this.#migrates = false;
+    }
+  }
+
+  resolveMigration(outcome: 'stayed' | 'moved'): void {
+    checkChoice('resolveMigration: outcome', outcome, ['stayed', 'moved']);
+    this.#assertUsable();
+    if (this.#held !== 'uncertain') throw new StateError(`${this.name}: it is known where it is`);
+    if (outcome === 'moved') this.depart();
+    else this.letGo();
+  }
+
+  /** Called by a migration: it stands still, and so do its streams, until `letGo` or `depart`. */
+  hold(): void {
+    this.#held = 'moving';
+    for (const stream of [this.serial, this.debugConsole]) stream.hold();
+    this.#keeper.update(this as Guest);
+  }
+
+  /** Called by a migration that has handed it over and was not told whether it has arrived. */
+  holdUncertain(): void {
+    this.#held = 'uncertain';
+    this.warn(
+      `${this.name} stands still: whether it runs at the other side is not known; look there, and say so by resolveMigration`,
+    );
+  }
+
+  /** It has not moved, and goes on as if nothing had happened. */
+  letGo(): void {
+    if (!this.#held) return;
+    this.#held = undefined;
+    for (const stream of [this.serial, this.debugConsole]) stream.letGo({ here: true });
+    if (this.#state !== 'disposed') this.#wakeUp();
+  }
+
+  /** It is elsewhere now. */
+  depart(): void {
+    this.#held = undefined;
+    for (const stream of [this.serial, this.debugConsole]) stream.letGo({ here: false });
+    this.keyboard.clear();
+    this.#finish({ reason: 'migrated' });
   }
 
   /** It cannot go on: a bug of ours, or no room. Also called by the host. */
@@ -466,7 +545,8 @@ export class Guest<M extends Machine = Machine> {
   }
 
   #reset(cause: ResetCause, explanation?: string): void {
-    this.#assertUsable();
+    this.#assertHere();
+    this.#assertNotMoved();
     this.#epoch++;
     try {
       this.#machine!.reset();
@@ -516,6 +596,9 @@ export class Guest<M extends Machine = Machine> {
   }
 
   #closeStreams(): void {
+    // Stopped while it stood still for a migration.
+    this.#held = undefined;
+    for (const stream of [this.serial, this.debugConsole]) stream.letGo({ here: true });
     this.serial.guestEnded();
     this.debugConsole.guestEnded();
     this.balloon?.interrupted(this.#ended() ?? 'has stopped');
@@ -549,9 +632,22 @@ export class Guest<M extends Machine = Machine> {
     if (this.#state === 'disposed') throw new StateError(`${this.name} is disposed`);
   }
 
-  #assertMayRun(): void {
+  /** @throws StateError also while it stands still for a migration */
+  #assertHere(): void {
     this.#assertUsable();
+    if (this.#held === 'moving') throw new StateError(`${this.name} is on its way to another host`);
+    if (this.#held === 'uncertain')
+      throw new StateError(`${this.name} may run at another host: look there, and say so by resolveMigration`);
+  }
+
+  #assertNotMoved(): void {
+    if (this.#exit?.reason === 'migrated') throw new StateError(`${this.name} has moved to another host`);
+  }
+
+  #assertMayRun(): void {
+    this.#assertHere();
     if (this.#state === 'running') throw new StateError(`${this.name} is running already`);
+    this.#assertNotMoved();
     if (this.#state === 'stopped') throw new StateError(`${this.name} has stopped: reset it first`);
   }
 }

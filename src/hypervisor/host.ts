@@ -15,6 +15,12 @@ import { clonePc, createPc, type PcGuest } from './create-guest.ts';
 import { Guest, type GuestKeeper } from './guest.ts';
 import { GuestMedia } from './media/guest-media.ts';
 import type { ImageOpener, ImageRequest } from './media/image-opener.ts';
+import { type ByteDuplex, lockDuplex } from './migration/byte-duplex.ts';
+import { MessageChannelEnd } from './migration/message-channel.ts';
+import { checkReceiveOptions, type ReceiveOptions } from './migration/migration-options.ts';
+import { MESSAGE } from './migration/protocol.ts';
+import { type Received, receiveGuest } from './migration/receive-guest.ts';
+import { sendGuest } from './migration/send-guest.ts';
 import { checkGuestOptions, checkName } from './options/check-guest-options.ts';
 import type { CheckedMedia } from './options/check-media-options.ts';
 import type { GuestOptions, GuestSettings } from './options/guest-options.ts';
@@ -176,12 +182,7 @@ export class Host {
         machine.dispose();
         throw new StateError('the host was disposed while it restored a guest');
       }
-      const given = Object.fromEntries(Object.entries(checked).filter(([, value]) => value !== undefined));
-      const settings = { ...head.guest, fuel: head.guest.fuel ?? undefined, ...given, name, media };
-      const guest = this.adopt(machine, settings);
-      guest.keyboard.waiting = head.strokes;
-      guest.serial.refill(head.output.serial);
-      guest.debugConsole.refill(head.output.debugConsole);
+      const { guest, settings } = this.#adoptRestored({ name, machine, media, head }, checked);
       if (pages) this.#fetchPages(guest, pages);
       this.#snapshots.restored(guest, read);
       start?.(guest, settings);
@@ -199,6 +200,65 @@ export class Host {
       rest: () => this.#platform.yield(),
       mayHold: (count) => this.#memory.mayGrow(guest, count * PAGE_SIZE),
     });
+  }
+
+  /**
+   * A guest that `migrate` sends through the other end of the stream, ready to `run()` from there on. It is the only one.
+   * @throws UserError for a stream that fails or is none, and for a guest that cannot be had here; StateError once the host
+   *   is disposed, also meanwhile; the signal's reason. Then nothing is left of it, and the guest goes on where it was
+   */
+  async receive(stream: ByteDuplex, options?: ReceiveOptions): Promise<PcGuest> {
+    if (this.#disposed) throw new StateError('the host is disposed');
+    const checked = checkReceiveOptions(options);
+    const { restore } = checked;
+    const platform = this.#platform;
+    const channel = new MessageChannelEnd(lockDuplex('receive: stream', stream));
+    const assertAlive = (): void => {
+      if (this.#disposed) throw new StateError('the host was disposed while it received a guest');
+    };
+    try {
+      const received = await receiveGuest(channel, {
+        options: checked,
+        ...{ code: this.#sharedCode(), codec: this.#snapshots.files.codec },
+        pool: () => this.#pool(restore.pool),
+        nameOf: ({ guest }) => restore.name ?? checkName(guest.name),
+        openMedia: async (media) => (hasDrives(media) ? await this.#openMedia(media) : undefined),
+        rest: async () => {
+          await platform.yield();
+          assertAlive();
+        },
+        delay: (ms, action) => platform.delay(ms, action),
+        assertAlive,
+      });
+      const { guest } = this.#adoptRestored(received, restore);
+      guest.keyboard.waiting = [...guest.keyboard.waiting, ...received.late.strokes];
+      guest.serial.write(received.late.serial);
+      // Who does not hear it asks his user.
+      void channel
+        .send(MESSAGE.DONE)
+        .then(() => channel.close())
+        .catch(() => {});
+      return guest;
+    } catch (error) {
+      const why = clear(error) as Error;
+      // Not waited for: the stream may take no more.
+      void channel
+        .refuse(why.message)
+        .catch(() => {})
+        .then(() => channel.close());
+      throw why;
+    }
+  }
+
+  /** `head`: what it was; `checked`: what is asked for. */
+  #adoptRestored({ name, machine, media, head }: Omit<Received, 'late'>, checked: CheckedRestoreOptions) {
+    const given = Object.fromEntries(Object.entries(checked).filter(([, value]) => value !== undefined));
+    const settings = { ...head.guest, fuel: head.guest.fuel ?? undefined, ...given, name, media };
+    const guest = this.adopt(machine, settings);
+    guest.keyboard.waiting = head.strokes;
+    guest.serial.refill(head.output.serial);
+    guest.debugConsole.refill(head.output.debugConsole);
+    return { guest, settings };
   }
 
   /** @throws UserError for want of room */
@@ -307,18 +367,25 @@ export class Host {
     memoryNeeded: (guest) => this.#memory.needed(guest),
     closing: (closed) => this.#closesWith(closed),
     snapshot: (guest, { to }) => this.#snapshots.take(guest, this.#residents.get(guest)!.settings, to),
+    migrate: async (guest, ends, options) => {
+      const resident = this.#residents.get(guest)!;
+      const platform = this.#platform;
+      return await sendGuest(guest, {
+        ...{ ends, options, settings: resident.settings, codec: this.#snapshots.files.codec },
+        ...{ now: () => platform.now(), rest: () => platform.yield() },
+        delay: (ms, action) => platform.delay(ms, action),
+        throttle: (percent) => this.#limit(guest, (cap) => cap.throttle(percent)),
+        listenerFailed: (error) =>
+          this.#keeper.listenerFailed(error, { guest: guest.name, event: 'migrate.onProgress' }),
+      });
+    },
     clone: (guest, name) => this.#clone(guest, name),
     setWeight: (guest, weight) => {
       this.#scheduler.setWeight(guest, weight);
       const resident = this.#residents.get(guest);
       if (resident) resident.weight = weight;
     },
-    setCap: (guest, percent) => {
-      const resident = this.#residents.get(guest)!;
-      resident.cap.set(percent);
-      resident.owesUntil = 0;
-      this.#keeper.update(guest);
-    },
+    setCap: (guest, percent) => this.#limit(guest, (cap) => cap.set(percent)),
     timesOf: (guest) => (this.#residents.get(guest)?.times ?? new TimeKeeping()).at(this.#platform.now()),
     delay: (ms, action) => this.#platform.delay(ms, action),
     listenerFailed: (error, source) => reportListenerError(this.#onListenerError, error, source),
@@ -328,6 +395,15 @@ export class Host {
     if (closed === undefined) return;
     this.#closing.add(closed);
     void closed.then(() => this.#closing.delete(closed));
+  }
+
+  /** Changes what it may have of a core. Nothing happens if it is disposed. */
+  #limit(guest: Guest, change: (cap: ProcessorCap) => void): void {
+    const resident = this.#residents.get(guest);
+    if (!resident) return;
+    change(resident.cap);
+    resident.owesUntil = 0;
+    this.#keeper.update(guest);
   }
 
   /** Lets a runnable guest run, but for one that is held back. */

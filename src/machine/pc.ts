@@ -486,6 +486,17 @@ export class Pc implements Machine {
   }
 
   /**
+   * Between runs: numbers of the pages of RAM that were written since this was last called, or could have been; of who
+   * asks for the first time, what was written before is among them or not. One asks at a time.
+   */
+  takeWrittenPages(): Uint32Array {
+    const written = this.memory.takeWritten();
+    // Through these it would write unseen.
+    this.processor.mmu.flush('all');
+    return written;
+  }
+
+  /**
    * Between runs: is again what it was at a checkpoint of its own. Costs what has been written since.
    * @throws UserError, and nothing has changed, if other media are in its drives than then
    */

@@ -55,7 +55,9 @@ interface HiddenRam extends RamRoute {
   readonly frame: number;
 }
 
-const { DIRTY, WATCHED, ABSENT, SEEN_AS_ZERO, SHARED, ELSEWHERE, SAVED } = PAGE_MAP;
+const { DIRTY, DIRTY_STILL, WRITTEN_STILL, WATCHED, ABSENT, SEEN_AS_ZERO, SHARED, ELSEWHERE, SAVED } = PAGE_MAP;
+const IS_DIRTY = DIRTY | DIRTY_STILL;
+const IS_WRITTEN = DIRTY | WRITTEN_STILL;
 
 const PAGE_MASK = PAGE_SIZE - 1;
 const pageOf = (address: number): number => (address / PAGE_SIZE) | 0;
@@ -399,18 +401,56 @@ export class GuestMemory {
 
   /** Pages of RAM that were written, or could have been, since `clearDirty`. */
   *dirtyPages(): Generator<number> {
-    for (let page = 0; page < this.#pages; page++) if (this.#has(page, DIRTY)) yield page;
+    for (let page = 0; page < this.#pages; page++) if (this.#has(page, IS_DIRTY)) yield page;
   }
 
   /** Whether `dirtyPages` would give this page. */
   isDirty(page: number): boolean {
-    return page < this.#pages && this.#has(page, DIRTY);
+    return page < this.#pages && this.#has(page, IS_DIRTY);
   }
 
   /** Starts a new round of dirty tracking, for `pages` pages (default: all). The caller drops all writable translations. */
   clearDirty(firstPage = 0, pages = this.#pages): void {
     const end = Math.min(firstPage + pages, this.#pages);
-    for (let page = firstPage; page < end; page++) this.#clearAttributes(page, DIRTY);
+    const { u32 } = this.#pool.views;
+    const last = this.#entry(end);
+    for (let at = this.#entry(firstPage); at < last; at++) {
+      if ((u32[at] & DIRTY) !== 0) u32[at] |= WRITTEN_STILL;
+      u32[at] &= ~IS_DIRTY;
+    }
+  }
+
+  /**
+   * Pages of RAM that were written, or could have been, since this was last called, rising; what `dirtyPages` gives is not
+   * changed by it. One asks at a time, and the caller drops all writable translations; what he reads of a page from now on
+   * is what it is, or the page is among those of the next call.
+   */
+  takeWritten(): Uint32Array {
+    const { u32 } = this.#pool.views;
+    const first = this.#entry(0);
+    const written = new Uint32Array(this.#pages);
+    let count = 0;
+    for (let page = 0; page < this.#pages; page++) {
+      const entry = u32[first + page];
+      if ((entry & IS_WRITTEN) === 0) continue;
+      written[count++] = page;
+      u32[first + page] = (entry & ~IS_WRITTEN) | ((entry & DIRTY) === 0 ? 0 : DIRTY_STILL);
+    }
+    return written.slice(0, count);
+  }
+
+  /** Whether `takeWritten` would give this page. */
+  isWritten(page: number): boolean {
+    return page < this.#pages && this.#has(page, IS_WRITTEN);
+  }
+
+  /**
+   * The bytes of a page of RAM, whether it answers at present or not, good until the next call, or until the memory is
+   * changed: the frame itself, unless it is elsewhere. Undefined: it is zero, and has no frame.
+   * @throws LostPageError
+   */
+  ramBytes(page: number): Uint8Array | undefined {
+    return page < this.#pages ? this.#ramBytes(page) : undefined;
   }
 
   /** Pages of RAM that were written, or could have been, since `markSaved`. */
@@ -773,7 +813,7 @@ export class GuestMemory {
     this.onWatchedWrite(page, 0, PAGE_SIZE);
     if (this.#has(page, ELSEWHERE)) this.#fetch(page);
     const frame = this.#ramFrame(page);
-    const dirty = this.#has(page, DIRTY) ? DIRTY : 0;
+    const dirty = this.#pool.views.u32[this.#entry(page)] & (IS_DIRTY | IS_WRITTEN);
     const isPlain = reads === 'ram' && writes === 'ram';
     if (isPlain) this.#hidden.delete(page);
     else this.#hidden.set(page, { reads, writes, frame });

@@ -4,7 +4,7 @@
  */
 export const PAGE_MAP = {
   FRAME: 0xffff_f000,
-  /** It was written, or could have been, since the last `clearDirty`. */
+  /** It was written, or could have been, since somebody last asked: `clearDirty` or `takeWritten`. */
   DIRTY: 1,
   /** Every change must be reported first. */
   WATCHED: 2,
@@ -18,6 +18,9 @@ export const PAGE_MAP = {
   ELSEWHERE: 32,
   /** It is as the last snapshot has it: who writes says that it is not any longer. */
   SAVED: 64,
+  /** Written before the last `takeWritten`, since the last `clearDirty`; and the other way round. Emitted code leaves them. */
+  DIRTY_STILL: 128,
+  WRITTEN_STILL: 256,
   /** WATCHED, SHARED or SAVED: not to be written without asking. */
   GUARDED: 2 | 16 | 64,
   /** log2 of the size of an entry. */

@@ -27,6 +27,8 @@ export class MemoryOverlay implements BlockStore {
   readonly #slabs: Uint8Array[] = [];
   /** Which of the pieces in the slabs holds a piece of the disk. */
   readonly #slots = new Map<number, number>();
+  /** By slot: how often it was written. */
+  readonly #versions: number[] = [];
   readonly #queue = new TaskQueue();
 
   constructor(base: BlockStore, { limit = DEFAULT_LIMIT }: MemoryOverlayOptions = {}) {
@@ -47,10 +49,16 @@ export class MemoryOverlay implements BlockStore {
     return this.#slabs.length * PIECES_A_SLAB * PIECE;
   }
 
-  /** What was written, by pieces of 4 KiB, by number; at once. The bytes are the store's own. */
-  *written(): Generator<{ readonly page: number; readonly bytes: Uint8Array }> {
-    for (const page of [...this.#slots.keys()].sort((one, other) => one - other))
-      yield { page, bytes: this.#piece(page)! };
+  /**
+   * What was written, by pieces of 4 KiB, by number; at once. The bytes are the store's own; `version` grows when they
+   * change.
+   */
+  *written(): Generator<{ readonly page: number; readonly bytes: Uint8Array; readonly version: number }> {
+    for (const [page, slot] of [...this.#slots].sort(([one], [other]) => one - other)) {
+      // Who takes his time may find it closed.
+      if (slot >= this.#slots.size) return;
+      yield { page, bytes: this.#slot(slot), version: this.#versions[slot] };
+    }
   }
 
   /** Before anything is read: a piece as `written` gave it. @throws StorageError beyond its size, or for too many */
@@ -85,6 +93,7 @@ export class MemoryOverlay implements BlockStore {
     for (const { index, from, count, at } of piecesOf(offset, bytes.length)) {
       const piece = this.#piece(index) ?? (yield* this.#copy(index, { whole: count === PIECE }));
       piece.set(bytes.subarray(at, at + count), from);
+      this.#versions[this.#slots.get(index)!]++;
     }
   }
 
@@ -98,6 +107,7 @@ export class MemoryOverlay implements BlockStore {
 
   *#close(): Task<void> {
     this.#slots.clear();
+    this.#versions.length = 0;
     this.#slabs.length = 0;
     yield* wait(this.#base.close());
   }
@@ -132,6 +142,7 @@ export class MemoryOverlay implements BlockStore {
     const slot = this.#slots.size;
     if (slot % PIECES_A_SLAB === 0) this.#slabs.push(new Uint8Array(PIECES_A_SLAB * PIECE));
     this.#slots.set(index, slot);
+    this.#versions.push(0);
     return this.#slot(slot);
   }
 }

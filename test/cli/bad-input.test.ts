@@ -100,7 +100,7 @@ const wordsOf = (line: Row[1]): string[] =>
 
 // biome-ignore format: one case a line
 const COMMANDS: readonly Row[] = [
-  ['no command', '', /^a command is needed: run, fetch, asm, disasm, difftest, image, snapshot, recover or completion; see vetro --help$/],
+  ['no command', '', /^a command is needed: run, fetch, asm, disasm, difftest, image, snapshot, recover, migrate or completion; see vetro --help$/],
   ['an unknown command', 'fly', /^unknown command fly; see vetro --help$/],
   ['a command with a slip', 'rnu', /^unknown command rnu, did you mean run\?/],
   ['another', 'disams x', /^unknown command disams, did you mean disasm\?/],

@@ -2,6 +2,7 @@
 // Without a name, all of them, one after the other. Exit status 1 if one finds something wrong, 2 if arguments are wrong.
 import { crashLong } from './crash-long.ts';
 import type { LongCheck } from './long-check.ts';
+import { migrationLong } from './migration-long.ts';
 import { recoveryLong } from './recovery-long.ts';
 import { saveRestoreLong } from './save-restore-long.ts';
 import { snapshotsLong } from './snapshots-long.ts';
@@ -13,6 +14,7 @@ const CHECKS: Readonly<Record<string, { readonly usage: string; readonly run: Lo
   recovery: { usage: '[kills] [seed]', run: recoveryLong },
   'save-restore': { usage: '[snapshots a stage] [seed]', run: saveRestoreLong },
   snapshots: { usage: '[rounds] [seed]', run: snapshotsLong },
+  migration: { usage: '[rounds] [seed]', run: migrationLong },
 };
 
 const [chosen, ...words] = process.argv.slice(2);

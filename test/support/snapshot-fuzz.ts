@@ -124,7 +124,7 @@ export function signed(blocks: Uint8Array, plain: Uint8Array): Uint8Array {
 }
 
 /** Goes down from the root by chance, and changes what it comes to. @returns where that was */
-function changeSomething(root: object, random: Random): string {
+export function changeSomething(root: object, random: Random): string {
   let parent: Record<string, unknown> = root as Record<string, unknown>;
   let path = '';
   for (;;) {

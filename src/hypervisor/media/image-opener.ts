@@ -54,8 +54,8 @@ export interface SavedImage {
   readonly overlay: string | null;
   /** Differs when the content of its files does; null: nobody knows. */
   readonly stamp: string | null;
-  /** What was written and is kept in memory, rising by number. */
-  readonly kept?: Iterable<KeptPage> | undefined;
+  /** What was written and is kept in memory, rising by number. `version`: grows when it is written again. */
+  readonly kept?: Iterable<KeptPage & { readonly version: number }> | undefined;
 }
 
 /** In use: what is written is locked. */

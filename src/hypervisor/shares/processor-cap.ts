@@ -8,6 +8,8 @@ const CREDIT = 20;
 
 export class ProcessorCap {
   #percent: number | undefined;
+  /** Per cent of that which it is denied, while it is being moved. */
+  #throttle = 0;
   /** Host time up to which what it has used is its share. */
   #paidUntil = Number.NEGATIVE_INFINITY;
 
@@ -26,13 +28,21 @@ export class ProcessorCap {
     this.#paidUntil = Number.NEGATIVE_INFINITY;
   }
 
+  /** Denies it so many per cent of what it may have. 0: as usual. */
+  throttle(percent: number): void {
+    if (percent === this.#throttle) return;
+    this.#throttle = percent;
+    this.#paidUntil = Number.NEGATIVE_INFINITY;
+  }
+
   /**
    * A slice that took `took` ms has ended `now`.
    * @returns how long it has to wait, in ms
    */
   charge(took: number, now: number): number {
-    if (this.#percent === undefined) return 0;
-    this.#paidUntil = Math.max(this.#paidUntil, now - took - CREDIT) + (took * 100) / this.#percent;
+    if (this.#percent === undefined && this.#throttle === 0) return 0;
+    const percent = (this.#percent ?? 100) * (1 - this.#throttle / 100);
+    this.#paidUntil = Math.max(this.#paidUntil, now - took - CREDIT) + (took * 100) / percent;
     return Math.max(0, this.#paidUntil - now);
   }
 }

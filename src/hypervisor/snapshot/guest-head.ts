@@ -33,7 +33,7 @@ export const PAGES = {
 const MOST_ROM = 2 ** 18;
 /** As many as there are files that a Multiboot kernel is given, and a few. */
 export const MOST_PIECES = 4096;
-const MOST_STROKES = 2 ** 20;
+export const MOST_STROKES = 2 ** 20;
 /** What had come together when the guest was held. */
 const MOST_OUTPUT = 2 * OUTPUT_BOUND;
 
@@ -62,6 +62,8 @@ const medium = record({
   stamp: nullable(text()),
 });
 export type SavedMedium = TypeOf<typeof medium>;
+
+export const stroke = record({ code: text(100), down: flag });
 
 const drive = record({ medium: nullable(medium), /** How often it was exchanged. */ changes: count });
 
@@ -93,7 +95,7 @@ const head = record({
   }),
   media: record({ disks: list(drive, 4), cdrom: nullable(drive), floppies: list(drive, 2) }),
   /** What was typed and has not come in; what was sent and nobody has read. */
-  strokes: list(record({ code: text(100), down: flag }), MOST_STROKES),
+  strokes: list(stroke, MOST_STROKES),
   output: record({ serial: bytes({ most: MOST_OUTPUT }), debugConsole: bytes({ most: MOST_OUTPUT }) }),
   /** The machine looks at it itself. */
   machine: anything,

@@ -17,6 +17,9 @@ import { type GuestHead, PAGES, type SavedMedium } from './guest-head.ts';
 import type { CheckedRestoreOptions } from './snapshot-options.ts';
 import type { SnapshotPages } from './snapshot-pages.ts';
 
+/** Where saved pages are. */
+export type FoundPages = Pick<SavedPages, 'numbers' | 'pages'>;
+
 type SavedDrive = GuestHead['media']['disks'][number];
 
 /**
@@ -24,7 +27,7 @@ type SavedDrive = GuestHead['media']['disks'][number];
  * @throws UserError where the snapshot does not know it, and nobody says; where it would write into a file or ask a server,
  *   and the options do not say so
  */
-export function mediaOf({ media }: GuestHead, file: SavedPages, options: CheckedRestoreOptions): CheckedMedia {
+export function mediaOf({ media }: GuestHead, file: FoundPages, options: CheckedRestoreOptions): CheckedMedia {
   const { trust } = options;
   const request = (drive: string, kind: ImageRequest['drive'], saved: SavedDrive, given: ImageRequest | undefined) =>
     saved.medium === null ? undefined : requestOf(drive, { kind, saved: saved.medium, given, file, trust });
@@ -52,7 +55,7 @@ interface Wanted {
   readonly saved: SavedMedium;
   readonly given: ImageRequest | undefined;
   readonly trust: boolean;
-  readonly file: SavedPages;
+  readonly file: FoundPages;
 }
 
 function requestOf(drive: string, { kind, saved, given, file, trust }: Wanted): ImageRequest {
@@ -89,7 +92,7 @@ const OPTION = { disk: 'disks', cdrom: 'cdrom', floppy: 'floppies' } as const;
 export interface RestoreParts {
   readonly name: string;
   readonly head: GuestHead;
-  readonly file: SavedPages;
+  readonly file: FoundPages;
   /** Where RAM stays until the guest touches it; undefined: all is read now. */
   readonly pages: SnapshotPages | undefined;
   readonly engine: CheckedRestoreOptions['engine'];
@@ -100,7 +103,18 @@ export interface RestoreParts {
 }
 
 /** @throws UserError for a snapshot that cannot be restored: then nothing is left of it */
-export async function restorePc({ name, head, file, pages, engine, code, media, pool }: RestoreParts): Promise<Pc> {
+export async function restorePc(parts: RestoreParts): Promise<Pc> {
+  const { name, head, file } = parts;
+  const pc = await createUnbooted(parts);
+  return await orDisposed(name, pc, async () => {
+    await fillMemory(pc.memory, file, parts.pages);
+    pc.restoreForeign(head.machine);
+  });
+}
+
+/** A machine as the head describes it, in whose memory there is nothing. @throws UserError if it cannot be made */
+export async function createUnbooted(given: Omit<RestoreParts, 'pages'>): Promise<Pc> {
+  const { name, head, file, engine, code, media, pool } = given;
   const { memoryBytes, cpu, ...configuration } = checkConfigurationOf(head.machine);
   const balloon = configuration.balloon ?? undefined;
   const boot = await bootOf(head.boot, { file, media, memoryBytes });
@@ -108,36 +122,38 @@ export async function restorePc({ name, head, file, pages, engine, code, media, 
   const { paravirtual } = configuration;
   const made = { name, memoryBytes, cpu, engine, boot, powerOnTime: 0, code, balloon, paravirtual };
   const parts = { ...made, pool, unbooted: true, ...drives };
-  return await cleanly(
-    name,
-    () => Pc.create(parts),
-    async (pc) => {
-      await fillMemory(pc.memory, file, pages);
-      pc.restoreForeign(head.machine);
-    },
-  );
-}
-
-/** What a state that nobody can work with makes chips throw is its fault, not ours. */
-async function cleanly(name: string, create: () => Pc, restore: (pc: Pc) => Promise<void>): Promise<Pc> {
-  let pc: Pc | undefined;
   try {
-    pc = create();
-    await restore(pc);
+    const pc = new Pc(parts);
+    pc.memory.replaceContents([]);
     return pc;
   } catch (error) {
-    pc?.dispose();
-    if (error instanceof UserError) throw error;
-    if (error instanceof PoolFullError || (pc === undefined && error instanceof RangeError))
-      throw new UserError(`no room for ${name}: ${error.message}; dispose other guests`);
-    throw damaged((error as Error).message);
+    throw error instanceof RangeError ? wantOfRoom(name, error) : clearly(name, error);
   }
 }
 
+/** Fills the machine; where that fails, it is disposed. @throws UserError */
+export async function orDisposed(name: string, pc: Pc, fill: () => Promise<void>): Promise<Pc> {
+  try {
+    await fill();
+    return pc;
+  } catch (error) {
+    pc.dispose();
+    throw clearly(name, error);
+  }
+}
+
+/** What a state that nobody can work with makes chips throw is its fault, not ours. */
+function clearly(name: string, error: unknown): unknown {
+  if (error instanceof UserError) return error;
+  return error instanceof PoolFullError ? wantOfRoom(name, error) : damaged((error as Error).message);
+}
+
+const wantOfRoom = (name: string, { message }: Error): UserError =>
+  new UserError(`no room for ${name}: ${message}; dispose other guests`);
+
 /** Page by page: nobody holds them twice. With `left`, RAM is left there. */
-async function fillMemory(memory: GuestMemory, file: SavedPages, left: SnapshotPages | undefined): Promise<void> {
+async function fillMemory(memory: GuestMemory, file: FoundPages, left: SnapshotPages | undefined): Promise<void> {
   const ramPages = memory.size / PAGE_SIZE;
-  memory.replaceContents([]);
   for (const [kind, name] of [
     ['ram', PAGES.RAM],
     ['rom', PAGES.ROM],
@@ -148,13 +164,13 @@ async function fillMemory(memory: GuestMemory, file: SavedPages, left: SnapshotP
   }
 }
 
-function leavePages(memory: GuestMemory, file: SavedPages, left: SnapshotPages): void {
+function leavePages(memory: GuestMemory, file: FoundPages, left: SnapshotPages): void {
   const slots = left.slotsOf(PAGES.RAM);
   for (const [index, page] of file.numbers(PAGES.RAM).entries()) memory.addElsewhere(page, left, slots[index]);
 }
 
 interface BootParts {
-  readonly file: SavedPages;
+  readonly file: FoundPages;
   readonly media: GuestMedia | undefined;
   readonly memoryBytes: number;
 }
@@ -189,7 +205,7 @@ async function bootOf(
 async function pieceOf(
   { address, length }: GuestHead['boot']['pieces'][number],
   name: string,
-  file: SavedPages,
+  file: FoundPages,
 ): Promise<BootImage['pieces'][number]> {
   const before = address % PAGE_SIZE;
   const end = Math.ceil((before + length) / PAGE_SIZE);

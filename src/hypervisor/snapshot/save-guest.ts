@@ -5,10 +5,11 @@
 import { PAGE_SIZE } from '../../base/address.ts';
 import { UserError } from '../../base/errors.ts';
 import type { BootImage } from '../../machine/boot.ts';
+import type { MachineState } from '../../machine/machine-state.ts';
 import { type NumberedPage, SnapshotContents } from '../../snapshot/snapshot-writer.ts';
 import type { PcGuest } from '../create-guest.ts';
 import type { GuestMedia, OpenDrive } from '../media/guest-media.ts';
-import type { OpenImage } from '../media/image-opener.ts';
+import type { KeptPage, OpenImage } from '../media/image-opener.ts';
 import type { GuestSettings } from '../options/guest-options.ts';
 import { GUEST_HEAD_VERSION, type GuestHead, MOST_PIECES, PAGES, type SavedMedium } from './guest-head.ts';
 
@@ -28,17 +29,27 @@ export interface SavedGuest {
 }
 
 export function saveGuest(guest: PcGuest, settings: GuestSettings, { keeps }: SaveOptions = {}): SavedGuest {
-  const { machine, name, clock, fuel } = guest;
+  const { machine } = guest;
   const contents = new SnapshotContents();
   const { state, memory } = machine.checkpoint();
-  // The checkpoint has no ROM.
   const changed = keeps === 'diff' ? new Set(machine.memory.unsavedPages()) : undefined;
   if (keeps) machine.memory.markSaved();
+  // The checkpoint has no ROM.
   contents.addLasting(PAGES.RAM, changed ? memory.ramContents(changed) : memory.contents(), () => memory.dispose());
   if (changed) contents.changed.set(PAGES.RAM, changed);
-  const rom = [...machine.memory.romContents()].sort((one, other) => one.page - other.page);
-  contents.add(PAGES.ROM, rom);
-  const head: GuestHead = {
+  contents.add(PAGES.ROM, romPages(guest));
+  for (const { name, pages } of bootPages(guest)) {
+    contents.addLasting(name, changed ? [] : pages);
+    if (changed) contents.changed.set(name, new Set());
+  }
+  for (const { name, pages } of keptPages(settings.media)) contents.add(name, pages);
+  return { head: saveHead(guest, settings, state), contents, saves: machine.memory.saves };
+}
+
+/** All but pages. `state`: of its machine. @throws UserError for a guest that cannot be saved */
+export function saveHead(guest: PcGuest, settings: GuestSettings, state: MachineState): GuestHead {
+  const { machine, name, clock, fuel } = guest;
+  return {
     version: GUEST_HEAD_VERSION,
     guest: {
       name,
@@ -48,21 +59,38 @@ export function saveGuest(guest: PcGuest, settings: GuestSettings, { keeps }: Sa
       onReset: settings.onReset ?? 'reset',
       onNothingToBoot: settings.onNothingToBoot ?? 'wait',
     },
-    boot: saveBoot(machine.boot, contents, { known: keeps === 'diff' }),
-    media: saveMedia(settings.media, contents),
+    boot: saveBoot(machine.boot),
+    media: saveMedia(settings.media),
     strokes: guest.keyboard.waiting,
     output: { serial: guest.serial.unread, debugConsole: guest.debugConsole.unread },
     machine: state,
   };
-  return { head, contents, saves: machine.memory.saves };
 }
 
-/** `known`: what is booted was saved before. It never changes. */
-function saveBoot(
-  boot: PcGuest['machine']['boot'],
-  contents: SnapshotContents,
-  { known }: { readonly known: boolean },
-): GuestHead['boot'] {
+/** Pages that belong to something, in rising order. */
+export interface NamedPages<Page extends NumberedPage = NumberedPage> {
+  readonly name: string;
+  readonly pages: Iterable<Page>;
+}
+
+export const romPages = ({ machine }: PcGuest): NumberedPage[] =>
+  [...machine.memory.romContents()].sort((one, other) => one.page - other.page);
+
+/** What is loaded at a reset: it never changes. */
+export function bootPages({ machine: { boot } }: PcGuest): NamedPages[] {
+  if (!('pieces' in boot)) return [];
+  return boot.pieces.map((piece, index) => ({ name: PAGES.boot(index), pages: pagesOf(piece) }));
+}
+
+/** What was written to media and is kept in memory. */
+export function keptPages(media: GuestMedia | undefined): NamedPages<KeptPage & { readonly version: number }>[] {
+  return drivesOf(media).map(([name, { medium }]) => ({
+    name: PAGES.medium(name),
+    pages: medium?.saved().kept ?? [],
+  }));
+}
+
+function saveBoot(boot: PcGuest['machine']['boot']): GuestHead['boot'] {
   const none = {
     entry: null,
     pieces: [],
@@ -84,10 +112,6 @@ function saveBoot(
   const { pieces, zeros = [] } = boot;
   if (Math.max(pieces.length, zeros.length) > MOST_PIECES)
     throw new UserError(`a guest that is booted from ${pieces.length} pieces cannot be saved: at most ${MOST_PIECES}`);
-  for (const [index, piece] of pieces.entries()) {
-    contents.addLasting(PAGES.boot(index), known ? [] : pagesOf(piece));
-    if (known) contents.changed.set(PAGES.boot(index), new Set());
-  }
   return {
     ...none,
     kind: 'image',
@@ -118,21 +142,27 @@ function* pagesOf({ address, bytes }: BootImage['pieces'][number]): Generator<Nu
   }
 }
 
-function saveMedia(media: GuestMedia | undefined, contents: SnapshotContents): GuestHead['media'] {
+function saveMedia(media: GuestMedia | undefined): GuestHead['media'] {
   if (media === undefined) return { disks: [], cdrom: null, floppies: [] };
-  const drive = (name: string, { medium, changes }: OpenDrive) => ({
-    medium: medium ? saveMedium(name, medium, contents) : null,
-    changes,
-  });
+  const drive = ({ medium, changes }: OpenDrive) => ({ medium: medium ? saveMedium(medium) : null, changes });
   return {
-    disks: media.disks.map((medium, index) => drive(`disk-${index}`, { medium, changes: 0 })),
-    cdrom: media.cdrom ? drive('cdrom', media.cdrom) : null,
-    floppies: media.floppies.map((each, index) => drive(`floppy-${index}`, each)),
+    disks: media.disks.map((medium) => drive({ medium, changes: 0 })),
+    cdrom: media.cdrom ? drive(media.cdrom) : null,
+    floppies: media.floppies.map(drive),
   };
 }
 
-function saveMedium(drive: string, image: OpenImage, contents: SnapshotContents): SavedMedium {
-  const { kept, ...saved } = image.saved();
-  if (kept) contents.add(PAGES.medium(drive), kept);
+/** By their names in a head. */
+function drivesOf(media: GuestMedia | undefined): (readonly [name: string, drive: Pick<OpenDrive, 'medium'>])[] {
+  if (media === undefined) return [];
+  return [
+    ...media.disks.map((medium, index) => [`disk-${index}`, { medium }] as const),
+    ...(media.cdrom ? [['cdrom', media.cdrom] as const] : []),
+    ...media.floppies.map((drive, index) => [`floppy-${index}`, drive] as const),
+  ];
+}
+
+function saveMedium(image: OpenImage): SavedMedium {
+  const { kept: _, ...saved } = image.saved();
   return { name: image.name, size: image.size, ...saved };
 }

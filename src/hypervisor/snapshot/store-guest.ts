@@ -59,7 +59,7 @@ export async function storeGuest(guest: Guest, options: StoreGuestOptions): Prom
     const isDiff = before !== undefined && (await writer.buildOn(before.base));
     if (guest.state === 'disposed') throw new StateError(`${guest.name} was disposed while it was being saved`);
     const start = now();
-    if (checkpoint && written.length > 0) release = guest.hold();
+    if (checkpoint && written.length > 0) release = guest.standStill();
     await flushFiles(guest, media, { held: checkpoint !== null });
     if (checkpoint) beginEpoch(guest, media, checkpoint.epoch);
     // Another snapshot may have been taken while this one waited for its turn.

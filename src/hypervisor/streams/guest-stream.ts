@@ -74,6 +74,8 @@ export class GuestStream {
   #discarding = false;
   #full = false;
   #pumping = false;
+  /** The guest is on its way elsewhere: what no reader has taken, and what was written meanwhile. */
+  #held: { readonly output: Uint8Array; readonly input: Uint8Array[] } | undefined;
 
   constructor(channel: ByteChannel, owner: StreamOwner) {
     this.#channel = channel;
@@ -87,7 +89,7 @@ export class GuestStream {
 
   /** Bytes written that the guest has not taken yet. */
   get pending(): number {
-    return this.#owner.disposed() ? 0 : this.#channel.pending;
+    return this.#owner.disposed() ? 0 : this.#channel.pending + this.heldInput.length;
   }
 
   /** More output is kept than the bound: the guest is held until a reader takes it. */
@@ -98,6 +100,39 @@ export class GuestStream {
   /** A copy of what no reader has taken, for a snapshot. */
   get unread(): Uint8Array {
     return this.#log.read(Math.max(this.#taken, this.#log.start), this.#log.end);
+  }
+
+  /** The guest moves: what no reader has taken is kept from them from now on, and what is written from the guest. */
+  hold(): void {
+    const output = this.unread;
+    this.#log.cut(this.#log.end - output.length);
+    this.#held = { output, input: [] };
+  }
+
+  /** What no reader had taken. */
+  get heldOutput(): Uint8Array {
+    return this.#held?.output ?? new Uint8Array(0);
+  }
+
+  /** What was written since `hold`. */
+  get heldInput(): Uint8Array {
+    const parts = this.#held?.input ?? [];
+    const bytes = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));
+    let at = 0;
+    for (const part of parts) {
+      bytes.set(part, at);
+      at += part.length;
+    }
+    return bytes;
+  }
+
+  /** `here`: the guest has not moved, and readers and guest get what was kept from them; else it is elsewhere. */
+  letGo({ here }: { readonly here: boolean }): void {
+    const held = this.#held;
+    this.#held = undefined;
+    if (!held || !here) return;
+    if (!this.#owner.disposed()) for (const bytes of held.input) this.#channel.send(bytes);
+    this.refill(held.output);
   }
 
   /** As if the guest had sent it: what `unread` gave where it was saved. */
@@ -113,6 +148,7 @@ export class GuestStream {
     this.#owner.assertUsable();
     if (!this.#owner.takesInput)
       throw new StateError(`${this.#owner.title} takes no input: the guest can only write to it`);
+    if (this.#held) return void this.#held.input.push(bytes);
     this.#channel.send(bytes);
     this.#owner.onInput();
   }

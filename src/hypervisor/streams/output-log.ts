@@ -34,6 +34,11 @@ export class OutputLog {
     if (this.#buffer.length > KEPT_CAPACITY) this.#buffer = new Uint8Array(FIRST_CAPACITY);
   }
 
+  /** Takes back what comes from byte `end` on, which none of those that read has taken. */
+  cut(end: number): void {
+    this.end = Math.max(end, this.start);
+  }
+
   #makeRoom(count: number): void {
     const length = this.end - this.start;
     if (this.#offset + length + count <= this.#buffer.length) return;
