@@ -9,7 +9,7 @@ import { checkHead } from './guest-head.ts';
 import type { Snapshot } from './snapshot-options.ts';
 
 /** After these there is nothing to go on with. */
-const ENDED: readonly GuestExit['reason'][] = ['power-off', 'halted', 'debug-exit', 'nothing-to-boot'];
+const ENDED: readonly GuestExit['reason'][] = ['power-off', 'halted', 'debug-exit', 'nothing-to-boot', 'migrated'];
 /** Of the interval, at the least, lies between the end of one checkpoint and the begin of the next. */
 const LEAST_PAUSE = 1 / 4;
 
