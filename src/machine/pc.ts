@@ -208,7 +208,6 @@ export class Pc implements Machine {
     const ports = new PortBus();
     this.memory = new GuestMemory(pool, { size: memoryBytes });
     made.push(this.memory);
-    this.#cold = new ColdPages(this.memory);
     this.#image = 'pieces' in boot ? new ImageLoader(this.memory, boot, options.code?.images) : undefined;
     const memory = guestDma(this.memory);
     const timeStamp = () => readTimeStamp(this.processor);
@@ -227,6 +226,7 @@ export class Pc implements Machine {
       paravirtual: this.#kvmClock,
     });
     made.push(this.processor);
+    this.#cold = new ColdPages(this.memory, this.processor.mmu);
 
     const pic = new PicPair({ intr: this.processor.intr });
     const irqs = Array.from({ length: 16 }, (_, irq) => new OrLine(pic.line(irq), 3));
@@ -616,8 +616,7 @@ export class Pc implements Machine {
   }
 
   swapOut(bytes: number, swap: SwapSpace): number {
-    const translated = this.processor.mmu.translatedFrames();
-    return this.#cold.evict(Math.ceil(bytes / PAGE_SIZE), swap, translated) * PAGE_SIZE;
+    return this.#cold.evict(Math.ceil(bytes / PAGE_SIZE), swap) * PAGE_SIZE;
   }
 
   registers(): Registers {
