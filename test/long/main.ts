@@ -2,12 +2,14 @@
 // Without a name, all of them, one after the other. Exit status 1 if one finds something wrong, 2 if arguments are wrong.
 import { crashLong } from './crash-long.ts';
 import type { LongCheck } from './long-check.ts';
+import { overcommitLong } from './overcommit-long.ts';
 import { snapshotsLong } from './snapshots-long.ts';
 import { x87Long } from './x87-long.ts';
 
 const CHECKS: Readonly<Record<string, { readonly usage: string; readonly run: LongCheck }>> = {
   x87: { usage: '[vectors] [word …]', run: x87Long },
   crash: { usage: '[kills] [seed]', run: crashLong },
+  overcommit: { usage: '[guests] [MiB] [MiB of the pool] [rounds]', run: overcommitLong },
   snapshots: { usage: '[rounds] [seed]', run: snapshotsLong },
 };
 
