@@ -5,6 +5,7 @@ import type { LongCheck } from './long-check.ts';
 import { migrationLong } from './migration-long.ts';
 import { recoveryLong } from './recovery-long.ts';
 import { saveRestoreLong } from './save-restore-long.ts';
+import { overcommitLong } from './overcommit-long.ts';
 import { snapshotsLong } from './snapshots-long.ts';
 import { x87Long } from './x87-long.ts';
 
@@ -13,6 +14,7 @@ const CHECKS: Readonly<Record<string, { readonly usage: string; readonly run: Lo
   crash: { usage: '[kills] [seed]', run: crashLong },
   recovery: { usage: '[kills] [seed]', run: recoveryLong },
   'save-restore': { usage: '[snapshots a stage] [seed]', run: saveRestoreLong },
+  overcommit: { usage: '[guests] [MiB] [MiB of the pool] [rounds]', run: overcommitLong },
   snapshots: { usage: '[rounds] [seed]', run: snapshotsLong },
   migration: { usage: '[rounds] [seed]', run: migrationLong },
 };

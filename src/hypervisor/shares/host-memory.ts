@@ -101,7 +101,9 @@ const STALLED = 2_000;
 const DISTRUST = { first: 10_000, most: 600_000 } as const;
 /** Units of a search at one look: a few ms. Behind it there is so many times the rest that it took, whoever needs memory. */
 const SEARCH = 60_000;
-const REST = 9;
+const REST = 4;
+/** Bytes with which a search is over: more than a guest waits for, so that the next one is not soon. */
+const FOUND = 4 * MIB;
 /** Bytes that are swapped out at one look: a few ms. */
 const SWAPPED = 2 ** 17;
 /** ms from one look at how things stand to the next; without asking for anything, until something is handed back. */
@@ -269,7 +271,7 @@ export class HostMemory<G extends MemoryGuest> {
     }
     const now = this.#options.now();
     shortage.took += now - start;
-    const found = this.#free(guest) >= ENOUGH;
+    const found = this.#free(guest) >= FOUND;
     if (found || shortage.units <= 0) this.#searchAt = now + REST * shortage.took;
     return found || shortage.units > 0 ? 0 : undefined;
   }

@@ -95,3 +95,37 @@ describe('frames', () => {
     expect(() => pool.dispose()).not.toThrow();
   });
 });
+
+describe('a pool that runs dry', () => {
+  it('has a reserve: whoever allocates hears in time, and no run begins that could come to its end', () => {
+    const pool = Pool.create({ maximumBytes: 16 * 2 ** 20 });
+    const { frames } = pool;
+    expect([frames.prepare(), frames.isShort]).toEqual([true, false]);
+    let untilShort = 0;
+    for (; !frames.isShort; untilShort++) {
+      frames.prepare();
+      frames.allocate();
+    }
+    let untilRefused = 0;
+    for (; frames.prepare(); untilRefused++) frames.allocate();
+    // All the rest can be handed out.
+    let rest = 0;
+    for (; rest < 500; rest++) frames.allocate();
+    expect(untilShort).toBeGreaterThan(2000);
+    expect(untilRefused).toBeGreaterThan(500);
+    expect(frames.inUse).toBe(untilShort + untilRefused + rest);
+  });
+
+  it('is short beyond its limit, and not when frames have come back', () => {
+    const { frames } = Pool.create();
+    frames.limit = 3;
+    const taken = Array.from({ length: 4 }, () => frames.allocate());
+    expect(frames.isShort).toBe(true);
+    frames.free(taken[0]);
+    expect(frames.isShort).toBe(false);
+    frames.share(taken[1]);
+    expect([frames.inUse, frames.saved]).toEqual([3, 1]);
+    frames.free(taken[1]);
+    expect([frames.inUse, frames.saved]).toEqual([3, 0]);
+  });
+});
