@@ -74,6 +74,29 @@ async function snapshots(host: Host, guest: Guest): Promise<Row[]> {
     { what: 'snapshot: until it is in the file', figure: ms(median(takes)) },
     { what: 'snapshot: size', figure: `${number(size / MIB)} MiB`, goal: '38 MiB' },
     { what: 'restore', figure: ms(median(restores)), goal: '100 ms' },
+    ...(await storedSnapshots(guest)),
+  ];
+}
+
+/** Into a store: the first, and those that follow, each behind a command. */
+async function storedSnapshots(guest: Guest): Promise<Row[]> {
+  const store = join(tmpdir(), `vetro-bench-store-${process.pid}`);
+  const first = await timed(() => guest.snapshot({ to: `${store}/` }));
+  const takes: number[] = [];
+  const sizes: number[] = [];
+  for (let round = 0; round < 5; round++) {
+    guest.serial.write('ls -lR /etc | tail -1\n');
+    await guest.runTo(guest.instructions + 20_000_000);
+    guest.serial.discard();
+    const { value, took } = await timed(() => guest.snapshot({ to: store }));
+    takes.push(took);
+    sizes.push(value.size);
+  }
+  rmSync(store, { recursive: true });
+  return [
+    { what: 'store: the first snapshot, until it is there', figure: ms(first.took) },
+    { what: 'store: the next one, behind a command', figure: ms(median(takes)) },
+    { what: 'store: what that adds', figure: `${number(median(sizes) / MIB)} MiB` },
   ];
 }
 

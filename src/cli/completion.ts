@@ -30,6 +30,9 @@ const PATHS = [
   'cdrom',
   'floppy',
   'snapshot',
+  'store',
+  'checkpoint',
+  'folder',
 ];
 const VALUES: Readonly<Record<string, readonly string[]>> = {
   cpu: CPU_MODEL_NAMES,

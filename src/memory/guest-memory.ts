@@ -454,13 +454,19 @@ export class GuestMemory {
   }
 
   /** Pages of RAM that were written, or could have been, since `markSaved`. */
-  *unsavedPages(): Generator<number> {
-    for (let page = 0; page < this.#pages; page++) if (!this.#has(page, SAVED)) yield page;
+  unsavedPages(): number[] {
+    const { u32 } = this.#pool.views;
+    const first = this.#entry(0);
+    const pages: number[] = [];
+    for (let page = 0; page < this.#pages; page++) if ((u32[first + page] & SAVED) === 0) pages.push(page);
+    return pages;
   }
 
   /** What is in RAM now is kept somewhere. The caller drops all writable translations. @returns how often that was said */
   markSaved(): number {
-    for (let page = 0; page < this.#pages; page++) this.#setAttributes(page, SAVED);
+    const { u32 } = this.#pool.views;
+    const first = this.#entry(0);
+    for (let at = first; at < first + this.#pages; at++) u32[at] |= SAVED;
     return ++this.#saves;
   }
 

@@ -74,6 +74,15 @@ describe('vetro snapshot, with a store', () => {
     expect(readdirSync(file('t/packs'))).toEqual([]);
   });
 
+  it('takes snapshots from several processes at once', { timeout: 60_000 }, async () => {
+    const lines = await Promise.all(Array.from({ length: 3 }, () => run('snapshot import @/later.vetro @/u/')));
+    expect(lines.map(({ status, stderr }) => `${status}${stderr}`)).toEqual(['0', '0', '0']);
+    const rows = JSON.parse((await run('snapshot list @/u --json')).stdout) as { id: string }[];
+    expect(rows.map(({ id }) => id)).toEqual(['guest-1', 'guest-2', 'guest-3']);
+    expect(readdirSync(file('u/packs'))).toHaveLength(1);
+    expect((await run('snapshot verify @/u')).status).toBe(0);
+  });
+
   it('says in a line what cannot be', { timeout: 60_000 }, async () => {
     writeFileSync(file('s/snapshots/odd'), 'x'.repeat(200));
     const cases: [string, RegExp][] = [

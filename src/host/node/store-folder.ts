@@ -17,7 +17,7 @@ const ROOMS = ['snapshots', 'packs'] as const;
 type Room = (typeof ROOMS)[number];
 /** How a file that is being written ends: nobody else has the lock. */
 const PARTIAL = '.partial';
-/** How long another writer is waited for, in ms, and how often he is asked. */
+/** How long another writer is waited for, and how often he is asked, in ms. */
 const PATIENCE = 30_000;
 const LOOK = 50;
 
@@ -70,8 +70,8 @@ export function storePath(path: string): { readonly store: string; readonly id: 
   return isStore(store) && !isThere(path) ? { store, id: basename(path) } : undefined;
 }
 
-/** @throws UserError if it is no store */
-export function openStoreFolder(path: string): HostStoreFolder {
+/** @param options `patience`: how long another writer is waited for, in ms @throws UserError if it is no store */
+export function openStoreFolder(path: string, { patience = PATIENCE } = {}): HostStoreFolder {
   if (!isStore(path))
     throw new UserError(`${path} is no store of snapshots${isFolder(path) ? '' : ': there is no such folder'}`);
   const file = (room: Room, name: string): string => join(path, room, name);
@@ -99,7 +99,7 @@ export function openStoreFolder(path: string): HostStoreFolder {
         syncFolder(join(path, room));
       }),
     lock: async () => {
-      const unlock = await lockStore(path);
+      const unlock = await lockStore(path, patience);
       try {
         clearly(`tidy up ${path}`, () => removeLeftovers(path));
       } catch (error) {
@@ -112,13 +112,13 @@ export function openStoreFolder(path: string): HostStoreFolder {
   };
 }
 
-async function lockStore(path: string): Promise<() => void> {
+async function lockStore(path: string, patience: number): Promise<() => void> {
   const mark = clearly(`lock ${path}`, () => realpathSync(join(path, MARK)));
   for (let waited = 0; ; waited += LOOK) {
     try {
       return lockImage(mark, path);
     } catch (error) {
-      if (!(error instanceof UserError) || waited >= PATIENCE || !/ is in use by /.test(error.message)) throw error;
+      if (!(error instanceof UserError) || waited >= patience || !/ is in use by /.test(error.message)) throw error;
     }
     // Not all that wait do so in step: of two that look at once, none might get it.
     await new Promise((resolve) => setTimeout(resolve, LOOK + (process.pid % LOOK)));
