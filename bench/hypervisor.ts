@@ -6,7 +6,8 @@ import { readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fetchSystem } from '../src/cli/fetch/debian.ts';
-import { type Guest, Host } from '../src/index.ts';
+import { acceptOne, connectTo, type SocketAddress } from '../src/host/node/socket-duplex.ts';
+import { type ByteDuplex, type Guest, Host, type Migration } from '../src/index.ts';
 import { assemble } from '../src/isa/assemble.ts';
 import type { Pc } from '../src/machine/pc.ts';
 import { median } from './statistics.ts';
@@ -14,6 +15,7 @@ import { number } from './table.ts';
 
 const MIB = 2 ** 20;
 const CLONES = 100;
+const MOVES = 10;
 const BUSY = 10;
 /** Pages that a small guest writes between two resets. */
 const DIRTIED = 20;
@@ -47,7 +49,7 @@ export async function measureHypervisor(): Promise<string[]> {
   guest.serial.discard();
   const rows: Row[] = [{ what: 'create the first guest, 512 MiB', figure: ms(created.took) }];
   rows.push(...(await snapshots(host, guest)), ...(await clones(guest)));
-  rows.push(...(await resets(host)), ...(await latency(host)));
+  rows.push(...(await resets(host)), ...(await latency(host)), ...(await migrations(host, guest)));
   host.dispose();
   const width = Math.max(...rows.map(({ what }) => what.length));
   return rows.map(({ what, figure, goal }) => `${what.padEnd(width)}  ${figure}${goal ? `   (goal ${goal})` : ''}`);
@@ -182,6 +184,42 @@ async function latency(host: Host): Promise<Row[]> {
       figure: ms(sorted[Math.floor(0.99 * sorted.length)]!),
       goal: '5 ms',
     },
+  ];
+}
+
+/** To and fro between two hosts of this process, while it writes memory: both sides' work is in it. */
+async function migrations(host: Host, first: Guest): Promise<Row[]> {
+  const other = await Host.create();
+  let guest = first;
+  void guest.run();
+  guest.serial.write('while :; do dd if=/dev/urandom of=/tmp/x bs=1M count=4 2>/dev/null; md5sum /tmp/x; done\n');
+  const made: Migration[] = [];
+  const times: number[] = [];
+  for (let move = 0; move < MOVES; move++) {
+    await new Promise((resolve) => setTimeout(resolve, 1000));
+    let destination: Promise<ByteDuplex> | undefined;
+    const address = await new Promise<SocketAddress>((resolve) => {
+      destination = acceptOne({ host: '127.0.0.1', port: 0 }, { onListening: resolve });
+    });
+    const source = await connectTo(address);
+    const to = move % 2 === 0 ? other : host;
+    const from = guest;
+    const moved = await timed(async () => Promise.all([to.receive(await destination!), from.migrate(source)]));
+    [guest] = moved.value;
+    made.push(moved.value[1]);
+    times.push(moved.took);
+    guest.serial.discard();
+    void guest.run();
+    from.dispose();
+  }
+  other.dispose();
+  const stops = made.map(({ downtime }) => downtime).sort((one, next) => one - next);
+  return [
+    { what: 'migrate by loopback TCP, under load: it stands still', figure: ms(median(stops)), goal: '100 ms' },
+    { what: 'migrate: the longest of these', figure: ms(stops.at(-1)!) },
+    { what: 'migrate: until it is there', figure: ms(median(times)) },
+    { what: 'migrate: rounds', figure: number(median(made.map(({ rounds }) => rounds))) },
+    { what: 'migrate: sent', figure: `${number(median(made.map(({ bytes }) => bytes)) / MIB)} MiB` },
   ];
 }
 

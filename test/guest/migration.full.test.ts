@@ -89,11 +89,11 @@ async function byWebStreams(): Promise<Pick<Ends, 'source' | 'destination'>> {
   const { connect } = await import('node:net');
   const server = createServer();
   const accepted = new Promise<ByteDuplex>((resolve) => {
-    server.once('connection', (socket) => resolve(Duplex.toWeb(socket) as ByteDuplex));
+    server.once('connection', (socket) => resolve(Duplex.toWeb(socket)));
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const { port } = server.address() as { port: number };
-  const source = Duplex.toWeb(connect(port, '127.0.0.1')) as ByteDuplex;
+  const source = Duplex.toWeb(connect(port, '127.0.0.1'));
   const destination = await accepted;
   server.close();
   return { source, destination };
