@@ -20,9 +20,11 @@
  */
 import type { AbortSignalLike } from './base/abort.ts';
 import { checkOptions } from './base/argument-check.ts';
+import { UserError } from './base/errors.ts';
 import { createImageOpener } from './host/image-opener.ts';
 import { createPlatform } from './host/platform.ts';
 import { createSnapshotFiles } from './host/snapshot-files.ts';
+import { startWorkerThread } from './host/worker-thread.ts';
 import type {
   GuestEvents,
   GuestExit,
@@ -45,7 +47,7 @@ import type { ProcessorTimes } from './hypervisor/shares/processor-times.ts';
 import type { RestoreOptions, Snapshot, SnapshotOptions } from './hypervisor/snapshot/snapshot-options.ts';
 import type { TextMatch } from './hypervisor/streams/text-search.ts';
 import type { BalloonFigures, Breakpoints } from './machine/machine.ts';
-import type { MachineView } from './machine/machine-view.ts';
+import type { MachineView, Registers } from './machine/machine-view.ts';
 
 export { InternalError, StateError, TimeoutError, UserError } from './base/errors.ts';
 export type { Receipt, ResetCause } from './hypervisor/guest-events.ts';
@@ -58,7 +60,7 @@ export type {
   BreakpointRequest,
   EngineName,
 } from './machine/machine.ts';
-export type { Registers, SegmentRegister } from './machine/machine-view.ts';
+export type { SegmentRegister } from './machine/machine-view.ts';
 export type {
   AbortSignalLike,
   BalloonFigures,
@@ -77,6 +79,7 @@ export type {
   MachineView,
   Platform,
   ProcessorTimes,
+  Registers,
   RestoreOptions,
   RunOptions,
   RunToResult,
@@ -96,6 +99,17 @@ export interface HostOptions {
    * holds its share by weight already, is paused with an event `memory`; the others go on. Default: no limit.
    */
   readonly memoryLimit?: number | undefined;
+  /**
+   * Guests that may run at once, a whole number from 0 to 256. Each guest then has a thread of its own (but for clones, which
+   * stay in the original's), so that they use as many cores; weights, caps and fuel hold over the whole host. A thread that
+   * dies takes its guests alone: they exit with reason `error`. Default 0: all guests run in the caller's thread, by turns.
+   */
+  readonly threads?: number | undefined;
+  /**
+   * Where the program of threads is: a URL, or in Node a path. Default: `worker.js` beside this file; one whose bundler
+   * moves this file has to say where that one is.
+   */
+  readonly worker?: string | URL | undefined;
   /**
    * What a listener throws (or its promise is rejected with) comes here and goes no further: neither a guest nor the
    * process comes to harm. Default: a line with the stack on `console.error`.
@@ -132,13 +146,34 @@ export interface Host {
 export const Host = {
   /** @throws UserError that names the option */
   async create(options?: HostOptions): Promise<Host> {
-    checkOptions('host options', options, ['platform', 'sliceMilliseconds', 'memoryLimit', 'onListenerError']);
-    const platform = options?.platform === undefined ? createPlatform() : options.platform;
-    return new Hypervisor({ ...options, platform, openImage: createImageOpener(), snapshots: createSnapshotFiles() });
+    const { worker, ...given } = checkOptions('host options', options, HOST_OPTIONS);
+    const program = worker === undefined ? undefined : checkProgram(worker);
+    const startWorker = () => startWorkerThread(program ?? new URL('./worker.js', import.meta.url));
+    const platform = given.platform ?? { ...createPlatform(), startWorker };
+    const host = { ...(given as HostOptions), platform: platform as Platform };
+    return new Hypervisor({ ...host, openImage: createImageOpener(), snapshots: createSnapshotFiles() });
   },
 };
 
-/** One PC. Everything it does, it does between calls of others: between two `await`s it does not move. */
+const HOST_OPTIONS = [
+  'platform',
+  'sliceMilliseconds',
+  'memoryLimit',
+  'threads',
+  'worker',
+  'onListenerError',
+] as const satisfies readonly (keyof HostOptions)[];
+
+function checkProgram(value: unknown): string | URL {
+  if (value instanceof URL || (typeof value === 'string' && value !== '')) return value;
+  throw new UserError('worker must be a URL or a path');
+}
+
+/**
+ * One PC. Everything it does, it does between calls of others: between two `await`s it does not move. One in another thread
+ * does not seem to: what it does shows when its slice is over, and what is asked of it meanwhile (a pause, a key) takes
+ * effect then.
+ */
 export interface Guest {
   readonly name: string;
   readonly clock: ClockMode;
@@ -174,8 +209,21 @@ export interface Guest {
    * @throws StateError once disposed
    */
   readonly breakpoints: Breakpoints;
-  /** The machine, for debuggers. @throws StateError once disposed */
+  /**
+   * The machine, for debuggers. Of a guest in another thread (`threads`), its properties are as after its last slice, and its
+   * methods throw a StateError: use those of the guest, which can be awaited. @throws StateError once disposed
+   */
   readonly machine: MachineView;
+  /**
+   * What the machine's methods of these names say, wherever it runs; of a guest that runs, between two slices. Rejected as
+   * those throw.
+   */
+  registers(): Promise<Registers>;
+  translate(linear: number): Promise<number | undefined>;
+  peek(linear: number, length: number): Promise<Uint8Array>;
+  peekPhysical(address: number, length: number): Promise<Uint8Array>;
+  screen(): Promise<string[]>;
+  stateHash(): Promise<string>;
   /**
    * Listens to an event of the guest. A listener may call anything, also `dispose`.
    * @returns a function that ends the listening
@@ -199,7 +247,7 @@ export interface Guest {
   pause(): void;
   /**
    * Executes one instruction of a guest that does not run.
-   * @throws StateError if it runs, has stopped, is disposed, or is held because nobody reads its output
+   * @throws StateError if it is in another thread (`runTo` does the same there); it runs, has stopped, is disposed, or is held because nobody reads its output
    */
   step(): void;
   /**

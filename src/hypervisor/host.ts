@@ -1,6 +1,7 @@
 /**
- * The hypervisor: several guests in one thread, taking turns. Guests run in slices of a few milliseconds, chosen by a
- * stride scheduler; between slices the world has its turn. One guest's end is never another's.
+ * The hypervisor: several guests, taking turns in one thread, or each in a thread of its own and some at once. Guests run in
+ * slices of a few milliseconds, chosen by a stride scheduler; between slices the world has its turn. One guest's end is
+ * never another's.
  *
  * Shares are processor time: each slice is charged with what it took by the platform's clock, resets, device work and
  * listeners included, so that a dear guest pays for itself. Which guest runs when shows in no guest's state.
@@ -9,10 +10,10 @@ import { StateError, UserError } from '../base/errors.ts';
 import type { Machine } from '../machine/machine.ts';
 import { createSharedCode, type Pc, type SharedCode } from '../machine/pc.ts';
 import { clonePc, createPc, type PcGuest } from './create-guest.ts';
-import { Guest, type GuestKeeper } from './guest.ts';
+import { Guest, type GuestKeeper, type Slice } from './guest.ts';
 import { GuestMedia } from './media/guest-media.ts';
 import type { ImageOpener } from './media/image-opener.ts';
-import { checkGuestOptions, checkName } from './options/check-guest-options.ts';
+import { type CheckedGuestOptions, checkGuestOptions, checkName } from './options/check-guest-options.ts';
 import type { CheckedMedia } from './options/check-media-options.ts';
 import type { GuestOptions, GuestSettings } from './options/guest-options.ts';
 import { checkHostOptions, type HostOptions, reportListenerError } from './options/host-options.ts';
@@ -33,6 +34,8 @@ import {
   type RestoreOptions,
   type Snapshot,
 } from './snapshot/snapshot-options.ts';
+import { GuestThreads } from './threads/guest-threads.ts';
+import { RemoteMachine } from './threads/remote-machine.ts';
 
 /** Instructions a slice has at first and at the least and most: also slow engines come back in time. */
 const SLICE = { FIRST: 10_000, LEAST: 1_000, MOST: 10_000_000 } as const;
@@ -59,6 +62,8 @@ export class Host {
   readonly #closing = new Set<Promise<void>>();
   readonly #residents = new Map<Guest, Resident>();
   readonly #scheduler = new StrideScheduler<Guest>();
+  /** Undefined: all run in this thread. */
+  readonly #threads: GuestThreads | undefined;
   #loopRuns = false;
   /** Guests named so far. */
   #created = 0;
@@ -76,6 +81,7 @@ export class Host {
     this.#memoryLimit = (memoryLimit ?? Number.POSITIVE_INFINITY) * 2 ** 20;
     this.#onListenerError = onListenerError;
     this.#openImage = openImage;
+    this.#threads = createThreads(checked);
   }
 
   /** The guests that are not disposed, oldest first. */
@@ -90,6 +96,7 @@ export class Host {
   async createGuest(options: GuestOptions): Promise<PcGuest> {
     if (this.#disposed) throw new StateError('the host is disposed');
     const checked = checkGuestOptions(options);
+    if (this.#threads) return (await this.#createInThread(checked, this.#threads)) as Guest as PcGuest;
     const media = hasDrives(checked.media) ? await this.#openMedia(checked.media) : undefined;
     let guest: PcGuest;
     try {
@@ -107,6 +114,13 @@ export class Host {
     return guest;
   }
 
+  async #createInThread(checked: CheckedGuestOptions, threads: GuestThreads): Promise<Guest> {
+    // Others may be created meanwhile.
+    const name = checked.name ?? `guest ${++this.#created}`;
+    const machine = await threads.create(name, checked);
+    return this.adopt(machine, { ...checked, name, media: undefined });
+  }
+
   /**
    * A guest that was saved, ready to `run()` from there on.
    * @throws UserError for a snapshot that cannot be restored, and then nothing is left of it; StateError once the host is
@@ -114,6 +128,7 @@ export class Host {
    */
   async restore(snapshot: ImageSource | Snapshot, options?: RestoreOptions): Promise<PcGuest> {
     if (this.#disposed) throw new StateError('the host is disposed');
+    if (this.#threads) throw new UserError('a host with threads cannot restore snapshots yet');
     const checked = checkRestoreOptions(options);
     const source = checkSnapshotSource(snapshot);
     const read = await readSnapshot(source, this.#snapshotFiles(), () => this.#platform.yield());
@@ -150,10 +165,14 @@ export class Host {
   }
 
   /** @throws UserError for want of room */
-  #clone(guest: Guest, name: string): Guest {
+  #clone(guest: Guest, name: string): Guest | Promise<Guest> {
     const { settings, weight, cap } = this.#residents.get(guest)!;
     const limits = { weight, cap: cap.percent, fuel: guest.fuel };
-    return this.adopt(clonePc(guest.machine as Pc, name), { ...settings, ...limits, name });
+    const adopt = (machine: Machine) => this.adopt(machine, { ...settings, ...limits, name });
+    const { machine } = guest;
+    return machine instanceof RemoteMachine
+      ? this.#threads!.clone(machine, name).then(adopt)
+      : adopt(clonePc(machine as Pc, name));
   }
 
   async #openMedia(checked: CheckedMedia): Promise<GuestMedia> {
@@ -175,6 +194,7 @@ export class Host {
   /** Takes a machine in as a guest, ready to `run()`. */
   adopt<M extends Machine>(machine: M, settings: GuestSettings): Guest<M> {
     const guest = new Guest(machine, settings, this.#keeper);
+    if (machine instanceof RemoteMachine) machine.onLost = (error) => guest.fail(error);
     this.#scheduler.add(guest, settings.weight ?? 1, { interactive: settings.latency === 'interactive' });
     this.#residents.set(guest, {
       settings,
@@ -194,6 +214,7 @@ export class Host {
 
   dispose(): void {
     this.#disposed = true;
+    this.#threads?.dispose();
     for (const guest of this.guests) guest.dispose();
   }
 
@@ -238,6 +259,7 @@ export class Host {
       void closed.then(() => this.#closing.delete(closed));
     },
     snapshot: async (guest, { to }) => {
+      if (this.#threads) throw new StateError(`${guest.name} runs in another thread: it cannot be saved yet`);
       const { settings } = this.#residents.get(guest)!;
       const platform = this.#platform;
       const [now, rest] = [() => platform.now(), () => platform.yield()];
@@ -271,16 +293,19 @@ export class Host {
 
   #wake(guest: Guest): void {
     this.#scheduler.wake(guest);
-    if (!this.#loopRuns) {
-      this.#loopRuns = true;
-      // Not at once: the caller of run() first gets its promise.
-      void Promise.resolve().then(() => this.#loop());
-    }
+    this.#startLoop();
+  }
+
+  #startLoop(): void {
+    if (this.#loopRuns) return;
+    this.#loopRuns = true;
+    // Not at once: the caller of run() first gets its promise.
+    void Promise.resolve().then(() => this.#loop());
   }
 
   async #loop(): Promise<void> {
     let turnEnds = this.#platform.now() + this.#turn;
-    for (let guest = this.#scheduler.next(); guest; guest = this.#scheduler.next()) {
+    for (let guest = this.#next(); guest; guest = this.#next()) {
       try {
         this.#giveSlice(guest);
       } catch (error) {
@@ -295,6 +320,13 @@ export class Host {
     this.#loopRuns = false;
   }
 
+  /** Undefined while nobody may run; when a thread has become free, the loop is started again. */
+  #next(): Guest | undefined {
+    const threads = this.#threads;
+    if (!threads) return this.#scheduler.next();
+    return this.#scheduler.next(({ machine }) => !(machine instanceof RemoteMachine) || threads.isFree(machine));
+  }
+
   /** How long the world waits, in ms: no longer than a slice takes, where a key may be for somebody who is in a hurry. */
   get #turn(): number {
     return this.#scheduler.hasInteractive ? Math.min(TURN, this.#sliceMilliseconds / 2) : TURN;
@@ -302,28 +334,47 @@ export class Host {
 
   #giveSlice(guest: Guest): void {
     const resident = this.#residents.get(guest)!;
-    const { follower, slice } = resident;
-    if (this.#memoryLimit < Number.POSITIVE_INFINITY) guest.machine.memoryLimit = this.#memoryAllowance(guest);
+    const { follower, slice: most } = resident;
+    const { machine } = guest;
+    if (this.#memoryLimit < Number.POSITIVE_INFINITY) machine.memoryLimit = this.#memoryAllowance(guest);
     const start = this.#platform.now();
-    const allowed = follower?.begin(guest.machine, start * NS_PER_MS);
-    const deadline = start + PATIENCE * this.#sliceMilliseconds;
-    const executed = guest.runSlice({
-      instructions: Math.min(slice, allowed?.instructions ?? slice),
+    const allowed = follower?.begin(machine, start * NS_PER_MS);
+    const milliseconds = PATIENCE * this.#sliceMilliseconds;
+    const deadline = start + milliseconds;
+    const slice = guest.runSlice({
+      instructions: Math.min(most, allowed?.instructions ?? most),
       time: allowed?.time,
       overdue: () => this.#platform.now() >= deadline,
+      milliseconds,
     });
+    if (!(slice instanceof Promise)) return this.#endSlice(guest, resident, { ...slice, start, most });
+    const remote = machine as Machine as RemoteMachine;
+    this.#threads!.occupy(remote);
+    void slice
+      .then((over) => {
+        this.#threads!.release(remote);
+        this.#startLoop();
+        this.#endSlice(guest, resident, { ...over, start, most });
+      })
+      .catch((error: unknown) => guest.fail(error));
+  }
+
+  #endSlice(guest: Guest, resident: Resident, slice: SliceRecord): void {
+    const { start, most, executed, took, disturbed } = slice;
     const end = this.#platform.now();
-    const took = end - start;
-    const { times, cap } = resident;
-    times.ran(start, end);
+    const ran = took === undefined ? end - start : Math.min(took, end - start);
+    const { times, cap, follower } = resident;
+    times.ran(end - ran, end);
     times.waits(guest.runnable ? 'ready' : undefined, end);
-    const charged = Math.min(Math.max(took, CHARGE.LEAST), CHARGE.MOST);
+    const charged = Math.min(Math.max(ran, CHARGE.LEAST), CHARGE.MOST);
     const owes = cap.charge(charged, end);
     resident.owesUntil = end + owes;
     this.#scheduler.charge(guest, charged);
-    if (executed >= slice || took > this.#sliceMilliseconds)
-      resident.slice = nextSlice(executed, this.#sliceMilliseconds / took);
-    const sleeps = follower && guest.state === 'running' && this.#follow(guest, resident, end * NS_PER_MS, executed);
+    if (executed >= most || ran > this.#sliceMilliseconds)
+      resident.slice = nextSlice(executed, this.#sliceMilliseconds / ran);
+    const wall = end * NS_PER_MS;
+    const sleeps =
+      follower && guest.state === 'running' && this.#follow(guest, resident, { wall, executed, disturbed });
     if (owes > 0 && !sleeps && guest.runnable) this.#admit(guest, resident);
   }
 
@@ -338,11 +389,15 @@ export class Host {
   }
 
   /** Clock `host`, after a slice: corrects guest time; a halted guest sleeps until its next alarm. @returns whether it does */
-  #follow(guest: Guest, resident: Resident, wall: number, executed: number): boolean {
+  #follow(
+    guest: Guest,
+    resident: Resident,
+    { wall, executed, disturbed }: { wall: number; executed: number; disturbed: boolean },
+  ): boolean {
     const { machine } = guest;
     const follower = resident.follower!;
     follower.end(machine, wall, executed);
-    if (!machine.halted || !guest.runnable) return false;
+    if (!machine.halted || !guest.runnable || disturbed) return false;
     const pause = follower.pause(machine, wall);
     if (pause <= 0) return false;
     resident.times.waits(undefined, wall / NS_PER_MS);
@@ -363,8 +418,22 @@ export class Host {
   }
 }
 
+function createThreads({ threads: count = 0, platform }: HostOptions): GuestThreads | undefined {
+  if (count === 0) return undefined;
+  if (platform.startWorker === undefined) throw new UserError('threads: this platform starts none (startWorker)');
+  return new GuestThreads({ count, startWorker: () => platform.startWorker!() });
+}
+
 const hasDrives = ({ disks, cdrom, floppies }: CheckedMedia): boolean =>
   disks.length + floppies.length > 0 || cdrom !== undefined;
+
+/** A slice that is over. */
+interface SliceRecord extends Slice {
+  /** Host time, in ms. */
+  readonly start: number;
+  /** Instructions that it might have had. */
+  readonly most: number;
+}
 
 /** What the host keeps for a guest. */
 interface Resident {

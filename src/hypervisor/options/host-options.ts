@@ -16,6 +16,11 @@ export interface HostOptions {
    */
   readonly memoryLimit?: number | undefined;
   /**
+   * Guests that may run at once, each in a thread of its own, from 0 to 256. Default 0: all run in the caller's thread, by
+   * turns.
+   */
+  readonly threads?: number | undefined;
+  /**
    * A listener's bug is its owner's: what it throws (or its promise is rejected with) comes here and goes no further.
    * Default: a line with the stack on `console.error`.
    */
@@ -28,19 +33,24 @@ export interface HostOptions {
 
 const SLICE = { least: 0.1, most: 1000, unit: 'ms' };
 const MEMORY = { least: 1, most: 2 ** 32, unit: 'MiB' };
-const NAMES = ['platform', 'sliceMilliseconds', 'memoryLimit', 'onListenerError', 'openImage', 'snapshots'] as const;
+const THREADS = { least: 0, most: 256 };
+const NAMES = [
+  ...(['platform', 'sliceMilliseconds', 'memoryLimit', 'threads'] as const),
+  ...(['onListenerError', 'openImage', 'snapshots'] as const),
+];
 const PLATFORM_NEEDS = ['now', 'yield', 'delay'] as const;
-const PLATFORM_MAY_HAVE = ['compile', 'compileRegions'] as const;
+const PLATFORM_MAY_HAVE = ['compile', 'compileRegions', 'startWorker'] as const;
 
 /** @throws UserError that names the option */
 export function checkHostOptions(options: unknown): HostOptions {
   const given = checkOptions('host options', options, NAMES);
-  const { platform, sliceMilliseconds, memoryLimit, onListenerError, openImage, snapshots } = given;
+  const { platform, sliceMilliseconds, memoryLimit, threads, onListenerError, openImage, snapshots } = given;
   return {
     platform: checkPlatform(platform),
     sliceMilliseconds:
       sliceMilliseconds === undefined ? undefined : checkNumber('sliceMilliseconds', sliceMilliseconds, SLICE),
     memoryLimit: memoryLimit === undefined ? undefined : checkWholeNumber('memoryLimit', memoryLimit, MEMORY),
+    threads: threads === undefined ? undefined : checkWholeNumber('threads', threads, THREADS),
     onListenerError: onListenerError === undefined ? undefined : checkFunction('onListenerError', onListenerError),
     openImage: openImage === undefined ? undefined : checkFunction('openImage', openImage),
     snapshots: snapshots as SnapshotFiles | undefined,

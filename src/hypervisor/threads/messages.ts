@@ -1,0 +1,126 @@
+/**
+ * What a host and a thread with a pool of machines say to each other. Each request has a number and gets one reply with it;
+ * the thread serves them in order. All is plain data that a structured clone takes along.
+ */
+import type { BalloonFigures, BreakpointHit, BreakpointRequest, MachineExit } from '../../machine/machine.ts';
+import type { FixedModules } from '../../machine/pc.ts';
+import type { CheckedGuestOptions } from '../options/check-guest-options.ts';
+
+/** What comes to a machine from outside, between its runs. */
+export type MachineInput =
+  | { readonly kind: 'serial'; readonly bytes: Uint8Array }
+  | { readonly kind: 'press' | 'release'; readonly code: string }
+  | { readonly kind: 'power-button' | 'reset' | 'balloon-statistics' | 'clear-breakpoints' }
+  | { readonly kind: 'time'; readonly time: number; readonly slope: number }
+  | { readonly kind: 'balloon-target'; readonly pages: number }
+  | { readonly kind: 'add-breakpoint'; readonly request: BreakpointRequest }
+  | { readonly kind: 'remove-breakpoint'; readonly id: number };
+
+/** A machine as it is between two runs: see the properties of `Machine` that have these names. */
+export interface MachineFacts {
+  readonly instructions: number;
+  readonly time: number;
+  readonly nextAlarm: number;
+  readonly halted: boolean;
+  readonly timeSlope: number;
+  readonly memoryInUse: number;
+  readonly memoryShared: number;
+  /** Of the pool: the same for clones. */
+  readonly bytesInUse: number;
+  readonly slowness: string | undefined;
+  /** Bytes sent to the serial port that the guest has not taken. */
+  readonly serialPending: number;
+  readonly keyboardHasData: boolean;
+  readonly balloon: BalloonFacts | undefined;
+}
+
+export interface BalloonFacts {
+  readonly target: number;
+  readonly actual: number;
+  readonly givesStatistics: boolean;
+  readonly statistics: { readonly updates: number; readonly values: BalloonFigures };
+}
+
+/** An error's class does not survive a clone. */
+export interface PlainError {
+  readonly name: string;
+  readonly message: string;
+  readonly stack: string | undefined;
+}
+
+/** A `MachineExit` without what is no plain data. Machines in threads have no drives, so that they wait for nothing. */
+export type PlainExit =
+  | Exclude<MachineExit, { reason: 'error' | 'waiting' | 'breakpoint' }>
+  | { readonly reason: 'error'; readonly executed: number; readonly error: PlainError }
+  | { readonly reason: 'breakpoint'; readonly executed: number; readonly hit: BreakpointHit };
+
+/** Questions about a machine, answered between runs: methods of `MachineView`. */
+export const QUESTIONS = ['registers', 'translate', 'peek', 'peekPhysical', 'screen', 'stateHash'] as const;
+export type Question = (typeof QUESTIONS)[number];
+
+/** Who is meant, and what has come for it since the last request. */
+interface ToMachine {
+  readonly machine: number;
+  readonly inputs: readonly MachineInput[];
+}
+
+export interface NewMachine {
+  readonly facts: MachineFacts;
+  /** RAM, in bytes. */
+  readonly memorySize: number;
+}
+
+export interface SliceRequest extends ToMachine {
+  /** 0: only what has come is taken in. */
+  readonly instructions: number;
+  /** As in `RunLimits`. */
+  readonly time: number | undefined;
+  /** Wall-clock ms after which it is cut short. */
+  readonly milliseconds: number;
+  readonly memoryLimit: number;
+  /** One that stands there afterwards is hashed. */
+  readonly hashAt: number;
+}
+
+export interface SliceReply {
+  readonly exit: PlainExit;
+  readonly facts: MachineFacts;
+  /** Wall-clock ms, what had come included. */
+  readonly took: number;
+  readonly serial: readonly Uint8Array[];
+  readonly debugConsole: readonly Uint8Array[];
+  readonly stateHash: string | undefined;
+}
+
+/** Each kind of request, and what is answered. */
+export interface Exchanges {
+  /** The pool's first machine. What it is asked to compile is answered, so that the next thread need not. */
+  create: {
+    request: { readonly machine: number; readonly name: string; readonly options: CheckedGuestOptions } & {
+      readonly modules: FixedModules | undefined;
+    };
+    reply: NewMachine & { readonly modules: FixedModules };
+  };
+  /** Another machine that is as `machine` is. */
+  clone: {
+    request: ToMachine & { readonly as: number; readonly name: string };
+    reply: NewMachine & { readonly original: MachineFacts };
+  };
+  run: { request: SliceRequest; reply: SliceReply };
+  ask: {
+    request: ToMachine & { readonly question: Question; readonly parameters: readonly number[] };
+    reply: { readonly answer: unknown; readonly facts: MachineFacts };
+  };
+  dispose: { request: { readonly machine: number }; reply: undefined };
+}
+
+export type ExchangeKind = keyof Exchanges;
+
+export type Request = {
+  [Kind in ExchangeKind]: { readonly number: number; readonly kind: Kind } & Exchanges[Kind]['request'];
+}[ExchangeKind];
+
+export type Reply = { readonly number: number } & (
+  | { readonly reply: Exchanges[ExchangeKind]['reply'] }
+  | { readonly error: PlainError }
+);

@@ -1,0 +1,177 @@
+/**
+ * The thread's side: a pool of machines that are clones of each other, and what is asked of them, in order. What it cannot
+ * do it answers with an error; what it does not understand ends the thread, and with it its pool.
+ */
+import { InternalError } from '../../base/errors.ts';
+import type { Breakpoint, MachineExit } from '../../machine/machine.ts';
+import { createSharedCode, type Pc, type SharedCode } from '../../machine/pc.ts';
+import { clonePc, createPc } from '../create-guest.ts';
+import type { Platform } from '../platform.ts';
+import type {
+  ExchangeKind,
+  Exchanges,
+  MachineFacts,
+  MachineInput,
+  NewMachine,
+  PlainExit,
+  Request,
+} from './messages.ts';
+import { toPlainError } from './plain-error.ts';
+
+/** The way back to the host. */
+export interface HostPort {
+  post(message: object, transfer?: readonly ArrayBuffer[]): void;
+  onMessage: ((message: unknown) => void) | undefined;
+}
+
+type Answers = { readonly [Kind in ExchangeKind]: (request: Exchanges[Kind]['request']) => Exchanges[Kind]['reply'] };
+
+interface Member {
+  readonly pc: Pc;
+  readonly breakpoints: Map<number, Breakpoint>;
+  serial: Uint8Array[];
+  debugConsole: Uint8Array[];
+}
+
+export class PoolServer {
+  readonly #platform: Platform;
+  readonly #members = new Map<number, Member>();
+
+  constructor(port: HostPort, platform: Platform) {
+    this.#platform = platform;
+    port.onMessage = (message) => this.#serve(port, message as Request);
+  }
+
+  #serve(port: HostPort, request: Request): void {
+    const { number, kind } = request;
+    const answer = this.#answers[kind] as ((request: Request) => unknown) | undefined;
+    if (answer === undefined) throw new InternalError(`a request of kind ${kind}`);
+    let reply: unknown;
+    try {
+      reply = answer(request);
+    } catch (error) {
+      return port.post({ number, error: toPlainError(error) });
+    }
+    port.post({ number, reply }, kind === 'run' ? outputOf(reply as Exchanges['run']['reply']) : []);
+  }
+
+  readonly #answers: Answers = {
+    create: ({ machine, name, options, modules }) => {
+      const code = this.#createCode(modules);
+      const made = this.#add(machine, createPc(name, options, { code }));
+      // What hardly any guest can do without.
+      if (options.engine !== 'reference') code.library.loop({ wide: false });
+      return { ...made, modules: code.library.fixedModules };
+    },
+    clone: ({ machine, inputs, as, name }) => {
+      const { pc } = this.#taking(machine, inputs);
+      return { ...this.#add(as, clonePc(pc, name)), original: factsOf(pc) };
+    },
+    run: ({ machine, inputs, instructions, time, milliseconds, memoryLimit, hashAt }) => {
+      const start = this.#platform.now();
+      const member = this.#taking(machine, inputs);
+      const { pc } = member;
+      pc.memoryLimit = memoryLimit;
+      const overdue = () => this.#platform.now() >= start + milliseconds;
+      const exit: MachineExit =
+        instructions === 0 ? { reason: 'budget', executed: 0 } : pc.run({ instructions, time, overdue });
+      const stateHash = pc.instructions >= hashAt ? pc.stateHash() : undefined;
+      const { serial, debugConsole } = member;
+      [member.serial, member.debugConsole] = [[], []];
+      const took = this.#platform.now() - start;
+      return { exit: toPlainExit(exit), facts: factsOf(pc), took, serial, debugConsole, stateHash };
+    },
+    ask: ({ machine, inputs, question, parameters }) => {
+      const { pc } = this.#taking(machine, inputs);
+      const answer = (pc[question] as (...parameters: readonly number[]) => unknown).call(pc, ...parameters);
+      return { answer, facts: factsOf(pc) };
+    },
+    dispose: ({ machine }) => {
+      this.#members.get(machine)?.pc.dispose();
+      this.#members.delete(machine);
+      return undefined;
+    },
+  };
+
+  #createCode(fixedModules: Exchanges['create']['request']['modules']): SharedCode {
+    const { compile, compileRegions, fastTailCalls } = this.#platform;
+    return createSharedCode({
+      compileLoop: compile && ((bytes) => compile(bytes) as WebAssembly.Module),
+      compileRegions: compileRegions && ((bytes) => compileRegions(bytes) as WebAssembly.Module),
+      chainRegions: fastTailCalls,
+      fixedModules,
+    });
+  }
+
+  #add(number: number, pc: Pc): NewMachine {
+    const member: Member = { pc, breakpoints: new Map(), serial: [], debugConsole: [] };
+    this.#members.set(number, member);
+    pc.serial.onOutput = (bytes) => member.serial.push(bytes);
+    pc.debugConsole.onOutput = (bytes) => member.debugConsole.push(bytes);
+    return { facts: factsOf(pc), memorySize: pc.memorySize };
+  }
+
+  /** The machine of this number, when what has come for it has reached it. */
+  #taking(number: number, inputs: readonly MachineInput[]): Member {
+    const member = this.#members.get(number);
+    if (member === undefined) throw new InternalError(`there is no machine ${number} here`);
+    for (const input of inputs) take(member, input);
+    return member;
+  }
+}
+
+function take({ pc, breakpoints }: Member, input: MachineInput): void {
+  switch (input.kind) {
+    case 'serial':
+      return pc.serial.send(input.bytes);
+    case 'press':
+      return void pc.keyboard.press(input.code);
+    case 'release':
+      return void pc.keyboard.release(input.code);
+    case 'power-button':
+      return pc.pressPowerButton();
+    case 'reset':
+      return pc.reset();
+    case 'time':
+      return pc.correctTime(input);
+    case 'balloon-target':
+      return pc.balloon!.setTarget(input.pages);
+    case 'balloon-statistics':
+      return void pc.balloon!.requestStatistics();
+    case 'add-breakpoint': {
+      const added = pc.breakpoints.add(input.request);
+      return void breakpoints.set(added.id, added);
+    }
+    case 'remove-breakpoint':
+      pc.breakpoints.remove(breakpoints.get(input.id)!);
+      return void breakpoints.delete(input.id);
+    case 'clear-breakpoints':
+      pc.breakpoints.clear();
+      return breakpoints.clear();
+  }
+}
+
+function factsOf(pc: Pc): MachineFacts {
+  const { instructions, time, nextAlarm, halted, timeSlope, memoryInUse, memoryShared, slowness, balloon } = pc;
+  return {
+    ...{ instructions, time, nextAlarm, halted, timeSlope, memoryInUse, memoryShared, slowness },
+    bytesInUse: pc.memoryPool.bytesInUse,
+    serialPending: pc.serial.pending,
+    keyboardHasData: pc.keyboard.hasData,
+    balloon: balloon && {
+      target: balloon.target,
+      actual: balloon.actual,
+      givesStatistics: balloon.givesStatistics,
+      statistics: balloon.statistics,
+    },
+  };
+}
+
+function toPlainExit(exit: MachineExit): PlainExit {
+  if (exit.reason === 'error') return { ...exit, error: toPlainError(exit.error) };
+  if (exit.reason === 'waiting') throw new InternalError('a machine without drives waits for one');
+  return exit;
+}
+
+const outputOf = ({ serial, debugConsole }: Exchanges['run']['reply']): ArrayBuffer[] =>
+  [...serial, ...debugConsole].map(({ buffer }) => buffer as ArrayBuffer);

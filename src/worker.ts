@@ -1,0 +1,6 @@
+/** The program of a thread with a pool of guests in it: the library's second bundle. `Host.create({ threads })` starts it. */
+import { createPlatform } from './host/platform.ts';
+import { parentThread } from './host/worker-thread.ts';
+import { PoolServer } from './hypervisor/threads/pool-server.ts';
+
+new PoolServer(parentThread(), createPlatform());
