@@ -120,8 +120,8 @@ export class Guest<M extends Machine = Machine> {
   /** Counts what has come for it. */
   #wakeUps = 0;
   #inMachine = false;
-  /** Resolves when the slice in another thread is over. */
-  #away: Promise<unknown> | undefined;
+  /** A slice in another thread is under way. */
+  #away = false;
   /** Streams that have held it since it was reset, of which its owner was told. */
   readonly #warnedOf = new Set<string>();
   #warnedOfSlowness = false;
@@ -246,8 +246,6 @@ export class Guest<M extends Machine = Machine> {
   async runTo(instructions: number, options?: RunOptions): Promise<RunToResult> {
     checkWholeNumber('runTo: instructions', instructions, { least: 0, most: Number.MAX_SAFE_INTEGER });
     const signal = checkRunOptions('runTo', options);
-    // Where it stands is known when its slice is over.
-    if (this.#state !== 'running') await this.#away;
     this.#tellOfMedia();
     this.#assertMayRun();
     throwIfAborted(signal);
@@ -283,15 +281,16 @@ export class Guest<M extends Machine = Machine> {
     if (this.#inMachine && !this.#away)
       throw new StateError(`${this.name} is in the middle of a run: clone it when that is over`);
     if (this.#media) throw new UserError(`${this.name} has drives: guests with drives cannot be cloned yet`);
-    const clones: Guest[] = [];
+    const clones: (Guest | Promise<Guest>)[] = [];
     try {
+      // All of this moment: they are asked for at once.
       for (let made = 0; made < count; made++)
-        clones.push(await this.#keeper.clone(this as Guest, `${this.name}.${++this.#cloned}`));
+        clones.push(this.#keeper.clone(this as Guest, `${this.name}.${++this.#cloned}`));
+      return (await Promise.all(clones)) as Guest<M>[];
     } catch (error) {
-      for (const clone of clones) clone.dispose();
+      for (const clone of await Promise.allSettled(clones)) if (clone.status === 'fulfilled') clone.value.dispose();
       throw error;
     }
-    return clones as Guest<M>[];
   }
 
   registers(): Promise<Registers> {
@@ -424,11 +423,7 @@ export class Guest<M extends Machine = Machine> {
     const left = Math.min(target?.instructions ?? Number.POSITIVE_INFINITY, this.#fuel) - this.instructions;
     const instructions = Math.max(0, Math.min(limits.instructions, left));
     const machine: Machine = this.#machine!;
-    if (machine instanceof RemoteMachine) {
-      const away = this.#runAway(machine, { ...limits, instructions });
-      this.#away = away;
-      return away;
-    }
+    if (machine instanceof RemoteMachine) return this.#runAway(machine, { ...limits, instructions });
     if (instructions === 0) return this.#endSlice(target, { executed: 0, disturbed: false });
     const start = this.#enter();
     const exit = machine.run({ ...limits, instructions });
@@ -439,8 +434,9 @@ export class Guest<M extends Machine = Machine> {
   async #runAway(machine: RemoteMachine, limits: SliceLimits): Promise<Slice> {
     const target = this.#target;
     const start = this.#enter();
+    this.#away = true;
     const exit = await machine.start({ ...limits, hashAt: this.#fuel });
-    this.#away = undefined;
+    this.#away = false;
     const { executed, took } = exit;
     try {
       this.#leave(start, exit);
