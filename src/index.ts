@@ -19,7 +19,7 @@
  * `onListenerError`. Methods need their object: `const { run } = guest` gives a function that only throws a TypeError.
  */
 import type { AbortSignalLike } from './base/abort.ts';
-import { checkOptions } from './base/argument-check.ts';
+import { checkOptions, shown } from './base/argument-check.ts';
 import { UserError } from './base/errors.ts';
 import { createImageOpener } from './host/image-opener.ts';
 import { createPlatform } from './host/platform.ts';
@@ -41,8 +41,8 @@ import type {
   RunOptions,
   WaitOptions,
 } from './hypervisor/options/guest-options.ts';
-import type { CdromOptions, FloppyOptions, ImageSource } from './hypervisor/options/media-options.ts';
-import type { Platform } from './hypervisor/platform.ts';
+import type { CdromOptions, FloppyOptions, ImageSource, UrlLike } from './hypervisor/options/media-options.ts';
+import type { Platform, WorkerPort } from './hypervisor/platform.ts';
 import type { ProcessorTimes } from './hypervisor/shares/processor-times.ts';
 import type { RestoreOptions, Snapshot, SnapshotOptions } from './hypervisor/snapshot/snapshot-options.ts';
 import type { TextMatch } from './hypervisor/streams/text-search.ts';
@@ -52,7 +52,7 @@ import type { MachineView, Registers } from './machine/machine-view.ts';
 export { InternalError, StateError, TimeoutError, UserError } from './base/errors.ts';
 export type { Receipt, ResetCause } from './hypervisor/guest-events.ts';
 export type { BootDrive, BootModule, GuestBoot, LatencyClass } from './hypervisor/options/guest-options.ts';
-export type { BlobLike, DiskOptions, ImageFormatName, UrlLike, WriteMode } from './hypervisor/options/media-options.ts';
+export type { BlobLike, DiskOptions, ImageFormatName, WriteMode } from './hypervisor/options/media-options.ts';
 export type {
   Breakpoint,
   BreakpointHit,
@@ -86,7 +86,9 @@ export type {
   Snapshot,
   SnapshotOptions,
   TextMatch,
+  UrlLike,
   WaitOptions,
+  WorkerPort,
 };
 
 export interface HostOptions {
@@ -109,7 +111,7 @@ export interface HostOptions {
    * Where the program of threads is: a URL, or in Node a path. Default: `worker.js` beside this file; one whose bundler
    * moves this file has to say where that one is.
    */
-  readonly worker?: string | URL | undefined;
+  readonly worker?: string | UrlLike | undefined;
   /**
    * What a listener throws (or its promise is rejected with) comes here and goes no further: neither a guest nor the
    * process comes to harm. Default: a line with the stack on `console.error`.
@@ -165,8 +167,9 @@ const HOST_OPTIONS = [
 ] as const satisfies readonly (keyof HostOptions)[];
 
 function checkProgram(value: unknown): string | URL {
-  if (value instanceof URL || (typeof value === 'string' && value !== '')) return value;
-  throw new UserError('worker must be a URL or a path');
+  if (typeof value === 'string' && value !== '') return value;
+  if (value instanceof URL) return value;
+  throw new UserError(`worker must be a URL or a path, not ${shown(value)}`);
 }
 
 /**

@@ -65,8 +65,7 @@ const powerOnState = () => ({
 });
 
 /** Whether the keyboard has such a key: a W3C `KeyboardEvent.code`. */
-export const isKey = (key: string): boolean =>
-  key === 'Pause' || key === 'PrintScreen' || set2Code(key) !== undefined;
+export const isKey = (key: string): boolean => key === 'Pause' || key === 'PrintScreen' || set2Code(key) !== undefined;
 
 export class Ps2Keyboard implements Ps2Device, Device {
   readonly name = 'ps2-keyboard';

@@ -1,10 +1,5 @@
 /** Breakpoints of a machine in another thread: checked and numbered here, and set there in the same order. */
-import {
-  type Breakpoint,
-  type BreakpointHit,
-  type BreakpointRequest,
-  BreakpointSet,
-} from '../../machine/machine.ts';
+import { type Breakpoint, type BreakpointHit, type BreakpointRequest, BreakpointSet } from '../../machine/machine.ts';
 import type { MachineInput } from './messages.ts';
 
 export class RemoteBreakpoints extends BreakpointSet {

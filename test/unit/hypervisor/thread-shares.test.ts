@@ -62,6 +62,9 @@ describe('shares over two threads', () => {
     for (let count = 0; count < 10; count++) await stage.create({});
     await sharesOver(200, stage);
     const shares = await sharesOver(1000, stage);
-    expectShares(shares, shares.map(() => 0.2));
+    expectShares(
+      shares,
+      shares.map(() => 0.2),
+    );
   });
 });
