@@ -1,25 +1,15 @@
-/** The program of a host's threads, bundled from the sources once per test file: see `HostOptions.worker`. */
+/** The program of a host's threads, once for each test file that wants it. */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { build } from 'esbuild';
 import { afterAll, beforeAll } from 'vitest';
+import { bundleWorker } from './bundle-worker.ts';
 
 /** For the tests of the file that calls this. @returns where the program is, once they run */
 export function useWorkerBundle(): () => string {
   const folder = mkdtempSync(join(tmpdir(), 'vetro-worker-'));
   const path = join(folder, 'worker.mjs');
-  beforeAll(async () => {
-    await build({
-      entryPoints: [resolve(import.meta.dirname, '../../src/worker.ts')],
-      outfile: path,
-      bundle: true,
-      platform: 'neutral',
-      format: 'esm',
-      target: 'node20.19',
-      logLevel: 'warning',
-    });
-  });
+  beforeAll(() => bundleWorker(resolve(import.meta.dirname, '../..'), path));
   afterAll(() => rmSync(folder, { recursive: true, force: true }));
   return () => path;
 }
