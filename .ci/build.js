@@ -67,7 +67,8 @@ const whereItIs = {
 const bundles = [
   command,
   library('esm', '.js'),
-  library('esm', '.js', { worker: 'src/worker.ts' }),
+  // Browsers load it as it is: it needs no package.
+  { ...library('esm', '.js', { worker: 'src/worker.ts' }), packages: 'bundle' },
   { ...library('cjs', '.cjs'), ...whereItIs },
 ];
 if (watch) {

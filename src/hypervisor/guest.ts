@@ -120,8 +120,8 @@ export class Guest<M extends Machine = Machine> {
   /** Counts what has come for it. */
   #wakeUps = 0;
   #inMachine = false;
-  /** A slice in another thread is under way. */
-  #away = false;
+  /** The slice in another thread that is under way. */
+  #away: Promise<Slice> | undefined;
   /** Streams that have held it since it was reset, of which its owner was told. */
   readonly #warnedOf = new Set<string>();
   #warnedOfSlowness = false;
@@ -423,7 +423,7 @@ export class Guest<M extends Machine = Machine> {
     const left = Math.min(target?.instructions ?? Number.POSITIVE_INFINITY, this.#fuel) - this.instructions;
     const instructions = Math.max(0, Math.min(limits.instructions, left));
     const machine: Machine = this.#machine!;
-    if (machine instanceof RemoteMachine) return this.#runAway(machine, { ...limits, instructions });
+    if (machine instanceof RemoteMachine) return (this.#away = this.#runAway(machine, { ...limits, instructions }));
     if (instructions === 0) return this.#endSlice(target, { executed: 0, disturbed: false });
     const start = this.#enter();
     const exit = machine.run({ ...limits, instructions });
@@ -431,12 +431,16 @@ export class Guest<M extends Machine = Machine> {
     return this.#endSlice(target, { executed: exit.executed, disturbed: this.#disturbed(start) });
   }
 
+  /** Called by the host, which gives it no slice meanwhile: it stands still in another thread, too. */
+  async standsStill(): Promise<void> {
+    await this.#away;
+  }
+
   async #runAway(machine: RemoteMachine, limits: SliceLimits): Promise<Slice> {
     const target = this.#target;
     const start = this.#enter();
-    this.#away = true;
     const exit = await machine.start({ ...limits, hashAt: this.#fuel });
-    this.#away = false;
+    this.#away = undefined;
     const { executed, took } = exit;
     try {
       this.#leave(start, exit);

@@ -26,15 +26,18 @@ import { ResetLimiter } from './shares/reset-limiter.ts';
 import { StrideScheduler } from './shares/stride-scheduler.ts';
 import { WallClockFollower } from './shares/wall-clock-follower.ts';
 import { mediaOf, restorePc } from './snapshot/restore-guest.ts';
-import { clear, readSnapshot, takeSnapshot } from './snapshot/snapshot.ts';
+import { besidesMachine } from './snapshot/save-guest.ts';
+import { clear, disposedMeanwhile, readSnapshot, takeSnapshot } from './snapshot/snapshot.ts';
 import type { SnapshotFiles } from './snapshot/snapshot-files.ts';
 import {
+  type CheckedRestoreOptions,
   checkRestoreOptions,
   checkSnapshotSource,
   type RestoreOptions,
   type Snapshot,
 } from './snapshot/snapshot-options.ts';
 import { GuestThreads } from './threads/guest-threads.ts';
+import type { SavedGuest } from './threads/messages.ts';
 import { RemoteMachine } from './threads/remote-machine.ts';
 
 /** Instructions a slice has at first and at the least and most: also slow engines come back in time. */
@@ -64,6 +67,8 @@ export class Host {
   readonly #scheduler = new StrideScheduler<Guest>();
   /** Undefined: all run in this thread. */
   readonly #threads: GuestThreads | undefined;
+  /** Those in threads that get no slice, since they are about to be saved. */
+  readonly #standing = new Set<Guest>();
   #loopRuns = false;
   /** Guests named so far. */
   #created = 0;
@@ -128,9 +133,9 @@ export class Host {
    */
   async restore(snapshot: ImageSource | Snapshot, options?: RestoreOptions): Promise<PcGuest> {
     if (this.#disposed) throw new StateError('the host is disposed');
-    if (this.#threads) throw new UserError('a host with threads cannot restore snapshots yet');
     const checked = checkRestoreOptions(options);
     const source = checkSnapshotSource(snapshot);
+    if (this.#threads) return (await this.#restoreInThread(source, checked, this.#threads)) as Guest as PcGuest;
     const read = await readSnapshot(source, this.#snapshotFiles(), () => this.#platform.yield());
     let media: GuestMedia | undefined;
     try {
@@ -145,18 +150,46 @@ export class Host {
         machine.dispose();
         throw new StateError('the host was disposed while it restored a guest');
       }
-      const given = Object.fromEntries(Object.entries(checked).filter(([, value]) => value !== undefined));
-      const guest = this.adopt(machine, { ...head.guest, fuel: head.guest.fuel ?? undefined, ...given, name, media });
-      guest.keyboard.waiting = head.strokes;
-      guest.serial.refill(head.output.serial);
-      guest.debugConsole.refill(head.output.debugConsole);
-      return guest;
+      return this.#adoptRestored(machine, head, { ...checked, name, media });
     } catch (error) {
       await media?.abandon();
       throw clear(error);
     } finally {
       await read.close();
     }
+  }
+
+  async #restoreInThread(source: ImageSource, checked: CheckedRestoreOptions, threads: GuestThreads): Promise<Guest> {
+    const { machine, saved } = await threads.restore(source, checked);
+    return this.#adoptRestored(machine, saved, { ...checked, name: machine.name, media: undefined });
+  }
+
+  #adoptRestored<M extends Machine>(machine: M, saved: SavedGuest, settings: RestoredSettings): Guest<M> {
+    const given = Object.fromEntries(Object.entries(settings).filter(([, value]) => value !== undefined));
+    const { name } = settings;
+    const guest = this.adopt(machine, { ...saved.guest, fuel: saved.guest.fuel ?? undefined, ...given, name });
+    guest.keyboard.waiting = saved.strokes;
+    guest.serial.refill(saved.output.serial);
+    guest.debugConsole.refill(saved.output.debugConsole);
+    return guest;
+  }
+
+  async #snapshotInThread(guest: Guest, machine: RemoteMachine, to: string | undefined): Promise<Snapshot> {
+    const { settings } = this.#residents.get(guest)!;
+    let taken: Promise<Snapshot>;
+    this.#standing.add(guest);
+    try {
+      await guest.standsStill();
+      if (guest.state === 'disposed') throw disposedMeanwhile(guest.name);
+      taken = machine.snapshot(besidesMachine(guest, settings), to);
+    } finally {
+      // Slices that it is given from now on come behind the request.
+      this.#standing.delete(guest);
+      this.#startLoop();
+    }
+    return await taken.catch((error: unknown) => {
+      throw guest.state === 'disposed' ? disposedMeanwhile(guest.name) : error;
+    });
   }
 
   #snapshotFiles(): SnapshotFiles {
@@ -259,7 +292,8 @@ export class Host {
       void closed.then(() => this.#closing.delete(closed));
     },
     snapshot: async (guest, { to }) => {
-      if (this.#threads) throw new StateError(`${guest.name} runs in another thread: it cannot be saved yet`);
+      const { machine } = guest;
+      if (machine instanceof RemoteMachine) return await this.#snapshotInThread(guest, machine, to);
       const { settings } = this.#residents.get(guest)!;
       const platform = this.#platform;
       const [now, rest] = [() => platform.now(), () => platform.yield()];
@@ -324,7 +358,10 @@ export class Host {
   #next(): Guest | undefined {
     const threads = this.#threads;
     if (!threads) return this.#scheduler.next();
-    return this.#scheduler.next(({ machine }) => !(machine instanceof RemoteMachine) || threads.isFree(machine));
+    return this.#scheduler.next((guest) => {
+      const { machine } = guest;
+      return !(machine instanceof RemoteMachine) || (threads.isFree(machine) && !this.#standing.has(guest));
+    });
   }
 
   /** How long the world waits, in ms: no longer than a slice takes, where a key may be for somebody who is in a hurry. */
@@ -423,6 +460,10 @@ function createThreads({ threads: count = 0, platform }: HostOptions): GuestThre
   if (platform.startWorker === undefined) throw new UserError('threads: this platform starts none (startWorker)');
   return new GuestThreads({ count, startWorker: () => platform.startWorker!() });
 }
+
+/** All that is not as it was saved. */
+type RestoredSettings = Omit<GuestSettings, 'name' | 'clock'> &
+  Pick<CheckedRestoreOptions, 'clock'> & { readonly name: string };
 
 const hasDrives = ({ disks, cdrom, floppies }: CheckedMedia): boolean =>
   disks.length + floppies.length > 0 || cdrom !== undefined;

@@ -8,7 +8,7 @@ export async function bundleWorker(root: string, path: string): Promise<void> {
     entryPoints: [resolve(root, 'src/worker.ts')],
     outfile: path,
     bundle: true,
-    platform: 'neutral',
+    platform: 'node',
     format: 'esm',
     target: 'node20.19',
     logLevel: 'warning',

@@ -12,11 +12,18 @@ import type { OpenImage } from '../media/image-opener.ts';
 import type { GuestSettings } from '../options/guest-options.ts';
 import { GUEST_HEAD_VERSION, type GuestHead, MOST_PIECES, PAGES, type SavedMedium } from './guest-head.ts';
 
+/** As much of a guest as is saved. */
+export interface SaveableGuest extends Pick<PcGuest, 'machine' | 'name' | 'clock' | 'fuel'> {
+  readonly keyboard: Pick<PcGuest['keyboard'], 'waiting'>;
+  readonly serial: Pick<PcGuest['serial'], 'unread'>;
+  readonly debugConsole: Pick<PcGuest['serial'], 'unread'>;
+}
+
 export function saveGuest(
-  guest: PcGuest,
+  guest: SaveableGuest,
   settings: GuestSettings,
 ): { readonly head: GuestHead; readonly contents: SnapshotContents } {
-  const { machine, name, clock, fuel } = guest;
+  const { machine } = guest;
   const contents = new SnapshotContents();
   const { state, memory } = machine.checkpoint();
   // The checkpoint has no ROM.
@@ -25,6 +32,20 @@ export function saveGuest(
   contents.add(PAGES.ROM, rom);
   const head: GuestHead = {
     version: GUEST_HEAD_VERSION,
+    ...besidesMachine(guest, settings),
+    boot: saveBoot(machine.boot, contents),
+    media: saveMedia(settings.media, contents),
+    machine: state,
+  };
+  return { head, contents };
+}
+
+/** What is saved of a guest but its machine and what is in its drives. */
+export function besidesMachine(
+  { name, clock, fuel, keyboard, serial, debugConsole }: Omit<SaveableGuest, 'machine'>,
+  settings: GuestSettings | GuestHead['guest'],
+): Pick<GuestHead, 'guest' | 'strokes' | 'output'> {
+  return {
     guest: {
       name,
       clock,
@@ -33,13 +54,9 @@ export function saveGuest(
       onReset: settings.onReset ?? 'reset',
       onNothingToBoot: settings.onNothingToBoot ?? 'wait',
     },
-    boot: saveBoot(machine.boot, contents),
-    media: saveMedia(settings.media, contents),
-    strokes: guest.keyboard.waiting,
-    output: { serial: guest.serial.unread, debugConsole: guest.debugConsole.unread },
-    machine: state,
+    strokes: keyboard.waiting,
+    output: { serial: serial.unread, debugConsole: debugConsole.unread },
   };
-  return { head, contents };
 }
 
 function saveBoot(boot: PcGuest['machine']['boot'], contents: SnapshotContents): GuestHead['boot'] {

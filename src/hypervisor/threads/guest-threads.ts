@@ -3,7 +3,11 @@ import { StateError, UserError } from '../../base/errors.ts';
 import type { FixedModules } from '../../machine/pc.ts';
 import type { CheckedGuestOptions } from '../options/check-guest-options.ts';
 import type { GuestBoot } from '../options/guest-options.ts';
+import type { ImageSource } from '../options/media-options.ts';
 import type { WorkerPort } from '../platform.ts';
+import type { CheckedRestoreOptions } from '../snapshot/snapshot-options.ts';
+import { drivesRefused } from './drives-refused.ts';
+import type { FirstMachine, FirstMade, SavedGuest } from './messages.ts';
 import { PoolThread } from './pool-thread.ts';
 import { RemoteMachine } from './remote-machine.ts';
 
@@ -31,27 +35,50 @@ export class GuestThreads {
 
   /**
    * A machine in a thread, and a pool, of its own.
-   * @throws UserError for options that cannot be met, or where there are no threads
+   * @throws UserError for options that cannot be met, or where there are no threads; StateError once disposed
    */
   async create(name: string, options: CheckedGuestOptions): Promise<RemoteMachine> {
     const { media } = options;
-    if (media.disks.length + media.floppies.length > 0 || media.cdrom !== undefined)
-      throw new UserError(`${name} has drives: in a host with threads, guests with drives cannot be created yet`);
+    if (media.disks.length + media.floppies.length > 0 || media.cdrom !== undefined) throw drivesRefused(name);
+    const { content, transfer } = withCopies(options);
+    return await this.#inNewThread(name, async (thread, first) => {
+      const made = await thread.request('create', { ...first, name, options: content }, transfer);
+      return { ...made, name };
+    });
+  }
+
+  /** The same, from a snapshot, and what that says of the guest. @throws UserError as `Host.restore`; and as above */
+  async restore(
+    source: ImageSource,
+    options: CheckedRestoreOptions,
+  ): Promise<{ readonly machine: RemoteMachine; readonly saved: SavedGuest }> {
+    let saved: SavedGuest;
+    const machine = await this.#inNewThread(options.name ?? 'restore', async (thread, first) => {
+      const made = await thread.request('restore', { ...first, source: inOtherThread(source), options });
+      saved = made;
+      return made;
+    });
+    return { machine, saved: saved! };
+  }
+
+  async #inNewThread(
+    title: string,
+    make: (thread: PoolThread, first: FirstMachine) => Promise<FirstMade & { readonly name: string }>,
+  ): Promise<RemoteMachine> {
     if (this.#disposed) throw new StateError('the host is disposed');
     const thread = new PoolThread(`pool ${++this.#pools}`, this.#startWorker());
     this.#starting.add(thread);
     try {
-      const { content, transfer } = withCopies(options);
-      const request = { machine: ++this.#machines, name, options: content, modules: this.#modules };
-      const made = await thread.request('create', request, transfer);
+      const number = ++this.#machines;
+      const made = await make(thread, { machine: number, modules: this.#modules });
       this.#modules ??= made.modules;
-      return new RemoteMachine(thread, request.machine, { name, ...made });
+      return new RemoteMachine(thread, number, made);
     } catch (error) {
       const { ended } = thread;
       thread.terminate();
       if (this.#disposed) throw new StateError('the host was disposed while it created a guest');
       // It could not even start: what it is to run is not there, as a rule.
-      throw ended === undefined ? error : new UserError(`${name}: ${ended.message}`);
+      throw ended === undefined ? error : new UserError(`${title}: ${ended.message}`);
     } finally {
       this.#starting.delete(thread);
     }
@@ -82,6 +109,10 @@ export class GuestThreads {
     for (const thread of this.#starting) thread.terminate();
   }
 }
+
+/** A URL does not survive a clone. */
+const inOtherThread = (source: ImageSource): ImageSource =>
+  typeof source === 'object' && 'href' in source ? { href: source.href } : source;
 
 /** Bytes that are the caller's are copied once, and the copies given away. */
 function withCopies(options: CheckedGuestOptions): {

@@ -5,6 +5,9 @@
 import type { BalloonFigures, BreakpointHit, BreakpointRequest, MachineExit } from '../../machine/machine.ts';
 import type { FixedModules } from '../../machine/pc.ts';
 import type { CheckedGuestOptions } from '../options/check-guest-options.ts';
+import type { ImageSource } from '../options/media-options.ts';
+import type { GuestHead } from '../snapshot/guest-head.ts';
+import type { CheckedRestoreOptions, Snapshot } from '../snapshot/snapshot-options.ts';
 
 /** What comes to a machine from outside, between its runs. */
 export type MachineInput =
@@ -48,9 +51,10 @@ export interface PlainError {
   readonly stack: string | undefined;
 }
 
-/** A `MachineExit` without what is no plain data. Machines in threads have no drives, so that they wait for nothing. */
+/** A `MachineExit` without what is no plain data. */
 export type PlainExit =
   | Exclude<MachineExit, { reason: 'error' | 'waiting' | 'breakpoint' }>
+  | /** `settle` is answered when it can go on. */ { readonly reason: 'waiting'; readonly executed: number }
   | { readonly reason: 'error'; readonly executed: number; readonly error: PlainError }
   | { readonly reason: 'breakpoint'; readonly executed: number; readonly hit: BreakpointHit };
 
@@ -92,15 +96,32 @@ export interface SliceReply {
   readonly stateHash: string | undefined;
 }
 
+/** For the pool's first machine: what other threads have compiled. */
+export interface FirstMachine {
+  readonly machine: number;
+  readonly modules: FixedModules | undefined;
+}
+
+/** The same and more, for the next thread. */
+export interface FirstMade extends NewMachine {
+  readonly modules: FixedModules;
+}
+
+/** What a snapshot says of a guest besides its machine. */
+export type SavedGuest = Pick<GuestHead, 'guest' | 'strokes' | 'output'>;
+
 /** Each kind of request, and what is answered. */
 export interface Exchanges {
-  /** The pool's first machine. What it is asked to compile is answered, so that the next thread need not. */
   create: {
-    request: { readonly machine: number; readonly name: string; readonly options: CheckedGuestOptions } & {
-      readonly modules: FixedModules | undefined;
-    };
-    reply: NewMachine & { readonly modules: FixedModules };
+    request: FirstMachine & { readonly name: string; readonly options: CheckedGuestOptions };
+    reply: FirstMade;
   };
+  restore: {
+    request: FirstMachine & { readonly source: ImageSource; readonly options: CheckedRestoreOptions };
+    reply: FirstMade & SavedGuest & { readonly name: string };
+  };
+  /** Taken when what has come is taken in; the machine runs on while it is written. */
+  snapshot: { request: ToMachine & SavedGuest & { readonly to: string | undefined }; reply: Snapshot };
   /** Another machine that is as `machine` is. */
   clone: {
     request: ToMachine & { readonly as: number; readonly name: string };
@@ -111,6 +132,7 @@ export interface Exchanges {
     request: ToMachine & { readonly question: Question; readonly parameters: readonly number[] };
     reply: { readonly answer: unknown; readonly facts: MachineFacts };
   };
+  settle: { request: { readonly machine: number }; reply: undefined };
   dispose: { request: { readonly machine: number }; reply: undefined };
 }
 

@@ -1,12 +1,20 @@
 /**
- * The thread's side: a pool of machines that are clones of each other, and what is asked of them, in order. What it cannot
- * do it answers with an error; what it does not understand ends the thread, and with it its pool.
+ * The thread's side: a pool of machines that are clones of each other, and what is asked of them, in order: but a snapshot
+ * is written while they run. What it cannot do it answers with an error; what it does not understand ends the thread, and
+ * with it its pool.
  */
 import { InternalError } from '../../base/errors.ts';
+import type { Pending } from '../../base/pending.ts';
 import type { Breakpoint, MachineExit } from '../../machine/machine.ts';
 import { createSharedCode, type Pc, type SharedCode } from '../../machine/pc.ts';
 import { clonePc, createPc } from '../create-guest.ts';
+import { checkName } from '../options/check-guest-options.ts';
 import type { Platform } from '../platform.ts';
+import { restorePc } from '../snapshot/restore-guest.ts';
+import { saveGuest } from '../snapshot/save-guest.ts';
+import { clear, createOutput, disposedMeanwhile, readSnapshot, writeOut } from '../snapshot/snapshot.ts';
+import type { SnapshotFiles } from '../snapshot/snapshot-files.ts';
+import { drivesRefused } from './drives-refused.ts';
 import type {
   ExchangeKind,
   Exchanges,
@@ -24,35 +32,54 @@ export interface HostPort {
   onMessage: ((message: unknown) => void) | undefined;
 }
 
-type Answers = { readonly [Kind in ExchangeKind]: (request: Exchanges[Kind]['request']) => Exchanges[Kind]['reply'] };
+type Answers = {
+  readonly [Kind in ExchangeKind]: (
+    request: Exchanges[Kind]['request'],
+  ) => Exchanges[Kind]['reply'] | Promise<Exchanges[Kind]['reply']>;
+};
 
 interface Member {
   readonly pc: Pc;
   readonly breakpoints: Map<number, Breakpoint>;
+  /** What it waits for. */
+  answer: Pending<unknown> | undefined;
   serial: Uint8Array[];
   debugConsole: Uint8Array[];
 }
 
+export interface PoolServerParts {
+  readonly port: HostPort;
+  readonly platform: Platform;
+  readonly snapshots: SnapshotFiles;
+}
+
 export class PoolServer {
+  readonly #port: HostPort;
   readonly #platform: Platform;
+  readonly #snapshots: SnapshotFiles;
   readonly #members = new Map<number, Member>();
 
-  constructor(port: HostPort, platform: Platform) {
+  constructor({ port, platform, snapshots }: PoolServerParts) {
+    this.#port = port;
     this.#platform = platform;
-    port.onMessage = (message) => this.#serve(port, message as Request);
+    this.#snapshots = snapshots;
+    port.onMessage = (message) => this.#serve(message as Request);
   }
 
-  #serve(port: HostPort, request: Request): void {
+  #serve(request: Request): void {
     const { number, kind } = request;
     const answer = this.#answers[kind] as ((request: Request) => unknown) | undefined;
     if (answer === undefined) throw new InternalError(`a request of kind ${kind}`);
-    let reply: unknown;
+    const fail = (error: unknown): void => this.#port.post({ number, error: toPlainError(error) });
+    const reply = (value: unknown): void =>
+      this.#port.post({ number, reply: value }, kind === 'run' ? outputOf(value as Exchanges['run']['reply']) : []);
     try {
-      reply = answer(request);
+      const value = answer(request);
+      if (value instanceof Promise) value.then(reply, fail);
+      else reply(value);
     } catch (error) {
-      return port.post({ number, error: toPlainError(error) });
+      fail(error);
     }
-    port.post({ number, reply }, kind === 'run' ? outputOf(reply as Exchanges['run']['reply']) : []);
   }
 
   readonly #answers: Answers = {
@@ -62,6 +89,53 @@ export class PoolServer {
       // What hardly any guest can do without.
       if (options.engine !== 'reference') code.library.loop({ wide: false });
       return { ...made, modules: code.library.fixedModules };
+    },
+    restore: async ({ machine, source, options, modules }) => {
+      const rest = () => this.#platform.yield();
+      const { file, head, close } = await readSnapshot(source, this.#snapshots, rest);
+      try {
+        const name = options.name ?? checkName(head.guest.name);
+        const { disks, cdrom, floppies } = head.media;
+        if (disks.length + floppies.length > 0 || cdrom !== null) throw drivesRefused(name);
+        const code = this.#createCode(modules);
+        const pc = await restorePc({ name, head, file, engine: options.engine, code, media: undefined });
+        const { guest, strokes, output } = head;
+        return { ...this.#add(machine, pc), modules: code.library.fixedModules, name, guest, strokes, output };
+      } catch (error) {
+        throw clear(error);
+      } finally {
+        await close();
+      }
+    },
+    snapshot: async ({ machine, inputs, guest, strokes, output: unread, to }) => {
+      const { pc } = this.#taking(machine, inputs);
+      const start = this.#platform.now();
+      const { fuel, clock, ...settings } = guest;
+      const saved = saveGuest(
+        {
+          ...{ machine: pc, name: guest.name, clock, fuel: fuel ?? Number.POSITIVE_INFINITY },
+          keyboard: { waiting: strokes },
+          serial: { unread: unread.serial },
+          debugConsole: { unread: unread.debugConsole },
+        },
+        settings,
+      );
+      const [stopped, { instructions }] = [this.#platform.now() - start, pc];
+      const { codec } = this.#snapshots;
+      const rest = async (): Promise<void> => {
+        await this.#platform.yield();
+        if (!this.#members.has(machine)) throw disposedMeanwhile(guest.name);
+      };
+      const file = await createOutput(this.#snapshots, to).catch((error: unknown) => {
+        saved.contents.release();
+        throw error;
+      });
+      try {
+        return { ...(await writeOut(saved, file, { codec, rest })), instructions, stopped };
+      } catch (error) {
+        await file.abandon();
+        throw error;
+      }
     },
     clone: ({ machine, inputs, as, name }) => {
       const { pc } = this.#taking(machine, inputs);
@@ -75,6 +149,7 @@ export class PoolServer {
       const overdue = () => this.#platform.now() >= start + milliseconds;
       const exit: MachineExit =
         instructions === 0 ? { reason: 'budget', executed: 0 } : pc.run({ instructions, time, overdue });
+      member.answer = exit.reason === 'waiting' ? exit.answer : undefined;
       const stateHash = pc.instructions >= hashAt ? pc.stateHash() : undefined;
       const { serial, debugConsole } = member;
       [member.serial, member.debugConsole] = [[], []];
@@ -86,6 +161,12 @@ export class PoolServer {
       const answer = (pc[question] as (...parameters: readonly number[]) => unknown).call(pc, ...parameters);
       return { answer, facts: factsOf(pc) };
     },
+    settle: ({ machine }) =>
+      new Promise((resolve) => {
+        const answer = this.#members.get(machine)?.answer;
+        if (answer) answer.whenSettled(() => resolve(undefined));
+        else resolve(undefined);
+      }),
     dispose: ({ machine }) => {
       this.#members.get(machine)?.pc.dispose();
       this.#members.delete(machine);
@@ -104,7 +185,7 @@ export class PoolServer {
   }
 
   #add(number: number, pc: Pc): NewMachine {
-    const member: Member = { pc, breakpoints: new Map(), serial: [], debugConsole: [] };
+    const member: Member = { pc, breakpoints: new Map(), answer: undefined, serial: [], debugConsole: [] };
     this.#members.set(number, member);
     pc.serial.onOutput = (bytes) => member.serial.push(bytes);
     pc.debugConsole.onOutput = (bytes) => member.debugConsole.push(bytes);
@@ -169,7 +250,7 @@ function factsOf(pc: Pc): MachineFacts {
 
 function toPlainExit(exit: MachineExit): PlainExit {
   if (exit.reason === 'error') return { ...exit, error: toPlainError(exit.error) };
-  if (exit.reason === 'waiting') throw new InternalError('a machine without drives waits for one');
+  if (exit.reason === 'waiting') return { reason: exit.reason, executed: exit.executed };
   return exit;
 }
 

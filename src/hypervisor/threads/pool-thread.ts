@@ -5,6 +5,7 @@ import type { ExchangeKind, Exchanges, Reply } from './messages.ts';
 import { fromPlainError } from './plain-error.ts';
 
 interface Waiting {
+  readonly kind: ExchangeKind;
   resolve(reply: never): void;
   reject(error: Error): void;
 }
@@ -48,9 +49,9 @@ export class PoolThread {
     return new Promise((resolve, reject) => {
       if (this.#ended !== undefined) return reject(this.#ended);
       const number = ++this.#requests;
-      if (this.#waiting.size === 0) this.#port.keepAlive(true);
-      this.#waiting.set(number, { resolve, reject });
       this.#port.post({ number, kind, ...content }, transfer);
+      if (this.#waiting.size === 0) this.#port.keepAlive(true);
+      this.#waiting.set(number, { kind, resolve, reject });
     });
   }
 
@@ -60,7 +61,13 @@ export class PoolThread {
 
   leave(member: PoolMember): void {
     this.#members.delete(member);
-    if (this.#members.size === 0) this.terminate();
+    this.#terminateUnused();
+  }
+
+  /** Snapshots that are being written are given up first, so that no half of a file is left. */
+  #terminateUnused(): void {
+    const saves = [...this.#waiting.values()].some(({ kind }) => kind === 'snapshot');
+    if (this.#members.size === 0 && !saves) this.terminate();
   }
 
   terminate(): void {
@@ -76,6 +83,7 @@ export class PoolThread {
     if (this.#waiting.size === 0) this.#port.keepAlive(false);
     if ('error' in message) waiting.reject(fromPlainError(message.error));
     else waiting.resolve(message.reply as never);
+    if (waiting.kind === 'snapshot') this.#terminateUnused();
   }
 
   #lose(error: InternalError): void {

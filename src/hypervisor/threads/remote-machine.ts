@@ -5,6 +5,7 @@
  */
 import { InternalError, StateError } from '../../base/errors.ts';
 import type { TimeCorrection } from '../../base/guest-time.ts';
+import { Pending } from '../../base/pending.ts';
 import {
   type ByteChannel,
   isKey,
@@ -13,7 +14,16 @@ import {
   type MachineExit,
   type MemoryBalloon,
 } from '../../machine/machine.ts';
-import type { MachineFacts, MachineInput, NewMachine, PlainExit, Question, SliceReply } from './messages.ts';
+import type { Snapshot } from '../snapshot/snapshot-options.ts';
+import type {
+  MachineFacts,
+  MachineInput,
+  NewMachine,
+  PlainExit,
+  Question,
+  SavedGuest,
+  SliceReply,
+} from './messages.ts';
 import { fromPlainError } from './plain-error.ts';
 import type { PoolMember, PoolThread } from './pool-thread.ts';
 import { RemoteBreakpoints } from './remote-breakpoints.ts';
@@ -131,6 +141,11 @@ export class RemoteMachine implements Machine, PoolMember {
     const reply = await this.#exchange((to) => this.thread.request('ask', { ...to, question, parameters }));
     this.#take(reply.facts);
     return reply.answer;
+  }
+
+  /** Of this moment. @throws UserError if the file cannot be written (as a rejection) */
+  snapshot(guest: SavedGuest, to: string | undefined): Promise<Snapshot> {
+    return this.#exchange((target) => this.thread.request('snapshot', { ...target, ...guest, to }));
   }
 
   /** See `Pc.clone`. @throws UserError for want of room (as a rejection) */
@@ -252,6 +267,10 @@ export class RemoteMachine implements Machine, PoolMember {
   #toExit(exit: PlainExit): MachineExit {
     if (exit.reason === 'error') return { ...exit, error: fromPlainError(exit.error) as InternalError };
     if (exit.reason === 'breakpoint') return { ...exit, hit: this.breakpoints.own(exit.hit) };
+    if (exit.reason === 'waiting') {
+      const answer = new Pending<unknown>(() => this.thread.request('settle', { machine: this.#number }));
+      return { ...exit, answer };
+    }
     return exit;
   }
 

@@ -1,4 +1,8 @@
 /** Guests in threads of their own: the library with real workers. What is quick is in `threads.test.ts`. */
+import { mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { afterEach, describe, expect, it } from 'vitest';
 import { assembleDemo } from '../../../src/cli/demo.ts';
 import { createPlatform } from '../../../src/host/platform.ts';
@@ -263,6 +267,82 @@ describe('clones in threads', () => {
     expect(await guest.stateHash()).toBe(before);
     guest.dispose();
     await command(clones[1], 'help');
+  });
+});
+
+describe('snapshots of guests in threads', () => {
+  it('are of one moment, also while they run, and go on in threads as in the caller’s', async () => {
+    const host = await createHost();
+    const guest = await host.createGuest({ boot: { image: demo }, memory: 2, name: 'demo', fuel: 1e12 });
+    void guest.run();
+    await guest.serial.waitFor('> ');
+    guest.serial.write('help\r');
+    const snapshots = [await guest.snapshot(), await guest.snapshot()];
+    await guest.serial.waitFor('> ');
+    snapshots.push(await guest.snapshot());
+    guest.pause();
+    for (const snapshot of snapshots) {
+      const [here, there] = await inBoth(async (other) => {
+        const restored = await other.restore(snapshot);
+        expect([restored.name, restored.instructions]).toEqual(['demo', snapshot.instructions]);
+        restored.serial.discard();
+        const hashes = [await restored.stateHash()];
+        await restored.runTo(snapshot.instructions + 300_000);
+        return [...hashes, await restored.stateHash()];
+      });
+      expect(there).toEqual(here);
+    }
+    // The second one was at the guest's last instruction of then, no matter that it ran on meanwhile.
+    expect(snapshots[1].instructions).toBeGreaterThanOrEqual(snapshots[0].instructions);
+  });
+
+  it('keep what is typed, sent and not yet read', async () => {
+    const [here, there] = await inBoth(async (host) => {
+      const guest = await host.createGuest({ boot: { image: KEYS }, memory: 1 });
+      guest.keyboard.type('abc');
+      await guest.runTo(5000);
+      const restored = await host.restore(await guest.snapshot());
+      const { pending } = restored.keyboard;
+      await restored.serial.waitFor('!');
+      return pending;
+    });
+    expect(there).toBe(here);
+    expect(here).toBeGreaterThan(0);
+  });
+
+  it('to a file; a guest that is disposed meanwhile leaves none', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'vetro-threads-'));
+    try {
+      const host = await createHost();
+      const guest = await host.createGuest({ boot: { image: demo }, memory: 64 });
+      const path = join(folder, 'demo.vetro');
+      await guest.runTo(1000);
+      const { bytes, size } = await guest.snapshot({ to: path });
+      expect([bytes, statSync(path).size]).toEqual([undefined, size]);
+      const restored = await host.restore(pathToFileURL(path));
+      expect(await restored.stateHash()).toBe(await guest.stateHash());
+      const error = await failure(guest.snapshot({ to: join(folder, 'no', 'demo.vetro') }));
+      expect(error).toBeInstanceOf(UserError);
+      const lost = failure(guest.snapshot({ to: join(folder, 'lost.vetro') }));
+      await Promise.resolve();
+      guest.dispose();
+      expect(String(await lost)).toBe('StateError: guest 1 was disposed while it was being saved');
+      await new Promise((resolve) => setTimeout(resolve, 100));
+      expect(readdirSync(folder)).toEqual(['demo.vetro']);
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  });
+
+  it('what is none is refused as in the caller’s thread', async () => {
+    const [here, there] = await inBoth(async (host) => {
+      const none: Uint8Array[] = [Uint8Array.of(1, 2, 3), new Uint8Array(10_000)];
+      const errors: string[] = [];
+      for (const bytes of none) errors.push(String(await failure(host.restore(bytes))));
+      return [...errors, String(await failure(host.restore('/no/such/file')))];
+    });
+    expect(there).toEqual(here);
+    expect(here.map((error) => error.split(':')[0])).toEqual(['UserError', 'UserError', 'UserError']);
   });
 });
 
