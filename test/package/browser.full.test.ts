@@ -7,6 +7,7 @@ import { build, type Metafile } from 'esbuild';
 import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { assembleDemo } from '../../src/cli/demo.ts';
+import { Host } from '../../src/index.ts';
 import { type Content, chromiumPath, launchChromium, serve } from '../support/chromium.ts';
 import { packVetro } from '../support/consumer-project.ts';
 
@@ -47,6 +48,7 @@ beforeAll(async () => {
     '/': html(),
     '/no-wasm': html({ 'content-security-policy': "script-src 'self'" }),
     '/wasm-allowed': html({ 'content-security-policy': "script-src 'self' 'wasm-unsafe-eval'" }),
+    '/vetro-worker.js': { type: 'text/javascript', body: readFileSync(join(installed, 'dist/worker.js')) },
     '/main.js': { type: 'text/javascript', body: script },
   });
 });
@@ -114,6 +116,15 @@ describe.skipIf(chromiumPath === undefined)(
         expect(gained).toBeGreaterThan(1_000_000);
       },
     );
+
+    it.each<Place>(['page', 'worker'])('in a %s: guests in threads are what they are in Node', async (place) => {
+      const host = await Host.create();
+      const guest = await host.createGuest({ boot: { image: assembleDemo() }, memory: 16 });
+      await guest.runTo(200_000);
+      const hash = await guest.stateHash();
+      host.dispose();
+      expect(await run('threads', { place })).toEqual({ hashes: [hash, hash], isUserError: true });
+    });
 
     it("a page whose policy forbids WebAssembly is told so; 'wasm-unsafe-eval' is enough", async () => {
       const refused = await run('refused', { path: '/no-wasm' });

@@ -10,9 +10,10 @@ const SPEED = 100_000;
 
 export class SimulatedThreads implements Platform {
   time = 0;
-  /** Slices under way, and the most there have been. */
+  /** Slices under way, and the most there have been; the same for the busiest of the threads. */
   running = 0;
   mostRunning = 0;
+  mostInThread = 0;
   readonly #timers = new Set<{ readonly at: number; readonly action: () => void }>();
   #started = 0;
 
@@ -32,12 +33,13 @@ export class SimulatedThreads implements Platform {
 
   startWorker(): WorkerPort {
     const speed = SPEED * (1 + 0.3 * (this.#started++ % 3));
+    const slices = { underWay: 0 };
     const port: WorkerPort = {
       onMessage: undefined,
       onEnd: undefined,
       keepAlive() {},
       terminate() {},
-      post: (message) => this.#serve(port, message as Request, speed),
+      post: (message) => this.#serve({ port, speed, slices }, message as Request),
     };
     return port;
   }
@@ -55,17 +57,28 @@ export class SimulatedThreads implements Platform {
     this.time = end;
   }
 
-  #serve(port: WorkerPort, request: Request, speed: number): void {
+  #serve({ port, speed, slices }: SimulatedThread, request: Request): void {
     const { number, kind } = request;
     const answer = (reply: object | undefined, ms: number) => this.delay(ms, () => port.onMessage?.({ number, reply }));
     if (kind === 'create') answer({ facts: FACTS, memorySize: 2 ** 20, modules: undefined }, 1);
+    else if (kind === 'clone') answer({ facts: FACTS, memorySize: 2 ** 20, original: FACTS }, 1);
     else if (kind === 'run') {
       this.mostRunning = Math.max(this.mostRunning, ++this.running);
+      this.mostInThread = Math.max(this.mostInThread, ++slices.underWay);
       const reply = run(request, speed);
-      this.delay(reply.took, () => this.running--);
+      this.delay(reply.took, () => {
+        this.running--;
+        slices.underWay--;
+      });
       answer(reply, reply.took);
     }
   }
+}
+
+interface SimulatedThread {
+  readonly port: WorkerPort;
+  readonly speed: number;
+  readonly slices: { underWay: number };
 }
 
 function run({ instructions, milliseconds }: SliceRequest, speed: number): SliceReply {

@@ -37,13 +37,18 @@ describe('shares over two threads', () => {
     expect(stage.platform.mostRunning).toBe(2);
   });
 
-  it('with caps, and with one that joins late', async () => {
+  it('with caps, and with those that join late', async () => {
     const stage = await createHost(2);
     for (const weight of [1, 2, 4]) await stage.create({ weight });
     await sharesOver(20_000, stage);
+    // The third is owed nothing for what it could not have had before, nor have new ones anything to make up for.
+    for (const weight of [4, 4]) await stage.create({ weight });
+    expectShares(
+      await sharesOver(500, stage),
+      [1, 2, 4, 4, 4].map((weight) => (2 * weight) / 15),
+    );
+    for (const guest of stage.host.guests.slice(3)) guest.dispose();
     await stage.create({ weight: 1 });
-    // The heaviest is owed nothing for what it could not have had before, nor has the new one anything to make up for.
-    expectShares(await sharesOver(500, stage), [1 / 4, 1 / 2, 1, 1 / 4]);
     stage.host.guests[2].setCap(25);
     await sharesOver(100, stage);
     expectShares(await sharesOver(1000, stage), [1.75 / 4, 1.75 / 2, 0.25, 1.75 / 4]);
@@ -55,6 +60,24 @@ describe('shares over two threads', () => {
     await sharesOver(100, stage);
     expectShares(await sharesOver(1000, stage), [1 / 7, 2 / 7, 4 / 7]);
     expect(stage.platform.mostRunning).toBe(1);
+  });
+
+  it('clones take turns in the thread that they share: together they get no more than a core', async () => {
+    const stage = await createHost(3);
+    const original = await stage.create({ weight: 2 });
+    await stage.create({});
+    const cloned = original.clone();
+    await stage.platform.passTo(stage.platform.time + 10);
+    const [clone] = await cloned;
+    void clone.run();
+    await sharesOver(20_000, stage);
+    expectShares(await sharesOver(1000, stage), [1 / 2, 1, 1 / 2]);
+    expect([stage.platform.mostRunning, stage.platform.mostInThread]).toEqual([2, 1]);
+    // Nobody who joins pays for what they could not have.
+    await stage.create({});
+    await stage.create({});
+    const [first, , second] = await sharesOver(500, stage);
+    expectShares([first + second], [1]);
   });
 
   it('all that there is is given: many guests leave no thread idle', async () => {
