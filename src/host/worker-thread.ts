@@ -12,7 +12,7 @@ export interface WorkerThread {
 /** `program`: address of the worker's bundle, an ES module. */
 export function startWorkerThread(program: string | URL): WorkerThread {
   const node = nodeThreads();
-  return node ? startInNode(new node.Worker(asNodeWants(program), { name: NAME })) : startInBrowser(program);
+  return node ? startInNode(new node.Worker(asNodeWants(program), nodeOptions())) : startInBrowser(program);
 }
 
 /** From within a thread: to who has started it. */
@@ -34,6 +34,12 @@ export function parentThread(): ParentThread {
 }
 
 const NAME = 'vetro pool';
+
+/** Threads have the options of their process; but one that says how text is to be read stops those that run a file. */
+function nodeOptions(): NodeWorkerOptions {
+  const given = (globalThis as NodeGlobals).process?.execArgv ?? [];
+  return given.some((option) => option.startsWith('--input-type')) ? { name: NAME, execArgv: [] } : { name: NAME };
+}
 
 function startInNode(worker: NodeWorker): WorkerThread {
   const thread: WorkerThread = {
@@ -77,12 +83,20 @@ const nodeThreads = (): NodeThreads | undefined =>
   (globalThis as NodeGlobals).process?.getBuiltinModule?.('node:worker_threads');
 
 interface NodeGlobals {
-  readonly process?: { getBuiltinModule?(name: 'node:worker_threads'): NodeThreads | undefined };
+  readonly process?: {
+    getBuiltinModule?(name: 'node:worker_threads'): NodeThreads | undefined;
+    readonly execArgv?: readonly string[];
+  };
 }
 
 interface NodeThreads {
-  readonly Worker: new (program: string | URL, options: { readonly name: string }) => NodeWorker;
+  readonly Worker: new (program: string | URL, options: NodeWorkerOptions) => NodeWorker;
   readonly parentPort: NodePort | null;
+}
+
+interface NodeWorkerOptions {
+  readonly name: string;
+  readonly execArgv?: readonly string[];
 }
 
 interface NodePort {

@@ -123,7 +123,14 @@ export class Host {
     // Others may be created meanwhile.
     const name = checked.name ?? `guest ${++this.#created}`;
     const machine = await threads.create(name, checked);
-    return this.adopt(machine, { ...checked, name, media: undefined });
+    return this.#takeIn(machine, { ...checked, name, media: undefined });
+  }
+
+  /** The same, of one that took a while to be made. @throws StateError if the host was disposed meanwhile */
+  #takeIn(machine: Machine, settings: GuestSettings): Guest {
+    if (!this.#disposed) return this.adopt(machine, settings);
+    machine.dispose();
+    throw new StateError('the host was disposed while it created a guest');
   }
 
   /**
@@ -146,10 +153,6 @@ export class Host {
       media?.restoreChanges(head.media);
       const parts = { name, head, file, engine: checked.engine, code: this.#sharedCode(), media };
       const machine = await restorePc(parts);
-      if (this.#disposed) {
-        machine.dispose();
-        throw new StateError('the host was disposed while it restored a guest');
-      }
       return this.#adoptRestored(machine, head, { ...checked, name, media });
     } catch (error) {
       await media?.abandon();
@@ -165,6 +168,10 @@ export class Host {
   }
 
   #adoptRestored<M extends Machine>(machine: M, saved: SavedGuest, settings: RestoredSettings): Guest<M> {
+    if (this.#disposed) {
+      machine.dispose();
+      throw new StateError('the host was disposed while it restored a guest');
+    }
     const given = Object.fromEntries(Object.entries(settings).filter(([, value]) => value !== undefined));
     const { name } = settings;
     const guest = this.adopt(machine, { ...saved.guest, fuel: saved.guest.fuel ?? undefined, ...given, name });
@@ -201,7 +208,7 @@ export class Host {
   #clone(guest: Guest, name: string): Guest | Promise<Guest> {
     const { settings, weight, cap } = this.#residents.get(guest)!;
     const limits = { weight, cap: cap.percent, fuel: guest.fuel };
-    const adopt = (machine: Machine) => this.adopt(machine, { ...settings, ...limits, name });
+    const adopt = (machine: Machine) => this.#takeIn(machine, { ...settings, ...limits, name });
     const { machine } = guest;
     return machine instanceof RemoteMachine
       ? this.#threads!.clone(machine, name).then(adopt)

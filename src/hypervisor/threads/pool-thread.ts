@@ -90,6 +90,7 @@ export class PoolThread {
     // First those who live there, so that none of them takes what it waits for as its own doing.
     for (const member of [...this.#members]) member.lost(error);
     this.#end(error);
+    this.#port.terminate();
   }
 
   #end(error: InternalError): void {

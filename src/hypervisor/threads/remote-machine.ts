@@ -254,6 +254,8 @@ export class RemoteMachine implements Machine, PoolMember {
     if (inputs.length > 0) this.#sent.add(inputs);
     try {
       return await request({ machine: this.#number, inputs });
+    } catch (error) {
+      throw this.#disposed ? new StateError(`${this.name} is disposed`) : error;
     } finally {
       this.#sent.delete(inputs);
     }
