@@ -94,7 +94,10 @@ export type {
 export interface HostOptions {
   /** Default: that of Node, or of the browser. */
   readonly platform?: Platform | undefined;
-  /** Wall-clock length of a slice that is aimed at, in ms, from 0.1 to 1000. Default 2. */
+  /**
+   * Wall-clock length of a slice that is aimed at, in ms, from 0.1 to 1000. Default 2; in threads 5, unless a guest is
+   * interactive.
+   */
   readonly sliceMilliseconds?: number | undefined;
   /**
    * Memory that the guests may hold together, in MiB, a whole number from 1 on. A guest that needs more than there is, and

@@ -51,11 +51,16 @@ const PATIENCE = 1.5;
 const CHARGE = { LEAST: 0.001, MOST: 100 } as const;
 /** The world waits this long at most, in ms. */
 const TURN = 5;
+/** Length of a slice that is aimed at, in ms: where the world waits for it; and where only other guests do. */
+const AIM = { HERE: 2, IN_THREAD: 5 } as const;
 const NS_PER_MS = 1_000_000;
 
 export class Host {
   readonly #platform: Platform;
+  /** What a slice aims at, in ms, as far as somebody is in a hurry. */
   readonly #sliceMilliseconds: number;
+  /** The same where nobody is. */
+  readonly #longSlice: number;
   /** Bytes; Infinity if there is none. */
   readonly #memoryLimit: number;
   readonly #onListenerError: HostOptions['onListenerError'];
@@ -82,7 +87,8 @@ export class Host {
     const { platform, sliceMilliseconds, memoryLimit, onListenerError, openImage, snapshots } = checked;
     this.#snapshots = snapshots;
     this.#platform = platform;
-    this.#sliceMilliseconds = sliceMilliseconds ?? 2;
+    this.#sliceMilliseconds = sliceMilliseconds ?? AIM.HERE;
+    this.#longSlice = sliceMilliseconds ?? (checked.threads ? AIM.IN_THREAD : AIM.HERE);
     this.#memoryLimit = (memoryLimit ?? Number.POSITIVE_INFINITY) * 2 ** 20;
     this.#onListenerError = onListenerError;
     this.#openImage = openImage;
@@ -383,7 +389,8 @@ export class Host {
     if (this.#memoryLimit < Number.POSITIVE_INFINITY) machine.memoryLimit = this.#memoryAllowance(guest);
     const start = this.#platform.now();
     const allowed = follower?.begin(machine, start * NS_PER_MS);
-    const milliseconds = PATIENCE * this.#sliceMilliseconds;
+    const aim = this.#scheduler.hasInteractive ? this.#sliceMilliseconds : this.#longSlice;
+    const milliseconds = PATIENCE * aim;
     const deadline = start + milliseconds;
     const slice = guest.runSlice({
       instructions: Math.min(most, allowed?.instructions ?? most),
@@ -391,20 +398,20 @@ export class Host {
       overdue: () => this.#platform.now() >= deadline,
       milliseconds,
     });
-    if (!(slice instanceof Promise)) return this.#endSlice(guest, resident, { ...slice, start, most });
+    if (!(slice instanceof Promise)) return this.#endSlice(guest, resident, { ...slice, start, most, aim });
     const remote = machine as Machine as RemoteMachine;
     this.#threads!.occupy(remote);
     void slice
       .then((over) => {
         this.#threads!.release(remote);
         this.#startLoop();
-        this.#endSlice(guest, resident, { ...over, start, most });
+        this.#endSlice(guest, resident, { ...over, start, most, aim });
       })
       .catch((error: unknown) => guest.fail(error));
   }
 
   #endSlice(guest: Guest, resident: Resident, slice: SliceRecord): void {
-    const { start, most, executed, took, disturbed } = slice;
+    const { start, most, aim, executed, took, disturbed } = slice;
     const end = this.#platform.now();
     const ran = took === undefined ? end - start : Math.min(took, end - start);
     const { times, cap, follower } = resident;
@@ -414,8 +421,7 @@ export class Host {
     const owes = cap.charge(charged, end);
     resident.owesUntil = end + owes;
     this.#scheduler.charge(guest, charged);
-    if (executed >= most || ran > this.#sliceMilliseconds)
-      resident.slice = nextSlice(executed, this.#sliceMilliseconds / ran);
+    if (executed >= most || ran > aim) resident.slice = nextSlice(executed, aim / ran);
     const wall = end * NS_PER_MS;
     const sleeps =
       follower && guest.state === 'running' && this.#follow(guest, resident, { wall, executed, disturbed });
@@ -481,6 +487,8 @@ interface SliceRecord extends Slice {
   readonly start: number;
   /** Instructions that it might have had. */
   readonly most: number;
+  /** Length that was aimed at, in ms. */
+  readonly aim: number;
 }
 
 /** What the host keeps for a guest. */

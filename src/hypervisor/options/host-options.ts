@@ -8,7 +8,10 @@ import type { SnapshotFiles } from '../snapshot/snapshot-files.ts';
 
 export interface HostOptions {
   readonly platform: Platform;
-  /** Wall-clock length of a slice that is aimed at, in ms, from 0.1 to 1000. Default 2. */
+  /**
+   * Wall-clock length of a slice that is aimed at, in ms, from 0.1 to 1000. Default 2; in threads 5, unless a guest is
+   * interactive.
+   */
   readonly sliceMilliseconds?: number | undefined;
   /**
    * Memory that the guests may hold together, in MiB, from 1 on. Beyond it a guest is paused when it needs more, with an

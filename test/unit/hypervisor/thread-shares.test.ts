@@ -44,7 +44,7 @@ describe('shares over two threads', () => {
     // The third is owed nothing for what it could not have had before, nor have new ones anything to make up for.
     for (const weight of [4, 4]) await stage.create({ weight });
     expectShares(
-      await sharesOver(500, stage),
+      await sharesOver(2000, stage),
       [1, 2, 4, 4, 4].map((weight) => (2 * weight) / 15),
     );
     for (const guest of stage.host.guests.slice(3)) guest.dispose();
