@@ -16,7 +16,7 @@ import type {
   RunToResult,
 } from './guest-events.ts';
 import { GuestKeyboard } from './guest-keyboard.ts';
-import type { GuestMedia } from './media/guest-media.ts';
+import type { GuestImages } from './media/guest-media.ts';
 import { type RemovableDrive, removableDrives } from './media/removable-drive.ts';
 import { checkCap, checkWeight, FUEL } from './options/check-guest-options.ts';
 import type { ClockMode, CloneOptions, GuestSettings, RunOptions } from './options/guest-options.ts';
@@ -96,7 +96,7 @@ export class Guest<M extends Machine = Machine> {
   readonly #onTripleFault: 'reset' | 'stop';
   readonly #onReset: 'reset' | 'stop';
   readonly #onNothingToBoot: 'wait' | 'stop';
-  readonly #media: GuestMedia | undefined;
+  readonly #media: GuestImages | undefined;
   /** Given up when it is disposed: who still holds the guest does not hold its memory. */
   #machine: M | undefined;
   #lastInstructions = 0;
@@ -133,7 +133,7 @@ export class Guest<M extends Machine = Machine> {
     this.#onTripleFault = settings.onTripleFault ?? 'reset';
     this.#onReset = settings.onReset ?? 'reset';
     this.#onNothingToBoot = settings.onNothingToBoot ?? 'wait';
-    this.#media = settings.media;
+    this.#media = machine instanceof RemoteMachine ? machine.media : settings.media;
     this.#keeper = keeper;
     this.#fuel = settings.fuel ?? Number.POSITIVE_INFINITY;
     const listenerFailed = (error: unknown, event: string) => keeper.listenerFailed(error, { guest: this.name, event });
@@ -596,7 +596,7 @@ export class Guest<M extends Machine = Machine> {
     this.#epoch++;
     this.#exit = exit;
     this.#setState('stopped');
-    this.#media?.flush(this);
+    void this.#media?.flush(this);
     this.#announce(exit);
   }
 

@@ -11,7 +11,7 @@ import type { Machine } from '../machine/machine.ts';
 import { createSharedCode, type Pc, type SharedCode } from '../machine/pc.ts';
 import { clonePc, createPc, type PcGuest } from './create-guest.ts';
 import { Guest, type GuestKeeper, type Slice } from './guest.ts';
-import { GuestMedia } from './media/guest-media.ts';
+import { GuestMedia, hasDrives } from './media/guest-media.ts';
 import type { ImageOpener } from './media/image-opener.ts';
 import { type CheckedGuestOptions, checkGuestOptions, checkName } from './options/check-guest-options.ts';
 import type { CheckedMedia } from './options/check-media-options.ts';
@@ -128,6 +128,8 @@ export class Host {
   async #createInThread(checked: CheckedGuestOptions, threads: GuestThreads): Promise<Guest> {
     // Others may be created meanwhile.
     const name = checked.name ?? `guest ${++this.#created}`;
+    // Their images may still be locked.
+    await Promise.all(this.#closing);
     const machine = await threads.create(name, checked);
     return this.#takeIn(machine, { ...checked, name, media: undefined });
   }
@@ -169,6 +171,7 @@ export class Host {
   }
 
   async #restoreInThread(source: ImageSource, checked: CheckedRestoreOptions, threads: GuestThreads): Promise<Guest> {
+    await Promise.all(this.#closing);
     const { machine, saved } = await threads.restore(source, checked);
     return this.#adoptRestored(machine, saved, { ...checked, name: machine.name, media: undefined });
   }
@@ -477,9 +480,6 @@ function createThreads({ threads: count = 0, platform }: HostOptions): GuestThre
 /** All that is not as it was saved. */
 type RestoredSettings = Omit<GuestSettings, 'name' | 'clock'> &
   Pick<CheckedRestoreOptions, 'clock'> & { readonly name: string };
-
-const hasDrives = ({ disks, cdrom, floppies }: CheckedMedia): boolean =>
-  disks.length + floppies.length > 0 || cdrom !== undefined;
 
 /** A slice that is over. */
 interface SliceRecord extends Slice {

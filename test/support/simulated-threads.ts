@@ -60,8 +60,8 @@ export class SimulatedThreads implements Platform {
   #serve({ port, speed, slices }: SimulatedThread, request: Request): void {
     const { number, kind } = request;
     const answer = (reply: object | undefined, ms: number) => this.delay(ms, () => port.onMessage?.({ number, reply }));
-    if (kind === 'create') answer({ facts: FACTS, memorySize: 2 ** 20, modules: undefined }, 1);
-    else if (kind === 'clone') answer({ facts: FACTS, memorySize: 2 ** 20, original: FACTS }, 1);
+    if (kind === 'create') answer({ facts: FACTS, memorySize: 2 ** 20, hasDrives: false, modules: undefined }, 1);
+    else if (kind === 'clone') answer({ facts: FACTS, memorySize: 2 ** 20, hasDrives: false, original: FACTS }, 1);
     else if (kind === 'run') {
       this.mostRunning = Math.max(this.mostRunning, ++this.running);
       this.mostInThread = Math.max(this.mostInThread, ++slices.underWay);
@@ -84,7 +84,7 @@ interface SimulatedThread {
 function run({ instructions, milliseconds }: SliceRequest, speed: number): SliceReply {
   const took = Math.min(instructions / speed, milliseconds);
   const exit = { reason: 'budget', executed: Math.floor(took * speed) } as const;
-  return { exit, facts: FACTS, took, serial: [], debugConsole: [], stateHash: undefined };
+  return { exit, facts: FACTS, took, serial: [], debugConsole: [], stateHash: undefined, lines: [], tried: undefined };
 }
 
 const FACTS: MachineFacts = {

@@ -72,6 +72,7 @@ export interface NewMachine {
   readonly facts: MachineFacts;
   /** RAM, in bytes. */
   readonly memorySize: number;
+  readonly hasDrives: boolean;
 }
 
 export interface SliceRequest extends ToMachine {
@@ -94,6 +95,9 @@ export interface SliceReply {
   readonly serial: readonly Uint8Array[];
   readonly debugConsole: readonly Uint8Array[];
   readonly stateHash: string | undefined;
+  /** What its owner should know of its drives; and what was tried in vain to boot from. */
+  readonly lines: readonly string[];
+  readonly tried: readonly string[] | undefined;
 }
 
 /** For the pool's first machine: what other threads have compiled. */
@@ -133,7 +137,10 @@ export interface Exchanges {
     reply: { readonly answer: unknown; readonly facts: MachineFacts };
   };
   settle: { request: { readonly machine: number }; reply: undefined };
-  dispose: { request: { readonly machine: number }; reply: undefined };
+  /** What goes wrong with images is answered, in lines. */
+  flush: { request: { readonly machine: number }; reply: readonly string[] };
+  /** Answered when its images are closed. */
+  dispose: { request: { readonly machine: number }; reply: readonly string[] };
 }
 
 export type ExchangeKind = keyof Exchanges;

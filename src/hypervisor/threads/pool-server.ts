@@ -3,18 +3,19 @@
  * is written while they run. What it cannot do it answers with an error; what it does not understand ends the thread, and
  * with it its pool.
  */
-import { InternalError } from '../../base/errors.ts';
+import { InternalError, StateError } from '../../base/errors.ts';
 import type { Pending } from '../../base/pending.ts';
 import type { Breakpoint, MachineExit } from '../../machine/machine.ts';
 import { createSharedCode, type Pc, type SharedCode } from '../../machine/pc.ts';
 import { clonePc, createPc } from '../create-guest.ts';
+import { GuestMedia, hasDrives, type MediaOwner } from '../media/guest-media.ts';
+import type { ImageOpener } from '../media/image-opener.ts';
 import { checkName } from '../options/check-guest-options.ts';
 import type { Platform } from '../platform.ts';
-import { restorePc } from '../snapshot/restore-guest.ts';
+import { mediaOf, restorePc } from '../snapshot/restore-guest.ts';
 import { saveGuest } from '../snapshot/save-guest.ts';
 import { clear, createOutput, disposedMeanwhile, readSnapshot, writeOut } from '../snapshot/snapshot.ts';
 import type { SnapshotFiles } from '../snapshot/snapshot-files.ts';
-import { drivesRefused } from './drives-refused.ts';
 import type {
   ExchangeKind,
   Exchanges,
@@ -40,6 +41,7 @@ type Answers = {
 
 interface Member {
   readonly pc: Pc;
+  readonly media: GuestMedia | undefined;
   readonly breakpoints: Map<number, Breakpoint>;
   /** What it waits for. */
   answer: Pending<unknown> | undefined;
@@ -51,18 +53,21 @@ export interface PoolServerParts {
   readonly port: HostPort;
   readonly platform: Platform;
   readonly snapshots: SnapshotFiles;
+  readonly openImage: ImageOpener;
 }
 
 export class PoolServer {
   readonly #port: HostPort;
   readonly #platform: Platform;
   readonly #snapshots: SnapshotFiles;
+  readonly #openImage: ImageOpener;
   readonly #members = new Map<number, Member>();
 
-  constructor({ port, platform, snapshots }: PoolServerParts) {
+  constructor({ port, platform, snapshots, openImage }: PoolServerParts) {
     this.#port = port;
     this.#platform = platform;
     this.#snapshots = snapshots;
+    this.#openImage = openImage;
     port.onMessage = (message) => this.#serve(message as Request);
   }
 
@@ -83,32 +88,51 @@ export class PoolServer {
   }
 
   readonly #answers: Answers = {
-    create: ({ machine, name, options, modules }) => {
+    create: async ({ machine, name, options, modules }) => {
       const code = this.#createCode(modules);
-      const made = this.#add(machine, createPc(name, options, { code }));
-      // What hardly any guest can do without.
-      if (options.engine !== 'reference') code.library.loop({ wide: false });
-      return { ...made, modules: code.library.fixedModules };
+      const media = hasDrives(options.media) ? await GuestMedia.open(options.media, this.#openImage) : undefined;
+      try {
+        const made = this.#add(machine, { pc: createPc(name, options, { code, media }), media });
+        // What hardly any guest can do without.
+        if (options.engine !== 'reference') code.library.loop({ wide: false });
+        return { ...made, modules: code.library.fixedModules };
+      } catch (error) {
+        await media?.abandon();
+        throw error;
+      }
     },
     restore: async ({ machine, source, options, modules }) => {
       const rest = () => this.#platform.yield();
       const { file, head, close } = await readSnapshot(source, this.#snapshots, rest);
+      let media: GuestMedia | undefined;
       try {
         const name = options.name ?? checkName(head.guest.name);
-        const { disks, cdrom, floppies } = head.media;
-        if (disks.length + floppies.length > 0 || cdrom !== null) throw drivesRefused(name);
+        const wanted = mediaOf(head, file, options);
+        media = hasDrives(wanted) ? await GuestMedia.open(wanted, this.#openImage) : undefined;
+        media?.restoreChanges(head.media);
         const code = this.#createCode(modules);
-        const pc = await restorePc({ name, head, file, engine: options.engine, code, media: undefined });
+        const pc = await restorePc({ name, head, file, engine: options.engine, code, media });
         const { guest, strokes, output } = head;
-        return { ...this.#add(machine, pc), modules: code.library.fixedModules, name, guest, strokes, output };
+        return {
+          ...this.#add(machine, { pc, media }),
+          modules: code.library.fixedModules,
+          name,
+          guest,
+          strokes,
+          output,
+        };
       } catch (error) {
+        await media?.abandon();
         throw clear(error);
       } finally {
         await close();
       }
     },
     snapshot: async ({ machine, inputs, guest, strokes, output: unread, to }) => {
-      const { pc } = this.#taking(machine, inputs);
+      const { pc, media } = this.#taking(machine, inputs);
+      const [written] = media?.writtenFiles ?? [];
+      if (written)
+        throw new StateError(`${guest.name} writes into ${written.name}: in a thread it cannot be saved yet`);
       const start = this.#platform.now();
       const { fuel, clock, ...settings } = guest;
       const saved = saveGuest(
@@ -118,7 +142,7 @@ export class PoolServer {
           serial: { unread: unread.serial },
           debugConsole: { unread: unread.debugConsole },
         },
-        settings,
+        { ...settings, media },
       );
       const [stopped, { instructions }] = [this.#platform.now() - start, pc];
       const { codec } = this.#snapshots;
@@ -139,7 +163,7 @@ export class PoolServer {
     },
     clone: ({ machine, inputs, as, name }) => {
       const { pc } = this.#taking(machine, inputs);
-      return { ...this.#add(as, clonePc(pc, name)), original: factsOf(pc) };
+      return { ...this.#add(as, { pc: clonePc(pc, name), media: undefined }), original: factsOf(pc) };
     },
     run: ({ machine, inputs, instructions, time, milliseconds, memoryLimit, hashAt }) => {
       const start = this.#platform.now();
@@ -154,7 +178,8 @@ export class PoolServer {
       const { serial, debugConsole } = member;
       [member.serial, member.debugConsole] = [[], []];
       const took = this.#platform.now() - start;
-      return { exit: toPlainExit(exit), facts: factsOf(pc), took, serial, debugConsole, stateHash };
+      const [lines, tried] = [member.media?.takeLines() ?? [], member.media?.takeTried()];
+      return { exit: toPlainExit(exit), facts: factsOf(pc), took, serial, debugConsole, stateHash, lines, tried };
     },
     ask: ({ machine, inputs, question, parameters }) => {
       const { pc } = this.#taking(machine, inputs);
@@ -167,10 +192,12 @@ export class PoolServer {
         if (answer) answer.whenSettled(() => resolve(undefined));
         else resolve(undefined);
       }),
+    flush: ({ machine }) => linesOf(this.#members.get(machine), (media, owner) => media.flush(owner)),
     dispose: ({ machine }) => {
-      this.#members.get(machine)?.pc.dispose();
+      const member = this.#members.get(machine);
       this.#members.delete(machine);
-      return undefined;
+      member?.pc.dispose();
+      return linesOf(member, (media, owner) => media.close(owner));
     },
   };
 
@@ -184,12 +211,12 @@ export class PoolServer {
     });
   }
 
-  #add(number: number, pc: Pc): NewMachine {
-    const member: Member = { pc, breakpoints: new Map(), answer: undefined, serial: [], debugConsole: [] };
+  #add(number: number, { pc, media }: Pick<Member, 'pc' | 'media'>): NewMachine {
+    const member: Member = { pc, media, breakpoints: new Map(), answer: undefined, serial: [], debugConsole: [] };
     this.#members.set(number, member);
     pc.serial.onOutput = (bytes) => member.serial.push(bytes);
     pc.debugConsole.onOutput = (bytes) => member.debugConsole.push(bytes);
-    return { facts: factsOf(pc), memorySize: pc.memorySize };
+    return { facts: factsOf(pc), memorySize: pc.memorySize, hasDrives: media !== undefined };
   }
 
   /** The machine of this number, when what has come for it has reached it. */
@@ -199,6 +226,16 @@ export class PoolServer {
     for (const input of inputs) take(member, input);
     return member;
   }
+}
+
+/** What goes wrong with its images. */
+async function linesOf(
+  member: Member | undefined,
+  act: (media: GuestMedia, owner: MediaOwner) => Promise<void>,
+): Promise<readonly string[]> {
+  const lines: string[] = [];
+  if (member?.media) await act(member.media, { name: member.pc.name, warn: (line) => lines.push(line) });
+  return lines;
 }
 
 function take({ pc, breakpoints }: Member, input: MachineInput): void {

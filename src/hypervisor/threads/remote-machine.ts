@@ -27,6 +27,7 @@ import type {
 import { fromPlainError } from './plain-error.ts';
 import type { PoolMember, PoolThread } from './pool-thread.ts';
 import { RemoteBreakpoints } from './remote-breakpoints.ts';
+import { RemoteMedia } from './remote-media.ts';
 
 /** What a slice may do: see `RunLimits`. */
 export interface RemoteLimits {
@@ -48,6 +49,8 @@ export class RemoteMachine implements Machine, PoolMember {
   readonly debugConsole: RemoteChannel;
   readonly balloon: MemoryBalloon | undefined;
   readonly breakpoints: RemoteBreakpoints;
+  /** What is in its drives, if it has any. */
+  readonly media: RemoteMedia | undefined;
   memoryLimit = Number.POSITIVE_INFINITY;
   onTimeCorrection: ((correction: TimeCorrection) => void) | undefined;
   /** Called when its thread has ended by itself. */
@@ -60,8 +63,14 @@ export class RemoteMachine implements Machine, PoolMember {
   readonly #sent = new Set<readonly MachineInput[]>();
   #stateHash: string | undefined;
   #disposed = false;
+  /** Once it is disposed: what the thread has said of its images. */
+  #closed: Promise<readonly string[]> = Promise.resolve([]);
 
-  constructor(thread: PoolThread, number: number, { name, facts, memorySize }: NewMachine & { readonly name: string }) {
+  constructor(
+    thread: PoolThread,
+    number: number,
+    { name, facts, memorySize, hasDrives }: NewMachine & { readonly name: string },
+  ) {
     this.name = name;
     this.thread = thread;
     this.memorySize = memorySize;
@@ -80,6 +89,10 @@ export class RemoteMachine implements Machine, PoolMember {
     });
     this.breakpoints = new RemoteBreakpoints(put);
     this.balloon = facts.balloon && this.#createBalloon();
+    const closed = () => this.#closed;
+    this.media = hasDrives
+      ? new RemoteMedia({ flush: () => thread.request('flush', { machine: number }), closed })
+      : undefined;
     this.#take(facts);
     thread.join(this);
   }
@@ -129,6 +142,7 @@ export class RemoteMachine implements Machine, PoolMember {
       this.#take(reply.facts);
       this.#stateHash = this.#inputs.length === 0 ? reply.stateHash : undefined;
       this.#hearOutput(reply);
+      this.media?.hear(reply);
       return { ...this.#toExit(reply.exit), took: reply.took };
     } catch (cause) {
       const error = new InternalError(`${this.name}: ${(cause as Error).message}`, { cause });
@@ -184,8 +198,9 @@ export class RemoteMachine implements Machine, PoolMember {
     this.breakpoints.dispose();
     this.onLost = undefined;
     // Whoever else is in the pool goes on; and if that ends meanwhile, nobody misses the answer.
-    this.thread.request('dispose', { machine: this.#number }).catch(() => {});
-    this.thread.leave(this);
+    this.#closed = this.thread.request('dispose', { machine: this.#number }).catch(() => []);
+    if (this.media) void this.#closed.then(() => this.thread.leave(this));
+    else this.thread.leave(this);
   }
 
   run(): never {

@@ -1,5 +1,5 @@
 /** Guests in threads of their own: the library with real workers. What is quick is in `threads.test.ts`. */
-import { mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -267,6 +267,83 @@ describe('clones in threads', () => {
     expect(await guest.stateHash()).toBe(before);
     guest.dispose();
     await command(clones[1], 'help');
+  });
+});
+
+/** A disk whose boot sector sends the first byte of the second sector, and writes that one to the third. */
+function bootableDisk(): Uint8Array {
+  const disk = new Uint8Array(2 ** 20);
+  disk.set(
+    image(`mov bx, 0x8000\nmov ax, 0x0201\nmov cx, 2\nmov dx, 0x80\nint 0x13
+      mov ax, 0x0301\nmov cx, 3\nmov dx, 0x80\nint 0x13
+      ${WIDE}\nmov al, [0x8000]\nout dx, al\nagain: jmp again`),
+  );
+  disk.set([0x55, 0xaa], 510);
+  disk[512] = 'Q'.charCodeAt(0);
+  return disk;
+}
+
+describe('drives of guests in threads', () => {
+  it('are as in the caller\u2019s; snapshots have what was written', async () => {
+    const [here, there] = await inBoth(async (host) => {
+      const guest = await host.createGuest({ disks: [bootableDisk()], memory: 1 });
+      const lines: string[] = [];
+      guest.on('warning', (line) => lines.push(line));
+      void guest.run();
+      await guest.serial.waitFor('Q', { timeout: 20_000 });
+      guest.pause();
+      await guest.stateHash();
+      const restored = await host.restore(await guest.snapshot(), { disks: [bootableDisk()] });
+      expect(await restored.stateHash()).toBe(await guest.stateHash());
+      const again = await host.createGuest({ disks: [bootableDisk()], memory: 1 });
+      again.serial.discard();
+      await again.runTo(3_000_000);
+      return [...lines, await again.stateHash()];
+    });
+    expect(there).toEqual(here);
+    expect(here[0]).toMatch(/^what the guest writes to .* is kept in memory and thrown away at the end$/);
+  });
+
+  it('files are written, locked as long as the guest is there, and free once it is disposed', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'vetro-threads-'));
+    try {
+      const path = join(folder, 'disk.img');
+      writeFileSync(path, bootableDisk());
+      const host = await createHost();
+      const options: GuestOptions = { disks: [{ image: pathToFileURL(path), write: 'through' }], memory: 1 };
+      const guest = await host.createGuest(options);
+      void guest.run();
+      await guest.serial.waitFor('Q', { timeout: 20_000 });
+      expect(String(await failure(host.createGuest(options)))).toMatch(/^UserError: .* is in use by this process/);
+      expect(String(await failure(guest.snapshot()))).toMatch(/^StateError: guest 1 writes into .*: in a thread/);
+      guest.stop();
+      await guest[Symbol.asyncDispose]();
+      expect(readFileSync(path)[1024]).toBe('Q'.charCodeAt(0));
+      const second = await host.createGuest(options);
+      second.dispose();
+      await host[Symbol.asyncDispose]();
+      expect(readdirSync(folder)).toEqual(['disk.img']);
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  });
+
+  it('nothing to boot', async () => {
+    const [here, there] = await inBoth(async (host) => {
+      const options = { disks: [new Uint8Array(2 ** 20)], memory: 1, onNothingToBoot: 'stop' } as const;
+      const guest = await host.createGuest(options);
+      return await guest.run();
+    });
+    expect(there).toEqual(here);
+    expect(here.reason).toBe('nothing-to-boot');
+  });
+
+  it('what cannot be opened is refused', async () => {
+    const [here, there] = await inBoth(async (host) =>
+      String(await failure(host.createGuest({ name: 'x', disks: ['/no/such/disk.img'] }))),
+    );
+    expect(there).toBe(here);
+    expect(here).toMatch(/^UserError: /);
   });
 });
 

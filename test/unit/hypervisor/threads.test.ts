@@ -67,13 +67,6 @@ describe('a host with threads refuses', () => {
     expect(host.guests).toEqual([]);
   });
 
-  it('drives', async () => {
-    const host = await createHost();
-    const error = await failure(host.createGuest({ disks: [new Uint8Array(512)] }));
-    expect(error).toBeInstanceOf(UserError);
-    expect((error as Error).message).toBe('guest 1 has drives: a host with threads has no guests with drives yet');
-  });
-
   it('a guest, once it is disposed', async () => {
     const host = await createHost();
     const created = failure(host.createGuest(SPIN));
