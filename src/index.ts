@@ -154,7 +154,7 @@ export const Host = {
     const { worker, ...given } = checkOptions('host options', options, HOST_OPTIONS);
     const program = worker === undefined ? undefined : checkProgram(worker);
     const startWorker = () => startWorkerThread(program ?? new URL('./worker.js', import.meta.url));
-    const platform = given.platform ?? { ...createPlatform(), startWorker };
+    const platform = given.platform === undefined ? { ...createPlatform(), startWorker } : given.platform;
     const host = { ...(given as HostOptions), platform: platform as Platform };
     return new Hypervisor({ ...host, openImage: createImageOpener(), snapshots: createSnapshotFiles() });
   },
