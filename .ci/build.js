@@ -1,5 +1,5 @@
-// Bundles src into dist: the command (cli.js), and the library for ES modules (index.js) and CommonJS (index.cjs), with
-// its declarations (types). `--watch` rebuilds the bundles on change.
+// Bundles src into dist: the command (cli.js), the library for ES modules (index.js) and CommonJS (index.cjs), with its
+// declarations (types), and the program of its threads (worker.js). `--watch` rebuilds the bundles on change.
 import { readdirSync, readFileSync } from 'node:fs';
 import { chmod } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
@@ -46,17 +46,31 @@ const nodeWhereThereIsOne = {
 };
 
 /** Runs in Node and in browsers. */
-const library = (format, extension) => ({
+const library = (format, extension, entryPoints = { index: 'src/index.ts' }) => ({
   ...common,
   plugins: [nodeWhereThereIsOne],
-  entryPoints: { index: 'src/index.ts' },
+  entryPoints,
   platform: 'neutral',
   format,
   target: ['node20.19', 'es2022'],
   outExtension: { '.js': extension },
 });
 
-const bundles = [command, library('esm', '.js'), library('cjs', '.cjs')];
+/** A CommonJS module knows where it lies by other means. */
+const whereItIs = {
+  define: { 'import.meta.url': 'vetroUrl' },
+  banner: {
+    js: `const vetroUrl = typeof __filename === 'string' ? globalThis.process?.getBuiltinModule?.('node:url').pathToFileURL(__filename).href : undefined;`,
+  },
+};
+
+const bundles = [
+  command,
+  library('esm', '.js'),
+  // Browsers load it as it is: it needs no package.
+  { ...library('esm', '.js', { worker: 'src/worker.ts' }), packages: 'bundle' },
+  { ...library('cjs', '.cjs'), ...whereItIs },
+];
 if (watch) {
   await Promise.all(bundles.map(async (options) => (await context(options)).watch()));
 } else {

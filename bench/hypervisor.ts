@@ -10,8 +10,10 @@ import { acceptOne, connectTo, type SocketAddress } from '../src/host/node/socke
 import { type ByteDuplex, type Guest, Host, type Migration } from '../src/index.ts';
 import { assemble } from '../src/isa/assemble.ts';
 import type { Pc } from '../src/machine/pc.ts';
+import { echoTimes } from './echo-times.ts';
 import { median } from './statistics.ts';
 import { number } from './table.ts';
+import { measureThreads, type ThreadRow } from './threads.ts';
 
 const MIB = 2 ** 20;
 const CLONES = 100;
@@ -26,13 +28,8 @@ const DIRTIES = `
   bits 32\nflat: mov ax, 16\nmov ds, ax
   again: mov ecx, ${DIRTIED}\nmov edi, 0x100000
   next: inc dword [edi]\nadd edi, 4096\nloop next\njmp again`;
-const SPIN = 'bits 16\norg 0x7c00\nagain: inc eax\njmp again';
 
-interface Row {
-  readonly what: string;
-  readonly figure: string;
-  readonly goal?: string;
-}
+type Row = ThreadRow;
 
 /** @returns lines to print */
 export async function measureHypervisor(): Promise<string[]> {
@@ -51,6 +48,7 @@ export async function measureHypervisor(): Promise<string[]> {
   rows.push(...(await snapshots(host, guest)), ...(await clones(guest)));
   rows.push(...(await resets(host)), ...(await latency(host)), ...(await migrations(host, guest)));
   host.dispose();
+  rows.push(...(await measureThreads()));
   const width = Math.max(...rows.map(({ what }) => what.length));
   return rows.map(({ what, figure, goal }) => `${what.padEnd(width)}  ${figure}${goal ? `   (goal ${goal})` : ''}`);
 }
@@ -150,38 +148,13 @@ async function resets(host: Host): Promise<Row[]> {
   return [{ what, figure: Math.round(median(rates)).toLocaleString('en'), goal: '2,000' }];
 }
 
-/** From a key stroke to the guest's first slice with it: it echoes what it gets. */
 async function latency(host: Host): Promise<Row[]> {
-  const busy = await Promise.all(
-    Array.from({ length: BUSY }, () => host.createGuest({ boot: { image: assemble(SPIN).bytes }, memory: 1 })),
-  );
-  const echo = `bits 16\norg 0x7c00\nmov dx, 0x3fb\nmov al, 3\nout dx, al\nmov dx, 0x3f9\nmov al, 1\nout dx, al
-    mov al, 0x11\nout 0x20, al\nmov al, 8\nout 0x21, al\nmov al, 4\nout 0x21, al\nmov al, 1\nout 0x21, al\nmov al, 0xef\nout 0x21, al
-    mov word [0x30], got\nmov word [0x32], 0\nmov dx, 0x3fc\nmov al, 11\nout dx, al
-    wait: sti\nhlt\njmp wait
-    got: push ax\npush dx\nmov dx, 0x3f8\nin al, dx\nout dx, al\nmov al, 0x20\nout 0x20, al\npop dx\npop ax\niret`;
-  const typed = await host.createGuest({
-    boot: { image: assemble(echo).bytes },
-    memory: 1,
-    clock: 'host',
-    latency: 'interactive',
-  });
-  for (const guest of [...busy, typed]) void guest.run();
-  const waits: number[] = [];
-  for (let count = 0; count < 500; count++) {
-    await new Promise((resolve) => setTimeout(resolve, 5 + (count % 7)));
-    const start = performance.now();
-    typed.serial.write('x');
-    await typed.serial.waitFor('x', { timeout: 5_000 });
-    waits.push(performance.now() - start);
-  }
-  for (const guest of [...busy, typed]) guest.dispose();
-  const sorted = waits.sort((one, other) => one - other);
+  const waits = await echoTimes(host, BUSY);
   return [
-    { what: `a key's echo beside ${BUSY} busy guests: median`, figure: ms(median(sorted)) },
+    { what: `a key's echo beside ${BUSY} busy guests: median`, figure: ms(median(waits)) },
     {
       what: `a key's echo beside ${BUSY} busy guests: 99 %`,
-      figure: ms(sorted[Math.floor(0.99 * sorted.length)]!),
+      figure: ms(waits[Math.floor(0.99 * waits.length)]!),
       goal: '5 ms',
     },
   ];

@@ -19,12 +19,14 @@
  * `onListenerError`. Methods need their object: `const { run } = guest` gives a function that only throws a TypeError.
  */
 import type { AbortSignalLike } from './base/abort.ts';
-import { checkOptions } from './base/argument-check.ts';
+import { checkOptions, shown } from './base/argument-check.ts';
+import { UserError } from './base/errors.ts';
 import { createImageOpener } from './host/image-opener.ts';
 import { messagePortDuplex as createPortDuplex, type MessagePortLike } from './host/message-port-duplex.ts';
 import { createPlatform } from './host/platform.ts';
 import { createSnapshotFiles } from './host/snapshot-files.ts';
 import { createSwapFiles } from './host/swap-files.ts';
+import { startWorkerThread } from './host/worker-thread.ts';
 import type {
   GuestEvents,
   GuestExit,
@@ -48,9 +50,9 @@ import type {
   RunOptions,
   WaitOptions,
 } from './hypervisor/options/guest-options.ts';
-import type { CdromOptions, FloppyOptions, ImageSource } from './hypervisor/options/media-options.ts';
+import type { CdromOptions, FloppyOptions, ImageSource, UrlLike } from './hypervisor/options/media-options.ts';
 import type { PoolOptions, ReclaimOptions } from './hypervisor/options/pool-options.ts';
-import type { Platform } from './hypervisor/platform.ts';
+import type { Platform, WorkerPort } from './hypervisor/platform.ts';
 import type {
   GuestMemoryStatistics,
   MemoryStatistics,
@@ -67,13 +69,13 @@ import type {
 } from './hypervisor/snapshot/snapshot-options.ts';
 import type { TextMatch } from './hypervisor/streams/text-search.ts';
 import type { BalloonFigures, Breakpoints } from './machine/machine.ts';
-import type { MachineView } from './machine/machine-view.ts';
+import type { MachineView, Registers } from './machine/machine-view.ts';
 
 export { InternalError, StateError, TimeoutError, UserError } from './base/errors.ts';
 export type { Receipt, ResetCause } from './hypervisor/guest-events.ts';
 export type { CheckpointOptions } from './hypervisor/options/checkpoint-options.ts';
 export type { BootDrive, BootModule, GuestBoot, LatencyClass } from './hypervisor/options/guest-options.ts';
-export type { BlobLike, DiskOptions, ImageFormatName, UrlLike, WriteMode } from './hypervisor/options/media-options.ts';
+export type { BlobLike, DiskOptions, ImageFormatName, WriteMode } from './hypervisor/options/media-options.ts';
 export type {
   Breakpoint,
   BreakpointHit,
@@ -81,7 +83,7 @@ export type {
   BreakpointRequest,
   EngineName,
 } from './machine/machine.ts';
-export type { Registers, SegmentRegister } from './machine/machine-view.ts';
+export type { SegmentRegister } from './machine/machine-view.ts';
 export type {
   AbortSignalLike,
   BalloonFigures,
@@ -113,13 +115,16 @@ export type {
   ReclaimOptions,
   ReclaimStatistics,
   RecoverOptions,
+  Registers,
   RestoreOptions,
   RunOptions,
   RunToResult,
   Snapshot,
   SnapshotOptions,
   TextMatch,
+  UrlLike,
   WaitOptions,
+  WorkerPort,
 };
 
 /**
@@ -132,7 +137,10 @@ export const messagePortDuplex = (port: MessagePortLike): ByteDuplex => createPo
 export interface HostOptions {
   /** Default: that of Node, or of the browser. */
   readonly platform?: Platform | undefined;
-  /** Wall-clock length of a slice that is aimed at, in ms, from 0.1 to 1000. Default 2. */
+  /**
+   * Wall-clock length of a slice that is aimed at, in ms, from 0.1 to 1000. Default 2; in threads 5, unless a guest is
+   * interactive.
+   */
   readonly sliceMilliseconds?: number | undefined;
   /**
    * Memory that the guests may hold together, in MiB, a whole number from 1 on. For a guest that needs more than there is
@@ -157,6 +165,17 @@ export interface HostOptions {
    * how much that may be, in MiB, a whole number from 1 on. Default: there is no swap.
    */
   readonly swap?: { readonly path?: string | undefined; readonly limit: number } | undefined;
+  /**
+   * Guests that may run at once, a whole number from 0 to 256. Each guest then has a thread of its own (but for clones, which
+   * stay in the original's), so that they use as many cores; weights, caps and fuel hold over the whole host. A thread that
+   * dies takes its guests alone: they exit with reason `error`. Default 0: all guests run in the caller's thread, by turns.
+   */
+  readonly threads?: number | undefined;
+  /**
+   * Where the program of threads is: a URL, or in Node a path. Default: `worker.js` beside this file; one whose bundler
+   * moves this file has to say where that one is.
+   */
+  readonly worker?: string | UrlLike | undefined;
   /**
    * What a listener throws (or its promise is rejected with) comes here and goes no further: neither a guest nor the
    * process comes to harm. Default: a line with the stack on `console.error`.
@@ -211,27 +230,42 @@ export interface Host {
   [Symbol.asyncDispose](): Promise<void>;
 }
 
-const OPTIONS = [
+export const Host = {
+  /** @throws UserError that names the option */
+  async create(options?: HostOptions): Promise<Host> {
+    const { worker, ...given } = checkOptions('host options', options, HOST_OPTIONS);
+    const program = worker === undefined ? undefined : checkProgram(worker);
+    const startWorker = () => startWorkerThread(program ?? new URL('./worker.js', import.meta.url));
+    const platform = given.platform === undefined ? { ...createPlatform(), startWorker } : given.platform;
+    const host = { ...(given as HostOptions), platform: platform as Platform };
+    const [openImage, snapshots, swapFiles] = [createImageOpener(), createSnapshotFiles(), createSwapFiles()];
+    return new Hypervisor({ ...host, openImage, snapshots, swapFiles });
+  },
+};
+
+const HOST_OPTIONS = [
   'platform',
   'sliceMilliseconds',
   'memoryLimit',
+  'threads',
+  'worker',
   'pools',
   'reclaim',
   'swap',
   'onListenerError',
-] as const;
+] as const satisfies readonly (keyof HostOptions)[];
 
-export const Host = {
-  /** @throws UserError that names the option */
-  async create(options?: HostOptions): Promise<Host> {
-    checkOptions('host options', options, OPTIONS);
-    const platform = options?.platform === undefined ? createPlatform() : options.platform;
-    const [openImage, snapshots, swapFiles] = [createImageOpener(), createSnapshotFiles(), createSwapFiles()];
-    return new Hypervisor({ ...options, platform, openImage, snapshots, swapFiles });
-  },
-};
+function checkProgram(value: unknown): string | URL {
+  if (typeof value === 'string' && value !== '') return value;
+  if (value instanceof URL) return value;
+  throw new UserError(`worker must be a URL or a path, not ${shown(value)}`);
+}
 
-/** One PC. Everything it does, it does between calls of others: between two `await`s it does not move. */
+/**
+ * One PC. Everything it does, it does between calls of others: between two `await`s it does not move. One in another thread
+ * does not seem to: what it does shows when its slice is over, and what is asked of it meanwhile (a pause, a key) takes
+ * effect then.
+ */
 export interface Guest {
   readonly name: string;
   readonly clock: ClockMode;
@@ -255,9 +289,9 @@ export interface Guest {
   /** What the guest writes to the debug ports E9h and 402h. It takes no input: `write` throws a StateError. */
   readonly debugConsole: GuestStream;
   readonly keyboard: Keyboard;
-  /** The CD-ROM drive, if there is one. */
+  /** The CD-ROM drive, if there is one: undefined, too, in a guest in another thread (`threads`), where none can be exchanged yet. */
   readonly cdrom: RemovableDrive | undefined;
-  /** Floppy drives A and B, as far as there are any. */
+  /** Floppy drives A and B, as far as there are any; the same holds for them. */
   readonly floppies: readonly RemovableDrive[];
   /** Its memory balloon, if it has one (option `balloon`). */
   readonly balloon: Balloon | undefined;
@@ -267,8 +301,21 @@ export interface Guest {
    * @throws StateError once disposed
    */
   readonly breakpoints: Breakpoints;
-  /** The machine, for debuggers. @throws StateError once disposed */
+  /**
+   * The machine, for debuggers. Of a guest in another thread (`threads`), its properties are as after its last slice, and its
+   * methods throw a StateError: use those of the guest, which can be awaited. @throws StateError once disposed
+   */
   readonly machine: MachineView;
+  /**
+   * What the machine's methods of these names say, wherever it runs; of a guest that runs, between two slices. Rejected as
+   * those throw.
+   */
+  registers(): Promise<Registers>;
+  translate(linear: number): Promise<number | undefined>;
+  peek(linear: number, length: number): Promise<Uint8Array>;
+  peekPhysical(address: number, length: number): Promise<Uint8Array>;
+  screen(): Promise<string[]>;
+  stateHash(): Promise<string>;
   /**
    * Listens to an event of the guest. A listener may call anything, also `dispose`.
    * @returns a function that ends the listening
@@ -292,7 +339,7 @@ export interface Guest {
   pause(): void;
   /**
    * Executes one instruction of a guest that does not run.
-   * @throws StateError if it runs, has stopped, is disposed, or is held because nobody reads its output
+   * @throws StateError if it is in another thread (`runTo` does the same there); it runs, has stopped, is disposed, or is held because nobody reads its output
    */
   step(): void;
   /**

@@ -64,6 +64,9 @@ const powerOnState = () => ({
   down: [] as string[],
 });
 
+/** Whether the keyboard has such a key: a W3C `KeyboardEvent.code`. */
+export const isKey = (key: string): boolean => key === 'Pause' || key === 'PrintScreen' || set2Code(key) !== undefined;
+
 export class Ps2Keyboard implements Ps2Device, Device {
   readonly name = 'ps2-keyboard';
   readonly stateVersion = 1;
@@ -71,7 +74,7 @@ export class Ps2Keyboard implements Ps2Device, Device {
   onData: () => void = () => {};
 
   hasKey(key: string): boolean {
-    return key === 'Pause' || key === 'PrintScreen' || set2Code(key) !== undefined;
+    return isKey(key);
   }
 
   /** A key goes down, or repeats. `key` is a W3C `KeyboardEvent.code`; false if this keyboard has no such key. */

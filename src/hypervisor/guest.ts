@@ -4,7 +4,8 @@ import { checkChoice, checkOptions, checkWholeNumber } from '../base/argument-ch
 import { InternalError, StateError, UserError } from '../base/errors.ts';
 import { EventSource } from '../base/event-source.ts';
 import type { Pending } from '../base/pending.ts';
-import type { Breakpoints, Machine, MachineExit, RunLimits } from '../machine/machine.ts';
+import type { Breakpoints, Machine, MachineExit } from '../machine/machine.ts';
+import type { Registers } from '../machine/machine-view.ts';
 import { GuestBalloon } from './guest-balloon.ts';
 import type {
   GuestEvents,
@@ -15,7 +16,7 @@ import type {
   RunToResult,
 } from './guest-events.ts';
 import { GuestKeyboard } from './guest-keyboard.ts';
-import type { GuestMedia } from './media/guest-media.ts';
+import type { GuestImages } from './media/guest-media.ts';
 import { type RemovableDrive, removableDrives } from './media/removable-drive.ts';
 import { type ByteDuplex, lockDuplex } from './migration/byte-duplex.ts';
 import {
@@ -29,6 +30,8 @@ import type { ClockMode, CloneOptions, GuestSettings, RunOptions } from './optio
 import type { ProcessorTimes } from './shares/processor-times.ts';
 import { checkSnapshotOptions, type Snapshot, type SnapshotOptions } from './snapshot/snapshot-options.ts';
 import { GuestStream, OUTPUT_BOUND } from './streams/guest-stream.ts';
+import type { Question } from './threads/messages.ts';
+import { RemoteMachine } from './threads/remote-machine.ts';
 
 const CLONES = { least: 1, most: 10_000 };
 const EVENTS: readonly (keyof GuestEvents)[] = ['exit', 'idle', 'breakpoint', 'memory', 'reset', 'warning'];
@@ -48,7 +51,7 @@ export interface GuestKeeper {
   /** What became of its time so far. */
   timesOf(guest: Guest): ProcessorTimes;
   /** Makes another guest that is as this one is. */
-  clone(guest: Guest, name: string): Guest;
+  clone(guest: Guest, name: string): Guest | Promise<Guest>;
   /** Its images are being closed until `closed` resolves. */
   closing(closed: Promise<void>): void;
   /** A wall-clock timer. @returns what cancels it */
@@ -66,6 +69,30 @@ interface Target {
   resolve(result: RunToResult): void;
 }
 
+/** What a slice may do: see `RunLimits`. */
+export interface SliceLimits {
+  readonly instructions: number;
+  readonly time?: number | undefined;
+  readonly overdue: () => boolean;
+  /** The same for one in another thread: wall-clock ms. */
+  readonly milliseconds: number;
+}
+
+export interface Slice {
+  /** Instructions. */
+  readonly executed: number;
+  /** Wall-clock ms, where that is known only where it ran. */
+  readonly took?: number | undefined;
+  /** Something has come for the guest meanwhile. */
+  readonly disturbed: boolean;
+}
+
+/** What may become obsolete while a machine runs. */
+interface RunStart {
+  readonly epoch: number;
+  readonly wakeUps: number;
+}
+
 export class Guest<M extends Machine = Machine> {
   readonly name: string;
   readonly clock: ClockMode;
@@ -80,7 +107,7 @@ export class Guest<M extends Machine = Machine> {
   readonly #onTripleFault: 'reset' | 'stop';
   readonly #onReset: 'reset' | 'stop';
   readonly #onNothingToBoot: 'wait' | 'stop';
-  readonly #media: GuestMedia | undefined;
+  readonly #media: GuestImages | undefined;
   /** Given up when it is disposed: who still holds the guest does not hold its memory. */
   #machine: M | undefined;
   #lastInstructions = 0;
@@ -103,7 +130,11 @@ export class Guest<M extends Machine = Machine> {
   #cloned = 0;
   /** Counts what makes the outcome of a machine's run obsolete: a listener may reset or stop the guest before we see it. */
   #epoch = 0;
+  /** Counts what has come for it. */
+  #wakeUps = 0;
   #inMachine = false;
+  /** The slice in another thread that is under way. */
+  #away: Promise<Slice> | undefined;
   /** Streams that have held it since it was reset, of which its owner was told. */
   readonly #warnedOf = new Set<string>();
   #warnedOfSlowness = false;
@@ -119,7 +150,7 @@ export class Guest<M extends Machine = Machine> {
     this.#onTripleFault = settings.onTripleFault ?? 'reset';
     this.#onReset = settings.onReset ?? 'reset';
     this.#onNothingToBoot = settings.onNothingToBoot ?? 'wait';
-    this.#media = settings.media;
+    this.#media = machine instanceof RemoteMachine ? machine.media : settings.media;
     this.#keeper = keeper;
     this.#fuel = settings.fuel ?? Number.POSITIVE_INFINITY;
     const listenerFailed = (error: unknown, event: string) => keeper.listenerFailed(error, { guest: this.name, event });
@@ -155,7 +186,11 @@ export class Guest<M extends Machine = Machine> {
       });
   }
 
-  /** The machine itself. Look at it freely; change it only while the guest is paused. @throws StateError once disposed */
+  /**
+   * The machine itself. Look at it freely; change it only while the guest is paused. One in another thread shows what it was
+   * after its last slice; what needs more than that throws a StateError that names the method of the guest.
+   * @throws StateError once disposed
+   */
   get machine(): M {
     this.#assertUsable();
     return this.#machine!;
@@ -269,17 +304,43 @@ export class Guest<M extends Machine = Machine> {
     const count = wanted === undefined ? 1 : checkWholeNumber('clone: count', wanted, CLONES);
     this.#assertHere();
     if (this.#state === 'stopped') throw new StateError(`${this.name} has stopped: clone it before`);
-    if (this.#inMachine) throw new StateError(`${this.name} is in the middle of a run: clone it when that is over`);
+    if (this.#inMachine && !this.#away)
+      throw new StateError(`${this.name} is in the middle of a run: clone it when that is over`);
     if (this.#media) throw new UserError(`${this.name} has drives: guests with drives cannot be cloned yet`);
-    const clones: Guest[] = [];
+    const clones: (Guest | Promise<Guest>)[] = [];
     try {
+      // All of this moment: they are asked for at once.
       for (let made = 0; made < count; made++)
         clones.push(this.#keeper.clone(this as Guest, `${this.name}.${++this.#cloned}`));
+      return (await Promise.all(clones)) as Guest<M>[];
     } catch (error) {
-      for (const clone of clones) clone.dispose();
+      for (const clone of await Promise.allSettled(clones)) if (clone.status === 'fulfilled') clone.value.dispose();
       throw error;
     }
-    return clones as Guest<M>[];
+  }
+
+  registers(): Promise<Registers> {
+    return this.#look('registers');
+  }
+
+  translate(linear: number): Promise<number | undefined> {
+    return this.#look('translate', linear);
+  }
+
+  peek(linear: number, length: number): Promise<Uint8Array> {
+    return this.#look('peek', linear, length);
+  }
+
+  peekPhysical(address: number, length: number): Promise<Uint8Array> {
+    return this.#look('peekPhysical', address, length);
+  }
+
+  screen(): Promise<string[]> {
+    return this.#look('screen');
+  }
+
+  stateHash(): Promise<string> {
+    return this.#look('stateHash');
   }
 
   pressPowerButton(): void {
@@ -350,7 +411,14 @@ export class Guest<M extends Machine = Machine> {
     }
     if (this.fuelLeft === 0) throw new StateError(`${this.name} has no fuel left: give it some by addFuel`);
     if (this.#waitsFor) throw new StateError(`${this.name} waits for its disk: step it when the host has answered`);
-    this.#runMachine({ instructions: 1 }, { mayStay: false });
+    const machine: Machine = this.#machine!;
+    if (machine instanceof RemoteMachine)
+      throw new StateError(`${this.name} runs in another thread: use await guest.runTo(guest.instructions + 1)`);
+    const start = this.#enter();
+    let exit = machine.run({ instructions: 1 });
+    // A breakpoint on the very instruction that is to be stepped.
+    if (exit.reason === 'breakpoint' && exit.executed === 0) exit = machine.run({ instructions: 1 });
+    this.#leave(start, exit);
   }
 
   async snapshot(options?: SnapshotOptions): Promise<Snapshot> {
@@ -449,37 +517,79 @@ export class Guest<M extends Machine = Machine> {
     this.#events.emit('warning', line);
   }
 
-  /** Called by the host: one slice. @returns instructions executed. */
-  runSlice(limits: RunLimits): number {
+  /** Called by the host: one slice. That of a machine in another thread is over later; the promise is never rejected. */
+  runSlice(limits: SliceLimits): Slice | Promise<Slice> {
     const target = this.#target;
-    const before = this.instructions;
-    const left = Math.min(target?.instructions ?? Number.POSITIVE_INFINITY, this.#fuel) - before;
-    const executed = left > 0 ? this.#runMachine({ ...limits, instructions: Math.min(limits.instructions, left) }) : 0;
+    const left = Math.min(target?.instructions ?? Number.POSITIVE_INFINITY, this.#fuel) - this.instructions;
+    const instructions = Math.max(0, Math.min(limits.instructions, left));
+    const machine: Machine = this.#machine!;
+    if (machine instanceof RemoteMachine) return (this.#away = this.#runAway(machine, { ...limits, instructions }));
+    if (instructions === 0) return this.#endSlice(target, { executed: 0, disturbed: false });
+    const start = this.#enter();
+    const exit = machine.run({ ...limits, instructions });
+    this.#leave(start, exit);
+    return this.#endSlice(target, { executed: exit.executed, disturbed: this.#disturbed(start) });
+  }
+
+  /** Called by the host, which gives it no slice meanwhile: it stands still in another thread, too. */
+  async standsStill(): Promise<void> {
+    await this.#away;
+  }
+
+  async #runAway(machine: RemoteMachine, limits: SliceLimits): Promise<Slice> {
+    const target = this.#target;
+    const start = this.#enter();
+    const exit = await machine.start({ ...limits, hashAt: this.#fuel });
+    this.#away = undefined;
+    const { executed, took } = exit;
+    try {
+      this.#leave(start, exit);
+      return this.#endSlice(target, { executed, took, disturbed: this.#disturbed(start) });
+    } catch (error) {
+      // A bug of ours.
+      this.fail(error);
+      return { executed, took, disturbed: true };
+    }
+  }
+
+  #endSlice(target: Target | undefined, slice: Slice): Slice {
     if (target && target === this.#target && this.instructions >= target.instructions) this.#pause('reached');
     if (this.#state === 'running' && this.instructions >= this.#fuel) this.#runDry();
-    return executed;
+    return slice;
+  }
+
+  #disturbed({ wakeUps, epoch }: RunStart): boolean {
+    return this.#wakeUps !== wakeUps || this.#epoch !== epoch;
   }
 
   #runDry(): void {
-    const machine = this.#machine!;
+    const machine: Machine = this.#machine!;
+    // What has come since it was hashed goes first.
+    if (machine instanceof RemoteMachine && !machine.hashed) return;
     const receipt = { instructions: machine.instructions, stateHash: machine.stateHash() };
     this.#finish({ reason: 'out-of-fuel', receipt });
   }
 
-  #runMachine(limits: RunLimits, { mayStay } = { mayStay: true }): number {
-    const epoch = this.#epoch;
+  #enter(): RunStart {
+    const start = { epoch: this.#epoch, wakeUps: this.#wakeUps };
     this.keyboard.feed();
     this.#inMachine = true;
-    let exit = this.#machine!.run(limits);
-    // A breakpoint on the very instruction that is to be stepped.
-    if (!mayStay && exit.reason === 'breakpoint' && exit.executed === 0) exit = this.#machine!.run(limits);
+    return start;
+  }
+
+  #leave(start: RunStart, exit: MachineExit): void {
     this.#inMachine = false;
     this.#warnOfSlowness();
     this.#tellOfMedia();
     this.balloon?.look();
     // A listener of its output may have reset, stopped or disposed it meanwhile.
-    if (this.#epoch === epoch) this.#handle(exit);
-    return exit.executed;
+    if (this.#epoch === start.epoch) this.#handle(exit, start);
+  }
+
+  async #look<Answer>(question: Question, ...parameters: number[]): Promise<Answer> {
+    const machine: Machine = this.machine;
+    if (machine instanceof RemoteMachine) return (await machine.ask(question, parameters)) as Answer;
+    return (machine[question] as (...parameters: number[]) => Answer).call(machine, ...parameters);
   }
 
   /** Once: it stays as it is. */
@@ -498,7 +608,7 @@ export class Guest<M extends Machine = Machine> {
     else this.warn(`${this.name} has nothing to boot from: ${tried.join('; ')}`);
   }
 
-  #handle(exit: MachineExit): void {
+  #handle(exit: MachineExit, { wakeUps }: RunStart): void {
     switch (exit.reason) {
       case 'budget':
       case 'time':
@@ -510,7 +620,8 @@ export class Guest<M extends Machine = Machine> {
       case 'memory':
         return this.#keeper.memoryNeeded(this as Guest);
       case 'idle':
-        if (this.keyboard.feed()) return;
+        // What has come meanwhile may be what it waits for.
+        if (this.keyboard.feed() || this.#wakeUps !== wakeUps) return;
         this.#idle = true;
         if (this.#target) this.#pause('idle');
         else this.#keeper.update(this as Guest);
@@ -547,6 +658,8 @@ export class Guest<M extends Machine = Machine> {
   #reset(cause: ResetCause, explanation?: string): void {
     this.#assertHere();
     this.#assertNotMoved();
+    const machine: Machine = this.#machine!;
+    if (machine instanceof RemoteMachine) machine.assertReachable();
     this.#epoch++;
     try {
       this.#machine!.reset();
@@ -583,7 +696,7 @@ export class Guest<M extends Machine = Machine> {
     this.#epoch++;
     this.#exit = exit;
     this.#setState('stopped');
-    this.#media?.flush(this);
+    void this.#media?.flush(this);
     this.#announce(exit);
   }
 
@@ -619,6 +732,7 @@ export class Guest<M extends Machine = Machine> {
   }
 
   #wakeUp(): void {
+    this.#wakeUps++;
     this.#idle = false;
     this.#keeper.update(this as Guest);
   }

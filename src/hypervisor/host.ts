@@ -1,6 +1,7 @@
 /**
- * The hypervisor: several guests in one thread, taking turns. Guests run in slices of a few milliseconds, chosen by a
- * stride scheduler; between slices the world has its turn. One guest's end is never another's.
+ * The hypervisor: several guests, taking turns in one thread, or each in a thread of its own and some at once. Guests run in
+ * slices of a few milliseconds, chosen by a stride scheduler; between slices the world has its turn. One guest's end is
+ * never another's.
  *
  * Shares are processor time: each slice is charged with what it took by the platform's clock, resets, device work and
  * listeners included, so that a dear guest pays for itself. Which guest runs when shows in no guest's state.
@@ -12,19 +13,25 @@ import type { Machine } from '../machine/machine.ts';
 import { createSharedCode, type Pc, type SharedCode } from '../machine/pc.ts';
 import { SharedPool } from '../machine/shared-pool.ts';
 import { clonePc, createPc, type PcGuest } from './create-guest.ts';
-import { Guest, type GuestKeeper } from './guest.ts';
-import { GuestMedia } from './media/guest-media.ts';
+import { Guest, type GuestKeeper, type Slice } from './guest.ts';
+import { GuestMedia, hasDrives } from './media/guest-media.ts';
 import type { ImageOpener, ImageRequest } from './media/image-opener.ts';
 import { type ByteDuplex, lockDuplex } from './migration/byte-duplex.ts';
 import { MessageChannelEnd } from './migration/message-channel.ts';
 import { checkReceiveOptions, type ReceiveOptions } from './migration/migration-options.ts';
 import { MESSAGE } from './migration/protocol.ts';
-import { type Received, receiveGuest } from './migration/receive-guest.ts';
+import { receiveGuest } from './migration/receive-guest.ts';
 import { sendGuest } from './migration/send-guest.ts';
-import { checkGuestOptions, checkName } from './options/check-guest-options.ts';
+import { type CheckedGuestOptions, checkGuestOptions, checkName } from './options/check-guest-options.ts';
 import type { CheckedMedia } from './options/check-media-options.ts';
 import type { GuestOptions, GuestSettings } from './options/guest-options.ts';
-import { checkHostOptions, type HostOptions, reportListenerError, type SwapOptions } from './options/host-options.ts';
+import {
+  type CheckedHostOptions,
+  checkHostOptions,
+  type HostOptions,
+  reportListenerError,
+  type SwapOptions,
+} from './options/host-options.ts';
 import type { ImageSource } from './options/media-options.ts';
 import type { Platform } from './platform.ts';
 import { type Admission, HostMemory } from './shares/host-memory.ts';
@@ -41,7 +48,8 @@ import { fetchPages } from './snapshot/fetch-pages.ts';
 import { GuestSnapshots } from './snapshot/guest-snapshots.ts';
 import { type Recovered, recoverGuests } from './snapshot/recover.ts';
 import { mediaOf, restorePc } from './snapshot/restore-guest.ts';
-import { clear } from './snapshot/snapshot.ts';
+import { besidesMachine } from './snapshot/save-guest.ts';
+import { clear, disposedMeanwhile } from './snapshot/snapshot.ts';
 import {
   type CheckedRestoreOptions,
   checkRecoverOptions,
@@ -52,6 +60,9 @@ import {
   type Snapshot,
 } from './snapshot/snapshot-options.ts';
 import type { SnapshotPages } from './snapshot/snapshot-pages.ts';
+import { GuestThreads } from './threads/guest-threads.ts';
+import type { SavedGuest } from './threads/messages.ts';
+import { RemoteMachine } from './threads/remote-machine.ts';
 
 /** Instructions a slice has at first and at the least and most: also slow engines come back in time. */
 const SLICE = { FIRST: 10_000, LEAST: 1_000, MOST: 10_000_000 } as const;
@@ -64,14 +75,19 @@ const PATIENCE = 1.5;
 const CHARGE = { LEAST: 0.001, MOST: 100 } as const;
 /** The world waits this long at most, in ms. */
 const TURN = 5;
+/** Length of a slice that is aimed at, in ms: where the world waits for it; and where only other guests do. */
+const AIM = { HERE: 2, IN_THREAD: 5 } as const;
 const NS_PER_MS = 1_000_000;
 
 export class Host {
   readonly #platform: Platform;
+  /** What a slice aims at, in ms, as far as somebody is in a hurry. */
   readonly #sliceMilliseconds: number;
   readonly #memory: HostMemory<Guest>;
   /** By name. */
   readonly #pools = new Map<string, SharedPool>();
+  /** The same where nobody is. */
+  readonly #longSlice: number;
   readonly #onListenerError: HostOptions['onListenerError'];
   readonly #openImage: ImageOpener | undefined;
   readonly #swap: SwapStore | undefined;
@@ -80,6 +96,10 @@ export class Host {
   readonly #closing = new Set<Promise<void>>();
   readonly #residents = new Map<Guest, Resident>();
   readonly #scheduler = new StrideScheduler<Guest>();
+  /** Undefined: all run in this thread. */
+  readonly #threads: GuestThreads | undefined;
+  /** Those in threads that get no slice, since they are about to be saved. */
+  readonly #standing = new Set<Guest>();
   #loopRuns = false;
   /** Guests named so far. */
   #created = 0;
@@ -93,7 +113,8 @@ export class Host {
     const { platform, sliceMilliseconds, memoryLimit, onListenerError, openImage, snapshots } = checked;
     this.#snapshots = new GuestSnapshots(platform, snapshots);
     this.#platform = platform;
-    this.#sliceMilliseconds = sliceMilliseconds ?? 2;
+    this.#sliceMilliseconds = sliceMilliseconds ?? AIM.HERE;
+    this.#longSlice = sliceMilliseconds ?? (checked.threads ? AIM.IN_THREAD : AIM.HERE);
     this.#swap = checked.swap && createSwap(checked.swap, checked.swapFiles);
     this.#memory = new HostMemory({
       limit: (memoryLimit ?? Number.POSITIVE_INFINITY) * 2 ** 20,
@@ -102,6 +123,7 @@ export class Host {
     });
     this.#onListenerError = onListenerError;
     this.#openImage = openImage;
+    this.#threads = createThreads(checked);
   }
 
   /** The guests that are not disposed, oldest first. */
@@ -116,6 +138,7 @@ export class Host {
   async createGuest(options: GuestOptions): Promise<PcGuest> {
     if (this.#disposed) throw new StateError('the host is disposed');
     const checked = checkGuestOptions(options);
+    if (this.#threads) return (await this.#createInThread(checked, this.#threads)) as Guest as PcGuest;
     const undo = checked.checkpoint && { backTo: undefined };
     const media = hasDrives(checked.media) ? await this.#openMedia(withUndo(checked.media, undo)) : undefined;
     let guest: PcGuest;
@@ -137,6 +160,28 @@ export class Host {
     return guest;
   }
 
+  async #createInThread(checked: CheckedGuestOptions, threads: GuestThreads): Promise<Guest> {
+    assertFitsThreads(checked);
+    // Others may be created meanwhile.
+    const name = checked.name ?? `guest ${++this.#created}`;
+    // Their images may still be locked.
+    await Promise.all(this.#closing);
+    const machine = await threads.create(name, checked);
+    return this.#takeIn(machine, { ...checked, name, media: undefined });
+  }
+
+  /** @throws UserError where guests are in threads */
+  #assertNoThreads(what: string): void {
+    if (this.#threads) throw new UserError(`${what}: this is not done with threads yet: create a host without`);
+  }
+
+  /** The same, of one that took a while to be made. @throws StateError if the host was disposed meanwhile */
+  #takeIn(machine: Machine, settings: GuestSettings): Guest {
+    if (!this.#disposed) return this.adopt(machine, settings);
+    machine.dispose();
+    throw new StateError('the host was disposed while it created a guest');
+  }
+
   /**
    * A guest that was saved, ready to `run()` from there on.
    * @throws UserError for a snapshot that cannot be restored, and then nothing is left of it; StateError once the host is
@@ -144,7 +189,10 @@ export class Host {
    */
   async restore(snapshot: ImageSource | Snapshot, options?: RestoreOptions): Promise<PcGuest> {
     if (this.#disposed) throw new StateError('the host is disposed');
-    return await this.#restore(checkSnapshotSource(snapshot), checkRestoreOptions(options));
+    const checked = checkRestoreOptions(options);
+    const source = checkSnapshotSource(snapshot);
+    if (this.#threads) return (await this.#restoreInThread(source, checked, this.#threads)) as Guest as PcGuest;
+    return await this.#restore(source, checked);
   }
 
   /**
@@ -155,6 +203,7 @@ export class Host {
   async recover(folder: string, options?: RecoverOptions): Promise<Recovered> {
     if (this.#disposed) throw new StateError('the host is disposed');
     const checked = checkRecoverOptions(options);
+    this.#assertNoThreads('recover');
     return await recoverGuests(checkString('recover: folder', folder), {
       files: this.#snapshots.files,
       restore: (path, checkpoint, found) => this.#restore(path, { ...checked, checkpoint }, found),
@@ -178,11 +227,7 @@ export class Host {
       const pool = this.#pool(checked.pool);
       const parts = { name, head, file, pages, engine: checked.engine, code: this.#sharedCode(), media, pool };
       const machine = await restorePc(parts);
-      if (this.#disposed) {
-        machine.dispose();
-        throw new StateError('the host was disposed while it restored a guest');
-      }
-      const { guest, settings } = this.#adoptRestored({ name, machine, media, head }, checked);
+      const { guest, settings } = this.#adoptRestored(machine, head, { ...checked, name, media });
       if (pages) this.#fetchPages(guest, pages);
       this.#snapshots.restored(guest, read);
       start?.(guest, settings);
@@ -210,6 +255,7 @@ export class Host {
   async receive(stream: ByteDuplex, options?: ReceiveOptions): Promise<PcGuest> {
     if (this.#disposed) throw new StateError('the host is disposed');
     const checked = checkReceiveOptions(options);
+    this.#assertNoThreads('receive');
     const { restore } = checked;
     const platform = this.#platform;
     const channel = new MessageChannelEnd(lockDuplex('receive: stream', stream));
@@ -230,7 +276,8 @@ export class Host {
         delay: (ms, action) => platform.delay(ms, action),
         assertAlive,
       });
-      const { guest } = this.#adoptRestored(received, restore);
+      const { machine, head, name, media } = received;
+      const { guest } = this.#adoptRestored(machine, head, { ...restore, name, media });
       guest.keyboard.waiting = [...guest.keyboard.waiting, ...received.late.strokes];
       guest.serial.write(received.late.serial);
       // Who does not hear it asks his user.
@@ -250,22 +297,58 @@ export class Host {
     }
   }
 
-  /** `head`: what it was; `checked`: what is asked for. */
-  #adoptRestored({ name, machine, media, head }: Omit<Received, 'late'>, checked: CheckedRestoreOptions) {
-    const given = Object.fromEntries(Object.entries(checked).filter(([, value]) => value !== undefined));
-    const settings = { ...head.guest, fuel: head.guest.fuel ?? undefined, ...given, name, media };
-    const guest = this.adopt(machine, settings);
-    guest.keyboard.waiting = head.strokes;
-    guest.serial.refill(head.output.serial);
-    guest.debugConsole.refill(head.output.debugConsole);
-    return { guest, settings };
+  async #restoreInThread(source: ImageSource, checked: CheckedRestoreOptions, threads: GuestThreads): Promise<Guest> {
+    assertFitsThreads(checked);
+    await Promise.all(this.#closing);
+    const { machine, saved } = await threads.restore(source, checked);
+    return this.#adoptRestored(machine, saved, { ...checked, name: machine.name, media: undefined }).guest;
+  }
+
+  /** `saved`: what it was; `settings`: what is asked for. */
+  #adoptRestored<M extends Machine>(machine: M, saved: SavedGuest, settings: RestoredSettings) {
+    if (this.#disposed) {
+      machine.dispose();
+      throw new StateError('the host was disposed while it restored a guest');
+    }
+    const given = Object.fromEntries(Object.entries(settings).filter(([, value]) => value !== undefined));
+    const { name } = settings;
+    const all = { ...saved.guest, fuel: saved.guest.fuel ?? undefined, ...given, name };
+    const guest = this.adopt(machine, all);
+    guest.keyboard.waiting = saved.strokes;
+    guest.serial.refill(saved.output.serial);
+    guest.debugConsole.refill(saved.output.debugConsole);
+    return { guest, settings: all };
+  }
+
+  async #snapshotInThread(guest: Guest, machine: RemoteMachine, to: string | undefined): Promise<Snapshot> {
+    if (to !== undefined && this.#snapshots.files.store(to))
+      throw new UserError('snapshot: to: a guest in a thread is saved into a file, not into a store');
+    const { settings } = this.#residents.get(guest)!;
+    let taken: Promise<Snapshot>;
+    this.#standing.add(guest);
+    try {
+      await guest.standsStill();
+      if (guest.state === 'disposed') throw disposedMeanwhile(guest.name);
+      taken = machine.snapshot(besidesMachine(guest, settings), to);
+    } finally {
+      // Slices that it is given from now on come behind the request.
+      this.#standing.delete(guest);
+      this.#startLoop();
+    }
+    return await taken.catch((error: unknown) => {
+      throw guest.state === 'disposed' ? disposedMeanwhile(guest.name) : error;
+    });
   }
 
   /** @throws UserError for want of room */
-  #clone(guest: Guest, name: string): Guest {
+  #clone(guest: Guest, name: string): Guest | Promise<Guest> {
     const { settings, weight, cap } = this.#residents.get(guest)!;
     const limits = { weight, cap: cap.percent, fuel: guest.fuel };
-    return this.adopt(clonePc(guest.machine as Pc, name), { ...settings, ...limits, name });
+    const adopt = (machine: Machine) => this.#takeIn(machine, { ...settings, ...limits, name });
+    const { machine } = guest;
+    return machine instanceof RemoteMachine
+      ? this.#threads!.clone(machine, name).then(adopt)
+      : adopt(clonePc(machine as Pc, name));
   }
 
   async #openMedia(checked: CheckedMedia): Promise<GuestMedia> {
@@ -298,6 +381,7 @@ export class Host {
   /** Takes a machine in as a guest, ready to `run()`. */
   adopt<M extends Machine>(machine: M, settings: GuestSettings): Guest<M> {
     const guest = new Guest(machine, settings, this.#keeper);
+    if (machine instanceof RemoteMachine) machine.onLost = (error) => guest.fail(error);
     this.#scheduler.add(guest, settings.weight ?? 1, { interactive: settings.latency === 'interactive' });
     this.#residents.set(guest, {
       settings,
@@ -322,6 +406,7 @@ export class Host {
 
   dispose(): void {
     this.#disposed = true;
+    this.#threads?.dispose();
     for (const guest of this.guests) guest.dispose();
     this.#swap?.close();
   }
@@ -366,8 +451,13 @@ export class Host {
     },
     memoryNeeded: (guest) => this.#memory.needed(guest),
     closing: (closed) => this.#closesWith(closed),
-    snapshot: (guest, { to }) => this.#snapshots.take(guest, this.#residents.get(guest)!.settings, to),
+    snapshot: async (guest, { to }) => {
+      const { machine } = guest;
+      if (machine instanceof RemoteMachine) return await this.#snapshotInThread(guest, machine, to);
+      return await this.#snapshots.take(guest, this.#residents.get(guest)!.settings, to);
+    },
     migrate: async (guest, ends, options) => {
+      this.#assertNoThreads('migrate');
       const resident = this.#residents.get(guest)!;
       const platform = this.#platform;
       return await sendGuest(guest, {
@@ -417,16 +507,19 @@ export class Host {
 
   #wake(guest: Guest): void {
     this.#scheduler.wake(guest);
-    if (!this.#loopRuns) {
-      this.#loopRuns = true;
-      // Not at once: the caller of run() first gets its promise.
-      void Promise.resolve().then(() => this.#loop());
-    }
+    this.#startLoop();
+  }
+
+  #startLoop(): void {
+    if (this.#loopRuns) return;
+    this.#loopRuns = true;
+    // Not at once: the caller of run() first gets its promise.
+    void Promise.resolve().then(() => this.#loop());
   }
 
   async #loop(): Promise<void> {
     let turnEnds = this.#platform.now() + this.#turn;
-    for (let guest = this.#scheduler.next(); guest; guest = this.#scheduler.next()) {
+    for (let guest = this.#next(); guest; guest = this.#next()) {
       try {
         this.#giveSlice(guest);
       } catch (error) {
@@ -442,6 +535,16 @@ export class Host {
     this.#loopRuns = false;
   }
 
+  /** Undefined while nobody may run; when a thread has become free, the loop is started again. */
+  #next(): Guest | undefined {
+    const threads = this.#threads;
+    if (!threads) return this.#scheduler.next();
+    return this.#scheduler.next((guest) => {
+      const { machine } = guest;
+      return !(machine instanceof RemoteMachine) || (threads.isFree(machine) && !this.#standing.has(guest));
+    });
+  }
+
   /** How long the world waits, in ms: no longer than a slice takes, where a key may be for somebody who is in a hurry. */
   get #turn(): number {
     return this.#scheduler.hasInteractive ? Math.min(TURN, this.#sliceMilliseconds / 2) : TURN;
@@ -449,30 +552,49 @@ export class Host {
 
   #giveSlice(guest: Guest): void {
     const resident = this.#residents.get(guest)!;
-    const { follower, slice } = resident;
+    const { follower, slice: most } = resident;
+    const { machine } = guest;
     const start = this.#platform.now();
     const admission = this.#memory.admit(guest);
     if (admission !== 'go') return this.#refuse(guest, resident, { admission, start });
     const { ready, held } = resident.times.at(start);
-    const allowed = follower?.begin(guest.machine, start * NS_PER_MS, (ready + held) * NS_PER_MS);
-    const deadline = start + PATIENCE * this.#sliceMilliseconds;
-    const executed = guest.runSlice({
-      instructions: Math.min(slice, allowed?.instructions ?? slice),
+    const allowed = follower?.begin(machine, start * NS_PER_MS, (ready + held) * NS_PER_MS);
+    const aim = this.#scheduler.hasInteractive ? this.#sliceMilliseconds : this.#longSlice;
+    const milliseconds = PATIENCE * aim;
+    const deadline = start + milliseconds;
+    const slice = guest.runSlice({
+      instructions: Math.min(most, allowed?.instructions ?? most),
       time: allowed?.time,
       overdue: () => this.#platform.now() >= deadline,
+      milliseconds,
     });
+    if (!(slice instanceof Promise)) return this.#endSlice(guest, resident, { ...slice, start, most, aim });
+    const remote = machine as object as RemoteMachine;
+    this.#threads!.occupy(remote);
+    void slice
+      .then((over) => {
+        this.#threads!.release(remote);
+        this.#startLoop();
+        this.#endSlice(guest, resident, { ...over, start, most, aim });
+      })
+      .catch((error: unknown) => guest.fail(error));
+  }
+
+  #endSlice(guest: Guest, resident: Resident, slice: SliceRecord): void {
+    const { start, most, aim, executed, took, disturbed } = slice;
     const end = this.#platform.now();
-    const took = end - start;
-    const { times, cap } = resident;
-    times.ran(start, end);
+    const ran = took === undefined ? end - start : Math.min(took, end - start);
+    const { times, cap, follower } = resident;
+    times.ran(end - ran, end);
     times.waits(guest.runnable ? 'ready' : undefined, end);
-    const charged = Math.min(Math.max(took, CHARGE.LEAST), CHARGE.MOST);
+    const charged = Math.min(Math.max(ran, CHARGE.LEAST), CHARGE.MOST);
     const owes = cap.charge(charged, end);
     resident.owesUntil = end + owes;
     this.#scheduler.charge(guest, charged);
-    if (executed >= slice || took > this.#sliceMilliseconds)
-      resident.slice = nextSlice(executed, this.#sliceMilliseconds / took);
-    const sleeps = follower && guest.state === 'running' && this.#follow(guest, resident, end * NS_PER_MS, executed);
+    if (executed >= most || ran > aim) resident.slice = nextSlice(executed, aim / ran);
+    const wall = end * NS_PER_MS;
+    const sleeps =
+      follower && guest.state === 'running' && this.#follow(guest, resident, { wall, executed, disturbed });
     if (owes > 0 && !sleeps && guest.runnable) this.#admit(guest, resident);
   }
 
@@ -486,11 +608,15 @@ export class Host {
   }
 
   /** Clock `host`, after a slice: corrects guest time; a halted guest sleeps until its next alarm. @returns whether it does */
-  #follow(guest: Guest, resident: Resident, wall: number, executed: number): boolean {
+  #follow(
+    guest: Guest,
+    resident: Resident,
+    { wall, executed, disturbed }: { wall: number; executed: number; disturbed: boolean },
+  ): boolean {
     const { machine } = guest;
     const follower = resident.follower!;
     follower.end(machine, wall, executed);
-    if (!machine.halted || !guest.runnable) return false;
+    if (!machine.halted || !guest.runnable || disturbed) return false;
     const pause = follower.pause(machine, wall);
     if (pause <= 0) return false;
     resident.times.waits(undefined, wall / NS_PER_MS);
@@ -517,8 +643,34 @@ function createSwap({ path, limit }: SwapOptions, files: SwapFiles | undefined):
   return new SwapStore(files.open(path), files.codec, limit * 2 ** 20);
 }
 
-const hasDrives = ({ disks, cdrom, floppies }: CheckedMedia): boolean =>
-  disks.length + floppies.length > 0 || cdrom !== undefined;
+/** @throws UserError for options of a guest that cannot be met in a thread */
+function assertFitsThreads({ pool, checkpoint }: Pick<CheckedGuestOptions, 'pool' | 'checkpoint'>): void {
+  if (pool !== undefined) throw new UserError('pool does not go with threads: each guest has a pool of its own there');
+  if (checkpoint !== undefined) throw new UserError('checkpoint does not go with threads yet');
+}
+
+/** @throws UserError for what does not go together */
+function createThreads({ threads: count = 0, platform, swap, pools }: CheckedHostOptions): GuestThreads | undefined {
+  if (count === 0) return undefined;
+  if (swap !== undefined) throw new UserError('swap does not go with threads yet: leave one of them out');
+  if (pools.size > 0) throw new UserError('pools do not go with threads: each guest has a pool of its own there');
+  if (platform.startWorker === undefined) throw new UserError('threads: this platform starts none (startWorker)');
+  return new GuestThreads({ count, startWorker: () => platform.startWorker!() });
+}
+
+/** All that is not as it was saved. */
+type RestoredSettings = Omit<GuestSettings, 'name' | 'clock'> &
+  Pick<CheckedRestoreOptions, 'clock'> & { readonly name: string };
+
+/** A slice that is over. */
+interface SliceRecord extends Slice {
+  /** Host time, in ms. */
+  readonly start: number;
+  /** Instructions that it might have had. */
+  readonly most: number;
+  /** Length that was aimed at, in ms. */
+  readonly aim: number;
+}
 
 type Refusal = Exclude<Admission, 'go'>;
 /** What they write into files can be undone; what was meant to be there is not looked at: it is brought back. */

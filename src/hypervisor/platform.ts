@@ -19,4 +19,18 @@ export interface Platform {
   compileRegions?(bytes: Uint8Array): object;
   /** WebAssembly's tail calls work, between modules too, and are cheaper than to return and be called. Default false. */
   readonly fastTailCalls?: boolean;
+  /** Starts a thread that runs the worker's program (`src/worker.ts`). Default: no guest runs in a thread of its own. */
+  startWorker?(): WorkerPort;
+}
+
+/** A thread, as who started it sees it. Nothing is lost that comes before a listener is set, in the same turn. */
+export interface WorkerPort {
+  /** A structured clone goes there; of what is in `transfer`, the thing itself. */
+  post(message: object, transfer?: readonly ArrayBuffer[]): void;
+  onMessage: ((message: unknown) => void) | undefined;
+  /** It has ended by itself, or cannot be reached. Nothing comes behind it. */
+  onEnd: ((reason: Error) => void) | undefined;
+  /** Whether the process goes on for its sake. At first: yes. */
+  keepAlive(wanted: boolean): void;
+  terminate(): void;
 }

@@ -10,13 +10,15 @@ import type { SwapSpace } from '../memory/page-source.ts';
 import type { MachineView } from './machine-view.ts';
 
 export { DEFAULT_INSTRUCTION_TIME } from '../base/guest-time.ts';
+export { isKey } from '../devices/ps2-keyboard.ts';
 export type { BalloonFigures } from '../devices/virtio/balloon-statistics.ts';
-export type {
-  Breakpoint,
-  BreakpointHit,
-  BreakpointKind,
-  BreakpointRequest,
-  Breakpoints,
+export {
+  type Breakpoint,
+  type BreakpointHit,
+  type BreakpointKind,
+  type BreakpointRequest,
+  BreakpointSet,
+  type Breakpoints,
 } from '../engine/breakpoints.ts';
 export { ENGINES, type EngineName } from '../engine/engine-name.ts';
 
@@ -96,6 +98,8 @@ export interface MemoryBalloon {
   readonly actual: number;
   /** What the guest has said of its memory, and how often. */
   readonly statistics: { readonly updates: number; readonly values: BalloonFigures };
+  /** The guest has a driver that gives figures when asked. */
+  readonly givesStatistics: boolean;
   setTarget(pages: number): void;
   /** Asks the guest for new figures. @returns false if it has no driver that gives any */
   requestStatistics(): boolean;

@@ -72,6 +72,7 @@ import { SharedPool } from './shared-pool.ts';
 import { hashState } from './state-hash.ts';
 
 export type { EngineName } from '../engine/engine-name.ts';
+export type { FixedModules } from '../engine/interpreter/code-library.ts';
 
 /** What machines can share: decoder, compiled code, and the images they boot. */
 export interface SharedCode extends Code {

@@ -51,8 +51,8 @@ const PACKAGES_ALLOWED: Readonly<Record<string, RegExp>> = {
 const sources = readSources('src');
 const layerOf = (path: string): string => path.split('/')[1];
 
-/** `src/index.ts`, the public face, stands above all layers. */
-const isFace = (path: string): boolean => path === 'src/index.ts';
+/** The public face, and the program of the threads that it starts, stand above all layers. */
+const isFace = (path: string): boolean => path === 'src/index.ts' || path === 'src/worker.ts';
 
 describe('the layers of src', () => {
   it('are the folders there are, as src/ARCHITECTURE.md lists them', () => {

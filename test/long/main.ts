@@ -3,9 +3,9 @@
 import { crashLong } from './crash-long.ts';
 import type { LongCheck } from './long-check.ts';
 import { migrationLong } from './migration-long.ts';
+import { overcommitLong } from './overcommit-long.ts';
 import { recoveryLong } from './recovery-long.ts';
 import { saveRestoreLong } from './save-restore-long.ts';
-import { overcommitLong } from './overcommit-long.ts';
 import { snapshotsLong } from './snapshots-long.ts';
 import { x87Long } from './x87-long.ts';
 

@@ -49,6 +49,7 @@ beforeAll(async () => {
     '/': html(),
     '/no-wasm': html({ 'content-security-policy': "script-src 'self'" }),
     '/wasm-allowed': html({ 'content-security-policy': "script-src 'self' 'wasm-unsafe-eval'" }),
+    '/vetro-worker.js': { type: 'text/javascript', body: readFileSync(join(installed, 'dist/worker.js')) },
     '/main.js': { type: 'text/javascript', body: script },
   });
 });
@@ -119,6 +120,15 @@ describe.skipIf(chromiumPath === undefined)(
         expect(gained).toBeGreaterThan(1_000_000);
       },
     );
+
+    it.each<Place>(['page', 'worker'])('in a %s: guests in threads are what they are in Node', async (place) => {
+      const host = await Host.create();
+      const guest = await host.createGuest({ boot: { image: assembleDemo() }, memory: 16 });
+      await guest.runTo(200_000);
+      const hash = await guest.stateHash();
+      host.dispose();
+      expect(await run('threads', { place })).toEqual({ hashes: [hash, hash], isUserError: true });
+    });
 
     it("a page whose policy forbids WebAssembly is told so; 'wasm-unsafe-eval' is enough", async () => {
       const refused = await run('refused', { path: '/no-wasm' });

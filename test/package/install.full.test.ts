@@ -147,7 +147,7 @@ describe('the package', () => {
           .replaceAll('\\', '/'),
       );
     const expected =
-      /^(?:package\.json|README\.md|LICENSE|dist\/(?:cli\.js|index\.c?js|types\/.*\.d\.c?ts)|roms\/.*\.asm)$/;
+      /^(?:package\.json|README\.md|LICENSE|dist\/(?:cli\.js|worker\.js|index\.c?js|types\/.*\.d\.c?ts)|roms\/.*\.asm)$/;
     expect(names.filter((name) => !expected.test(name))).toEqual([]);
   });
 
@@ -165,6 +165,17 @@ describe('the package', () => {
     ];
     expect(asModule).toMatchObject({ status: 0, stderr: '' });
     expect(asCommonJs).toEqual(asModule);
+  });
+
+  it('runs guests in threads, and ends when they do', () => {
+    const program = `const host = await Host.create({ threads: 2 });
+      const guests = await Promise.all([1, 2].map(() => host.createGuest({ boot: { image: Uint8Array.of(0xeb, 0xfe) }, memory: 1 })));
+      await Promise.all(guests.map((guest) => guest.runTo(100_000)));
+      console.log(guests.map(({ instructions }) => instructions).join());`;
+    const asModule = user.node('--input-type=module', '-e', `import { Host } from 'vetro'; ${program}`);
+    const commonJs = `const { Host } = require('vetro'); (async () => { ${program} })();`;
+    expect(asModule).toEqual({ status: 0, stdout: '100000,100000\n', stderr: '' });
+    expect(user.node('--input-type=commonjs', '-e', commonJs)).toEqual(asModule);
   });
 
   it('has a command that boots the demo, without development dependencies', () => {

@@ -53,6 +53,10 @@ class FakeBalloon implements MemoryBalloon {
   hasDriver = true;
   asked = 0;
 
+  get givesStatistics(): boolean {
+    return this.hasDriver;
+  }
+
   setTarget(pages: number): void {
     this.target = pages;
   }

@@ -115,6 +115,11 @@ export class VirtioBalloon implements VirtioDevice {
     this.#driver.configChanged();
   }
 
+  /** A driver is there that gives figures when asked. */
+  get givesStatistics(): boolean {
+    return this.#driver.ready && this.#queueOf('statistics') !== undefined;
+  }
+
   /** Asks for new figures. @returns false if no driver is there that gives any */
   requestStatistics(): boolean {
     const queue = this.#queueOf('statistics');

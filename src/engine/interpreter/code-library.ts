@@ -17,6 +17,13 @@ import { type AnyHelper, createHelperCall, type HelperCall } from './helper-call
 import { buildRunModule } from './loop/run-module.ts';
 import { ACCESS_KINDS, ACCESS_WIDTHS, accessName, accessType, buildMemoryFunctions } from './memory-functions.ts';
 
+/** Modules that are the same wherever they are made: whoever has them need not make them. By code width, where there are two. */
+export interface FixedModules {
+  readonly loops: ReadonlyMap<boolean, WebAssembly.Module>;
+  readonly memoryFunctions: ReadonlyMap<boolean, WebAssembly.Module>;
+  readonly emittedHelpers: ReadonlyMap<boolean, WebAssembly.Module>;
+}
+
 export interface CodeLibraryOptions {
   /** Compiles the loop's module; a host may know how to have it optimised at once. */
   readonly compileLoop?: ((bytes: Uint8Array<ArrayBuffer>) => WebAssembly.Module) | undefined;
@@ -24,6 +31,8 @@ export interface CodeLibraryOptions {
   readonly compileRegions?: ((bytes: Uint8Array<ArrayBuffer>) => WebAssembly.Module) | undefined;
   /** Regions call each other in their own place: right where that is cheaper than to return and be called. Default false. */
   readonly chainRegions?: boolean | undefined;
+  /** Of another library, made with the same options: also in another thread. */
+  readonly fixedModules?: FixedModules | undefined;
 }
 
 /** All that a 32-bit module may declare. */
@@ -44,10 +53,10 @@ export class CodeLibrary {
   /** Compiles a module of translated regions; nothing is kept of it here. */
   readonly regions: (bytes: Uint8Array<ArrayBuffer>) => WebAssembly.Module;
   readonly chainsRegions: boolean;
-  readonly #loops = new Map<boolean, WebAssembly.Module>();
-  readonly #memoryFunctions = new Map<boolean, WebAssembly.Module>();
+  readonly #loops: Map<boolean, WebAssembly.Module>;
+  readonly #memoryFunctions: Map<boolean, WebAssembly.Module>;
   #firstCall: WebAssembly.Module | undefined;
-  readonly #emittedHelpers = new Map<boolean, WebAssembly.Module>();
+  readonly #emittedHelpers: Map<boolean, WebAssembly.Module>;
   #handlerEntry: WebAssembly.Module | undefined;
   readonly #coldModules = new Map<CatalogForm, WebAssembly.Module>();
   readonly #helperNumbers = new Map<string, number>();
@@ -58,6 +67,14 @@ export class CodeLibrary {
     this.#compileLoop = options.compileLoop ?? ((bytes) => new WebAssembly.Module(bytes));
     this.chainsRegions = options.chainRegions ?? false;
     this.regions = options.compileRegions ?? ((bytes) => new WebAssembly.Module(bytes));
+    this.#loops = new Map(options.fixedModules?.loops);
+    this.#memoryFunctions = new Map(options.fixedModules?.memoryFunctions);
+    this.#emittedHelpers = new Map(options.fixedModules?.emittedHelpers);
+  }
+
+  /** Those that have been made. */
+  get fixedModules(): FixedModules {
+    return { loops: this.#loops, memoryFunctions: this.#memoryFunctions, emittedHelpers: this.#emittedHelpers };
   }
 
   /** See `buildRunModule`. */

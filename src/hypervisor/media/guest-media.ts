@@ -15,7 +15,22 @@ export interface MediaOwner {
   warn(line: string): void;
 }
 
-export class GuestMedia {
+/** What a guest itself does with what is in its drives. */
+export interface GuestImages {
+  /** What the firmware has tried in vain since this was last called. */
+  takeTried(): readonly string[] | undefined;
+  /** What was noted since this was last called. */
+  takeLines(): readonly string[];
+  /** The guest has ended: what it wrote is brought to where it is kept. */
+  flush(owner: MediaOwner): Promise<void>;
+  /** Resolves when nothing is open or locked any more; what goes wrong is said to the owner. */
+  close(owner: MediaOwner): Promise<void>;
+}
+
+export const hasDrives = ({ disks, cdrom, floppies }: CheckedMedia): boolean =>
+  disks.length + floppies.length > 0 || cdrom !== undefined;
+
+export class GuestMedia implements GuestImages {
   readonly disks: readonly OpenImage[];
   readonly cdrom: OpenDrive | undefined;
   readonly floppies: readonly OpenDrive[];
@@ -66,7 +81,6 @@ export class GuestMedia {
     this.#tried = [...tried];
   }
 
-  /** What the firmware has tried in vain since this was last called. */
   takeTried(): readonly string[] | undefined {
     const tried = this.#tried;
     this.#tried = undefined;
@@ -78,17 +92,14 @@ export class GuestMedia {
     this.#lines.push(line);
   }
 
-  /** What was noted since this was last called. */
   takeLines(): readonly string[] {
     return this.#lines.splice(0);
   }
 
-  /** The guest has ended: what it wrote is brought to where it is kept. */
-  flush(owner: MediaOwner): void {
-    void this.#each(owner, (image) => image.flush());
+  flush(owner: MediaOwner): Promise<void> {
+    return this.#each(owner, (image) => image.flush());
   }
 
-  /** Resolves when nothing is open or locked any more; what goes wrong is said to the owner. */
   close(owner: MediaOwner): Promise<void> {
     this.#closed ??= this.#each(owner, (image) => image.close());
     return this.#closed;

@@ -24,7 +24,10 @@ import {
 
 export interface HostOptions {
   readonly platform: Platform;
-  /** Wall-clock length of a slice that is aimed at, in ms, from 0.1 to 1000. Default 2. */
+  /**
+   * Wall-clock length of a slice that is aimed at, in ms, from 0.1 to 1000. Default 2; in threads 5, unless a guest is
+   * interactive.
+   */
   readonly sliceMilliseconds?: number | undefined;
   /**
    * Memory that the guests may hold together, in MiB, from 1 on. Beyond it a guest is paused when it needs more, with an
@@ -40,6 +43,11 @@ export interface HostOptions {
    * a file that must not exist, or memory, without a path; and how much that may be, in MiB, from 1 on. Default: nowhere.
    */
   readonly swap?: SwapOptions | undefined;
+  /**
+   * Guests that may run at once, each in a thread of its own, from 0 to 256. Default 0: all run in the caller's thread, by
+   * turns.
+   */
+  readonly threads?: number | undefined;
   /**
    * A listener's bug is its owner's: what it throws (or its promise is rejected with) comes here and goes no further.
    * Default: a line with the stack on `console.error`.
@@ -65,23 +73,26 @@ export interface CheckedHostOptions extends Omit<HostOptions, 'pools' | 'reclaim
 
 const SLICE = { least: 0.1, most: 1000, unit: 'ms' };
 const MEMORY = { least: 1, most: 2 ** 32, unit: 'MiB' };
+const THREADS = { least: 0, most: 256 };
 const NAMES = [
-  ...(['platform', 'sliceMilliseconds', 'memoryLimit', 'pools', 'reclaim', 'swap', 'onListenerError'] as const),
-  ...(['openImage', 'snapshots', 'swapFiles'] as const),
+  ...(['platform', 'sliceMilliseconds', 'memoryLimit', 'threads', 'pools', 'reclaim', 'swap'] as const),
+  ...(['onListenerError', 'openImage', 'snapshots', 'swapFiles'] as const),
 ];
 const PLATFORM_NEEDS = ['now', 'yield', 'delay'] as const;
-const PLATFORM_MAY_HAVE = ['compile', 'compileRegions'] as const;
+const PLATFORM_MAY_HAVE = ['compile', 'compileRegions', 'startWorker'] as const;
 
 /** @throws UserError that names the option */
 export function checkHostOptions(options: unknown): CheckedHostOptions {
   const given = checkOptions('host options', options, NAMES);
-  const { platform, sliceMilliseconds, memoryLimit, swap, onListenerError, openImage, snapshots, swapFiles } = given;
+  const { platform, sliceMilliseconds, memoryLimit, threads, swap, onListenerError } = given;
+  const { openImage, snapshots, swapFiles } = given;
   return {
     platform: checkPlatform(platform),
     sliceMilliseconds:
       sliceMilliseconds === undefined ? undefined : checkNumber('sliceMilliseconds', sliceMilliseconds, SLICE),
     memoryLimit: memoryLimit === undefined ? undefined : checkWholeNumber('memoryLimit', memoryLimit, MEMORY),
     swap: swap === undefined ? undefined : checkSwap(swap),
+    threads: threads === undefined ? undefined : checkWholeNumber('threads', threads, THREADS),
     onListenerError: onListenerError === undefined ? undefined : checkFunction('onListenerError', onListenerError),
     pools: checkPools(given.pools),
     reclaim: checkReclaim(given.reclaim),

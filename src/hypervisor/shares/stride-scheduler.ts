@@ -1,5 +1,7 @@
 /** Time, in the unit of charges (ms in a host), that an interactive member may be ahead of its share. */
 const AHEAD = 20;
+/** Longest turns that one that runs may be behind those that wait. */
+const TURNS = 2;
 
 /**
  * Who runs next: stride scheduling. Each member has a pass value, the time it was given divided by its weight; the one with the lowest pass runs next. Over any stretch in which all are busy, shares follow the weights to
@@ -18,7 +20,8 @@ export class StrideScheduler<Member> {
 
   /** Adds a member, asleep. `weight` is its share relative to the others. */
   add(member: Member, weight: number, { interactive = false } = {}): void {
-    const entry = { weight: validWeight(weight), pass: this.#currentPass, awake: false, interactive, urgent: false };
+    const [pass, stride] = [this.#currentPass, 0];
+    const entry = { weight: validWeight(weight), pass, stride, awake: false, interactive, urgent: false };
     this.#entries.set(member, entry);
   }
 
@@ -54,26 +57,44 @@ export class StrideScheduler<Member> {
     this.#entry(member).awake = false;
   }
 
-  /** The member to run next, undefined if all are asleep. Ties go to the one added first. */
-  next(): Member | undefined {
+  /**
+   * The member to run next, undefined if all are asleep. Ties go to the one added first. Where several run at once:
+   * `mayRun` says which can now, as it runs already, or must not beside one that does.
+   */
+  next(mayRun?: (member: Member) => boolean): Member | undefined {
     let best: [Member, Entry] | undefined;
     let urgent: [Member, Entry] | undefined;
     for (const candidate of this.#entries) {
       const [, entry] = candidate;
-      if (!entry.awake) continue;
+      if (!entry.awake || mayRun?.(candidate[0]) === false) continue;
       if (!best || entry.pass < best[1].pass) best = candidate;
       if (!entry.urgent || (entry.pass - this.#currentPass) * entry.weight > AHEAD) continue;
       if (!urgent || entry.pass < urgent[1].pass) urgent = candidate;
     }
     // Of one that goes first, the others are not to wait longer than it has run.
     if (best) this.#currentPass = best[1].pass;
+    if (best && mayRun) this.#forgive(best[1].pass, mayRun);
     return (urgent ?? best)?.[0];
   }
 
   /** The member ran for this long, in any unit that is the same for all. */
   charge(member: Member, time: number): void {
     const entry = this.#entries.get(member);
-    if (entry) entry.pass += time / entry.weight;
+    if (!entry) return;
+    entry.stride = time / entry.weight;
+    entry.pass += entry.stride;
+  }
+
+  /**
+   * Who runs all the time, and by its weight should have even more than that, gets no further behind than turns bring with
+   * them: else it would pay nothing for long when others come to want what it has.
+   */
+  #forgive(pass: number, mayRun: (member: Member) => boolean): void {
+    let stride = 0;
+    for (const entry of this.#entries.values()) if (entry.awake) stride = Math.max(stride, entry.stride);
+    for (const [member, entry] of this.#entries) {
+      if (entry.awake && !mayRun(member)) entry.pass = Math.max(entry.pass, pass - TURNS * stride);
+    }
   }
 
   #entry(member: Member): Entry {
@@ -86,6 +107,8 @@ export class StrideScheduler<Member> {
 interface Entry {
   weight: number;
   pass: number;
+  /** What its last turn added to that. */
+  stride: number;
   awake: boolean;
   readonly interactive: boolean;
   /** It has woken, and has not slept since. */

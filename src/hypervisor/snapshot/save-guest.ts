@@ -28,7 +28,14 @@ export interface SavedGuest {
   readonly saves: number;
 }
 
-export function saveGuest(guest: PcGuest, settings: GuestSettings, { keeps }: SaveOptions = {}): SavedGuest {
+/** As much of a guest as is saved. */
+export interface SaveableGuest extends Pick<PcGuest, 'machine' | 'name' | 'clock' | 'fuel'> {
+  readonly keyboard: Pick<PcGuest['keyboard'], 'waiting'>;
+  readonly serial: Pick<PcGuest['serial'], 'unread'>;
+  readonly debugConsole: Pick<PcGuest['serial'], 'unread'>;
+}
+
+export function saveGuest(guest: SaveableGuest, settings: GuestSettings, { keeps }: SaveOptions = {}): SavedGuest {
   const { machine } = guest;
   const contents = new SnapshotContents();
   const { state, memory } = machine.checkpoint();
@@ -47,10 +54,23 @@ export function saveGuest(guest: PcGuest, settings: GuestSettings, { keeps }: Sa
 }
 
 /** All but pages. `state`: of its machine. @throws UserError for a guest that cannot be saved */
-export function saveHead(guest: PcGuest, settings: GuestSettings, state: MachineState): GuestHead {
-  const { machine, name, clock, fuel } = guest;
+export function saveHead(guest: SaveableGuest, settings: GuestSettings, state: MachineState): GuestHead {
+  const { boot } = guest.machine;
   return {
     version: GUEST_HEAD_VERSION,
+    ...besidesMachine(guest, settings),
+    boot: saveBoot(boot),
+    media: saveMedia(settings.media),
+    machine: state,
+  };
+}
+
+/** What is saved of a guest but its machine and what is in its drives. */
+export function besidesMachine(
+  { name, clock, fuel, keyboard, serial, debugConsole }: Omit<SaveableGuest, 'machine'>,
+  settings: GuestSettings | GuestHead['guest'],
+): Pick<GuestHead, 'guest' | 'strokes' | 'output'> {
+  return {
     guest: {
       name,
       clock,
@@ -59,11 +79,8 @@ export function saveHead(guest: PcGuest, settings: GuestSettings, state: Machine
       onReset: settings.onReset ?? 'reset',
       onNothingToBoot: settings.onNothingToBoot ?? 'wait',
     },
-    boot: saveBoot(machine.boot),
-    media: saveMedia(settings.media),
-    strokes: guest.keyboard.waiting,
-    output: { serial: guest.serial.unread, debugConsole: guest.debugConsole.unread },
-    machine: state,
+    strokes: keyboard.waiting,
+    output: { serial: serial.unread, debugConsole: debugConsole.unread },
   };
 }
 
@@ -73,11 +90,11 @@ export interface NamedPages<Page extends NumberedPage = NumberedPage> {
   readonly pages: Iterable<Page>;
 }
 
-export const romPages = ({ machine }: PcGuest): NumberedPage[] =>
+export const romPages = ({ machine }: Pick<PcGuest, 'machine'>): NumberedPage[] =>
   [...machine.memory.romContents()].sort((one, other) => one.page - other.page);
 
 /** What is loaded at a reset: it never changes. */
-export function bootPages({ machine: { boot } }: PcGuest): NamedPages[] {
+export function bootPages({ machine: { boot } }: Pick<PcGuest, 'machine'>): NamedPages[] {
   if (!('pieces' in boot)) return [];
   return boot.pieces.map((piece, index) => ({ name: PAGES.boot(index), pages: pagesOf(piece) }));
 }

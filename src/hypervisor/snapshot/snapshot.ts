@@ -13,7 +13,7 @@ import type { GuestSettings } from '../options/guest-options.ts';
 import type { ImageSource } from '../options/media-options.ts';
 import { checkHead, type GuestHead } from './guest-head.ts';
 import { saveGuest } from './save-guest.ts';
-import type { FoundStore, OpenSnapshot, SnapshotFiles } from './snapshot-files.ts';
+import type { FoundStore, NewSnapshot, OpenSnapshot, SnapshotFiles } from './snapshot-files.ts';
 import type { Snapshot } from './snapshot-options.ts';
 import { SnapshotPages } from './snapshot-pages.ts';
 
@@ -31,33 +31,49 @@ export interface TakeOptions {
  * @throws UserError if the file cannot be written; StateError if the guest is disposed, or writes into a file while it
  *   runs (as rejections): then there is no file
  */
-export async function takeSnapshot(guest: Guest, { files, settings, to, now, rest }: TakeOptions): Promise<Snapshot> {
-  const output = to === undefined ? new Parts() : await files.create(to);
+export async function takeSnapshot(guest: Guest, options: TakeOptions): Promise<Snapshot> {
+  const { files, settings, to, now, rest } = options;
+  const output = await createOutput(files, to);
   try {
     await flushFiles(guest, settings.media);
     if (!(guest.machine instanceof Pc)) throw new StateError(`${guest.name} cannot be saved`);
     const start = now();
-    const { head, contents } = saveGuest(guest as PcGuest, settings);
+    const saved = saveGuest(guest as PcGuest, settings);
     const [stopped, { instructions }] = [now() - start, guest];
-    const write = (bytes: Uint8Array) => output.write(bytes);
     const turn = async (): Promise<void> => {
       await rest();
       // Its memory has gone with it.
-      if (guest.state === 'disposed') throw new StateError(`${guest.name} was disposed while it was being saved`);
+      if (guest.state === 'disposed') throw disposedMeanwhile(guest.name);
     };
-    let size: number;
-    try {
-      size = await writeSnapshot(head, contents, { codec: files.codec, write, rest: turn });
-    } finally {
-      contents.release();
-    }
-    await output.finish();
-    const bytes = output instanceof Parts ? output.joined() : undefined;
-    return { size, bytes, id: undefined, path: to, instructions, stopped };
+    const written = await writeOut(saved, output, { codec: files.codec, rest: turn });
+    return { ...written, id: undefined, path: to, instructions, stopped };
   } catch (error) {
     await output.abandon();
     throw error;
   }
+}
+
+export const disposedMeanwhile = (guest: string): StateError =>
+  new StateError(`${guest} was disposed while it was being saved`);
+
+/** A file, or memory. @throws UserError (as a rejection) */
+export const createOutput = async (files: SnapshotFiles, to: string | undefined): Promise<NewSnapshot> =>
+  to === undefined ? new Parts() : await files.create(to);
+
+/** Writes what was saved, and lets go of it. */
+export async function writeOut(
+  { head, contents }: ReturnType<typeof saveGuest>,
+  output: NewSnapshot,
+  { codec, rest }: { readonly codec: SnapshotFiles['codec']; readonly rest: () => Promise<void> },
+): Promise<Pick<Snapshot, 'size' | 'bytes'>> {
+  let size: number;
+  try {
+    size = await writeSnapshot(head, contents, { codec, write: (bytes) => output.write(bytes), rest });
+  } finally {
+    contents.release();
+  }
+  await output.finish();
+  return { size, bytes: output instanceof Parts ? output.joined() : undefined };
 }
 
 /** What is written into files must be there when they are looked at again, and stay as it is. */

@@ -11,6 +11,7 @@ const SCENARIOS: Readonly<Record<string, () => Promise<object>>> = {
   refused: refusedBy,
   'restore, auto': () => restoreSnapshot('auto'),
   'restore, interpreter': () => restoreSnapshot('interpreter'),
+  threads: bootInThreads,
 };
 
 const bytesOf = (text: string): Uint8Array => new TextEncoder().encode(text);
@@ -29,6 +30,23 @@ async function bootDemo(clock: 'virtual' | 'host'): Promise<object> {
   const { reason } = await guest.run();
   host.dispose();
   return { printed, reason };
+}
+
+/** Two demos up to their prompts, each in a thread; how far they are in the same state where they have executed as much. */
+async function bootInThreads(): Promise<object> {
+  const host = await Host.create({ threads: 2, worker: '/vetro-worker.js' });
+  const guests = [1, 2].map(() => host.createGuest({ boot: { image }, memory: 16 }));
+  const hashes: string[] = [];
+  for (const guest of await Promise.all(guests)) {
+    await guest.runTo(200_000);
+    hashes.push(await guest.stateHash());
+    void guest.run();
+    await guest.serial.waitFor('> ');
+  }
+  host.dispose();
+  const lost = await Host.create({ threads: 1, worker: '/nothing.js' });
+  const error = await lost.createGuest({ boot: { image } }).catch((reason: Error) => reason);
+  return { hashes, isUserError: error instanceof UserError };
 }
 
 /** How late timers are while a guest that never sleeps has the thread: the median of many, in ms. */

@@ -53,6 +53,17 @@ describe('runTo says why it came back', () => {
     expect(await disposed).toBe('stopped');
   });
 
+  it('not idle, when a listener of its output has answered meanwhile', async () => {
+    const { machine, guest } = createGuest([
+      { at: 100, event: 'idle' },
+      { at: 200, event: 'halted' },
+    ]);
+    machine.output = '?';
+    guest.serial.on('data', () => guest.serial.write('!'));
+    expect(await guest.runTo(300)).toBe('stopped');
+    expect(guest.instructions).toBe(200);
+  });
+
   it('idle: it waits for input, and is paused; again, and it looks again', async () => {
     const { guest, machine } = createGuest([
       { at: 100, event: 'idle' },

@@ -4,11 +4,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { furthestOver } from '../../../src/hypervisor/shares/memory-shares.ts';
-import { reclaim } from '../../../src/hypervisor/shares/reclaim.ts';
 import { type Guest, Host, UserError } from '../../../src/index.ts';
 import { assemble } from '../../../src/isa/assemble.ts';
 import type { Pc } from '../../../src/machine/pc.ts';
-import { FakeMachine } from '../../support/fake-machine.ts';
 
 const MIB = 2 ** 20;
 /**
@@ -141,27 +139,5 @@ describe('what is taken back', () => {
   ])('is %s', (_, guests, expected) => {
     const over = furthestOver(100, guests);
     expect(over && [guests.indexOf(over.guest), over.bytes]).toEqual(expected);
-  });
-
-  it('comes by the first way that gives it, or by several', () => {
-    const asked: [string, number][] = [];
-    const step = (name: string, most: number) => (_: unknown, bytes: number) => {
-      asked.push([name, bytes]);
-      return Math.min(most, bytes);
-    };
-    const steps = [step('balloon', 0), step('share', 30), step('swap', 100)];
-    expect(reclaim({ machine: new FakeMachine() }, 50, steps)).toBe(50);
-    expect(reclaim({ machine: new FakeMachine() }, 20, steps)).toBe(20);
-    expect(asked).toEqual([
-      ...([
-        ['balloon', 50],
-        ['share', 50],
-        ['swap', 20],
-      ] as const),
-      ...([
-        ['balloon', 20],
-        ['share', 20],
-      ] as const),
-    ]);
   });
 });
