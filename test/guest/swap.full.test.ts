@@ -38,7 +38,7 @@ describe.skipIf(!boot)(`Debian whose pages are elsewhere${reason ? ` (${reason})
       }
       expect(swapped.stateHash()).toBe(plain.stateHash());
     }
-    expect(Math.min(swapped.swaps.in, swapped.swaps.out)).toBeGreaterThan(2_000);
+    expect(Math.min(swapped.swaps.in, swapped.swaps.out)).toBeGreaterThan(500);
     for (const pc of [plain, swapped]) pc.dispose();
     expect(swap.size).toBe(0);
   });

@@ -59,7 +59,9 @@ describe('a host with swap', () => {
     clearInterval(watch);
     expect(exits).toEqual(guests.map(() => ({ reason: 'debug-exit', status: 1 })));
     expect(told).toEqual([]);
-    expect(Math.max(0, ...most)).toBeLessThan(9 * MIB);
+    // Who is not over its share takes what it needs, and it is taken back from the other.
+    expect(Math.max(0, ...most)).toBeLessThan(10 * MIB);
+    expect(most.at(-1) ?? 0).toBeLessThan(8.5 * MIB);
     for (const { machine } of guests) {
       expect(machine.swaps.out).toBeGreaterThan(256);
       expect(machine.swaps.in).toBeGreaterThan(100);
