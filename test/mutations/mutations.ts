@@ -14,6 +14,7 @@ import { JIT_MUTATIONS } from './jit-mutations.ts';
 import { JUMP_MUTATIONS } from './jump-mutations.ts';
 import { LOCKSTEP_MUTATIONS } from './lockstep-mutations.ts';
 import { PCI_MUTATIONS } from './pci-mutations.ts';
+import { SHARING_MUTATIONS } from './sharing-mutations.ts';
 import { SYSTEM_PATH_MUTATIONS } from './system-path-mutations.ts';
 import { TIME_MUTATIONS } from './time-mutations.ts';
 import { VIRTIO_MUTATIONS } from './virtio-mutations.ts';
@@ -687,6 +688,7 @@ export const MUTATIONS: readonly Mutation[] = [
   ...BENCH_MUTATIONS,
 
   ...PCI_MUTATIONS,
+  ...SHARING_MUTATIONS,
   ...VIRTIO_MUTATIONS,
   ...TIME_MUTATIONS,
 ];

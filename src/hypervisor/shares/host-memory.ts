@@ -10,60 +10,17 @@
 import { PAGE_SIZE } from '../../base/address.ts';
 import type { MemoryPool } from '../../machine/machine.ts';
 import type { SwapSpace } from '../../memory/page-source.ts';
-import type { CheckedPool, CheckedReclaim } from '../options/pool-options.ts';
-import { DEFAULT_POOL } from '../options/pool-options.ts';
+import type { CheckedReclaim } from '../options/pool-options.ts';
 import { askDonors, type Donor, nextToRelieve, rankOf } from './balloon-policy.ts';
-import { furthestOver, memoryAllowance } from './memory-shares.ts';
+import type { Holder, MemoryGuest } from './memory-guest.ts';
+import { furthestOverIn, type LimitedMemory, MemoryLimits, type MemoryLimitsOptions } from './memory-limits.ts';
 import type { GuestMemoryStatistics, MemoryStatistics, PoolStatistics } from './memory-statistics.ts';
 import { ScanBudget } from './page-sharing.ts';
 
-/** A guest, as far as its memory goes. */
-export interface MemoryGuest {
-  readonly name: string;
-  readonly state: string;
-  readonly machine: {
-    readonly memorySize: number;
-    readonly memoryInUse: number;
-    readonly memoryShared: number;
-    readonly memorySwapped: number;
-    swapOut(bytes: number, swap: SwapSpace): number;
-    readonly memoryPool: MemoryPool;
-    memoryLimit: number;
-  };
-  readonly balloon: BalloonOfGuest | undefined;
-}
-
-/** In MiB. */
-export interface BalloonOfGuest {
-  readonly actual: number;
-  readonly target: number;
-  /** What the host asks for; what its owner asks for counts if it is more. */
-  reclaim: number;
-  readonly figures: { readonly availableMemory?: number | undefined; readonly freeMemory?: number | undefined };
-  /** Its figures are newer than the last change of what it is asked for. */
-  readonly answered: boolean;
-  /** Asks for new figures. @returns false if there is no driver that gives any */
-  refresh(): boolean;
-}
-
-/** What the host knows of a guest besides. */
-export interface Holder<G extends MemoryGuest> {
-  readonly guest: G;
-  readonly weight: number;
-  /** Host time that it was given so far, in ms. */
-  readonly run: number;
-}
-
-export interface HostMemoryOptions<G extends MemoryGuest> {
-  /** Bytes; Infinity if there is none. */
-  readonly limit: number;
-  /** Of pools by name. */
-  readonly pools: ReadonlyMap<string, CheckedPool>;
+export interface HostMemoryOptions<G extends MemoryGuest> extends MemoryLimitsOptions<G> {
   readonly reclaim: CheckedReclaim;
   /** Undefined: there is none. */
   readonly swap: SwapSpace | undefined;
-  /** All guests that are not disposed. */
-  readonly holders: () => readonly Holder<G>[];
   /** Host time in ms. */
   readonly now: () => number;
 }
@@ -116,9 +73,9 @@ const RELIEF = 1 / 32;
 
 export class HostMemory<G extends MemoryGuest> {
   readonly #options: HostMemoryOptions<G>;
+  readonly #limits: MemoryLimits<G>;
   readonly #shortages = new WeakMap<G, Shortage>();
   readonly #budgets = new WeakMap<MemoryPool, ScanBudget>();
-  readonly #names = new WeakMap<MemoryPool, string>();
   /** When it last looked at how things stand, and what it knows of each guest since. */
   #looked = 0;
   readonly #records = new WeakMap<G, GuestRecord>();
@@ -134,21 +91,22 @@ export class HostMemory<G extends MemoryGuest> {
 
   constructor(options: HostMemoryOptions<G>) {
     this.#options = options;
+    this.#limits = new MemoryLimits(options);
     this.#idle = options.limit === Number.POSITIVE_INFINITY;
   }
 
   /** Guests of a pool with a name live in this one from now on. */
   name(pool: MemoryPool, name: string): void {
-    this.#names.set(pool, name);
+    this.#limits.setName(pool, name);
     this.#idle = false;
-    this.#budgets.set(pool, new ScanBudget(this.#poolOptions(pool).budget));
+    this.#budgets.set(pool, new ScanBudget(this.#limits.optionsOf(pool).budget));
   }
 
   /** Before a slice of this guest: how much it may grow, or that it may not run now. */
   admit(guest: G): Admission {
     const { memoryPool: pool } = guest.machine;
     const hasFrames = pool.prepare();
-    if (hasFrames && this.#isFree(pool)) return this.#go(guest, Number.POSITIVE_INFINITY);
+    if (hasFrames && this.#limits.isUnlimited(pool)) return this.#go(guest, Number.POSITIVE_INFINITY);
     const free = this.#free(guest);
     const shortage = this.#shortages.get(guest);
     if (hasFrames && (shortage === undefined || free >= ENOUGH)) {
@@ -160,7 +118,7 @@ export class HostMemory<G extends MemoryGuest> {
 
   /** Whether there is so much for it, or it is within its share. */
   mayGrow(guest: G, bytes: number): boolean {
-    return this.#free(guest) >= bytes || this.#entitlement(guest) >= guest.machine.memoryInUse + bytes;
+    return this.#free(guest) >= bytes || this.#limits.entitlement(guest) >= guest.machine.memoryInUse + bytes;
   }
 
   /** A slice of this guest has ended for want of memory: the next one waits until something was done about it. */
@@ -173,16 +131,17 @@ export class HostMemory<G extends MemoryGuest> {
     if (this.#idle) return;
     const { now, holders } = this.#options;
     const time = now();
-    for (const pool of this.#pools()) this.#budgets.get(pool)?.turn(pool.scanner, now);
+    for (const pool of this.#limits.pools) this.#budgets.get(pool)?.turn(pool.scanner, now);
     if (time - this.#looked < TICK) return;
     const passed = time - this.#looked;
     this.#looked = time;
     const all = holders();
     for (const { guest, run } of all) this.#observe(guest, { run, time, fairShare: passed / all.length });
-    for (const { limit, inUse, guests } of this.#scopes()) {
-      if (limit === Number.POSITIVE_INFINITY) continue;
-      if (this.#options.reclaim.balloon) this.#balance(limit, limit - inUse, guests, time);
-      this.#takeBack(limit, guests);
+    for (const memory of this.#limits.limited) {
+      if (this.#options.reclaim.balloon) this.#balance(memory, time);
+      // What guests within their share have come to need, those over theirs give back, a little at a time.
+      const over = furthestOverIn(memory);
+      if (over) this.#swapOut(over.guest, Math.min(over.bytes, SWAPPED));
     }
   }
 
@@ -193,10 +152,10 @@ export class HostMemory<G extends MemoryGuest> {
       const [ballooned, asked] = [balloon?.actual ?? 0, balloon?.target ?? 0];
       return { name, inUse, shared, swapped, ballooned: ballooned * MIB, asked: asked * MIB };
     });
-    const pools = [...this.#pools()].map((pool): PoolStatistics => {
+    const pools = [...this.#limits.pools].map((pool): PoolStatistics => {
       const names = holders.filter(({ guest }) => guest.machine.memoryPool === pool).map(({ guest }) => guest.name);
       return {
-        ...{ name: this.#names.get(pool), guests: names, limit: this.#poolOptions(pool).limit },
+        ...{ name: this.#limits.nameOf(pool), guests: names, limit: this.#limits.optionsOf(pool).limit },
         ...{ inUse: pool.bytesInUse, saved: pool.bytesSaved, sharing: pool.scanner.figures },
       };
     });
@@ -245,7 +204,7 @@ export class HostMemory<G extends MemoryGuest> {
     }
     if (this.#swapFor(guest) > 0) return 0;
     this.#shortages.delete(guest);
-    const entitled = this.#entitlement(guest) - guest.machine.memoryInUse;
+    const entitled = this.#limits.entitlement(guest) - guest.machine.memoryInUse;
     if (entitled > 0 && guest.machine.memoryPool.prepare()) return this.#go(guest, entitled);
     this.#paused++;
     // When it is run all the same, it comes as far as its next need.
@@ -278,31 +237,13 @@ export class HostMemory<G extends MemoryGuest> {
 
   /** Swaps out what guests have not used lately: those over their share, the needy one too, idle ones first. @returns bytes */
   #swapFor(guest: G): number {
-    for (const { limit, guests } of this.#scopesOf(guest)) {
-      if (limit === Number.POSITIVE_INFINITY) continue;
-      const over = guests.filter((each) => each.guest === guest || isOver(limit, guests, each));
-      const rank = (each: Holder<G>): number =>
-        rankOf({
-          weight: each.weight,
-          inUse: each.guest.machine.memoryInUse / MIB,
-          activity: this.#records.get(each.guest)?.activity ?? 1,
-        });
-      for (const each of over.sort((one, other) => rank(one) - rank(other))) {
-        const given = this.#swapOut(each.guest, SWAPPED);
-        if (given > 0) return given;
-      }
+    const rank = ({ guest: { machine }, weight, guest: each }: Holder<G>): number =>
+      rankOf({ weight, inUse: machine.memoryInUse / MIB, activity: this.#records.get(each)?.activity ?? 1 });
+    for (const each of this.#limits.over(guest).sort((one, other) => rank(one) - rank(other))) {
+      const given = this.#swapOut(each.guest, SWAPPED);
+      if (given > 0) return given;
     }
     return 0;
-  }
-
-  /** What guests within their share have come to need, those over theirs give back, a little at a time. */
-  #takeBack(limit: number, guests: readonly Holder<G>[]): void {
-    const holders = guests.map(({ guest, weight }) => {
-      const { memoryInUse, memoryPool: pool } = guest.machine;
-      return { guest, weight, memoryInUse, pool };
-    });
-    const over = furthestOver(limit, holders);
-    if (over) this.#swapOut(over.guest.guest, Math.min(over.bytes, SWAPPED));
   }
 
   #swapOut({ machine }: G, bytes: number): number {
@@ -318,8 +259,7 @@ export class HostMemory<G extends MemoryGuest> {
   #ask(guest: G): boolean {
     if (!this.#options.reclaim.balloon) return false;
     let asked = false;
-    for (const { limit, guests } of this.#scopesOf(guest)) {
-      if (limit === Number.POSITIVE_INFINITY) continue;
+    for (const { limit, guests } of this.#limits.around(guest)) {
       const others = guests.filter((each) => each.guest !== guest);
       asked = this.#askFor(wanted(limit), others) || asked;
     }
@@ -355,7 +295,8 @@ export class HostMemory<G extends MemoryGuest> {
   }
 
   /** Keeps a little free, and hands back what is not needed any longer. */
-  #balance(limit: number, free: number, holders: readonly Holder<G>[], time: number): void {
+  #balance({ limit, inUse, guests: holders }: LimitedMemory<G>, time: number): void {
+    const free = limit - inUse;
     if (free < FREE.low * limit) this.#askFor(wanted(limit), holders);
     else if (free > FREE.high * limit && time - this.#askedAt > CALM) {
       const asked = holders.filter(({ guest }) => (guest.balloon?.reclaim ?? 0) > 0);
@@ -388,71 +329,21 @@ export class HostMemory<G extends MemoryGuest> {
 
   #givenBy(guest: G): number {
     let given = 0;
-    for (const { guests } of this.#scopesOf(guest)) {
+    for (const { guests } of this.#limits.around(guest)) {
       for (const each of guests) if (each.guest !== guest) given += each.guest.balloon?.actual ?? 0;
     }
     return given;
   }
 
-  /** Bytes that are left within all limits; less than 0 if they are exceeded. */
+  /** What is left for a guest; nothing, if its pool has hardly a frame left. */
   #free(guest: G): number {
-    if (!guest.machine.memoryPool.prepare()) return 0;
-    return Math.min(...this.#scopesOf(guest).map(({ limit, inUse }) => limit - inUse));
-  }
-
-  /** Its share, by weight, within all limits: bytes that it may hold in any case. */
-  #entitlement(guest: G): number {
-    const shares = this.#scopesOf(guest).map(({ limit, guests }) => {
-      const holders = guests.map(({ guest: { machine }, weight }) => {
-        return { weight, memoryInUse: machine.memoryInUse, pool: machine.memoryPool };
-      });
-      const own = holders[guests.findIndex((each) => each.guest === guest)];
-      return limit === Number.POSITIVE_INFINITY ? limit : memoryAllowance(limit, holders, own);
-    });
-    return Math.min(...shares);
-  }
-
-  #scopesOf(guest: G): Scope<G>[] {
-    return this.#scopes().filter(({ guests }) => guests.some((each) => each.guest === guest));
-  }
-
-  /** What has a limit: the host with all of its guests, and pools with theirs. */
-  #scopes(): Scope<G>[] {
-    const holders = this.#options.holders();
-    const pools = [...this.#pools()];
-    const inUse = pools.reduce((sum, pool) => sum + pool.bytesInUse, 0);
-    return [
-      { limit: this.#options.limit, inUse, guests: holders },
-      ...pools.map((pool) => ({
-        limit: this.#poolOptions(pool).limit,
-        inUse: pool.bytesInUse,
-        guests: holders.filter(({ guest }) => guest.machine.memoryPool === pool),
-      })),
-    ];
+    return guest.machine.memoryPool.prepare() ? this.#limits.free(guest) : 0;
   }
 
   /** Those in which something might be found for a guest: its own, or all if it is the host's memory that is short. */
   #poolsAround(guest: G): Set<MemoryPool> {
-    const { limit } = this.#options;
-    const all = this.#pools();
-    const inUse = [...all].reduce((sum, pool) => sum + pool.bytesInUse, 0);
-    return limit - inUse < ENOUGH ? all : new Set([guest.machine.memoryPool]);
-  }
-
-  #pools(): Set<MemoryPool> {
-    return new Set(this.#options.holders().map(({ guest }) => guest.machine.memoryPool));
-  }
-
-  /** Neither it nor the host has a limit. */
-  #isFree(pool: MemoryPool): boolean {
-    const none = Number.POSITIVE_INFINITY;
-    return this.#options.limit === none && this.#poolOptions(pool).limit === none;
-  }
-
-  #poolOptions(pool: MemoryPool): CheckedPool {
-    const name = this.#names.get(pool);
-    if (name === undefined) return { ...DEFAULT_POOL, budget: 0 };
-    return this.#options.pools.get(name) ?? DEFAULT_POOL;
+    const { pools, inUse } = this.#limits;
+    return this.#options.limit - inUse < ENOUGH ? pools : new Set([guest.machine.memoryPool]);
   }
 }
 
@@ -468,22 +359,6 @@ interface GuestRecord {
   distrustedUntil: number;
   /** For how long it was distrusted last, in ms. */
   distrust: number;
-}
-
-interface Scope<G extends MemoryGuest> {
-  readonly limit: number;
-  readonly inUse: number;
-  readonly guests: readonly Holder<G>[];
-}
-
-/** Whether a guest holds more than its share, by weight. */
-function isOver<G extends MemoryGuest>(
-  limit: number,
-  guests: readonly Holder<G>[],
-  { guest, weight }: Holder<G>,
-): boolean {
-  const weights = guests.reduce((sum, each) => sum + each.weight, 0);
-  return guest.machine.memoryInUse > (limit * weight) / weights;
 }
 
 /** MiB to ask for at once. */

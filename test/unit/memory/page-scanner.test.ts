@@ -92,6 +92,17 @@ describe('equal pages', () => {
     expect(memories[1].mapEntry(5) & PAGE_MAP.GUARDED).toBe(PAGE_MAP.SHARED);
   });
 
+  it('that are copied again count against the limit of the pool: whoever runs hears of it', () => {
+    const { pool, memories, rounds } = createPool(2);
+    for (const memory of memories) for (let page = 0; page < 8; page++) put(memory, page, page + 1);
+    rounds(2);
+    pool.frames.limit = pool.frames.inUse + 3;
+    let told = 0;
+    memories[0].onBeyondLimit = () => told++;
+    for (let page = 0; page < 8; page++) memories[0].write(page * PAGE_SIZE, 0, 1);
+    expect(told).toBe(5);
+  });
+
   it('keep their code watches and dirty bits', () => {
     const { memories, rounds } = createPool(2);
     const changes: string[] = [];

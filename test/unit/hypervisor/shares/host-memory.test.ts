@@ -1,6 +1,7 @@
 /** A host's memory, with guests that are not there: who may grow, who is asked, who waits, who is paused. */
 import { describe, expect, it } from 'vitest';
-import { HostMemory, type MemoryGuest } from '../../../../src/hypervisor/shares/host-memory.ts';
+import { HostMemory } from '../../../../src/hypervisor/shares/host-memory.ts';
+import type { MemoryGuest } from '../../../../src/hypervisor/shares/memory-guest.ts';
 import type { MemoryPool } from '../../../../src/machine/machine.ts';
 import type { SwapSpace } from '../../../../src/memory/page-source.ts';
 
