@@ -84,7 +84,7 @@ class Destination {
 
   async run(): Promise<Received> {
     const { options, code, codec, openMedia, nameOf } = this.#parts;
-    await this.#channel.greet();
+    this.#say(this.#channel.greet());
     const first = checkHead(await unpackPlain((await this.#next([MESSAGE.HEAD])).bytes, codec), 'guest');
     const name = nameOf(first);
     const { memoryBytes, romPages } = checkConfigurationOf(first.machine);
@@ -110,7 +110,7 @@ class Destination {
       await writeMedium(drives[index], page);
     });
     const head = await this.#restore(first, state, machine);
-    await this.#channel.send(MESSAGE.READY);
+    this.#say(this.#channel.send(MESSAGE.READY));
     const late = lateInput(await unpackPlain((await this.#next([MESSAGE.COMMIT])).bytes, codec), 'input');
     this.#parts.assertAlive();
     throwIfAborted(options.signal);
@@ -134,6 +134,11 @@ class Destination {
       for (const page of pages) await put(space, page);
       if (++this.#messages % MESSAGES_A_TURN === 0) await this.#parts.rest();
     }
+  }
+
+  /** Not waited for: who does not hear it says nothing either, and for that there is patience. */
+  #say(sent: Promise<void>): void {
+    sent.catch(() => {});
   }
 
   async #next(kinds: readonly MessageKind[]) {
