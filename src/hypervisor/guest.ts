@@ -17,7 +17,7 @@ import type {
 } from './guest-events.ts';
 import { GuestKeyboard } from './guest-keyboard.ts';
 import type { GuestImages } from './media/guest-media.ts';
-import { type RemovableDrive, removableDrives } from './media/removable-drive.ts';
+import { type ExchangeableDrive, removableDrives } from './media/removable-drive.ts';
 import { checkCap, checkWeight, FUEL } from './options/check-guest-options.ts';
 import type { ClockMode, CloneOptions, GuestSettings, RunOptions } from './options/guest-options.ts';
 import type { ProcessorTimes } from './shares/processor-times.ts';
@@ -88,8 +88,8 @@ export class Guest<M extends Machine = Machine> {
   readonly serial: GuestStream;
   readonly debugConsole: GuestStream;
   readonly keyboard: GuestKeyboard;
-  readonly cdrom: RemovableDrive | undefined;
-  readonly floppies: readonly RemovableDrive[];
+  readonly cdrom: ExchangeableDrive | undefined;
+  readonly floppies: readonly ExchangeableDrive[];
   readonly balloon: GuestBalloon | undefined;
   readonly #keeper: GuestKeeper;
   readonly #events: EventSource<GuestEvents>;
@@ -155,7 +155,10 @@ export class Guest<M extends Machine = Machine> {
     this.serial = createStream('serial');
     this.debugConsole = createStream('debugConsole');
     this.keyboard = new GuestKeyboard(machine.keyboard, { assertUsable, onInput });
-    const drives = settings.media && removableDrives(machine, settings.media, { owner: this, assertUsable });
+    const drives =
+      machine instanceof RemoteMachine
+        ? machine.drives(assertUsable)
+        : settings.media && removableDrives(machine, settings.media, { owner: this, assertUsable });
     this.cdrom = drives?.cdrom;
     this.floppies = drives?.floppies ?? [];
     this.balloon =

@@ -90,5 +90,5 @@ function run({ instructions, milliseconds }: SliceRequest, speed: number): Slice
 const FACTS: MachineFacts = {
   ...{ instructions: 0, time: 0, nextAlarm: Number.POSITIVE_INFINITY, halted: false, timeSlope: 65536 },
   ...{ memoryInUse: 0, memoryShared: 0, bytesInUse: 0, slowness: undefined, serialPending: 0 },
-  ...{ keyboardHasData: false, balloon: undefined },
+  ...{ keyboardHasData: false, balloon: undefined, cdrom: undefined, floppies: [] },
 };
