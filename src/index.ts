@@ -289,9 +289,9 @@ export interface Guest {
   /** What the guest writes to the debug ports E9h and 402h. It takes no input: `write` throws a StateError. */
   readonly debugConsole: GuestStream;
   readonly keyboard: Keyboard;
-  /** The CD-ROM drive, if there is one: undefined, too, in a guest in another thread (`threads`), where none can be exchanged yet. */
+  /** The CD-ROM drive, if there is one. */
   readonly cdrom: RemovableDrive | undefined;
-  /** Floppy drives A and B, as far as there are any; the same holds for them. */
+  /** Floppy drives A and B, as far as there are any. */
   readonly floppies: readonly RemovableDrive[];
   /** Its memory balloon, if it has one (option `balloon`). */
   readonly balloon: Balloon | undefined;

@@ -2,7 +2,7 @@
 import { shown } from '../base/argument-check.ts';
 import { UserError } from '../base/errors.ts';
 import type { PcGuest } from '../hypervisor/create-guest.ts';
-import type { RemovableDrive } from '../hypervisor/media/removable-drive.ts';
+import type { ExchangeableDrive } from '../hypervisor/media/removable-drive.ts';
 import { parseRemovable } from './media-options.ts';
 
 const FLOPPIES = ['a', 'b'];
@@ -27,8 +27,8 @@ export async function insert(guest: PcGuest, name: string, text: string): Promis
   return `${String(options.image)} is in ${name}`;
 }
 
-function driveOf({ cdrom, floppies }: PcGuest, name: string): RemovableDrive {
-  const drives = new Map<string, RemovableDrive>(floppies.map((drive, index) => [FLOPPIES[index], drive]));
+function driveOf({ cdrom, floppies }: PcGuest, name: string): ExchangeableDrive {
+  const drives = new Map<string, ExchangeableDrive>(floppies.map((drive, index) => [FLOPPIES[index], drive]));
   if (cdrom !== undefined) drives.set(CDROM, cdrom);
   const drive = drives.get(name);
   if (drive !== undefined) return drive;

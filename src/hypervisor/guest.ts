@@ -17,7 +17,7 @@ import type {
 } from './guest-events.ts';
 import { GuestKeyboard } from './guest-keyboard.ts';
 import type { GuestImages } from './media/guest-media.ts';
-import { type RemovableDrive, removableDrives } from './media/removable-drive.ts';
+import { type ExchangeableDrive, removableDrives } from './media/removable-drive.ts';
 import { type ByteDuplex, lockDuplex } from './migration/byte-duplex.ts';
 import {
   type CheckedMigrateOptions,
@@ -99,8 +99,8 @@ export class Guest<M extends Machine = Machine> {
   readonly serial: GuestStream;
   readonly debugConsole: GuestStream;
   readonly keyboard: GuestKeyboard;
-  readonly cdrom: RemovableDrive | undefined;
-  readonly floppies: readonly RemovableDrive[];
+  readonly cdrom: ExchangeableDrive | undefined;
+  readonly floppies: readonly ExchangeableDrive[];
   readonly balloon: GuestBalloon | undefined;
   readonly #keeper: GuestKeeper;
   readonly #events: EventSource<GuestEvents>;
@@ -174,7 +174,9 @@ export class Guest<M extends Machine = Machine> {
     this.debugConsole = createStream('debugConsole');
     this.keyboard = new GuestKeyboard(machine.keyboard, { assertUsable, onInput, held: () => this.held });
     const drives =
-      settings.media && removableDrives(machine, settings.media, { owner: this, assertUsable: assertHere });
+      machine instanceof RemoteMachine
+        ? machine.drives(assertUsable)
+        : settings.media && removableDrives(machine, settings.media, { owner: this, assertUsable: assertHere });
     this.cdrom = drives?.cdrom;
     this.floppies = drives?.floppies ?? [];
     this.balloon =

@@ -97,5 +97,5 @@ const FACTS: MachineFacts = {
     timeSlope: 65536,
   },
   ...{ memoryInUse: 0, memoryShared: 0, bytesInUse: 0, slowness: undefined, serialPending: 0 },
-  ...{ keyboardHasData: false, balloon: undefined },
+  ...{ keyboardHasData: false, balloon: undefined, cdrom: undefined, floppies: [] },
 };

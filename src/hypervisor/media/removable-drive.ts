@@ -5,7 +5,7 @@ import type { Machine } from '../../machine/machine.ts';
 import { checkDrive } from '../options/check-media-options.ts';
 import type { CdromOptions, FloppyOptions, ImageSource } from '../options/media-options.ts';
 import { attempt, discardLine, type GuestMedia, type MediaOwner, type OpenDrive } from './guest-media.ts';
-import type { ImageOpener, OpenImage } from './image-opener.ts';
+import type { ImageOpener, ImageRequest, OpenImage } from './image-opener.ts';
 
 export interface RemovableDriveParts {
   readonly kind: 'cdrom' | 'floppy';
@@ -50,7 +50,28 @@ export function removableDrives(
   };
 }
 
-export class RemovableDrive {
+/** What a guest's owner does with one. */
+export interface ExchangeableDrive {
+  readonly loaded: boolean;
+  insert(image: ImageSource | CdromOptions | FloppyOptions): Promise<void>;
+  eject(options?: { readonly force?: boolean | undefined }): boolean;
+}
+
+/** @throws UserError */
+export function checkInserted(kind: RemovableDriveParts['kind'], image: unknown): ImageRequest {
+  const { image: request } = checkDrive(kind, 'insert: image', image);
+  if (request === undefined) throw new UserError('insert: image is missing: eject() empties the drive');
+  return request;
+}
+
+/** @throws UserError */
+export function checkEject(options: unknown): { readonly force: boolean } {
+  const { force = false } = checkOptions('eject: options', options, ['force']);
+  if (typeof force !== 'boolean') throw new UserError(`eject: force must be true or false, not ${shown(force)}`);
+  return { force };
+}
+
+export class RemovableDrive implements ExchangeableDrive {
   readonly #parts: RemovableDriveParts;
 
   constructor(parts: RemovableDriveParts) {
@@ -62,10 +83,14 @@ export class RemovableDrive {
   }
 
   async insert(image: ImageSource | CdromOptions | FloppyOptions): Promise<void> {
-    const { kind, drive, opener, owner, assertUsable } = this.#parts;
+    const { kind, assertUsable } = this.#parts;
     assertUsable();
-    const { image: request } = checkDrive(kind, 'insert: image', image);
-    if (request === undefined) throw new UserError('insert: image is missing: eject() empties the drive');
+    await this.put(checkInserted(kind, image));
+  }
+
+  /** As `insert`, of what has been checked. */
+  async put(request: ImageRequest): Promise<void> {
+    const { drive, opener, owner, assertUsable } = this.#parts;
     const medium = await opener(request);
     const old = drive.medium;
     try {
@@ -82,8 +107,7 @@ export class RemovableDrive {
 
   eject(options?: { readonly force?: boolean | undefined }): boolean {
     const { drive, owner, assertUsable, eject } = this.#parts;
-    const { force = false } = checkOptions('eject: options', options, ['force']);
-    if (typeof force !== 'boolean') throw new UserError(`eject: force must be true or false, not ${shown(force)}`);
+    const { force } = checkEject(options);
     assertUsable();
     const old = drive.medium;
     if (!eject({ force })) return false;

@@ -1,13 +1,12 @@
 /** The threads of a host: which pool lives where, and how many may run at once. */
 import { StateError, UserError } from '../../base/errors.ts';
 import type { FixedModules } from '../../machine/pc.ts';
-import type { ImageRequest } from '../media/image-opener.ts';
 import type { CheckedGuestOptions } from '../options/check-guest-options.ts';
-import type { CheckedDrive, CheckedMedia } from '../options/check-media-options.ts';
 import type { GuestBoot } from '../options/guest-options.ts';
 import type { ImageSource } from '../options/media-options.ts';
 import type { WorkerPort } from '../platform.ts';
 import type { CheckedRestoreOptions } from '../snapshot/snapshot-options.ts';
+import { imageForThread, mediaForThread } from './image-for-thread.ts';
 import type { FirstMachine, FirstMade, SavedGuest } from './messages.ts';
 import { PoolThread } from './pool-thread.ts';
 import { RemoteMachine } from './remote-machine.ts';
@@ -53,7 +52,7 @@ export class GuestThreads {
   ): Promise<{ readonly machine: RemoteMachine; readonly saved: SavedGuest }> {
     let saved: SavedGuest;
     const machine = await this.#inNewThread(options.name ?? 'restore', async (thread, first) => {
-      const request = { ...first, source: inOtherThread(source), options: { ...options, ...mediaOptions(options) } };
+      const request = { ...first, source: imageForThread(source), options: { ...options, ...mediaForThread(options) } };
       const made = await thread.request('restore', request);
       saved = made;
       return made;
@@ -110,22 +109,6 @@ export class GuestThreads {
   }
 }
 
-const requestInOtherThread = (request: ImageRequest): ImageRequest => ({
-  ...request,
-  image: inOtherThread(request.image),
-});
-
-function mediaOptions({ disks, cdrom, floppies }: Partial<CheckedMedia>): Partial<CheckedMedia> {
-  const drive = ({ image }: CheckedDrive): CheckedDrive => ({ image: image && requestInOtherThread(image) });
-  return { disks: disks?.map(requestInOtherThread), cdrom: cdrom && drive(cdrom), floppies: floppies?.map(drive) };
-}
-
-/** A URL does not survive a clone; and of bytes, all that is beside them would go along. */
-function inOtherThread(source: ImageSource): ImageSource {
-  if (source instanceof Uint8Array) return new Uint8Array(source);
-  return typeof source === 'object' && 'href' in source ? { href: source.href } : source;
-}
-
 /** Bytes that are the caller's are copied once, and the copies given away. */
 function withCopies(options: CheckedGuestOptions): {
   readonly content: CheckedGuestOptions;
@@ -150,7 +133,7 @@ function withCopies(options: CheckedGuestOptions): {
   else if ('image' in boot) copied = { image: copy(boot.image) };
   else if ('bios' in boot) copied = { ...boot, bios: copy(boot.bios), videoBios: ifGiven(boot.videoBios) };
   return {
-    content: { ...options, boot: copied, media: { ...options.media, ...mediaOptions(options.media) } },
+    content: { ...options, boot: copied, media: { ...options.media, ...mediaForThread(options.media) } },
     transfer,
   };
 }

@@ -5,6 +5,7 @@
 import type { TimeCorrection } from '../../base/guest-time.ts';
 import type { BalloonFigures, BreakpointHit, BreakpointRequest, MachineExit } from '../../machine/machine.ts';
 import type { FixedModules } from '../../machine/pc.ts';
+import type { ImageRequest } from '../media/image-opener.ts';
 import type { CheckedGuestOptions } from '../options/check-guest-options.ts';
 import type { ImageSource } from '../options/media-options.ts';
 import type { GuestHead } from '../snapshot/guest-head.ts';
@@ -37,6 +38,15 @@ export interface MachineFacts {
   readonly serialPending: number;
   readonly keyboardHasData: boolean;
   readonly balloon: BalloonFacts | undefined;
+  /** Drives whose media can be exchanged. */
+  readonly cdrom: DriveFacts | undefined;
+  readonly floppies: readonly DriveFacts[];
+}
+
+export interface DriveFacts {
+  readonly loaded: boolean;
+  /** The guest has locked it. */
+  readonly locked: boolean;
 }
 
 export interface BalloonFacts {
@@ -65,7 +75,7 @@ export const QUESTIONS = ['registers', 'translate', 'peek', 'peekPhysical', 'scr
 export type Question = (typeof QUESTIONS)[number];
 
 /** Who is meant, and what has come for it since the last request. */
-interface ToMachine {
+export interface ToMachine {
   readonly machine: number;
   readonly inputs: readonly MachineInput[];
 }
@@ -137,6 +147,15 @@ export interface Exchanges {
   ask: {
     request: ToMachine & { readonly question: Question; readonly parameters: readonly number[] };
     reply: { readonly answer: unknown; readonly facts: MachineFacts };
+  };
+  /** Answered when it is in; and when it is out, or the guest was asked for it. `drive`: the CD-ROM drive, or a floppy drive. */
+  insert: {
+    request: ToMachine & { readonly drive: 'cdrom' | number; readonly image: ImageRequest };
+    reply: { readonly facts: MachineFacts };
+  };
+  eject: {
+    request: ToMachine & { readonly drive: 'cdrom' | number; readonly force: boolean };
+    reply: { readonly facts: MachineFacts };
   };
   settle: { request: { readonly machine: number }; reply: undefined };
   /** What goes wrong with images is answered, in lines. */

@@ -10,6 +10,7 @@ import { createSharedCode, type Pc, type SharedCode } from '../../machine/pc.ts'
 import { clonePc, createPc } from '../create-guest.ts';
 import { GuestMedia, hasDrives, type MediaOwner } from '../media/guest-media.ts';
 import type { ImageOpener } from '../media/image-opener.ts';
+import { type RemovableDrive, removableDrives } from '../media/removable-drive.ts';
 import { checkName } from '../options/check-guest-options.ts';
 import type { Platform } from '../platform.ts';
 import { mediaOf, restorePc } from '../snapshot/restore-guest.ts';
@@ -42,6 +43,7 @@ type Answers = {
 interface Member {
   readonly pc: Pc;
   readonly media: GuestMedia | undefined;
+  readonly drives: ReturnType<typeof removableDrives> | undefined;
   readonly breakpoints: Map<number, Breakpoint>;
   /** What it waits for. */
   answer: Pending<unknown> | undefined;
@@ -166,8 +168,8 @@ export class PoolServer {
       }
     },
     clone: ({ machine, inputs, as, name }) => {
-      const { pc } = this.#taking(machine, inputs);
-      return { ...this.#add(as, { pc: clonePc(pc, name), media: undefined }), original: factsOf(pc) };
+      const member = this.#taking(machine, inputs);
+      return { ...this.#add(as, { pc: clonePc(member.pc, name), media: undefined }), original: factsOf(member) };
     },
     run: ({ machine, inputs, instructions, time, milliseconds, memoryLimit, hashAt }) => {
       const start = this.#platform.now();
@@ -183,12 +185,23 @@ export class PoolServer {
       [member.serial, member.debugConsole] = [[], []];
       const took = this.#platform.now() - start;
       const [lines, tried] = [member.media?.takeLines() ?? [], member.media?.takeTried()];
-      return { exit: toPlainExit(exit), facts: factsOf(pc), took, serial, debugConsole, stateHash, lines, tried };
+      return { exit: toPlainExit(exit), facts: factsOf(member), took, serial, debugConsole, stateHash, lines, tried };
     },
     ask: ({ machine, inputs, question, parameters }) => {
-      const { pc } = this.#taking(machine, inputs);
+      const member = this.#taking(machine, inputs);
+      const { pc } = member;
       const answer = (pc[question] as (...parameters: readonly number[]) => unknown).call(pc, ...parameters);
-      return { answer, facts: factsOf(pc) };
+      return { answer, facts: factsOf(member) };
+    },
+    insert: async ({ machine, inputs, drive, image }) => {
+      const member = this.#taking(machine, inputs);
+      await driveOf(member, drive).put(image);
+      return { facts: factsOf(member) };
+    },
+    eject: ({ machine, inputs, drive, force }) => {
+      const member = this.#taking(machine, inputs);
+      driveOf(member, drive).eject({ force });
+      return { facts: factsOf(member) };
     },
     settle: ({ machine }) =>
       new Promise((resolve) => {
@@ -216,11 +229,26 @@ export class PoolServer {
   }
 
   #add(number: number, { pc, media }: Pick<Member, 'pc' | 'media'>): NewMachine {
-    const member: Member = { pc, media, breakpoints: new Map(), answer: undefined, serial: [], debugConsole: [] };
+    const owner = { name: pc.name, warn: (line: string) => media!.note(line) };
+    const drives = media && removableDrives(pc, media, { owner, assertUsable: () => this.#assertThere(number) });
+    const member: Member = {
+      pc,
+      media,
+      drives,
+      breakpoints: new Map(),
+      answer: undefined,
+      serial: [],
+      debugConsole: [],
+    };
     this.#members.set(number, member);
     pc.serial.onOutput = (bytes) => member.serial.push(bytes);
     pc.debugConsole.onOutput = (bytes) => member.debugConsole.push(bytes);
-    return { facts: factsOf(pc), memorySize: pc.memorySize, hasDrives: media !== undefined };
+    return { facts: factsOf(member), memorySize: pc.memorySize, hasDrives: media !== undefined };
+  }
+
+  /** It may have been disposed while an image was opened. @throws StateError */
+  #assertThere(number: number): void {
+    if (!this.#members.has(number)) throw new StateError('the guest is disposed');
   }
 
   /** The machine of this number, when what has come for it has reached it. */
@@ -230,6 +258,12 @@ export class PoolServer {
     for (const input of inputs) take(member, input);
     return member;
   }
+}
+
+function driveOf({ pc, drives }: Member, drive: 'cdrom' | number): RemovableDrive {
+  const found = drive === 'cdrom' ? drives?.cdrom : drives?.floppies[drive];
+  if (found === undefined) throw new InternalError(`${pc.name} has no drive ${drive}`);
+  return found;
 }
 
 /** What goes wrong with its images. */
@@ -274,7 +308,7 @@ function take({ pc, breakpoints }: Member, input: MachineInput): void {
   }
 }
 
-function factsOf(pc: Pc): MachineFacts {
+function factsOf({ pc, drives }: Member): MachineFacts {
   const { instructions, time, nextAlarm, halted, timeSlope, tellsStolen } = pc;
   const { memoryInUse, memoryShared, slowness, balloon } = pc;
   return {
@@ -288,6 +322,8 @@ function factsOf(pc: Pc): MachineFacts {
       givesStatistics: balloon.givesStatistics,
       statistics: balloon.statistics,
     },
+    cdrom: drives?.cdrom && { loaded: drives.cdrom.loaded, locked: pc.cdrom!.state.locked },
+    floppies: drives?.floppies.map(({ loaded }) => ({ loaded, locked: false })) ?? [],
   };
 }
 

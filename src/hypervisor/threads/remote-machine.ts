@@ -16,6 +16,7 @@ import {
 } from '../../machine/machine.ts';
 import type { Snapshot } from '../snapshot/snapshot-options.ts';
 import type {
+  DriveFacts,
   MachineFacts,
   MachineInput,
   NewMachine,
@@ -23,10 +24,12 @@ import type {
   Question,
   SavedGuest,
   SliceReply,
+  ToMachine,
 } from './messages.ts';
 import { fromPlainError } from './plain-error.ts';
 import type { PoolMember, PoolThread } from './pool-thread.ts';
 import { RemoteBreakpoints } from './remote-breakpoints.ts';
+import { RemoteDrive } from './remote-drive.ts';
 import { RemoteMedia } from './remote-media.ts';
 
 /** What a slice may do: see `RunLimits`. */
@@ -179,6 +182,25 @@ export class RemoteMachine implements Machine, PoolMember {
     return this.#exchange((target) => this.thread.request('snapshot', { ...target, ...guest, to }));
   }
 
+  /** Its drives whose media can be exchanged. `assertUsable`: see `RemoteDriveParts`. */
+  drives(assertUsable: () => void): { cdrom: RemoteDrive | undefined; floppies: readonly RemoteDrive[] } {
+    const create = (kind: 'cdrom' | 'floppy', drive: 'cdrom' | number, facts: () => DriveFacts) =>
+      new RemoteDrive({
+        ...{ kind, facts, assertUsable },
+        insert: (image) => this.#change((to) => this.thread.request('insert', { ...to, drive, image })),
+        eject: ({ force }) => this.#change((to) => this.thread.request('eject', { ...to, drive, force })),
+      });
+    const { cdrom, floppies } = this.#facts;
+    return {
+      cdrom: cdrom && create('cdrom', 'cdrom', () => this.#facts.cdrom!),
+      floppies: floppies.map((_, index) => create('floppy', index, () => this.#facts.floppies[index]!)),
+    };
+  }
+
+  async #change(request: (to: ToMachine) => Promise<{ readonly facts: MachineFacts }>): Promise<void> {
+    this.#take((await this.#exchange(request)).facts);
+  }
+
   /** See `Pc.clone`. @throws UserError for want of room (as a rejection) */
   async clone(name: string, number: number): Promise<RemoteMachine> {
     const made = await this.#exchange((to) => this.thread.request('clone', { ...to, as: number, name }));
@@ -279,9 +301,7 @@ export class RemoteMachine implements Machine, PoolMember {
   }
 
   /** A request that takes along what waits. */
-  async #exchange<Answer>(
-    request: (to: { readonly machine: number; readonly inputs: readonly MachineInput[] }) => Promise<Answer>,
-  ): Promise<Answer> {
+  async #exchange<Answer>(request: (to: ToMachine) => Promise<Answer>): Promise<Answer> {
     const inputs = this.#inputs;
     this.#inputs = [];
     if (inputs.length > 0) this.#sent.add(inputs);

@@ -328,6 +328,35 @@ describe('drives of guests in threads', () => {
     }
   });
 
+  it('media are exchanged', async () => {
+    const [here, there] = await inBoth(async (host) => {
+      const disc = new Uint8Array(2048 * 4);
+      const [floppy] = [new Uint8Array(1_474_560)];
+      const guest = await host.createGuest({ ...SPIN, cdrom: disc, floppies: [{ image: floppy }, {}] });
+      const lines: string[] = [];
+      guest.on('warning', (line) => lines.push(line));
+      const cdrom = guest.cdrom!;
+      const [a, b] = guest.floppies;
+      const loaded = () => [cdrom, a, b].map((drive) => drive.loaded);
+      const trail: unknown[] = [loaded()];
+      await guest.runTo(1000);
+      trail.push(cdrom.eject(), a.eject({ force: true }), loaded());
+      await b.insert({ image: floppy, write: 'discard' });
+      await cdrom.insert(disc);
+      trail.push(loaded());
+      for (const wrong of [new Uint8Array(5), '/no/such/file', {}, 5])
+        trail.push(String(await failure(b.insert(wrong as Uint8Array))));
+      expect(() => a.eject({ force: 1 } as object)).toThrow(UserError);
+      await guest.runTo(2000);
+      trail.push(loaded(), await guest.stateHash(), lines);
+      guest.dispose();
+      trail.push(String(await failure(a.insert(floppy))));
+      return trail;
+    });
+    expect(there).toEqual(here);
+    expect(here.slice(0, 5)).toEqual([[true, true, false], true, true, [false, false, false], [true, false, true]]);
+  });
+
   it('nothing to boot', async () => {
     const [here, there] = await inBoth(async (host) => {
       const options = { disks: [new Uint8Array(2 ** 20)], memory: 1, onNothingToBoot: 'stop' } as const;
