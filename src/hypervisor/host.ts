@@ -354,13 +354,14 @@ export class Host {
 
   #memoryAllowance(guest: Guest): number {
     const holders = this.#memoryHolders();
-    return memoryAllowance(this.#memoryLimit, holders, holders.find(({ machine }) => machine === guest.machine)!);
+    return memoryAllowance(this.#memoryLimit, holders, holders.find((holder) => holder.guest === guest)!);
   }
 
-  #memoryHolders(): (MemoryHolder & { readonly machine: Machine })[] {
-    return [...this.#residents].map(([{ machine }, { weight }]) => {
+  #memoryHolders(): (MemoryHolder & { readonly guest: Guest; readonly machine: Machine })[] {
+    return [...this.#residents].map(([guest, { weight }]) => {
+      const { machine } = guest;
       const { memoryInUse, memoryPool: pool } = machine;
-      return { machine, weight, memoryInUse, pool };
+      return { guest, machine, weight, memoryInUse, pool };
     });
   }
 
@@ -368,7 +369,14 @@ export class Host {
   #takeBack(): void {
     if (this.#reclaimSteps.length === 0) return;
     const over = furthestOver(this.#memoryLimit, this.#memoryHolders());
-    if (over) reclaim(over.guest, Math.min(over.bytes, RECLAIM_BYTES), this.#reclaimSteps);
+    if (!over) return;
+    const { guest, machine } = over.guest;
+    try {
+      reclaim({ machine }, Math.min(over.bytes, RECLAIM_BYTES), this.#reclaimSteps);
+    } catch (error) {
+      // A bug of ours. It is not that of the guest whose turn it is.
+      guest.fail(error);
+    }
   }
 
   #makeRoom(guest: Guest): boolean {
