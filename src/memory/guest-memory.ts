@@ -17,7 +17,7 @@
 import { PAGE_SIZE } from '../base/address.ts';
 import { InternalError, UserError } from '../base/errors.ts';
 import { Elsewhere } from './elsewhere.ts';
-import { type MmioDevice, MmioMap } from './mmio-map.ts';
+import { ALL_ONES, type MmioDevice, MmioMap } from './mmio-map.ts';
 import { PAGE_MAP } from './page-map.ts';
 import type { PageSource } from './page-source.ts';
 import type { Pool } from './pool.ts';
@@ -62,7 +62,6 @@ const IS_WRITTEN = DIRTY | WRITTEN_STILL;
 const PAGE_MASK = PAGE_SIZE - 1;
 const pageOf = (address: number): number => (address / PAGE_SIZE) | 0;
 const NO_RAM: RamRoute = { reads: 'bus', writes: 'bus' };
-const ALL_ONES = { 1: 0xff, 2: 0xffff, 4: 0xffff_ffff } as const;
 
 export class GuestMemory {
   /** Bytes of RAM, holes included. */
@@ -222,7 +221,7 @@ export class GuestMemory {
     if (offset + size > PAGE_SIZE) return this.#readBytes(address, size);
     const page = pageOf(address);
     const frame = this.frameForRead(page);
-    if (frame === 0) return this.#readDevice(address, size);
+    if (frame === 0) return this.#mmio.read(address, size);
     const at = frame + offset;
     const { views } = this.#pool;
     if (size === 1) return views.u8[at];
@@ -243,7 +242,7 @@ export class GuestMemory {
     const frame = this.#changes(page, address, value, size)
       ? this.#frameToWrite(page, offset, size)
       : this.#ownFrame(page);
-    if (frame === 0) return this.#writeDevice(address, value, size);
+    if (frame === 0) return this.#mmio.write(address, value, size);
     const at = frame + offset;
     const { u8, u16, u32 } = this.#pool.views;
     if (size === 1) u8[at] = value;
@@ -819,8 +818,7 @@ export class GuestMemory {
     if (before.reads === reads && before.writes === writes) return false;
     // Also where only writes change: who watched the page would not hear of them later.
     this.onWatchedWrite(page, 0, PAGE_SIZE);
-    if (this.#has(page, ELSEWHERE)) this.#fetch(page);
-    const frame = this.#ramFrame(page);
+    const frame = this.#has(page, ELSEWHERE) ? this.#fetch(page) : this.#ramFrame(page);
     const dirty = this.#pool.views.u32[this.#entry(page)] & (IS_DIRTY | IS_WRITTEN);
     const isPlain = reads === 'ram' && writes === 'ram';
     if (isPlain) this.#hidden.delete(page);
@@ -907,24 +905,6 @@ export class GuestMemory {
     let value = 0;
     for (let index = 0; index < size; index++) value |= this.read(address + index, 1) << (8 * index);
     return value >>> 0;
-  }
-
-  /** Within one page that no frame backs. An access that leaves a device's range is split into bytes. */
-  #readDevice(address: number, size: 1 | 2 | 4): number {
-    const range = this.#mmio.find(address);
-    if (range !== undefined && address + size <= range.first + range.length) {
-      return (range.device.readMemory(address - range.first, size) & ALL_ONES[size]) >>> 0;
-    }
-    return size === 1 ? 0xff : this.#readBytes(address, size);
-  }
-
-  #writeDevice(address: number, value: number, size: 1 | 2 | 4): void {
-    const range = this.#mmio.find(address);
-    if (range !== undefined && address + size <= range.first + range.length) {
-      range.device.writeMemory(address - range.first, (value & ALL_ONES[size]) >>> 0, size);
-    } else if (size !== 1) {
-      for (let index = 0; index < size; index++) this.#writeDevice(address + index, value >>> (8 * index), 1);
-    }
   }
 
   #refuseOverlap(name: string, first: number, length: number): void {

@@ -10,6 +10,9 @@ export interface MmioDevice {
   writeMemory(offset: number, value: number, size: 1 | 2 | 4 | 8): void;
 }
 
+/** The largest value of so many bytes. */
+export const ALL_ONES = { 1: 0xff, 2: 0xffff, 4: 0xffff_ffff } as const;
+
 export interface MmioRange {
   readonly first: number;
   readonly length: number;
@@ -56,6 +59,29 @@ export class MmioMap {
       else return range;
     }
     return this.#windows.find(({ first, length }) => address >= first && address < first + length);
+  }
+
+  /**
+   * Unsigned value of an access within a page. One that leaves a device's range is split into bytes; where nothing answers,
+   * all bits read as one.
+   */
+  read(address: number, size: 1 | 2 | 4): number {
+    const range = this.find(address);
+    if (range !== undefined && address + size <= range.first + range.length)
+      return (range.device.readMemory(address - range.first, size) & ALL_ONES[size]) >>> 0;
+    if (size === 1) return 0xff;
+    let value = 0;
+    for (let index = 0; index < size; index++) value |= this.read(address + index, 1) << (8 * index);
+    return value >>> 0;
+  }
+
+  /** The same, of a write: where nothing answers, it is lost. */
+  write(address: number, value: number, size: 1 | 2 | 4): void {
+    const range = this.find(address);
+    if (range !== undefined && address + size <= range.first + range.length)
+      range.device.writeMemory(address - range.first, (value & ALL_ONES[size]) >>> 0, size);
+    else if (size !== 1)
+      for (let index = 0; index < size; index++) this.write(address + index, value >>> (8 * index), 1);
   }
 
   clear(): void {

@@ -7,6 +7,7 @@ import { BENCH_MUTATIONS } from './bench-mutations.ts';
 
 import { BLOCK_INDEX_MUTATIONS } from './block-index-mutations.ts';
 import { BULK_MUTATIONS } from './bulk-mutations.ts';
+import { ELSEWHERE_MUTATIONS } from './elsewhere-mutations.ts';
 import { GROUND_MUTATIONS } from './ground-mutations.ts';
 import { HANDLER_MUTATIONS } from './handler-mutations.ts';
 import { JIT_LOWERING_MUTATIONS } from './jit-lowering-mutations.ts';
@@ -689,6 +690,7 @@ export const MUTATIONS: readonly Mutation[] = [
 
   ...PCI_MUTATIONS,
   ...SHARING_MUTATIONS,
+  ...ELSEWHERE_MUTATIONS,
   ...VIRTIO_MUTATIONS,
   ...TIME_MUTATIONS,
 ];

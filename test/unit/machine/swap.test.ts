@@ -103,7 +103,7 @@ const DEMO: BootImage = { pieces: [{ address: 0x7c00, bytes: assembleDemo() }], 
 
 describe.each(ENGINES)('a machine on the %s of which pages are swapped out', (engine) => {
   it.each([
-    ['that writes into its code', WRITER, 1_500],
+    ['that writes into its code', WRITER, 1_600],
     ['with paging', PAGED, 20_000],
     ['with interrupts', DEMO, 30_000],
   ])('%s goes on as one that has all in memory', (_, boot, step) => {

@@ -88,6 +88,41 @@ describe('a snapshot file', () => {
     await file.verify();
   });
 
+  it('gives a page at once to who cannot wait, and notices when it has changed', async () => {
+    const bytes = await snapshotBytes(null, maps);
+    const file = await openBytes(bytes);
+    const stored = file.storedAt('ram');
+    for (const [index, page] of file.numbers('ram').entries())
+      expect(pageLine({ page, bytes: file.readStored(stored[index]) })).toEqual(pageLine(maps.ram[index]));
+    expect(file.storedAt('nothing')).toHaveLength(0);
+    const later = await SnapshotFile.open(
+      { size: bytes.length, read: async (offset, length) => bytes.slice(offset, offset + length) },
+      { codec: createSnapshotCodec() },
+    );
+    expect(() => later.readStored(0)).toThrow('what should answer at once does not');
+    const changed = new Uint8Array(bytes);
+    const source = {
+      size: bytes.length,
+      read: (offset: number, length: number) => changed.slice(offset, offset + length),
+    };
+    const other = await SnapshotFile.open(source, { codec: createSnapshotCodec() });
+    changed.fill(0x55, 16, 200);
+    expect(() => other.readStored(0)).toThrow('the snapshot is damaged: block 0 cannot be unpacked');
+    let unpacks = 0;
+    const codec = createSnapshotCodec();
+    // The index comes first.
+    const lying = {
+      ...codec,
+      inflate: (packed: Uint8Array, length: number) =>
+        unpacks++ > 0 ? new Uint8Array(length) : codec.inflate(packed, length),
+    };
+    const wrong = await SnapshotFile.open(
+      { ...source, read: (offset, length) => bytes.slice(offset, offset + length) },
+      { codec: lying },
+    );
+    expect(() => wrong.readStored(3)).toThrow('the snapshot is damaged: page 3');
+  });
+
   it('may be read by several at once', async () => {
     const pages = Array.from({ length: 200 }, (_, page) => ({ page, bytes: filledPage(page) }));
     const file = await openBytes(
