@@ -86,7 +86,10 @@ export class Host {
     this.#memory = new HostMemory({
       limit: (memoryLimit ?? Number.POSITIVE_INFINITY) * 2 ** 20,
       ...{ pools: checked.pools, reclaim: checked.reclaim, swap: this.#swap, now: () => platform.now() },
-      holders: () => [...this.#residents].map(([guest, { weight, times }]) => ({ guest, weight, run: times.run })),
+      holders: () =>
+        [...this.#residents].map(([guest, { weight, settings, times }]) => {
+          return { guest, weight, reserved: (settings.reservation ?? 0) * 2 ** 20, run: times.run };
+        }),
     });
     this.#onListenerError = onListenerError;
     this.#openImage = openImage;
@@ -177,7 +180,9 @@ export class Host {
   #clone(guest: Guest, name: string): Guest {
     const { settings, weight, cap } = this.#residents.get(guest)!;
     const limits = { weight, cap: cap.percent, fuel: guest.fuel };
-    return this.adopt(clonePc(guest.machine as Pc, name), { ...settings, ...limits, name });
+    const clone = this.adopt(clonePc(guest.machine as Pc, name), { ...settings, ...limits, name });
+    if (guest.balloon) clone.balloon?.takeOver(guest.balloon);
+    return clone;
   }
 
   async #openMedia(checked: CheckedMedia): Promise<GuestMedia> {

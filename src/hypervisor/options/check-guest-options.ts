@@ -42,18 +42,8 @@ const DEFAULT_POWER_ON = Date.UTC(2000, 0, 1);
 const LONGEST_NAME = 100;
 const OPTIONS = [
   ...(['boot', 'name', 'memory', 'cpu', 'engine', 'powerOnTime', 'instructionTime'] as const),
-  ...([
-    'weight',
-    'cap',
-    'fuel',
-    'latency',
-    'clock',
-    'onTripleFault',
-    'onReset',
-    'onNothingToBoot',
-    'balloon',
-    'pool',
-  ] as const),
+  ...(['weight', 'cap', 'fuel', 'latency', 'clock', 'onTripleFault', 'onReset', 'onNothingToBoot'] as const),
+  ...(['balloon', 'pool', 'reservation'] as const),
   ...(['disks', 'cdrom', 'floppy', 'floppies'] as const),
 ];
 const BOOT_OPTIONS = [
@@ -87,11 +77,12 @@ export function checkGuestOptions(options: unknown): CheckedGuestOptions {
   const hasDrives = media.disks.length + media.floppies.length > 0 || media.cdrom !== undefined;
   if (given.boot !== undefined && 'order' in Object(given.boot) && !hasDrives)
     throw new UserError('boot.order needs drives: give disks, cdrom or floppies');
+  const memory = ifGiven(given.memory, 256, (value) => checkWholeNumber('memory', value, MEMORY));
   return {
     media,
     boot: given.boot === undefined && hasDrives ? { order: BOOT_DRIVES } : checkBoot(given.boot),
     name: ifGiven(given.name, undefined, checkName),
-    memory: ifGiven(given.memory, 256, (value) => checkWholeNumber('memory', value, MEMORY)),
+    memory,
     cpu: ifGiven(given.cpu, 'i686', (value) => checkString('cpu', value)),
     engine: ifGiven(given.engine, 'auto', (value) => checkChoice('engine', value, ENGINES)),
     powerOnTime: ifGiven(given.powerOnTime, DEFAULT_POWER_ON, (value) =>
@@ -113,6 +104,9 @@ export function checkGuestOptions(options: unknown): CheckedGuestOptions {
       checkChoice('onNothingToBoot', value, ['wait', 'stop']),
     ),
     balloon: checkBalloon(given.balloon),
+    reservation: ifGiven(given.reservation, 0, (value) =>
+      checkWholeNumber('reservation', value, { least: 0, most: memory, unit: 'MiB' }),
+    ),
     pool: ifGiven(given.pool, undefined, (value) => checkName(value, 'pool')),
   };
 }

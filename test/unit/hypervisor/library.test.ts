@@ -208,7 +208,7 @@ describe('Host.create', () => {
     [null, 'host options must be an object, not null'],
     [
       { slice: 2 },
-      'host options: there is no option "slice"; there is platform, sliceMilliseconds, memoryLimit, onListenerError',
+      'host options: there is no option "slice"; there is platform, sliceMilliseconds, memoryLimit, pools, reclaim, swap, onListenerError',
     ],
     [{ sliceMilliseconds: 0 }, 'sliceMilliseconds must be a number of ms from 0.1 to 1000, not 0'],
     [{ sliceMilliseconds: Number.NaN }, 'sliceMilliseconds must be a number of ms from 0.1 to 1000, not NaN'],
