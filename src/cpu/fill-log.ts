@@ -74,6 +74,11 @@ export class FillLog {
     this.#setWord(list.count, 0);
   }
 
+  /** Whether the entry of a slot is global, if there is one. */
+  isGlobal(slot: number): boolean {
+    return (this.#pool.views.u8[this.address + FILL_LOG.FLAGS + slot] & SLOT.GLOBAL) !== 0;
+  }
+
   /** Entries of both lists; a slot may be in both. */
   get length(): number {
     return this.#word(LISTS.other.count) + this.#word(LISTS.global.count);

@@ -5,6 +5,7 @@
  * to this: what is done here is what is right.
  */
 import { PAGE_SHIFT, PAGE_SIZE } from '../base/address.ts';
+import { PAGE_MAP } from '../memory/page-map.ts';
 import type { Cpu } from './cpu.ts';
 import { raise } from './fault.ts';
 import { type CodeHalf, FetchTlb } from './fetch-tlb.ts';
@@ -17,6 +18,7 @@ import { isLongMode } from './processor-mode.ts';
 import { CR0 } from './register-bits.ts';
 import { translateLogical } from './segmentation.ts';
 import { TLB } from './tlb-layout.ts';
+import { WithheldEntries } from './withheld-entries.ts';
 
 type Access = 'read' | 'write' | 'execute';
 const PAGE_MASK = PAGE_SIZE - 1;
@@ -46,6 +48,8 @@ export class TlbMmu implements Mmu {
   /** Linear pages of which no entry is made, so that every access to them comes here, and who is told. */
   #noticed: { readonly pages: ReadonlySet<number>; readonly tell: DataWatch } | undefined;
   #checksAlignment = false;
+  #leavesAll = false;
+  readonly #withheld = new WithheldEntries();
   #walks = 0;
 
   /** `onCodeMoved` hears that code may no longer be found where it was. */
@@ -97,8 +101,13 @@ export class TlbMmu implements Mmu {
     state.tlbTables = this.#tables;
     state.fetchTables = this.#fetches.table('user');
     // Emitted code knows of control registers, page tables and RAM, and of nothing else.
-    const leavesAll = hidden || wide || this.#noticed !== undefined || state.a20Mask !== 0xffff_ffff;
-    state.tlbLog = leavesAll ? 0 : this.#log.address;
+    this.#leavesAll = hidden || wide || this.#noticed !== undefined || state.a20Mask !== 0xffff_ffff;
+    this.#pointToLog();
+  }
+
+  /** Emitted code does not know of entries that were withheld either. */
+  #pointToLog(): void {
+    this.#cpu.state.tlbLog = this.#leavesAll || this.#withheld.size > 0 ? 0 : this.#log.address;
   }
 
   /** Installs a watch on all data accesses (data breakpoints), or removes it. `refresh` must follow. */
@@ -255,6 +264,7 @@ export class TlbMmu implements Mmu {
   flush(scope: 'nonGlobal' | 'all'): void {
     const { u32 } = this.#cpu.pool.views;
     this.#log.flush(scope, (slot) => this.#invalidate(u32, slot));
+    this.#pointToLog();
     this.#pagingIsStale = true;
     this.#fetches.flush(scope);
   }
@@ -263,6 +273,7 @@ export class TlbMmu implements Mmu {
     const page = Math.floor(address / PAGE_SIZE);
     const { u32 } = this.#cpu.pool.views;
     for (let table = 0; table < 4; table++) this.#invalidate(u32, slotOf(table, page));
+    this.#pointToLog();
     this.#fetches.flushPages(page, 1);
     this.#log.takeLarge(address, (first, bytes) => this.#flushRange(first, bytes));
   }
@@ -287,6 +298,10 @@ export class TlbMmu implements Mmu {
         if (address >= first && address < end) u32[at] = INVALID;
       }
     }
+    if (this.#withheld.size > 0) {
+      this.#withheld.dropWhere(({ linear }) => linear >= page && linear < page + pages);
+      this.#pointToLog();
+    }
     this.#fetches.flushPages(page, pages);
   }
 
@@ -302,9 +317,37 @@ export class TlbMmu implements Mmu {
     return frames;
   }
 
+  /**
+   * These frames go elsewhere, with the physical pages that they are of: whoever uses a translation of one comes here, and
+   * finds the page by it all the same. While there are such translations, emitted code fills no entries.
+   */
+  withholdFrames(frames: ReadonlyMap<number, number>): void {
+    const { u32 } = this.#cpu.pool.views;
+    const addend = TLB.addend(this.#wide) >>> 2;
+    this.#log.visit((slot) => {
+      const at = this.#entry(slot) >>> 2;
+      if (u32[at] === INVALID) return;
+      const physical = frames.get((u32[at] + u32[at + addend]) >>> 0);
+      if (physical === undefined) return;
+      const linear = (u32[at] + (this.#wide ? u32[at + 1] * 2 ** 32 : 0)) / PAGE_SIZE;
+      u32[at] = INVALID;
+      this.#withheld.add(slot, { linear, physical, global: this.#log.isGlobal(slot) });
+    });
+    this.#pointToLog();
+  }
+
   /** Writes to a physical page must be seen from now on: drops the entries through which it can be written. */
   withholdWrites(frame: number): void {
-    this.#dropFrame(frame, [TABLE.userWrite, TABLE.supervisorWrite]);
+    const tables: readonly number[] = [TABLE.userWrite, TABLE.supervisorWrite];
+    this.#dropFrame(frame, tables);
+    if (this.#withheld.size === 0) return;
+    const { u32 } = this.#cpu.pool.views;
+    const map = this.#cpu.memory.pageMap.address >>> 2;
+    this.#withheld.dropWhere(
+      ({ physical }, slot) =>
+        (u32[map + physical] & PAGE_MAP.FRAME) >>> 0 === frame && tables.includes(Math.floor(slot / TLB.ENTRIES)),
+    );
+    this.#pointToLog();
   }
 
   #dropReads(frame: number): void {
@@ -341,6 +384,7 @@ export class TlbMmu implements Mmu {
 
   #invalidate(u32: Uint32Array, slot: number): void {
     u32[this.#entry(slot) >>> 2] = INVALID;
+    if (this.#withheld.size > 0) this.#withheld.drop(slot);
   }
 
   #isUser(privilege: AccessPrivilege): boolean {
@@ -406,9 +450,26 @@ export class TlbMmu implements Mmu {
   /** Walks, carries out the accessed and dirty updates, and fills the TLB. @returns the physical address */
   #translate(address: number, access: Access, privilege: AccessPrivilege): number {
     const user = this.#isUser(privilege);
+    if (this.#withheld.size > 0) {
+      const known = this.#useWithheld(address, access, user);
+      if (known !== undefined) return known * PAGE_SIZE + (address & PAGE_MASK);
+    }
     const { page, global } = this.#walk(address, access, user);
     this.#fill(address, page, { user, access, global });
     return page * PAGE_SIZE + (address & PAGE_MASK);
+  }
+
+  /** Puts an entry that was withheld into its place again. @returns the physical page; undefined where there is none */
+  #useWithheld(address: number, access: Access, user: boolean): number | undefined {
+    // Then nothing is looked up in the TLB.
+    if (this.#watch !== undefined || this.#checksAlignment) return undefined;
+    const table = (user ? TABLE.userRead : TABLE.supervisorRead) + (access === 'write' ? 1 : 0);
+    const found = this.#withheld.find(slotOf(table, Math.floor(address / PAGE_SIZE)), Math.floor(address / PAGE_SIZE));
+    if (!found) return undefined;
+    const { memory } = this.#cpu;
+    const frame = access === 'write' ? memory.frameForWrite(found.physical) : memory.frameForRead(found.physical);
+    if (frame !== 0) this.#set(table, address, frame, found.global);
+    return found.physical;
   }
 
   #walk(address: number, access: Access, user: boolean): { page: number; global: boolean } {
@@ -471,5 +532,8 @@ export class TlbMmu implements Mmu {
     if (this.#wide) u32[at + 1] = Math.floor(page / 2 ** 20);
     u32[at + (TLB.addend(this.#wide) >>> 2)] = frame - tag;
     this.#log.note(slot, { global });
+    if (this.#withheld.size === 0) return;
+    this.#withheld.drop(slot);
+    this.#pointToLog();
   }
 }

@@ -200,7 +200,6 @@ export class Pc implements Machine {
     const ports = new PortBus();
     this.memory = new GuestMemory(pool, { size: memoryBytes });
     made.push(this.memory);
-    this.#cold = new ColdPages(this.memory);
     this.#image = 'pieces' in boot ? new ImageLoader(this.memory, boot, options.code?.images) : undefined;
     this.processor = new Processor({
       name: options.name,
@@ -215,6 +214,7 @@ export class Pc implements Machine {
       x87Error: (level) => coprocessorError.setFerr(level),
     });
     made.push(this.processor);
+    this.#cold = new ColdPages(this.memory, this.processor.mmu);
 
     const pic = new PicPair({ intr: this.processor.intr });
     const irqs = Array.from({ length: 16 }, (_, irq) => new OrLine(pic.line(irq), 3));
@@ -587,8 +587,7 @@ export class Pc implements Machine {
   }
 
   swapOut(bytes: number, swap: SwapSpace): number {
-    const translated = this.processor.mmu.translatedFrames();
-    return this.#cold.evict(Math.ceil(bytes / PAGE_SIZE), swap, translated) * PAGE_SIZE;
+    return this.#cold.evict(Math.ceil(bytes / PAGE_SIZE), swap) * PAGE_SIZE;
   }
 
   registers(): Registers {

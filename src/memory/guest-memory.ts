@@ -495,14 +495,16 @@ export class GuestMemory {
 
   /**
    * The page keeps its frame, but looks as if it were elsewhere: so it shows whether anybody touches it. Not that which is
-   * watched, shared or no plain RAM, or of the frame of which there is a translation (`translated`).
+   * watched, shared or no plain RAM, or has one of the frames `spared`. The caller withholds translations of it.
+   * @returns its frame; 0 if it was not parked
    */
-  park(page: number, translated: ReadonlySet<number>): void {
+  park(page: number, spared: ReadonlySet<number>): number {
     const frame = this.#isRam(page) && !this.#has(page, WATCHED) ? this.#frame(page) : 0;
-    if (frame === 0 || translated.has(frame) || this.#pool.frames.isShared(frame)) return;
+    if (frame === 0 || spared.has(frame) || this.#pool.frames.isShared(frame)) return 0;
     this.#clearAttributes(page, PAGE_MAP.FRAME | SHARED);
     this.#setAttributes(page, ELSEWHERE);
     this.#parked.set(page, frame);
+    return frame;
   }
 
   /** Parked pages that nobody has touched since, those first that were parked first; and what is in them. */
