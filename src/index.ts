@@ -154,9 +154,9 @@ export interface HostOptions {
    */
   readonly pools?: Readonly<Record<string, PoolOptions>> | undefined;
   /**
-   * What is done before a guest is paused for want of memory, in this order: `balloon`: other guests with a balloon are asked to give, idle
-   * ones first; `sharing`: pages are searched for equal ones; `swap`: what guests have not used lately is swapped out, if there is swap.
-   * Default: all.
+   * What is done before a guest is paused for want of memory, in this order: `balloon`: other guests with a balloon are
+   * asked to give, idle ones first; `sharing`: pages are searched for equal ones; `swap`: what guests have not used lately
+   * is swapped out, if there is swap. Default: all.
    */
   readonly reclaim?: ReclaimOptions | undefined;
   /**

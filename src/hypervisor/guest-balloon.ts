@@ -85,6 +85,12 @@ export class GuestBalloon {
     return asked;
   }
 
+  /** What the host asks the other for, it asks this one for, too: a clone begins as its original is. */
+  takeOver(other: GuestBalloon): void {
+    this.#wanted = other.#wanted;
+    this.#reclaim = other.#reclaim;
+  }
+
   #ask(): void {
     this.#machine.setTarget(Math.max(this.#wanted, this.#reclaim) * PAGES_PER_MIB);
     this.#owner.onInput();

@@ -49,7 +49,7 @@ export interface GuestEvents {
   /** A breakpoint was met: the guest is paused. */
   breakpoint: [hit: BreakpointHit];
   /**
-   * It needed memory beyond its share of the host's, and there was no more: it is paused. After `run()` it goes on until
+   * It needed memory beyond its share of the host's, or its pool's, and none could be got: it is paused. After `run()` it goes on until
    * it needs more again.
    */
   memory: [];

@@ -119,7 +119,10 @@ export class Host {
     this.#memory = new HostMemory({
       limit: (memoryLimit ?? Number.POSITIVE_INFINITY) * 2 ** 20,
       ...{ pools: checked.pools, reclaim: checked.reclaim, swap: this.#swap, now: () => platform.now() },
-      holders: () => [...this.#residents].map(([guest, { weight, times }]) => ({ guest, weight, run: times.run })),
+      holders: () =>
+        [...this.#residents].map(([guest, { weight, settings, times }]) => {
+          return { guest, weight, reserved: (settings.reservation ?? 0) * 2 ** 20, run: times.run };
+        }),
     });
     this.#onListenerError = onListenerError;
     this.#openImage = openImage;
@@ -344,7 +347,11 @@ export class Host {
   #clone(guest: Guest, name: string): Guest | Promise<Guest> {
     const { settings, weight, cap } = this.#residents.get(guest)!;
     const limits = { weight, cap: cap.percent, fuel: guest.fuel };
-    const adopt = (machine: Machine) => this.#takeIn(machine, { ...settings, ...limits, name });
+    const adopt = (machine: Machine): Guest => {
+      const clone = this.#takeIn(machine, { ...settings, ...limits, name });
+      if (guest.balloon) clone.balloon?.takeOver(guest.balloon);
+      return clone;
+    };
     const { machine } = guest;
     return machine instanceof RemoteMachine
       ? this.#threads!.clone(machine, name).then(adopt)

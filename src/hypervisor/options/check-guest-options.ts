@@ -45,7 +45,7 @@ const LONGEST_NAME = 100;
 const OPTIONS = [
   ...(['boot', 'name', 'memory', 'cpu', 'engine', 'powerOnTime', 'instructionTime'] as const),
   ...(['weight', 'cap', 'fuel', 'latency', 'clock', 'onTripleFault', 'onReset', 'onNothingToBoot'] as const),
-  ...(['balloon', 'paravirtual', 'pool', 'checkpoint'] as const),
+  ...(['balloon', 'paravirtual', 'pool', 'reservation', 'checkpoint'] as const),
   ...(['disks', 'cdrom', 'floppy', 'floppies'] as const),
 ];
 const BOOT_OPTIONS = [
@@ -79,11 +79,12 @@ export function checkGuestOptions(options: unknown): CheckedGuestOptions {
   const hasDrives = media.disks.length + media.floppies.length > 0 || media.cdrom !== undefined;
   if (given.boot !== undefined && 'order' in Object(given.boot) && !hasDrives)
     throw new UserError('boot.order needs drives: give disks, cdrom or floppies');
+  const memory = ifGiven(given.memory, 256, (value) => checkWholeNumber('memory', value, MEMORY));
   return {
     media,
     boot: given.boot === undefined && hasDrives ? { order: BOOT_DRIVES } : checkBoot(given.boot),
     name: ifGiven(given.name, undefined, checkName),
-    memory: ifGiven(given.memory, 256, (value) => checkWholeNumber('memory', value, MEMORY)),
+    memory,
     cpu: ifGiven(given.cpu, 'i686', (value) => checkString('cpu', value)),
     engine: ifGiven(given.engine, 'auto', (value) => checkChoice('engine', value, ENGINES)),
     powerOnTime: ifGiven(given.powerOnTime, DEFAULT_POWER_ON, (value) =>
@@ -106,6 +107,9 @@ export function checkGuestOptions(options: unknown): CheckedGuestOptions {
     ),
     balloon: checkBalloon(given.balloon),
     paravirtual: ifGiven(given.paravirtual, false, (value) => checkBoolean('paravirtual', value)),
+    reservation: ifGiven(given.reservation, 0, (value) =>
+      checkWholeNumber('reservation', value, { least: 0, most: memory, unit: 'MiB' }),
+    ),
     pool: ifGiven(given.pool, undefined, (value) => checkName(value, 'pool')),
     checkpoint: checkCheckpoint(given.checkpoint),
   };

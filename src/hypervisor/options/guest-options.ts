@@ -23,7 +23,7 @@ export type LatencyClass = 'normal' | 'interactive';
 export interface GuestSettings
   extends Pick<
     GuestOptions,
-    'weight' | 'cap' | 'fuel' | 'latency' | 'clock' | 'onTripleFault' | 'onReset' | 'onNothingToBoot'
+    'weight' | 'cap' | 'fuel' | 'latency' | 'clock' | 'reservation' | 'onTripleFault' | 'onReset' | 'onNothingToBoot'
   > {
   /** Shown in messages: up to 100 characters on one line. */
   readonly name: string;
@@ -132,6 +132,11 @@ export interface GuestOptions extends MediaOptions {
    * (`guest.balloon`), and by itself what lies idle. Default: false.
    */
   readonly balloon?: boolean | BalloonOptions | undefined;
+  /**
+   * Memory that it may hold in any case, in MiB, a whole number from 0 to its own: neither is it asked for that by its
+   * balloon, nor is that swapped out for others. Default 0: its share, by weight.
+   */
+  readonly reservation?: number | undefined;
   /**
    * Name of the pool that its memory is in, 1 to 100 characters. Guests of one pool can share pages that are equal, and
    * have its limit together (`pools` of the host); what one does to another only an error of ours could tell. Default: a

@@ -30,8 +30,8 @@ export interface HostOptions {
    */
   readonly sliceMilliseconds?: number | undefined;
   /**
-   * Memory that the guests may hold together, in MiB, from 1 on. Beyond it a guest is paused when it needs more, with an
-   * event `memory`, unless it holds less than its share by weight. Default: no limit.
+   * Memory that the guests may hold together, in MiB, from 1 on. Beyond it a guest that needs more waits until some was got
+   * (`reclaim`), or is paused, with an event `memory`, unless it holds less than its share by weight. Default: no limit.
    */
   readonly memoryLimit?: number | undefined;
   /** By name: `pool` of the guests' options. A name that is not here is a pool without a limit. */

@@ -20,8 +20,9 @@ export interface Donor {
   readonly available: number | undefined;
   /** It has said so since it was last asked for memory. */
   readonly answered: boolean;
-  /** Its RAM. */
+  /** Its RAM, and what of it is not to be taken. */
   readonly memory: number;
+  readonly reserved: number;
 }
 
 /** Of what is idle, so much is taken: 75 per cent. */
@@ -39,9 +40,9 @@ export function rankOf({ weight, inUse, activity }: Pick<Donor, 'weight' | 'inUs
 }
 
 /** What it can be asked for besides now, in whole MiB. One that has yet to give, or to answer, is not asked for more. */
-function mayGive({ inUse, asked, given, available, answered, memory }: Donor): number {
+function mayGive({ inUse, asked, given, available, answered, memory, reserved }: Donor): number {
   if (asked > given || !answered) return 0;
-  const most = memory - Math.max(memory * KEPT.part, KEPT.least);
+  const most = memory - Math.max(memory * KEPT.part, KEPT.least, reserved);
   const left = available === undefined ? PART.unknown * inUse : PART.available * available;
   return Math.max(0, Math.floor(Math.min(most - given, left)));
 }

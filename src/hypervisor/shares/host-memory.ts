@@ -279,7 +279,7 @@ export class HostMemory<G extends MemoryGuest> {
 
   /** Those that run and have a driver for their balloon, which has not failed lately. */
   #donors(holders: readonly Holder<G>[]): (Donor & { readonly guest: G })[] {
-    return holders.flatMap(({ guest, weight }) => {
+    return holders.flatMap(({ guest, weight, reserved }) => {
       const { balloon, machine } = guest;
       const { activity = 1, distrustedUntil = 0 } = this.#records.get(guest) ?? {};
       if (balloon === undefined || guest.state !== 'running' || this.#options.now() < distrustedUntil) return [];
@@ -288,7 +288,8 @@ export class HostMemory<G extends MemoryGuest> {
       const available = availableMemory ?? freeMemory;
       return {
         ...{ guest, weight, inUse: machine.memoryInUse / MIB, activity, answered: balloon.answered },
-        ...{ asked: balloon.reclaim, given: balloon.actual, memory: machine.memorySize / MIB },
+        ...{ asked: balloon.reclaim, given: balloon.actual },
+        ...{ memory: machine.memorySize / MIB, reserved: reserved / MIB },
         available: available === undefined ? undefined : available / MIB,
       };
     });

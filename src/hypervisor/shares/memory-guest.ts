@@ -35,6 +35,8 @@ export interface BalloonOfGuest {
 export interface Holder<G extends MemoryGuest> {
   readonly guest: G;
   readonly weight: number;
+  /** Bytes that it may hold in any case. */
+  readonly reserved: number;
   /** Host time that it was given so far, in ms. */
   readonly run: number;
 }

@@ -82,22 +82,23 @@ export class MemoryLimits<G extends MemoryGuest> {
     return Math.min(Number.POSITIVE_INFINITY, ...this.around(guest).map(({ limit, inUse }) => limit - inUse));
   }
 
-  /** What a guest may hold in any case: its share, by weight, within all limits. */
+  /** What a guest may hold in any case: what is reserved for it, or its share, by weight, within all limits. */
   entitlement(guest: G): number {
-    const shares = this.around(guest).map(({ limit, guests }) => {
+    const around = this.around(guest);
+    const shares = around.map(({ limit, guests }) => {
       const holders = guests.map(sharing);
       return memoryAllowance(limit, holders, holders.find((each) => each.guest === guest)!);
     });
-    return Math.min(Number.POSITIVE_INFINITY, ...shares);
+    const reserved = around[0]?.guests.find((each) => each.guest === guest)?.reserved ?? 0;
+    return Math.max(Math.min(Number.POSITIVE_INFINITY, ...shares), reserved);
   }
 
   /** Those that may be made to give, for a guest: itself, and who holds more than its share, by weight. */
   over(guest: G): Holder<G>[] {
     return this.around(guest).flatMap(({ limit, guests }) => {
       const weights = guests.reduce((sum, { weight }) => sum + weight, 0);
-      return guests.filter(
-        (each) => each.guest === guest || each.guest.machine.memoryInUse > (limit * each.weight) / weights,
-      );
+      const mayHold = ({ weight, reserved }: Holder<G>): number => Math.max((limit * weight) / weights, reserved);
+      return guests.filter((each) => each.guest === guest || each.guest.machine.memoryInUse > mayHold(each));
     });
   }
 }

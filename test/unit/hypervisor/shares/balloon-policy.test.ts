@@ -2,7 +2,18 @@ import { describe, expect, it } from 'vitest';
 import { askDonors, type Donor, nextToRelieve } from '../../../../src/hypervisor/shares/balloon-policy.ts';
 
 const donor = (name: string, options: Partial<Donor> = {}): Donor & { readonly name: string } => ({
-  ...{ name, weight: 1, inUse: 100, activity: 1, asked: 0, given: 0, available: 100, answered: true, memory: 256 },
+  ...{
+    name,
+    weight: 1,
+    inUse: 100,
+    activity: 1,
+    asked: 0,
+    given: 0,
+    available: 100,
+    answered: true,
+    memory: 256,
+    reserved: 0,
+  },
   ...options,
 });
 const asked = (wanted: number, ...donors: ReturnType<typeof donor>[]): Record<string, number> =>
@@ -30,6 +41,7 @@ describe('memory is asked of', () => {
     });
     expect(asked(500, donor('silent', { available: undefined }))).toEqual({ silent: 25 });
     expect(asked(10, donor('small', { memory: 16 }))).toEqual({});
+    expect(asked(500, donor('reserved', { reserved: 200 }))).toEqual({ reserved: 56 });
   });
 
   it('nobody who has yet to give, or to answer; what is to come counts', () => {

@@ -43,7 +43,7 @@ function createGuest(name: string, pool: FakePool, inUse: number) {
   const asks: number[] = [];
   let reclaim = 0;
   const guest = {
-    ...{ name, state: 'running', run: 0, hasDriver: true, asks },
+    ...{ name, state: 'running', run: 0, reserved: 0, hasDriver: true, asks },
     machine: {
       ...{ memorySize: 256 * MIB, memoryInUse: inUse * MIB, memoryShared: 0, memorySwapped: 0, memoryPool: pool },
       /** MiB that it has not used lately. */
@@ -88,7 +88,7 @@ function createHost(limit: number, pools = new Map<string, { limit: number; budg
   const reclaim = { balloon: true, sharing: true, swap: true };
   const memory = new HostMemory<Fake>({
     ...{ limit: limit * MIB, pools, reclaim, swap: {} as SwapSpace, now: () => world.time },
-    holders: () => world.guests.map((guest) => ({ guest, weight: 1, run: guest.run })),
+    holders: () => world.guests.map((guest) => ({ guest, weight: 1, reserved: guest.reserved * MIB, run: guest.run })),
   });
   const create = (name: string, inUse: number, pool = createPool()): Fake => {
     const guest = createGuest(name, pool, inUse);
@@ -161,6 +161,19 @@ describe('a guest', () => {
     // Run again, it comes as far as its next need.
     expect(memory.admit(large)).toBe('go');
     expect(large.machine.memoryLimit).toBe(60 * MIB);
+  });
+
+  it('has what is reserved for it: it is not taken for others, and it grows up to that', () => {
+    const { create, need } = createHost(120);
+    const [needy, reserved, other] = [create('needy', 60), create('reserved', 50), create('other', 10)];
+    for (const guest of [needy, reserved, other]) guest.hasDriver = false;
+    Object.assign(reserved, { reserved: 50 }).machine.cold = 3;
+    expect(need(needy).answer).toBe('out');
+    expect(reserved.machine.memorySwapped).toBe(0);
+    reserved.reserved = 55;
+    reserved.machine.cold = 0;
+    expect(need(reserved).answer).toBe('go');
+    expect(reserved.machine.memoryLimit).toBe(55 * MIB);
   });
 
   it('in a pool that has hardly a frame left does not run at all', () => {
