@@ -62,6 +62,18 @@ const expected = (memory: Memory): string[] =>
     .sort(([one], [other]) => one - other)
     .map(([page, seed]) => `${page}: ${NAMES[seed]}`);
 
+/** Ten blocks. */
+const MANY: Memory = new Map(Array.from({ length: 160 }, (_, page) => [page, page + 1]));
+/** All but those of the first block. @returns which */
+function replaceMost(memory: Memory): Set<number> {
+  const changed = new Set<number>();
+  for (let page = 16; page < 160; page++) {
+    memory.set(page, 165 + (page % 90));
+    changed.add(page);
+  }
+  return changed;
+}
+
 /** Changes some pages. @returns which */
 function change(memory: Memory, random: ReturnType<typeof createRandom>, count: number): Set<number> {
   const changed = new Set<number>();
@@ -111,6 +123,22 @@ describe('a store of snapshots', () => {
     memory.set(100, 100);
     await write(store, 'more', memory);
     expect(disk.files.packs.size).toBe(2);
+  });
+
+  it('takes out of a pack what nobody needs, and leaves the rest where it was', async () => {
+    const disk = new MemoryDisk();
+    const store = storeOn(disk);
+    const { memory, base } = await write(store, 'one', MANY);
+    const [[name, whole]] = disk.files.packs;
+    const changed = replaceMost(memory);
+    await write(store, 'two', memory, { base, changed });
+    await store.delete('one');
+    expect(disk.files.packs.get(name)!.length).toBeLessThan(whole.length / 2);
+    expect(await read(store, 'two')).toEqual(expected(memory));
+    await store.verify();
+    // What was taken out is written again.
+    await write(storeOn(disk), 'three', MANY);
+    expect(await read(store, 'three')).toEqual(expected(MANY));
   });
 
   it('does not look at pages that have not changed', async () => {
@@ -166,9 +194,8 @@ describe('a store of snapshots', () => {
 /** Takes a store through all that happens to one. Calls `did` behind each step, with what is in it. */
 async function life(disk: MemoryDisk, did: (written: ReadonlyMap<string, Memory>) => void): Promise<void> {
   const store = storeOn(disk);
-  const random = createRandom(7);
   const written = new Map<string, Memory>();
-  const memory: Memory = new Map(Array.from({ length: 64 }, (_, page) => [page, page + 1]));
+  const memory: Memory = new Map(MANY);
   const keep = async (
     id: string,
     diff: { base?: StoredBase; changed?: ReadonlySet<number> } = {},
@@ -184,8 +211,9 @@ async function life(disk: MemoryDisk, did: (written: ReadonlyMap<string, Memory>
     did(new Map(written));
   };
   const one = await keep('one');
-  const two = await keep('two', { base: one.base, changed: change(memory, random, 50) });
-  await keep('three', { base: two.base, changed: change(memory, random, 30) });
+  const two = await keep('two', { base: one.base, changed: replaceMost(memory) });
+  memory.set(0, 255);
+  await keep('three', { base: two.base, changed: new Set([0]) });
   // Of its pack, less than half is needed by the others.
   await remove('one');
   await remove('two');
