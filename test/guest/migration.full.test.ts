@@ -17,7 +17,11 @@ describe.skipIf(!boot)(`Debian that is moved${reason ? ` (${reason})` : ''}`, ()
   it(`${MOVES} times under load: state and output are those of one that was not`, async () => {
     const [one, other] = [await Host.create(), await Host.create()];
     const { kernel, initrd } = boot as { kernel: Uint8Array; initrd: Uint8Array };
-    const first = await one.createGuest({ boot: { kernel, initrd, commandLine: COMMAND_LINE }, memory: 96, name: 'debian' });
+    const first = await one.createGuest({
+      boot: { kernel, initrd, commandLine: COMMAND_LINE },
+      memory: 96,
+      name: 'debian',
+    });
     const typist = new Typist(first);
     void first.run();
     await typist.waitFor(PROMPT);

@@ -251,7 +251,11 @@ function held(guest: Guest): boolean {
 describe('a migration that fails', () => {
   it.each([
     ['by a name that cannot be', { receive: { name: '' } }, /name/],
-    ['by drives that it has not', { receive: { cdrom: new Uint8Array(2048) } }, /^restore: cdrom: the snapshot has no such drive$/],
+    [
+      'by drives that it has not',
+      { receive: { cdrom: new Uint8Array(2048) } },
+      /^restore: cdrom: the snapshot has no such drive$/,
+    ],
   ])('%s leaves the guest here, and says why', async (_, options, message) => {
     const guest = await demo();
     void guest.run();
@@ -351,11 +355,14 @@ describe('a migration that fails', () => {
     await first;
   });
 
-  it.each([undefined, null, {}, { readable: {}, writable: {} }, 5, new Uint8Array(4)])('by %s, which is no stream', async (odd) => {
-    const guest = await demo();
-    await expect(guest.migrate(odd as never)).rejects.toThrow(UserError);
-    await expect(there.receive(odd as never)).rejects.toThrow(UserError);
-  });
+  it.each([undefined, null, {}, { readable: {}, writable: {} }, 5, new Uint8Array(4)])(
+    'by %s, which is no stream',
+    async (odd) => {
+      const guest = await demo();
+      await expect(guest.migrate(odd as never)).rejects.toThrow(UserError);
+      await expect(there.receive(odd as never)).rejects.toThrow(UserError);
+    },
+  );
 });
 
 describe('a guest with drives', () => {
@@ -407,7 +414,9 @@ describe('a guest with drives', () => {
     writeFileSync(file('d.img'), pattern(2 ** 20).reverse());
     const [received, sent] = await Promise.allSettled([there.receive(destination, receive), guest.migrate(source)]);
     expect(received).toMatchObject({ reason: { message: expect.stringContaining('it has been changed since') } });
-    expect(sent).toMatchObject({ reason: { message: expect.stringMatching(/refused the guest: .*it has been changed/) } });
+    expect(sent).toMatchObject({
+      reason: { message: expect.stringMatching(/refused the guest: .*it has been changed/) },
+    });
     await guest.runTo(10_000);
   });
 
