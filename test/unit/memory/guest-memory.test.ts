@@ -336,6 +336,43 @@ describe('dirty tracking', () => {
     expect([...memory.dirtyPages()]).toEqual([5]);
   });
 
+  it('tells each of two who ask what was written since he asked', () => {
+    const { memory } = createMemory();
+    memory.takeWritten();
+    memory.clearDirty();
+    memory.write(0x3000, 1, 1);
+    expect(memory.isWritten(3)).toBe(true);
+    expect([...memory.takeWritten()]).toEqual([3]);
+    // The other one has not been told yet.
+    expect([memory.isWritten(3), memory.isDirty(3), ...memory.dirtyPages()]).toEqual([false, true, 3]);
+    memory.write(0x4000, 1, 1);
+    memory.clearDirty();
+    expect([...memory.dirtyPages()]).toEqual([]);
+    expect([...memory.takeWritten()]).toEqual([4]);
+    expect([...memory.takeWritten()]).toEqual([]);
+    memory.discard([{ first: 3, pages: 1 }]);
+    expect([...memory.takeWritten(), ...memory.dirtyPages()]).toEqual([3, 3]);
+  });
+
+  it('keeps what was written of a page whose RAM is switched off and on', () => {
+    const { memory } = createMemory();
+    memory.takeWritten();
+    memory.clearDirty();
+    memory.write(0x3000, 1, 1);
+    memory.takeWritten();
+    memory.routeRam(0x3000, 0x1000, { reads: 'bus', writes: 'ram' });
+    expect([memory.isDirty(3), memory.isWritten(3)]).toEqual([true, false]);
+    memory.write(0x3000, 2, 1);
+    expect([...memory.takeWritten()]).toEqual([3]);
+    memory.clearDirty();
+    memory.write(0x3000, 3, 1);
+    memory.clearDirty();
+    memory.routeRam(0x3000, 0x1000, { reads: 'ram', writes: 'ram' });
+    expect([memory.isDirty(3), memory.isWritten(3)]).toEqual([false, true]);
+    expect(memory.ramBytes(3)?.[0]).toBe(3);
+    expect(memory.ramBytes(5)).toBe(undefined);
+  });
+
   it('is asked for, and begun anew, page by page', () => {
     const { memory } = createMemory();
     for (const page of [5, 7, 8, 20]) memory.write(page * 4096, 1, 1);
