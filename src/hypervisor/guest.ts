@@ -134,7 +134,7 @@ export class Guest<M extends Machine = Machine> {
   #wakeUps = 0;
   #inMachine = false;
   /** The slice in another thread that is under way. */
-  #away: Promise<Slice> | undefined;
+  #away: Promise<void> | undefined;
   /** Streams that have held it since it was reset, of which its owner was told. */
   readonly #warnedOf = new Set<string>();
   #warnedOfSlowness = false;
@@ -519,18 +519,28 @@ export class Guest<M extends Machine = Machine> {
     this.#events.emit('warning', line);
   }
 
-  /** Called by the host: one slice. That of a machine in another thread is over later; the promise is never rejected. */
-  runSlice(limits: SliceLimits): Slice | Promise<Slice> {
+  /**
+   * Called by the host: one slice. `over` hears of it at once, before anybody else can do anything; of a machine in another
+   * thread later. @returns whether it is over
+   */
+  runSlice(limits: SliceLimits, over: (slice: Slice) => void): boolean {
     const target = this.#target;
     const left = Math.min(target?.instructions ?? Number.POSITIVE_INFINITY, this.#fuel) - this.instructions;
     const instructions = Math.max(0, Math.min(limits.instructions, left));
     const machine: Machine = this.#machine!;
-    if (machine instanceof RemoteMachine) return (this.#away = this.#runAway(machine, { ...limits, instructions }));
-    if (instructions === 0) return this.#endSlice(target, { executed: 0, disturbed: false });
+    if (machine instanceof RemoteMachine) {
+      this.#away = this.#runAway(machine, { ...limits, instructions }, over);
+      return false;
+    }
+    if (instructions === 0) {
+      over(this.#endSlice(target, { executed: 0, disturbed: false }));
+      return true;
+    }
     const start = this.#enter();
     const exit = machine.run({ ...limits, instructions });
     this.#leave(start, exit);
-    return this.#endSlice(target, { executed: exit.executed, disturbed: this.#disturbed(start) });
+    over(this.#endSlice(target, { executed: exit.executed, disturbed: this.#disturbed(start) }));
+    return true;
   }
 
   /** Called by the host, which gives it no slice meanwhile: it stands still in another thread, too. */
@@ -538,7 +548,8 @@ export class Guest<M extends Machine = Machine> {
     await this.#away;
   }
 
-  async #runAway(machine: RemoteMachine, limits: SliceLimits): Promise<Slice> {
+  /** Never rejected. */
+  async #runAway(machine: RemoteMachine, limits: SliceLimits, over: (slice: Slice) => void): Promise<void> {
     const target = this.#target;
     const start = this.#enter();
     const exit = await machine.start({ ...limits, hashAt: this.#fuel });
@@ -546,11 +557,11 @@ export class Guest<M extends Machine = Machine> {
     const { executed, took } = exit;
     try {
       this.#leave(start, exit);
-      return this.#endSlice(target, { executed, took, disturbed: this.#disturbed(start) });
+      over(this.#endSlice(target, { executed, took, disturbed: this.#disturbed(start) }));
     } catch (error) {
-      // A bug of ours.
+      // A bug of ours. Whoever else waits for the thread goes on.
       this.fail(error);
-      return { executed, took, disturbed: true };
+      over({ executed, took, disturbed: true });
     }
   }
 

@@ -569,22 +569,18 @@ export class Host {
     const aim = this.#scheduler.hasInteractive ? this.#sliceMilliseconds : this.#longSlice;
     const milliseconds = PATIENCE * aim;
     const deadline = start + milliseconds;
-    const slice = guest.runSlice({
+    const limits = {
       instructions: Math.min(most, allowed?.instructions ?? most),
       time: allowed?.time,
       overdue: () => this.#platform.now() >= deadline,
       milliseconds,
+    };
+    const remote = machine instanceof RemoteMachine ? machine : undefined;
+    const isOver = guest.runSlice(limits, (slice) => {
+      if (remote && this.#threads!.release(remote)) this.#startLoop();
+      this.#endSlice(guest, resident, { ...slice, start, most, aim });
     });
-    if (!(slice instanceof Promise)) return this.#endSlice(guest, resident, { ...slice, start, most, aim });
-    const remote = machine as object as RemoteMachine;
-    this.#threads!.occupy(remote);
-    void slice
-      .then((over) => {
-        this.#threads!.release(remote);
-        this.#startLoop();
-        this.#endSlice(guest, resident, { ...over, start, most, aim });
-      })
-      .catch((error: unknown) => guest.fail(error));
+    if (!isOver && remote) this.#threads!.occupy(remote);
   }
 
   #endSlice(guest: Guest, resident: Resident, slice: SliceRecord): void {

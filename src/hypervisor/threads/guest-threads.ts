@@ -98,8 +98,9 @@ export class GuestThreads {
     this.#busy.add(thread);
   }
 
-  release({ thread }: RemoteMachine): void {
-    this.#busy.delete(thread);
+  /** @returns whether it was occupied */
+  release({ thread }: RemoteMachine): boolean {
+    return this.#busy.delete(thread);
   }
 
   /** Of machines, too, that are being created; the others' threads end with them. */

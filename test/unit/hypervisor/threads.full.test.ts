@@ -180,9 +180,9 @@ describe('a guest in a thread is what it is in the caller\u2019s', () => {
 });
 
 describe('what comes while a slice is under way', () => {
-  it('is taken in behind it: bytes wake a guest that waits for nothing else', async () => {
+  it.each(['virtual', 'host'] as const)('is taken in behind it: bytes wake a guest, clock %s', async (clock) => {
     const host = await createHost();
-    const guest = await host.createGuest({ boot: { image: ECHO }, memory: 1 });
+    const guest = await host.createGuest({ boot: { image: ECHO }, memory: 1, clock });
     void guest.run();
     await guest.serial.waitFor('!');
     for (let count = 0; count < 50; count++) {
