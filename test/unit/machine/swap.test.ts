@@ -117,7 +117,7 @@ describe.each(ENGINES)('a machine on the %s of which pages are swapped out', (en
       const ended = runUpTo(plain, round * length);
       for (let count = swapped.instructions, met: string | undefined; count < round * length && !met; ) {
         swapped.swapOut((1 + random(200)) * PAGE, swap);
-        count = Math.min(count + 1 + random(length / 4), round * length);
+        count = Math.min(count + 1 + random(Math.ceil(length / 4)), round * length);
         met = runUpTo(swapped, count);
         if (met) expect(met).toBe(ended);
       }
@@ -149,9 +149,15 @@ describe('a machine of which pages are swapped out', () => {
     runUpTo(plain, 200_000);
     const now = plain.stateHash();
     // That drops translations, too, which a guest can see that clears accessed bits and does not flush.
+    // A clone has yet to decode its code, and who is brought back, anew: where code is watched, writes look for their
+    // translations each time, which shows in accessed bits.
+    const plainClone = plain.clone('clone');
     plain.checkpoint().memory.dispose();
-    runUpTo(plain, 260_000);
-    const later = plain.stateHash();
+    const [later, cloneLater] = [plain, plainClone].map((one) => {
+      runUpTo(one, 260_000);
+      return one.stateHash();
+    });
+    plainClone.dispose();
     expect(pc.stateHash()).toBe(now);
     expect(swap.size).toBeGreaterThan(30);
     const clone = pc.clone('clone');
@@ -160,7 +166,7 @@ describe('a machine of which pages are swapped out', () => {
       runUpTo(one, 230_000);
       one.swapOut(100 * PAGE, swap);
       runUpTo(one, 260_000);
-      expect(one.stateHash()).toBe(later);
+      expect(one.stateHash()).toBe(one === clone ? cloneLater : later);
     }
     for (let round = 0; round < 3; round++) {
       pc.revert(checkpoint);
@@ -168,7 +174,7 @@ describe('a machine of which pages are swapped out', () => {
       pc.swapOut(100 * PAGE, swap);
       runUpTo(pc, 260_000);
       pc.swapOut(100 * PAGE, swap);
-      expect(pc.stateHash()).toBe(later);
+      expect(pc.stateHash()).toBe(cloneLater);
     }
     const { frames } = pc.processor.pool;
     checkpoint.memory.dispose();
