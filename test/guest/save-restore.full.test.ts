@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { debianBoot } from '../support/debian.ts';
 import { continueSavedLinux } from '../support/saved-linux.ts';
 
-const MORE = { auto: 100_000_000, jit: 20_000_000, interpreter: 20_000_000, reference: 100_000 };
+const MORE = { auto: 50_000_000, jit: 10_000_000, interpreter: 10_000_000, reference: 100_000 };
 
 const { boot, reason } = await debianBoot('debian-686');
 
