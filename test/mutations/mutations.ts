@@ -608,8 +608,8 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     fault: 'what a clone writes is seen by the original',
     file: 'src/memory/page-map.ts',
-    original: 'GUARDED: 2 | 16,',
-    planted: 'GUARDED: 2,',
+    original: 'GUARDED: 2 | 16 | 64,',
+    planted: 'GUARDED: 2 | 64,',
     tests: [unit('machine/clone')],
   },
   {
