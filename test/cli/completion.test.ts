@@ -33,7 +33,7 @@ const ask = async (...words: string[]): Promise<string[]> => {
 describe('vetro --complete', () => {
   // biome-ignore format: one case a line
   const cases: [words: string[], answer: readonly string[]][] = [
-    [[''], ['run', 'fetch', 'asm', 'disasm', 'difftest', 'image', 'snapshot', 'migrate', 'recover', 'completion']],
+    [[''], ['run', 'fetch', 'asm', 'disasm', 'difftest', 'image', 'snapshot', 'recover', 'migrate', 'completion']],
     [['di'], ['disasm', 'difftest']],
     [['--v'], ['--version']],
     [['fly', ''], []],
@@ -80,7 +80,7 @@ describe('vetro --complete', () => {
     [['difftest', 'lockstep', '--eng'], ['--engines']],
     [['difftest', 'lockstep', '--kernel', ''], FILES],
     [['completion', 'z'], ['zsh']],
-    [[], ['run', 'fetch', 'asm', 'disasm', 'difftest', 'image', 'snapshot', 'migrate', 'recover', 'completion']],
+    [[], ['run', 'fetch', 'asm', 'disasm', 'difftest', 'image', 'snapshot', 'recover', 'migrate', 'completion']],
   ];
   it.concurrent.each(cases)('%j', async (words, answer) => {
     expect(await ask(...words)).toEqual(answer);

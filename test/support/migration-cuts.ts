@@ -17,7 +17,7 @@ export type Outcome = 'there' | 'here' | 'held, there' | 'held, nowhere else' | 
 export function messageBorders(bytes: Uint8Array): number[] {
   const view = new DataView(bytes.buffer, bytes.byteOffset);
   const borders = [0];
-  for (let at = 16; at < bytes.length; at += 8 + view.getUint32(at + 4, true)) borders.push(at);
+  for (let at = 16; at + 8 <= bytes.length; at += 8 + view.getUint32(at + 4, true)) borders.push(at);
   return [...borders, bytes.length];
 }
 
@@ -63,10 +63,17 @@ export class CutBench {
   }
 
   /** `hash`: of the guest, a while later, wherever it is. @throws for anything but the documented errors */
-  async cut({ way, at, by, both }: Cut, hash: string): Promise<Outcome> {
+  async cut({ way, at, by, both }: Cut, hash: string): Promise<{ outcome: Outcome; passed: Uint8Array }> {
     const guest = await this.#restored();
     let cutAll = (): void => {};
-    const options: WayOptions = { cutAt: at, cutBy: by, onCut: () => both && cutAll() };
+    const parts: Uint8Array[] = [];
+    const options: WayOptions = {
+      ...{ cutAt: at, cutBy: by, onCut: () => both && cutAll() },
+      pass(bytes) {
+        parts.push(bytes);
+        return bytes;
+      },
+    };
     const ends = createDuplex({ [way]: options });
     cutAll = ends.cut;
     if (both && at === 0) ends.cut();
@@ -82,7 +89,7 @@ export class CutBench {
     const outcome = await outcomeOf(guest, moved, { held, hash });
     for (const each of [moved, guest]) each?.dispose();
     if (this.#there.guests.length > 0) throw new Error('a guest is left at the destination');
-    return outcome;
+    return { outcome, passed: Buffer.concat(parts).subarray(0, at) };
   }
 
   #restored(): Promise<Guest> {
