@@ -121,12 +121,26 @@ export class FramePool {
       return recycled;
     }
     if (this.#next === this.#end) {
-      this.#next = this.#stock.pop() ?? this.#chunk();
+      this.#next = this.#nextChunk();
       this.#end = this.#next + CHUNK_FRAMES * PAGE_SIZE;
     }
     const frame = this.#next;
     this.#next += PAGE_SIZE;
     return frame;
+  }
+
+  /** The reserve is for when there is nothing else: who runs is told as soon as it is touched. */
+  #nextChunk(): number {
+    if (this.#dry) return this.#stock.pop() ?? this.#chunk();
+    try {
+      return this.#chunk();
+    } catch (error) {
+      if (!(error instanceof PoolFullError)) throw error;
+      this.#dry = true;
+      const kept = this.#stock.pop();
+      if (kept === undefined) throw error;
+      return kept;
+    }
   }
 
   get #available(): number {

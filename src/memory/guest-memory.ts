@@ -546,6 +546,12 @@ export class GuestMemory {
     this.#pool.views.u8.set(bytes, frame);
   }
 
+  /** A page of RAM that was added is zero again. */
+  clearContent(page: number): void {
+    this.#releaseFrame(page);
+    this.#markDirty(page);
+  }
+
   /**
    * Adds a page of RAM that is zero to what `replaceContents` has put there, but leaves its bytes where they are: in a slot
    * of which it becomes a holder.
@@ -615,8 +621,11 @@ export class GuestMemory {
    * written to the copy. Costs what has changed. A flush of all translations must follow.
    */
   revertRam(copy: GuestMemory): void {
-    for (const page of new Set([...this.#hidden.keys(), ...copy.#hidden.keys()]))
+    for (const page of new Set([...this.#hidden.keys(), ...copy.#hidden.keys()])) {
+      // What is elsewhere is not fetched: what the copy has takes its place.
+      if (this.#has(page, ELSEWHERE)) this.clearContent(page);
       this.#routePage(page, copy.#hidden.get(page) ?? { reads: 'ram', writes: 'ram' });
+    }
     this.unpark();
     const [own, other] = [this.#entry(0), copy.#entry(0)];
     for (let page = 0; page < this.#pages; page++) {
@@ -858,7 +867,14 @@ export class GuestMemory {
   #newRamFrame(page: number): number | undefined {
     if (!(page < this.#pages)) return undefined;
     const known = this.#ramFrame(page);
-    if (known !== 0) return known;
+    const hidden = this.#hidden.get(page);
+    // What others hold, too, is not to be written over.
+    if (known !== 0 && !hidden) return this.#has(page, SHARED) ? this.#unshare(page, known) : known;
+    if (known !== 0 && hidden) {
+      const frame = this.#copyIfShared(known);
+      this.#hidden.set(page, { ...hidden, frame });
+      return frame;
+    }
     const frame = this.#allocateFrame();
     const { u32 } = this.#pool.views;
     const at = this.#entry(page);

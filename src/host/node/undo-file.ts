@@ -44,6 +44,8 @@ export class UndoFile implements ByteStore {
   /** By 16 MiB: which blocks are in the journal, or need not be. */
   readonly #kept = new Map<number, Uint8Array>();
   #dirty = false;
+  /** The journal's name is on stable storage, too. */
+  #named = false;
 
   private constructor(file: FileStore, path: string) {
     this.#file = file;
@@ -111,6 +113,7 @@ export class UndoFile implements ByteStore {
       this.#closeJournal();
       this.#journal = { fd, size: this.size, at: HEADER };
       this.#dirty = true;
+      this.#named = false;
       this.#kept.clear();
     });
   }
@@ -119,7 +122,11 @@ export class UndoFile implements ByteStore {
   sync(): void {
     const { fd } = this.#journal ?? {};
     if (fd === undefined || !this.#dirty) return;
-    clearly(this.#path, () => fdatasyncSync(fd));
+    clearly(this.#path, () => {
+      fdatasyncSync(fd);
+      if (!this.#named) syncFolder(dirname(this.#path));
+    });
+    this.#named = true;
     this.#dirty = false;
   }
 

@@ -111,6 +111,7 @@ export class MessageChannelEnd {
       if (done) this.#ended = true;
       if (value === undefined) continue;
       if (!(value instanceof Uint8Array)) throw wrongStream('the stream gives something else than bytes');
+      if (value.length === 0) continue;
       this.#chunks.push(value);
       this.#have += value.length;
     }

@@ -36,6 +36,8 @@ export interface ReceiveParts {
   delay(ms: number, action: () => void): () => void;
   /** @throws when there is no use in going on */
   assertAlive(): void;
+  /** @throws UserError when it holds more than there is for it here */
+  assertRoom(machine: Pc): void;
 }
 
 /** A guest that has come: all but that it is a guest of this host. */
@@ -132,7 +134,9 @@ class Destination {
       if (kind === end) return bytes;
       const { pages, ...space } = await unpackBatch(bytes, this.#parts.codec);
       for (const page of pages) await put(space, page);
-      if (++this.#messages % MESSAGES_A_TURN === 0) await this.#parts.rest();
+      if (++this.#messages % MESSAGES_A_TURN !== 0) continue;
+      await this.#parts.rest();
+      if (this.#machine) this.#parts.assertRoom(this.#machine);
     }
   }
 
@@ -172,7 +176,7 @@ class Destination {
       memory.addContent({ kind: 'ram', page, bytes: from === undefined ? content : new Uint8Array(content) });
     } else {
       this.#ram.set(page);
-      memory.ramBytes(page)?.fill(0);
+      memory.clearContent(page);
     }
   }
 

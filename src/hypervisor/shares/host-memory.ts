@@ -106,6 +106,7 @@ export class HostMemory<G extends MemoryGuest> {
   admit(guest: G): Admission {
     const { memoryPool: pool } = guest.machine;
     const hasFrames = pool.prepare();
+    this.#limits.setFull(pool, !hasFrames);
     if (hasFrames && this.#limits.isUnlimited(pool)) return this.#go(guest, Number.POSITIVE_INFINITY);
     const free = this.#free(guest);
     const shortage = this.#shortages.get(guest);
@@ -114,6 +115,11 @@ export class HostMemory<G extends MemoryGuest> {
       return this.#go(guest, Math.max(free, 0));
     }
     return this.#relieve(guest, shortage ?? this.#begin(guest));
+  }
+
+  /** Whether a machine that is being made, and is nobody's yet, has not exceeded what there is. */
+  hasRoom(pool: MemoryPool): boolean {
+    return this.#limits.holdWith(pool);
   }
 
   /** Whether there is so much for it, or it is within its share. */

@@ -26,6 +26,8 @@ const OWN_POOL: CheckedPool = { ...DEFAULT_POOL, budget: 0 };
 export class MemoryLimits<G extends MemoryGuest> {
   readonly #options: MemoryLimitsOptions<G>;
   readonly #names = new WeakMap<MemoryPool, string>();
+  /** Those that have no frames left to give. */
+  readonly #full = new WeakSet<MemoryPool>();
 
   constructor(options: MemoryLimitsOptions<G>) {
     this.#options = options;
@@ -60,11 +62,24 @@ export class MemoryLimits<G extends MemoryGuest> {
     return [...this.pools].reduce((sum, pool) => sum + pool.bytesInUse, 0);
   }
 
+  /** Whether a pool has frames to give. */
+  setFull(pool: MemoryPool, full: boolean): void {
+    if (full) this.#full.add(pool);
+    else this.#full.delete(pool);
+  }
+
+  /** Whether no limit is exceeded, counting this pool in, which may be nobody's yet. */
+  holdWith(pool: MemoryPool): boolean {
+    const inUse = [...new Set([...this.pools, pool])].reduce((sum, each) => sum + each.bytesInUse, 0);
+    return inUse <= this.#options.limit && pool.bytesInUse <= this.optionsOf(pool).limit;
+  }
+
   /** All that has a limit. */
   get limited(): LimitedMemory<G>[] {
     const holders = this.#options.holders();
     const pools = [...this.pools].map((pool) => ({
-      limit: this.optionsOf(pool).limit,
+      // One that can grow no further has its limit there.
+      limit: this.#full.has(pool) ? pool.bytesInUse : this.optionsOf(pool).limit,
       inUse: pool.bytesInUse,
       guests: holders.filter(({ guest }) => guest.machine.memoryPool === pool),
     }));

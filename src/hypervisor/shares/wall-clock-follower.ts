@@ -110,6 +110,8 @@ export class WallClockFollower {
 
   /** How long a halted guest may sleep, in whole ms: 0 if an alarm is due, Infinity if none is set. */
   pause(machine: FollowedMachine, wall: number): number {
+    // It was paused, and goes on, since its slice began.
+    if (this.#origin === undefined) return 0;
     const wait = machine.nextAlarm - this.#aim(wall);
     if (wait <= EARLY) return 0;
     return Math.ceil((this.#missed > 0 ? Math.min(wait / 2, STEP.EVERY) : wait) / MS);

@@ -52,6 +52,7 @@ export class Checkpoints {
   #epoch: number;
   #cancel: (() => void) | undefined;
   #taking: Promise<void> | undefined;
+  #ending: Promise<void> | undefined;
   #disposed = false;
   /** Of the guest, at the last one. */
   #instructions = -1;
@@ -84,7 +85,11 @@ export class Checkpoints {
     await this.#taking;
     if (!ENDED.includes(exit.reason)) return;
     this.#instructions = -1;
-    await this.#clearly(async () => await this.#deleteBehind(0));
+    // It may be said twice; journals go when the checkpoints have gone.
+    this.#ending ??= this.#clearly(() => this.#deleteBehind(0)).finally(() => {
+      this.#ending = undefined;
+    });
+    await this.#ending;
   }
 
   /** The guest is gone. Resolves as `stopped` does. */
@@ -113,14 +118,16 @@ export class Checkpoints {
   }
 
   async #turn(): Promise<void> {
-    if (this.#guest.state === 'disposed' || this.#guest.instructions === this.#instructions) return;
-    const { options, take, now } = this.#parts;
+    const { state, held, instructions: now } = this.#guest;
+    // One that moves takes with it what its streams keep.
+    if (state === 'disposed' || held || now === this.#instructions) return;
+    const { options, take, now: clock } = this.#parts;
     await this.#clearly(async () => {
-      const start = now();
+      const start = clock();
       const { every, keep } = options;
       const epoch = ++this.#epoch;
       const { id, instructions } = await take({ every, keep, epoch });
-      this.#took = now() - start;
+      this.#took = clock() - start;
       this.#instructions = instructions;
       this.#warned = '';
       this.#kept.unshift({ id: id!, epoch });
@@ -129,12 +136,22 @@ export class Checkpoints {
   }
 
   async #deleteBehind(keep: number): Promise<void> {
-    for (const { id } of [...this.#passed.splice(0), ...this.#kept.splice(keep)]) {
-      if (!this.#parts.store.has(id)) continue;
-      const left = await this.#parts.store.delete(id);
-      if (left !== undefined) this.#warn(left);
+    // One that cannot be deleted now is the next one's.
+    for (let last = this.#passed.at(-1); last; last = this.#passed.at(-1)) {
+      await this.#delete(last.id);
+      this.#passed.pop();
+    }
+    while (this.#kept.length > keep) {
+      await this.#delete(this.#kept.at(-1)!.id);
+      this.#kept.pop();
     }
     this.#parts.dropUndo(this.#kept.at(-1)?.epoch ?? Number.POSITIVE_INFINITY);
+  }
+
+  async #delete(id: string): Promise<void> {
+    if (!this.#parts.store.has(id)) return;
+    const left = await this.#parts.store.delete(id);
+    if (left !== undefined) this.#warn(left);
   }
 
   /** A checkpoint that fails is no reason not to go on, and the next one may not. */

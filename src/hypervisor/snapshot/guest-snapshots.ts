@@ -18,15 +18,24 @@ interface Known {
   /** The snapshot in a store that it had last. */
   base?: GuestBase | undefined;
   checkpoints?: Checkpoints | undefined;
+  /** In which store, and by which name. */
+  key?: string | undefined;
 }
 
-/** Takes checkpoints of a guest from now on. */
-export type StartCheckpoints = (guest: Guest, settings: GuestSettings) => void;
+/** Checkpoints of a guest that is being made: nobody else's can have its name meanwhile. */
+export interface StartCheckpoints {
+  /** They are taken from now on. */
+  begin(guest: Guest, settings: GuestSettings): void;
+  /** There is no such guest. After `begin`, nothing happens. */
+  cancel(): void;
+}
 
 export class GuestSnapshots {
   readonly #platform: Platform;
   readonly #files: SnapshotFiles | undefined;
   readonly #known = new WeakMap<Guest, Known>();
+  /** Store and name of each guest of which checkpoints are taken, or will be. */
+  readonly #checkpointed = new Set<string>();
 
   constructor(platform: Platform, files: SnapshotFiles | undefined) {
     this.#platform = platform;
@@ -78,15 +87,22 @@ export class GuestSnapshots {
       throw new UserError(
         `${options.to} has checkpoints of ${name}: recover it (vetro recover), delete them, or give another folder`,
       );
+    const key = JSON.stringify([found.folder.name, name]);
+    if (this.#checkpointed.has(key))
+      throw new UserError(`another guest that is called ${name} has its checkpoints in ${options.to}: give it a name`);
+    this.#checkpointed.add(key);
+    let begun = false;
     const delay = (ms: number, action: () => void) => this.#platform.delay(ms, action);
-    return (guest, settings) => {
+    const begin = (guest: Guest, settings: GuestSettings): void => {
+      begun = true;
       const take = (checkpoint: Manifest['checkpoint']) => this.#store(guest, settings, found, checkpoint);
       const dropUndo = (before: number): void => {
         for (const { undo } of settings.media?.writtenFiles ?? []) undo?.drop(before);
       };
       const checkpoints = new Checkpoints(guest, { store, options, found: recovered, take, dropUndo, now, delay });
-      this.#knownOf(guest).checkpoints = checkpoints;
+      Object.assign(this.#knownOf(guest), { checkpoints, key });
     };
+    return { begin, cancel: () => void (begun || this.#checkpointed.delete(key)) };
   }
 
   /** The guest may run, or does not any longer. @returns what has to come to an end before the host has */
@@ -99,7 +115,9 @@ export class GuestSnapshots {
 
   /** The guest is disposed. @returns as `stateChanged` */
   removed(guest: Guest): Promise<void> | undefined {
-    return this.#known.get(guest)?.checkpoints?.disposed();
+    const { checkpoints, key } = this.#known.get(guest) ?? {};
+    if (key !== undefined) this.#checkpointed.delete(key);
+    return checkpoints?.disposed();
   }
 
   async #store(

@@ -12,10 +12,16 @@ export interface Recovered<Guest = PcGuest> {
   readonly problems: readonly string[];
 }
 
+export interface Recovering {
+  readonly found: FoundCheckpoints;
+  /** All of it has been read, and nothing was changed. */
+  onWhole(): void;
+}
+
 export interface RecoverParts {
   readonly files: SnapshotFiles;
   /** Of `path`, which is the first of those that are kept. */
-  readonly restore: (path: string, checkpoint: CheckedCheckpoint, found: FoundCheckpoints) => Promise<PcGuest>;
+  readonly restore: (path: string, checkpoint: CheckedCheckpoint, recovering: Recovering) => Promise<PcGuest>;
 }
 
 /**
@@ -31,12 +37,18 @@ export async function recoverGuests(path: string, { files, restore }: RecoverPar
   for (const all of checkpoints.values()) {
     for (const [index, { id, every, keep }] of all.entries()) {
       const found = { kept: all.slice(index), passed: all.slice(0, index) };
+      let isWhole = false;
+      const onWhole = (): void => {
+        isWhole = true;
+      };
       try {
-        guests.push(await restore(`${folder.name}/${id}`, { every, keep, to: path }, found));
+        guests.push(await restore(`${folder.name}/${id}`, { every, keep, to: path }, { found, onWhole }));
         break;
       } catch (error) {
         if (!(error instanceof UserError)) throw error;
         passed.push(`${folder.name}/${id}: ${error.message}`);
+        // A disk that is not there now is no reason to bring the others back further, and lose what they have.
+        if (isWhole) break;
       }
     }
   }

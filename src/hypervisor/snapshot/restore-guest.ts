@@ -122,11 +122,13 @@ export async function createUnbooted(given: Omit<RestoreParts, 'pages'>): Promis
   const { paravirtual } = configuration;
   const made = { name, memoryBytes, cpu, engine, boot, powerOnTime: 0, code, balloon, paravirtual };
   const parts = { ...made, pool, unbooted: true, ...drives };
+  let pc: Pc | undefined;
   try {
-    const pc = new Pc(parts);
+    pc = Pc.create(parts);
     pc.memory.replaceContents([]);
     return pc;
   } catch (error) {
+    pc?.dispose();
     throw error instanceof RangeError ? wantOfRoom(name, error) : clearly(name, error);
   }
 }

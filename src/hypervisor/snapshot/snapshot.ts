@@ -37,6 +37,7 @@ export async function takeSnapshot(guest: Guest, options: TakeOptions): Promise<
   try {
     await flushFiles(guest, settings.media);
     if (!(guest.machine instanceof Pc)) throw new StateError(`${guest.name} cannot be saved`);
+    if (guest.held) throw new StateError(`${guest.name} is on its way to another host`);
     const start = now();
     const saved = saveGuest(guest as PcGuest, settings);
     const [stopped, { instructions }] = [now() - start, guest];

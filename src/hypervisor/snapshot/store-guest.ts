@@ -58,6 +58,7 @@ export async function storeGuest(guest: Guest, options: StoreGuestOptions): Prom
     const before = options.before();
     const isDiff = before !== undefined && (await writer.buildOn(before.base));
     if (guest.state === 'disposed') throw new StateError(`${guest.name} was disposed while it was being saved`);
+    if (guest.held) throw new StateError(`${guest.name} is on its way to another host`);
     const start = now();
     if (checkpoint && written.length > 0) release = guest.standStill();
     await flushFiles(guest, media, { held: checkpoint !== null });

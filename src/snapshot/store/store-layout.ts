@@ -56,7 +56,7 @@ const manifest = record({
   /** It was taken by itself, every so many ms, and is deleted when there are `keep` later ones. */
   checkpoint: nullable(record({ every: whole(1, 2 ** 31), keep: whole(1, 1000), epoch: count })),
   /** Digests of the packs' digests. */
-  packs: list(digest, 2 ** 16),
+  packs: list(digest, 2 * MOST_PACKS),
   maps: dictionary(places),
   head: anything,
 });
@@ -67,7 +67,10 @@ export const checkManifest: Schema<Manifest> = (value, place) => {
   const { kind, version } = Object(value) as { kind?: unknown; version?: unknown };
   if (kind !== 'snapshot') throw damaged('it is none of a store');
   if (Number.isInteger(version) && (version as number) > STORE_VERSION) throw isLater('store', version, STORE_VERSION);
-  return manifest(value, place);
+  const checked = manifest(value, place);
+  // Each is opened.
+  if (new Set(checked.packs.map(hex)).size !== checked.packs.length) throw damaged('it has a pack twice');
+  return checked;
 };
 
 /** Where the pages are that belong to something: three lists of equal length. */

@@ -133,11 +133,14 @@ export class StoreWriter {
 
   async #placesOf(pages: Iterable<NumberedPage> | AsyncIterable<NumberedPage>): Promise<Place[]> {
     const places: Place[] = [];
-    for await (const { page, bytes } of pages) {
-      const place = isZeroPage(bytes) ? undefined : await this.#put(bytes);
-      if (place) places.push({ number: page, ...place });
+    const add = async (number: number, bytes: Uint8Array | undefined): Promise<void> => {
+      if (bytes) places.push({ number, ...(await this.#put(bytes)) });
       if (++this.#looked % PAGES_A_TURN === 0) await this.#parts.reader.rest?.();
-    }
+    };
+    // What is there at once may be in memory that moves when somebody else has his turn.
+    if (Symbol.iterator in pages)
+      for (const { page, bytes } of pages) await add(page, isZeroPage(bytes) ? undefined : new Uint8Array(bytes));
+    else for await (const { page, bytes } of pages) await add(page, isZeroPage(bytes) ? undefined : bytes);
     return places;
   }
 

@@ -1,5 +1,5 @@
 /** Checkpoints of guests that write into files: disks are as memory has them, whenever the host dies. */
-import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
@@ -150,5 +150,20 @@ describe('a disk that belongs to checkpoints', () => {
     await expect(host.recover(file('s'), { trust: true })).rejects.toThrow('undo-1 is missing');
     (await counting(through)).dispose();
     expect(readFileSync(file('d.img')).length).toBe(2 ** 20);
+  });
+
+  it('that is not there now is no reason to go back further, and nothing is lost', { timeout: 60_000 }, async () => {
+    const through = { image: file('d.img'), write: 'through' } as const;
+    const guest = await counting(through, { checkpoint: { every: 100, to: file('s') } });
+    void guest.run();
+    await until(() => ids().length >= 2);
+    await killed(guest);
+    renameSync(file('d.img'), file('away.img'));
+    const before = [ids(), journals()];
+    await expect(host.recover(file('s'), { trust: true })).rejects.toThrow('d.img');
+    expect([ids(), journals()]).toEqual(before);
+    renameSync(file('away.img'), file('d.img'));
+    const { guests, problems } = await host.recover(file('s'), { trust: true });
+    expect([guests.length, problems]).toEqual([1, []]);
   });
 });

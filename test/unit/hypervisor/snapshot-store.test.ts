@@ -162,3 +162,19 @@ describe('checkpoints', () => {
     await expect(host.recover(store)).rejects.toThrow(`${store} has no checkpoints: nothing can be recovered`);
   });
 });
+
+describe('checkpoints of two guests of one name', () => {
+  it('do not go into one store; when one is gone, the other can have them there', async () => {
+    const checkpoint = { to: store, every: 60_000 };
+    const results = await Promise.allSettled([demo({ checkpoint }), demo({ checkpoint })]);
+    expect(results.map(({ status }) => status)).toEqual(['fulfilled', 'rejected']);
+    expect(results[1]).toMatchObject({
+      reason: { message: expect.stringContaining('another guest that is called demo') },
+    });
+    const [{ value: guest }] = results as [PromiseFulfilledResult<Guest>, PromiseRejectedResult];
+    await guest[Symbol.asyncDispose]();
+    expect((await demo({ checkpoint })).name).toBe('demo');
+    const unnamed = await Promise.all([demo({ checkpoint, name: undefined }), demo({ checkpoint, name: undefined })]);
+    expect(new Set(unnamed.map(({ name }) => name)).size).toBe(2);
+  });
+});

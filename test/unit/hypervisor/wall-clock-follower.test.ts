@@ -228,3 +228,13 @@ describe('stolen time', () => {
     expect(told((call) => call > 2)).toEqual([83.75 * MS + 0.75 * MS - 0.75 * MS]);
   });
 });
+
+it('a guest that was paused, and goes on, within a slice is not left asleep', () => {
+  const { machine, follower } = new World();
+  machine.halted = true;
+  machine.nextAlarm = 5 * MS;
+  follower.begin(machine, 0);
+  follower.forget();
+  follower.end(machine, MS, 10);
+  expect(follower.pause(machine, MS)).toBe(0);
+});

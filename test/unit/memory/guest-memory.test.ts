@@ -465,6 +465,18 @@ describe('memory that is a copy of another', () => {
     },
   );
 
+  it('what is added to a page, or clears it, is not seen by the other either', () => {
+    const { pool, original, copy } = createCopy((memory) => {
+      memory.write(0x1000, 0x1111_2222, 4);
+      memory.write(0x2000, 0x3333_4444, 4);
+    });
+    copy.addContent({ kind: 'ram', page: 1, bytes: new Uint8Array(PAGE_SIZE).fill(7) });
+    copy.clearContent(2);
+    expect([copy.read(0x1000, 1), copy.read(0x2000, 4)]).toEqual([7, 0]);
+    expect([original.read(0x1000, 4), original.read(0x2000, 4)]).toEqual([0x1111_2222, 0x3333_4444]);
+    expect(pool.frames.inUse).toBe(3);
+  });
+
   it('pages that had no frame belong to whoever touches them first', () => {
     const { original, copy } = createCopy(() => {});
     copy.write(0x3000, 7, 1);

@@ -97,6 +97,18 @@ describe('frames', () => {
 });
 
 describe('a pool that runs dry', () => {
+  it('says so in the midst of a run, too, while there is still a reserve', () => {
+    const pool = Pool.create({ maximumBytes: 16 * 2 ** 20 });
+    const { frames } = pool;
+    expect(frames.prepare()).toBe(true);
+    while (!frames.isShort) frames.allocate();
+    let left = 0;
+    expect(() => {
+      for (; ; left++) frames.allocate();
+    }).toThrow(/pool is full/);
+    expect(left).toBeGreaterThan(512);
+  });
+
   it('has a reserve: whoever allocates hears in time, and no run begins that could come to its end', () => {
     const pool = Pool.create({ maximumBytes: 16 * 2 ** 20 });
     const { frames } = pool;
