@@ -168,7 +168,8 @@ export interface HostOptions {
   /**
    * Guests that may run at once, a whole number from 0 to 256. Each guest then has a thread of its own (but for clones, which
    * stay in the original's), so that they use as many cores; weights, caps and fuel hold over the whole host. A thread that
-   * dies takes its guests alone: they exit with reason `error`. Default 0: all guests run in the caller's thread, by turns.
+   * dies takes its guests alone: they exit with reason `error`. Refused in threads: swap, pools, checkpoints, snapshots into a
+   * store or of guests that write into files, migration, `step`. Default 0: all guests run in the caller's thread, by turns.
    */
   readonly threads?: number | undefined;
   /**

@@ -192,7 +192,8 @@ export class Console {
     if (answer === 'quit') return this.#options.onQuit();
     this.#takeTerminal();
     if (guest.state === 'stopped') return;
-    if (answer === 'continue' && (guest.state === 'paused' || guest.state === 'created')) void guest.run();
+    if (answer === 'continue' && (guest.state === 'paused' || guest.state === 'created'))
+      guest.run().catch((error: Error) => this.report(error.message));
     const goesOn = guest.state === 'running' ? 'goes on' : 'stays paused; Ctrl-A c, then c, continues';
     this.report(`${guest.name} ${goesOn}`);
   }

@@ -261,7 +261,9 @@ export class Monitor {
   }
 
   #continue(): Answer | string {
-    const { state } = this.#guest;
+    const { state, held, name } = this.#guest;
+    if (held)
+      throw new UserError(`${name} may run at another host: look there, then say migrate moved or migrate stayed`);
     return state === 'stopped' || state === 'disposed' ? this.here() : { text: '', leave: 'continue' };
   }
 

@@ -28,7 +28,8 @@ export async function migrate(
         onProgress?.(`to ${shown}: round ${rounds}, ${showByteSize(bytes)} sent, ${written} pages left${held}`);
       },
     });
-    if (!ran) void guest.run();
+    // Why it cannot run, the migration says.
+    if (!ran) guest.run().catch(() => {});
     try {
       const { downtime, bytes } = await moved;
       const cost = `${showByteSize(bytes)}, it stood still for ${Math.ceil(downtime)} ms`;
@@ -38,7 +39,7 @@ export async function migrate(
       throw error;
     }
   } catch (error) {
-    if (signal.aborted) throw new UserError(`interrupted; ${guest.name} is here`);
+    if (signal.aborted && !guest.held) throw new UserError(`interrupted; ${guest.name} is here`);
     throw error;
   }
 }

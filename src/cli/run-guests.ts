@@ -1,4 +1,5 @@
 /** What `vetro run` does: finds what to boot, creates the guests, connects their serial ports, waits for their end. */
+import { UserError } from '../base/errors.ts';
 import { createImageOpener } from '../host/image-opener.ts';
 import { createPlatform } from '../host/platform.ts';
 import { createSnapshotFiles } from '../host/snapshot-files.ts';
@@ -162,6 +163,12 @@ export async function runToTheEnd(
       guest.stop();
     });
     guest.on('breakpoint', () => void console.openMonitor(guest));
+    guest.on('memory', () => {
+      const line = `${guest.name} is paused: there is no memory for it`;
+      // Nobody could let it go on.
+      if (!process.stdin.isTTY) return onFailure(new UserError(`${line}; give more, or run fewer guests`));
+      console.report(`${line}; Ctrl-A c, then c, continues`);
+    });
     guest.on('warning', (line) => {
       // That it is held means that we write slowly, and do so on purpose.
       if (!guest.serial.full) console.report(line);

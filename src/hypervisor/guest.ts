@@ -277,6 +277,12 @@ export class Guest<M extends Machine = Machine> {
     this.#tellOfMedia();
     this.#assertMayRun();
     throwIfAborted(signal);
+    // A slice that was begun before it was paused is still under way in another thread.
+    if (this.#away) {
+      await this.#away;
+      this.#assertMayRun();
+      throwIfAborted(signal);
+    }
     if (this.instructions >= instructions) return 'reached';
     const returned = settledOrAborted<RunToResult>(
       signal,
@@ -445,16 +451,22 @@ export class Guest<M extends Machine = Machine> {
 
   async migrate(stream: ByteDuplex, options?: MigrateOptions): Promise<Migration> {
     const checked = checkMigrateOptions(options);
-    this.#assertHere();
+    this.#assertMayMove();
     throwIfAborted(checked.signal);
-    if (this.#state === 'stopped') throw new StateError(`${this.name} has stopped (${this.#exit?.reason})`);
     if (this.#migrates) throw new StateError(`${this.name} is being moved already`);
+    if ((this.#machine as Machine) instanceof RemoteMachine)
+      throw new UserError(`${this.name} runs in another thread: guests in threads are not moved yet`);
     const ends = lockDuplex('migrate: stream', stream);
     this.#migrates = true;
     try {
       // A listener of its output may have asked for it, in the midst of a run.
       await undefined;
+      this.#assertMayMove();
       return await this.#keeper.migrate(this as Guest, ends, checked);
+    } catch (error) {
+      // Whoever waits at the other end is not to wait for long. What the migration has closed stays closed.
+      for (const end of [ends.writer.abort(error), ends.reader.cancel(error)]) end.catch(() => {});
+      throw error;
     } finally {
       this.#migrates = false;
     }
@@ -765,6 +777,11 @@ export class Guest<M extends Machine = Machine> {
     if (this.#held === 'moving') throw new StateError(`${this.name} is on its way to another host`);
     if (this.#held === 'uncertain')
       throw new StateError(`${this.name} may run at another host: look there, and say so by resolveMigration`);
+  }
+
+  #assertMayMove(): void {
+    this.#assertHere();
+    if (this.#state === 'stopped') throw new StateError(`${this.name} has stopped (${this.#exit?.reason})`);
   }
 
   #assertNotMoved(): void {

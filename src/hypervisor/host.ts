@@ -43,10 +43,9 @@ import { StrideScheduler } from './shares/stride-scheduler.ts';
 import type { SwapFiles } from './shares/swap-files.ts';
 import { SwapStore } from './shares/swap-store.ts';
 import { WallClockFollower } from './shares/wall-clock-follower.ts';
-import type { FoundCheckpoints } from './snapshot/checkpoints.ts';
 import { fetchPages } from './snapshot/fetch-pages.ts';
-import { GuestSnapshots } from './snapshot/guest-snapshots.ts';
-import { type Recovered, recoverGuests } from './snapshot/recover.ts';
+import { GuestSnapshots, type StartCheckpoints } from './snapshot/guest-snapshots.ts';
+import { type Recovered, type Recovering, recoverGuests } from './snapshot/recover.ts';
 import { mediaOf, restorePc } from './snapshot/restore-guest.ts';
 import { besidesMachine } from './snapshot/save-guest.ts';
 import { clear, disposedMeanwhile } from './snapshot/snapshot.ts';
@@ -145,16 +144,19 @@ export class Host {
     const undo = checked.checkpoint && { backTo: undefined };
     const media = hasDrives(checked.media) ? await this.#openMedia(withUndo(checked.media, undo)) : undefined;
     let guest: PcGuest;
+    const name = checked.name ?? `guest ${++this.#created}`;
+    const number = this.#created;
+    let start: StartCheckpoints | undefined;
     try {
-      const name = checked.name ?? `guest ${this.#created + 1}`;
-      const start = checked.checkpoint && (await this.#snapshots.checkpointing(checked.checkpoint, { name, media }));
+      if (checked.checkpoint) start = await this.#snapshots.checkpointing(checked.checkpoint, { name, media });
       if (this.#disposed) throw new StateError('the host was disposed while it created a guest');
       const machine = createPc(name, checked, { code: this.#sharedCode(), media, pool: this.#pool(checked.pool) });
-      if (checked.name === undefined) this.#created++;
       const settings = { ...checked, name, media };
       guest = this.adopt(machine, settings);
-      start?.(guest, settings);
+      start?.begin(guest, settings);
     } catch (error) {
+      if (checked.name === undefined && this.#created === number) this.#created--;
+      start?.cancel();
       await media?.abandon();
       throw error;
     }
@@ -209,23 +211,26 @@ export class Host {
     this.#assertNoThreads('recover');
     return await recoverGuests(checkString('recover: folder', folder), {
       files: this.#snapshots.files,
-      restore: (path, checkpoint, found) => this.#restore(path, { ...checked, checkpoint }, found),
+      restore: (path, checkpoint, recovering) => this.#restore(path, { ...checked, checkpoint }, recovering),
     });
   }
 
-  async #restore(source: ImageSource, checked: CheckedRestoreOptions, recovered?: FoundCheckpoints): Promise<PcGuest> {
+  async #restore(source: ImageSource, checked: CheckedRestoreOptions, recovering?: Recovering): Promise<PcGuest> {
+    const recovered = recovering?.found;
     const read = await this.#snapshots.read(source);
     let media: GuestMedia | undefined;
+    let start: StartCheckpoints | undefined;
     try {
       const { file, head } = read;
       const name = checked.name ?? checkName(head.guest.name);
       const undo = checked.checkpoint && { backTo: recovered && read.stored?.read.manifest.checkpoint?.epoch };
       if (undo?.backTo !== undefined) await file.verify();
+      recovering?.onWhole();
       const wanted = withUndo(mediaOf(head, file, checked), undo);
       media = hasDrives(wanted) ? await this.#openMedia(wanted) : undefined;
       media?.restoreChanges(head.media);
-      const start =
-        checked.checkpoint && (await this.#snapshots.checkpointing(checked.checkpoint, { name, media }, recovered));
+      if (checked.checkpoint)
+        start = await this.#snapshots.checkpointing(checked.checkpoint, { name, media }, recovered);
       const pages = read.pages();
       const pool = this.#pool(checked.pool);
       const parts = { name, head, file, pages, engine: checked.engine, code: this.#sharedCode(), media, pool };
@@ -233,9 +238,10 @@ export class Host {
       const { guest, settings } = this.#adoptRestored(machine, head, { ...checked, name, media });
       if (pages) this.#fetchPages(guest, pages);
       this.#snapshots.restored(guest, read);
-      start?.(guest, settings);
+      start?.begin(guest, settings);
       return guest;
     } catch (error) {
+      start?.cancel();
       await media?.abandon();
       throw clear(error);
     } finally {
@@ -278,6 +284,9 @@ export class Host {
         },
         delay: (ms, action) => platform.delay(ms, action),
         assertAlive,
+        assertRoom: ({ name, memoryPool }) => {
+          if (!this.#memory.hasRoom(memoryPool)) throw new UserError(`there is no memory for ${name} here`);
+        },
       });
       const { machine, head, name, media } = received;
       const { guest } = this.#adoptRestored(machine, head, { ...restore, name, media });
@@ -526,20 +535,23 @@ export class Host {
 
   async #loop(): Promise<void> {
     let turnEnds = this.#platform.now() + this.#turn;
-    for (let guest = this.#next(); guest; guest = this.#next()) {
-      try {
-        this.#giveSlice(guest);
-      } catch (error) {
-        // A bug of ours. Others go on.
-        guest.fail(error);
+    try {
+      for (let guest = this.#next(); guest; guest = this.#next()) {
+        try {
+          this.#giveSlice(guest);
+          this.#memory.turn();
+        } catch (error) {
+          // A bug of ours. Others go on.
+          guest.fail(error);
+        }
+        if (this.#platform.now() >= turnEnds) {
+          await this.#platform.yield();
+          turnEnds = this.#platform.now() + this.#turn;
+        }
       }
-      this.#memory.turn();
-      if (this.#platform.now() >= turnEnds) {
-        await this.#platform.yield();
-        turnEnds = this.#platform.now() + this.#turn;
-      }
+    } finally {
+      this.#loopRuns = false;
     }
-    this.#loopRuns = false;
   }
 
   /** Undefined while nobody may run; when a thread has become free, the loop is started again. */

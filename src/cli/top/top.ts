@@ -46,6 +46,7 @@ export class Top {
   readonly #now: () => number;
   readonly #notes: string[] = [];
   #shown = false;
+  #closed = false;
 
   /** Begins at once. */
   constructor({ guests, now, output = process.stdout }: TopOptions) {
@@ -66,7 +67,7 @@ export class Top {
 
   /** Takes the terminal, until `hide` gives it back. In a pipe, nothing happens. */
   show(): void {
-    if (!this.#terminal || this.#shown) return;
+    if (!this.#terminal || this.#shown || this.#closed) return;
     this.#shown = true;
     this.#output.write(`${ENTER}${HOME}${END_OF_SCREEN}`);
   }
@@ -77,6 +78,7 @@ export class Top {
 
   /** Draws for the last time, and gives the terminal back: the last table stays there, and what there was to say. */
   close(): void {
+    this.#closed = true;
     clearInterval(this.#timer);
     process.off('exit', this.#leave);
     const lines = this.#lines();

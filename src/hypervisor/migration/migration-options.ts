@@ -1,6 +1,8 @@
 /** What can be asked of a migration, and what it was like. */
+
 import { type AbortSignalLike, checkSignal } from '../../base/abort.ts';
 import { checkFunction, checkNumber, checkOptions, checkWholeNumber } from '../../base/argument-check.ts';
+import { UserError } from '../../base/errors.ts';
 import { type CheckedRestoreOptions, checkRestoreOptions, type RestoreOptions } from '../snapshot/snapshot-options.ts';
 
 export interface MigrateOptions {
@@ -71,6 +73,8 @@ export function checkMigrateOptions(options: unknown): CheckedMigrateOptions {
 /** @throws UserError that names the option */
 export function checkReceiveOptions(options: unknown): CheckedReceiveOptions {
   const { signal, patience, ...restore } = Object(options) as Partial<Record<string, unknown>>;
+  if (restore.checkpoint !== undefined)
+    throw new UserError('receive: checkpoint: this is not done yet; take snapshots of the guest when it has come');
   return {
     restore: checkRestoreOptions(typeof options === 'object' && options !== null ? restore : options),
     signal: checkSignal('receive: signal', signal),

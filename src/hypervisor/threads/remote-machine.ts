@@ -304,9 +304,12 @@ export class RemoteMachine implements Machine, PoolMember {
   async #exchange<Answer>(request: (to: ToMachine) => Promise<Answer>): Promise<Answer> {
     const inputs = this.#inputs;
     this.#inputs = [];
-    if (inputs.length > 0) this.#sent.add(inputs);
+    this.#sent.add(inputs);
     try {
-      return await request({ machine: this.#number, inputs });
+      const answer = await request({ machine: this.#number, inputs });
+      // The thread takes them in order, though it may answer others later: what was sent before has arrived, too.
+      for (const each of [...this.#sent].slice(0, [...this.#sent].indexOf(inputs))) this.#sent.delete(each);
+      return answer;
     } catch (error) {
       throw this.#disposed ? new StateError(`${this.name} is disposed`) : error;
     } finally {

@@ -94,6 +94,21 @@ describe('a guest that is moved', () => {
     expect(await hashAt(moved, later)).toBe(await hashAt(other, later));
   });
 
+  it('is not handed over if it was stopped at once, and the other side hears of it', async () => {
+    const guest = await demo();
+    const { source, destination } = createDuplex();
+    const sent = guest.migrate(source);
+    guest.stop();
+    const results = await Promise.allSettled([there.receive(destination), sent]);
+    expect(results.map(({ status }) => status)).toEqual(['rejected', 'rejected']);
+    expect(results[1]).toMatchObject({ reason: { name: 'StateError' } });
+  });
+
+  it('takes no checkpoints where it comes to: that is said', async () => {
+    const { destination } = createDuplex();
+    await expect(there.receive(destination, { checkpoint: { to: 'saves' } })).rejects.toThrow('receive: checkpoint');
+  });
+
   it('stands still from the beginning if there are to be no rounds', async () => {
     const guest = await demo();
     void guest.run();
