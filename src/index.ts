@@ -60,8 +60,8 @@ import type {
   ReclaimStatistics,
 } from './hypervisor/shares/memory-statistics.ts';
 import type { ProcessorTimes } from './hypervisor/shares/processor-times.ts';
-import type { Recovered as AnyRecovered } from './hypervisor/snapshot/recover.ts';
 import type {
+  Recovered as AnyRecovered,
   RecoverOptions,
   RestoreOptions,
   Snapshot,

@@ -45,7 +45,7 @@ import { SwapStore } from './shares/swap-store.ts';
 import { WallClockFollower } from './shares/wall-clock-follower.ts';
 import { fetchPages } from './snapshot/fetch-pages.ts';
 import { GuestSnapshots, type StartCheckpoints } from './snapshot/guest-snapshots.ts';
-import { type Recovered, type Recovering, recoverGuests } from './snapshot/recover.ts';
+import { type Recovering, recoverGuests } from './snapshot/recover.ts';
 import { mediaOf, restorePc } from './snapshot/restore-guest.ts';
 import { besidesMachine } from './snapshot/save-guest.ts';
 import { clear, disposedMeanwhile } from './snapshot/snapshot.ts';
@@ -54,6 +54,7 @@ import {
   checkRecoverOptions,
   checkRestoreOptions,
   checkSnapshotSource,
+  type Recovered,
   type RecoverOptions,
   type RestoreOptions,
   type Snapshot,
@@ -205,7 +206,7 @@ export class Host {
    * them: of each the latest checkpoint that is whole.
    * @throws UserError if there is none; StateError as `restore` does
    */
-  async recover(folder: string, options?: RecoverOptions): Promise<Recovered> {
+  async recover(folder: string, options?: RecoverOptions): Promise<Recovered<PcGuest>> {
     if (this.#disposed) throw new StateError('the host is disposed');
     const checked = checkRecoverOptions(options);
     this.#assertNoThreads('recover');

@@ -5,8 +5,8 @@ import type { Pending } from '../base/pending.ts';
 import type { Medium } from '../bus/medium.ts';
 import type { BalloonFigures } from '../devices/virtio/balloon-statistics.ts';
 import type { BreakpointHit, Breakpoints } from '../engine/breakpoints.ts';
-import type { ScannerFigures } from '../memory/page-scanner.ts';
 import type { SwapSpace } from '../memory/page-source.ts';
+import type { ScannerFigures } from '../memory/scanner-figures.ts';
 import type { MachineView } from './machine-view.ts';
 
 export { DEFAULT_INSTRUCTION_TIME } from '../base/guest-time.ts';

@@ -13,6 +13,7 @@ import { PAGE_SIZE } from '../base/address.ts';
 import type { GuestMemory } from './guest-memory.ts';
 import { PAGE_MAP } from './page-map.ts';
 import type { Pool } from './pool.ts';
+import type { ScannerFigures } from './scanner-figures.ts';
 
 /** What is done to a page, in units of about 50 ns. */
 const COST = { LOOK: 1, HASH: 40, COMPARE: 30, MERGE: 400 } as const;
@@ -26,21 +27,6 @@ const WORDS = PAGE_SIZE / 4;
 const NONE = 0xffff_ffff;
 /** With the frame that a page shares: it came to share it here. */
 const MERGED = 1;
-
-/** Counted since the pool began, but for `saved`. */
-export interface ScannerFigures {
-  /** Pages looked at, of those that had a frame. */
-  readonly scanned: number;
-  /** Rounds through all of the pool. */
-  readonly rounds: number;
-  /** Pages that came to share a frame, and that gave one of zeros back. */
-  readonly merged: number;
-  readonly zeros: number;
-  /** Merged pages that were found written again. */
-  readonly parted: number;
-  /** Frames that are saved at present, by clones, too. */
-  readonly saved: number;
-}
 
 /** What is remembered of the pages of one memory. */
 interface Tenant {

@@ -1,5 +1,5 @@
 /** What a host says of its memory. Bytes, unless it says otherwise; counts are since the host was created. */
-import type { ScannerFigures } from '../../memory/page-scanner.ts';
+import type { ScannerFigures } from '../../memory/scanner-figures.ts';
 
 export interface GuestMemoryStatistics {
   readonly name: string;

@@ -5,12 +5,7 @@ import type { PcGuest } from '../create-guest.ts';
 import type { CheckedCheckpoint } from '../options/checkpoint-options.ts';
 import { checkpointsIn, type FoundCheckpoints } from './checkpoints.ts';
 import type { SnapshotFiles } from './snapshot-files.ts';
-
-export interface Recovered<Guest = PcGuest> {
-  readonly guests: readonly Guest[];
-  /** What could not be read, and was passed over: a line each. */
-  readonly problems: readonly string[];
-}
+import type { Recovered } from './snapshot-options.ts';
 
 export interface Recovering {
   readonly found: FoundCheckpoints;
@@ -28,7 +23,7 @@ export interface RecoverParts {
  * Of each guest the latest checkpoint that is whole.
  * @throws UserError if there is none of any guest
  */
-export async function recoverGuests(path: string, { files, restore }: RecoverParts): Promise<Recovered> {
+export async function recoverGuests(path: string, { files, restore }: RecoverParts): Promise<Recovered<PcGuest>> {
   const at = files.store(path);
   if (at === undefined || at.id !== undefined) throw new UserError(`${path} is no store of snapshots`);
   const { folder } = at;

@@ -52,6 +52,12 @@ export interface RestoreOptions
 /** Of all that are recovered alike. Drives are where the checkpoints say. */
 export type RecoverOptions = Pick<RestoreOptions, 'engine' | 'trust' | 'clock' | 'latency'>;
 
+export interface Recovered<Guest> {
+  readonly guests: readonly Guest[];
+  /** What could not be read, and was passed over: a line each. */
+  readonly problems: readonly string[];
+}
+
 export interface CheckedRestoreOptions {
   readonly name: string | undefined;
   readonly pool: string | undefined;
