@@ -1,10 +1,7 @@
 /** What `vetro migrate` does: waits for a guest, takes it in, connects its serial port, waits for its end. */
 import type { EngineName } from '../engine/processor.ts';
-import { createImageOpener } from '../host/image-opener.ts';
 import { acceptOne, showAddress } from '../host/node/socket-duplex.ts';
-import { createPlatform } from '../host/platform.ts';
-import { createSnapshotFiles } from '../host/snapshot-files.ts';
-import { Host } from '../hypervisor/host.ts';
+import { createHost } from './create-host.ts';
 import { filesOf, type MediaArguments, parseMedia } from './media-options.ts';
 import { parseAddress } from './migration-address.ts';
 import { runToTheEnd } from './run-guests.ts';
@@ -22,11 +19,7 @@ export interface ReceiveArguments extends MediaArguments, SnapshotArguments {
 export async function receiveGuest(options: ReceiveArguments, stop: AbortSignal): Promise<number> {
   const { listen, engine, clock, trust, serial = 'stdio' } = options;
   const { disks, cdrom, floppies } = parseMedia(options);
-  const host = new Host({
-    platform: createPlatform(),
-    openImage: createImageOpener(),
-    snapshots: createSnapshotFiles(),
-  });
+  const host = createHost();
   try {
     const stream = await acceptOne(parseAddress('--listen', listen), {
       signal: stop,

@@ -1,13 +1,10 @@
 /** `vetro recover`: goes on with guests whose host has died. */
 import type { CommandModule } from 'yargs';
 import { ENGINES } from '../engine/processor.ts';
-import { createImageOpener } from '../host/image-opener.ts';
-import { createPlatform } from '../host/platform.ts';
-import { createSnapshotFiles } from '../host/snapshot-files.ts';
-import { Host } from '../hypervisor/host.ts';
 import type { RecoverOptions } from '../hypervisor/snapshot/snapshot-options.ts';
 import { refuseEmpty } from './check-options.ts';
 import type { CommandContext } from './command-context.ts';
+import { createHost } from './create-host.ts';
 import { runToTheEnd } from './run-guests.ts';
 import { parseSerial } from './serial.ts';
 import { named } from './snapshot-actions.ts';
@@ -55,11 +52,7 @@ export const recoverCommand = (context: CommandContext): CommandModule<object, R
 /** @returns the exit status. @throws UserError; the reason of `stop` if it is aborted */
 async function recoverGuests(options: RecoverArguments, stop: AbortSignal): Promise<number> {
   const { folder, engine, clock, trust, serial } = options;
-  const host = new Host({
-    platform: createPlatform(),
-    openImage: createImageOpener(),
-    snapshots: createSnapshotFiles(),
-  });
+  const host = createHost();
   try {
     const { guests, problems } = await named(folder, () => host.recover(folder, { engine, clock, trust }));
     for (const line of problems) process.stderr.write(`vetro: passed over: ${line}\n`);

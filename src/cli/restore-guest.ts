@@ -1,9 +1,6 @@
 /** What `vetro snapshot restore` does: makes the guest anew, connects its serial port, waits for its end. */
 import type { EngineName } from '../engine/processor.ts';
-import { createImageOpener } from '../host/image-opener.ts';
-import { createPlatform } from '../host/platform.ts';
-import { createSnapshotFiles } from '../host/snapshot-files.ts';
-import { Host } from '../hypervisor/host.ts';
+import { createHost } from './create-host.ts';
 import { filesOf, type MediaArguments, parseMedia } from './media-options.ts';
 import { runToTheEnd } from './run-guests.ts';
 import { named } from './snapshot-actions.ts';
@@ -21,11 +18,7 @@ export interface RestoreArguments extends MediaArguments, SnapshotArguments {
 export async function restoreGuest(options: RestoreArguments, stop: AbortSignal): Promise<number> {
   const { file, engine, clock, trust, serial = 'stdio' } = options;
   const { disks, cdrom, floppies } = parseMedia(options);
-  const host = new Host({
-    platform: createPlatform(),
-    openImage: createImageOpener(),
-    snapshots: createSnapshotFiles(),
-  });
+  const host = createHost();
   try {
     const guest = await named(file, () =>
       host.restore(file, {

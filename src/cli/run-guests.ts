@@ -1,12 +1,10 @@
 /** What `vetro run` does: finds what to boot, creates the guests, connects their serial ports, waits for their end. */
 import { UserError } from '../base/errors.ts';
-import { createImageOpener } from '../host/image-opener.ts';
 import { createPlatform } from '../host/platform.ts';
-import { createSnapshotFiles } from '../host/snapshot-files.ts';
 import type { PcGuest as Guest } from '../hypervisor/create-guest.ts';
-import { Host } from '../hypervisor/host.ts';
 import { parseCheckpoint } from './checkpoint-option.ts';
 import { Console } from './console.ts';
+import { createHost } from './create-host.ts';
 import { EXIT, exitStatusOf } from './exit-status.ts';
 import { findGuest } from './find-guest.ts';
 import { lastWords } from './last-words.ts';
@@ -27,7 +25,7 @@ export async function runGuests(options: RunArguments, stop: AbortSignal): Promi
   const platform = createPlatform();
   const profile = createProfile(options, inputs, platform.now);
   const pools = options.pool === undefined ? undefined : { [POOL]: { limit: options.pool } };
-  const host = new Host({ platform, pools, openImage: createImageOpener(), snapshots: createSnapshotFiles() });
+  const host = createHost({ platform, pools });
   const guests: Guest[] = [];
   const clock = options.clock ?? (process.stdin.isTTY && options.serial === 'stdio' ? 'host' : 'virtual');
   // A run that is meant to repeat begins at the time that the library says; in a pipe, say, the clock is virtual, too.

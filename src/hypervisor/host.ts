@@ -15,7 +15,8 @@ import { SharedPool } from '../machine/shared-pool.ts';
 import { clonePc, createPc, type PcGuest } from './create-guest.ts';
 import { Guest, type GuestKeeper, type Slice } from './guest.ts';
 import { GuestMedia, hasDrives } from './media/guest-media.ts';
-import type { ImageOpener, ImageRequest } from './media/image-opener.ts';
+import type { ImageOpener } from './media/image-opener.ts';
+import { withUndo } from './media/with-undo.ts';
 import { type ByteDuplex, lockDuplex } from './migration/byte-duplex.ts';
 import { MessageChannelEnd } from './migration/message-channel.ts';
 import { checkReceiveOptions, type ReceiveOptions } from './migration/migration-options.ts';
@@ -25,13 +26,7 @@ import { sendGuest } from './migration/send-guest.ts';
 import { type CheckedGuestOptions, checkGuestOptions, checkName } from './options/check-guest-options.ts';
 import type { CheckedMedia } from './options/check-media-options.ts';
 import type { GuestOptions, GuestSettings } from './options/guest-options.ts';
-import {
-  type CheckedHostOptions,
-  checkHostOptions,
-  type HostOptions,
-  reportListenerError,
-  type SwapOptions,
-} from './options/host-options.ts';
+import { checkHostOptions, type HostOptions, reportListenerError, type SwapOptions } from './options/host-options.ts';
 import type { ImageSource } from './options/media-options.ts';
 import type { Platform } from './platform.ts';
 import { type Admission, HostMemory } from './shares/host-memory.ts';
@@ -60,7 +55,8 @@ import {
   type Snapshot,
 } from './snapshot/snapshot-options.ts';
 import type { SnapshotPages } from './snapshot/snapshot-pages.ts';
-import { GuestThreads } from './threads/guest-threads.ts';
+import { assertFitsThreads, createThreads } from './threads/create-threads.ts';
+import type { GuestThreads } from './threads/guest-threads.ts';
 import type { SavedGuest } from './threads/messages.ts';
 import { RemoteMachine } from './threads/remote-machine.ts';
 
@@ -115,6 +111,7 @@ export class Host {
     this.#platform = platform;
     this.#sliceMilliseconds = sliceMilliseconds ?? AIM.HERE;
     this.#longSlice = sliceMilliseconds ?? (checked.threads ? AIM.IN_THREAD : AIM.HERE);
+    this.#threads = createThreads(checked);
     this.#swap = checked.swap && createSwap(checked.swap, checked.swapFiles);
     this.#memory = new HostMemory({
       limit: (memoryLimit ?? Number.POSITIVE_INFINITY) * 2 ** 20,
@@ -126,7 +123,6 @@ export class Host {
     });
     this.#onListenerError = onListenerError;
     this.#openImage = openImage;
-    this.#threads = createThreads(checked);
   }
 
   /** The guests that are not disposed, oldest first. */
@@ -659,21 +655,6 @@ function createSwap({ path, limit }: SwapOptions, files: SwapFiles | undefined):
   return new SwapStore(files.open(path), files.codec, limit * 2 ** 20);
 }
 
-/** @throws UserError for options of a guest that cannot be met in a thread */
-function assertFitsThreads({ pool, checkpoint }: Pick<CheckedGuestOptions, 'pool' | 'checkpoint'>): void {
-  if (pool !== undefined) throw new UserError('pool does not go with threads: each guest has a pool of its own there');
-  if (checkpoint !== undefined) throw new UserError('checkpoint does not go with threads yet');
-}
-
-/** @throws UserError for what does not go together */
-function createThreads({ threads: count = 0, platform, swap, pools }: CheckedHostOptions): GuestThreads | undefined {
-  if (count === 0) return undefined;
-  if (swap !== undefined) throw new UserError('swap does not go with threads yet: leave one of them out');
-  if (pools.size > 0) throw new UserError('pools do not go with threads: each guest has a pool of its own there');
-  if (platform.startWorker === undefined) throw new UserError('threads: this platform starts none (startWorker)');
-  return new GuestThreads({ count, startWorker: () => platform.startWorker!() });
-}
-
 /** All that is not as it was saved. */
 type RestoredSettings = Omit<GuestSettings, 'name' | 'clock'> &
   Pick<CheckedRestoreOptions, 'clock'> & { readonly name: string };
@@ -689,21 +670,6 @@ interface SliceRecord extends Slice {
 }
 
 type Refusal = Exclude<Admission, 'go'>;
-/** What they write into files can be undone; what was meant to be there is not looked at: it is brought back. */
-function withUndo({ disks, cdrom, floppies }: CheckedMedia, undo: ImageRequest['undo']): CheckedMedia {
-  if (undo === undefined) return { disks, cdrom, floppies };
-  const request = (image: ImageRequest): ImageRequest => {
-    const { expected } = image;
-    if (image.write !== 'through' && typeof image.write !== 'object') return image;
-    const undone = undo.backTo !== undefined && expected;
-    return { ...image, undo, expected: undone ? { ...expected, stamp: null } : expected };
-  };
-  return {
-    disks: disks.map(request),
-    cdrom,
-    floppies: floppies.map(({ image }) => ({ image: image && request(image) })),
-  };
-}
 
 /** What the host keeps for a guest. */
 interface Resident {
