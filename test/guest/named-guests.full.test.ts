@@ -70,7 +70,8 @@ describe.skipIf(reason !== undefined)(`guests by their names${reason ? ` (${reas
     await onTerminal(['--guest', 'memtest', '--memory', '8'], async (typist) => {
       await typist.waitFor(/Memtest86\+ v\d/, TIMEOUT);
       await typist.waitFor('#0', TIMEOUT);
-      await typist.waitFor('#3', TIMEOUT);
+      // It draws its screen every few seconds: which of its tests are seen depends on how fast they pass.
+      await typist.waitFor(/#(?:[2-9]|10)\b/, TIMEOUT);
       expect(typist.transcript).not.toMatch(/Errors: [1-9]/);
     });
   });
