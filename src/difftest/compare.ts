@@ -55,6 +55,8 @@ export interface ComparisonOptions {
   readonly ignoredOperandBytes?: readonly [first: number, last: number];
   /** A fault may leave the general registers loaded that came first, all but rSP: AMD CPUs do, the manual restores them. */
   readonly partialLoads?: boolean;
+  /** A fault in the midst of a repetition may leave the flags of the comparison before it, or those from the beginning. */
+  readonly anyFlagsAtFault?: boolean;
   /** Outcomes of this vector are undefined (an operand outside of the function's range). */
   readonly undefinedResult?: (vector: Vector) => boolean;
 }
@@ -82,7 +84,8 @@ export function compareOutcomes(
     if (((left ^ right) & ~expected.undefinedRegisters[register]) !== 0n) note(name, hex(left), hex(right));
   });
 
-  const mask = COMPARED_FLAGS & ~expected.undefinedFlags;
+  const anyFlags = options.anyFlagsAtFault === true && actual.ending.kind === 'fault';
+  const mask = anyFlags ? 0 : COMPARED_FLAGS & ~expected.undefinedFlags;
   const changed = (expected.final.flags ^ actual.final.flags) & mask;
   if (changed !== 0) {
     note(
