@@ -451,7 +451,8 @@ export class Guest<M extends Machine = Machine> {
 
   async migrate(stream: ByteDuplex, options?: MigrateOptions): Promise<Migration> {
     const checked = checkMigrateOptions(options);
-    this.#assertMayMove();
+    this.#assertHere();
+    if (this.#state === 'stopped') throw new StateError(`${this.name} has stopped (${this.#exit?.reason})`);
     throwIfAborted(checked.signal);
     if (this.#migrates) throw new StateError(`${this.name} is being moved already`);
     if ((this.#machine as Machine) instanceof RemoteMachine)
@@ -461,12 +462,7 @@ export class Guest<M extends Machine = Machine> {
     try {
       // A listener of its output may have asked for it, in the midst of a run.
       await undefined;
-      this.#assertMayMove();
       return await this.#keeper.migrate(this as Guest, ends, checked);
-    } catch (error) {
-      // Whoever waits at the other end is not to wait for long. What the migration has closed stays closed.
-      for (const end of [ends.writer.abort(error), ends.reader.cancel(error)]) end.catch(() => {});
-      throw error;
     } finally {
       this.#migrates = false;
     }
@@ -777,11 +773,6 @@ export class Guest<M extends Machine = Machine> {
     if (this.#held === 'moving') throw new StateError(`${this.name} is on its way to another host`);
     if (this.#held === 'uncertain')
       throw new StateError(`${this.name} may run at another host: look there, and say so by resolveMigration`);
-  }
-
-  #assertMayMove(): void {
-    this.#assertHere();
-    if (this.#state === 'stopped') throw new StateError(`${this.name} has stopped (${this.#exit?.reason})`);
   }
 
   #assertNotMoved(): void {

@@ -470,11 +470,11 @@ export class Host {
       return await this.#snapshots.take(guest, this.#residents.get(guest)!.settings, to);
     },
     migrate: async (guest, ends, options) => {
-      this.#assertNoThreads('migrate');
-      const resident = this.#residents.get(guest)!;
+      // One that was disposed meanwhile has none; the other side hears of it.
+      const settings = this.#residents.get(guest)?.settings ?? { name: guest.name };
       const platform = this.#platform;
       return await sendGuest(guest, {
-        ...{ ends, options, settings: resident.settings, codec: this.#snapshots.files.codec },
+        ...{ ends, options, settings, codec: this.#snapshots.files.codec },
         ...{ now: () => platform.now(), rest: () => platform.yield() },
         delay: (ms, action) => platform.delay(ms, action),
         throttle: (percent) => this.#limit(guest, (cap) => cap.throttle(percent)),

@@ -164,7 +164,7 @@ export class GuestMemory {
    */
   copyRam(other: GuestMemory): void {
     const { frames, views } = this.#pool;
-    for (let page = 0; page < this.#pages; page++) this.#releaseFrame(page);
+    this.#releaseFrames();
     this.#hidden.clear();
     other.unpark();
     for (let page = 0; page < this.#pages; page++) {
@@ -510,15 +510,10 @@ export class GuestMemory {
   replaceContents(pages: Iterable<MemoryPage>): void {
     // Who decoded code there hears of it; code in ROM, and in RAM that only answers reads, is not watched.
     for (const page of [...this.#rom.keys(), ...this.#hidden.keys()]) this.onWatchedWrite(page, 0, PAGE_SIZE);
-    const { u32 } = this.#pool.views;
-    const first = this.#entry(0);
-    for (let page = 0; page < this.#pages; page++) {
-      // Most have nothing that is to go.
-      const entry = u32[first + page];
-      if ((entry & WATCHED) !== 0) this.onWatchedWrite(page, 0, PAGE_SIZE);
-      if ((entry & (PAGE_MAP.FRAME | ELSEWHERE | ABSENT)) !== 0) this.#releaseFrame(page);
-      u32[first + page] = (u32[first + page] | DIRTY) & ~SAVED;
-    }
+    for (let page = 0; page < this.#pages; page++)
+      if (this.#has(page, WATCHED)) this.onWatchedWrite(page, 0, PAGE_SIZE);
+    this.#releaseFrames();
+    for (let page = 0; page < this.#pages; page++) this.#markDirty(page);
     for (const page of pages) this.addContent(page);
   }
 
@@ -681,7 +676,7 @@ export class GuestMemory {
 
   /** Returns all frames. The memory must not be used afterwards. */
   dispose(): void {
-    for (let page = 0; page < this.#pages; page++) this.#releaseFrame(page);
+    this.#releaseFrames();
     for (const frame of this.#rom.values()) this.#pool.frames.free(frame);
     this.#rom.clear();
     this.#hidden.clear();
@@ -908,6 +903,16 @@ export class GuestMemory {
     this.#pool.frames.free(frame);
     this.#clearAttributes(page, PAGE_MAP.FRAME | SHARED);
     this.#framesInUse--;
+  }
+
+  /** Those of all pages. */
+  #releaseFrames(): void {
+    const first = this.#entry(0);
+    // Most have nothing that is to go; those of which no RAM answers may have a frame that is hidden.
+    for (let page = 0; page < this.#pages; page++) {
+      const entry = this.#pool.views.u32[first + page];
+      if ((entry & (PAGE_MAP.FRAME | ELSEWHERE | ABSENT)) !== 0) this.#releaseFrame(page);
+    }
   }
 
   #removeRam(page: number): void {

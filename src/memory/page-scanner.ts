@@ -29,8 +29,7 @@ const NONE = 0xffff_ffff;
 const MERGED = 1;
 
 /** What is remembered of the pages of one memory. */
-interface Tenant {
-  readonly memory: GuestMemory;
+interface Known {
   /** Hash of what was in a page in the last round; of an empty one, and one not yet seen, `calm` is 0. */
   readonly low: Uint32Array;
   readonly high: Uint32Array;
@@ -39,6 +38,26 @@ interface Tenant {
   /** Rounds that it has been as it is now, the first included; and how many must be behind it to be merged. */
   readonly calm: Uint8Array;
   readonly needed: Uint8Array;
+}
+
+class Tenant {
+  readonly memory: GuestMemory;
+  #known: Known | undefined;
+
+  constructor(memory: GuestMemory) {
+    this.memory = memory;
+  }
+
+  /** 14 bytes a page: most pools are never searched. */
+  get known(): Known {
+    const { pages } = this.memory;
+    const words = () => new Uint32Array(pages);
+    this.#known ??= {
+      ...{ low: words(), high: words(), shared: words() },
+      ...{ calm: new Uint8Array(pages), needed: new Uint8Array(pages).fill(2) },
+    };
+    return this.#known;
+  }
 }
 
 export class PageScanner {
@@ -78,12 +97,7 @@ export class PageScanner {
 
   /** From now on its pages are looked at, too. Nobody else holds what is in its frames without counting as a holder. */
   add(memory: GuestMemory): void {
-    const words = () => new Uint32Array(memory.pages);
-    this.#tenants.push({
-      ...{ memory, low: words(), high: words(), shared: words() },
-      ...{ calm: new Uint8Array(memory.pages), needed: new Uint8Array(memory.pages).fill(2) },
-    });
-    if (this.#owners.length === 0) this.#forget();
+    this.#tenants.push(new Tenant(memory));
   }
 
   /** Before it is disposed. */
@@ -94,12 +108,13 @@ export class PageScanner {
     if (this.#tenant >= index) this.#page = 0;
     if (this.#tenant > index) this.#tenant--;
     // What it has met is known by place.
-    this.#forget();
+    if (this.#owners.length > 0) this.#forget();
   }
 
   /** Goes on for about so many units, between runs of all guests of the pool. @returns units spent */
   scan(units: number): number {
     let spent = 0;
+    if (this.#owners.length === 0 && this.#tenants.length > 0) this.#forget();
     while (spent < units) {
       const tenant = this.#tenants[this.#tenant];
       if (tenant === undefined) {
@@ -133,13 +148,13 @@ export class PageScanner {
     const entry = tenant.memory.mapEntry(page);
     const frame = (entry & PAGE_MAP.FRAME) >>> 0;
     if ((entry & PAGE_MAP.ABSENT) !== 0 || frame === 0) {
-      tenant.calm[page] = 0;
-      tenant.shared[page] = 0;
+      tenant.known.calm[page] = 0;
+      tenant.known.shared[page] = 0;
       return COST.LOOK;
     }
     this.#scanned++;
     const isShared = (entry & PAGE_MAP.SHARED) !== 0;
-    const { low, high, shared, calm, needed } = tenant;
+    const { low, high, shared, calm, needed } = tenant.known;
     let cost: number = COST.LOOK;
     if (!isShared || (shared[page] & ~MERGED) >>> 0 !== frame) {
       if (!isShared && (shared[page] & MERGED) !== 0) {
@@ -168,7 +183,8 @@ export class PageScanner {
 
   /** Looks for one of its kind, or waits for one. @returns units spent */
   #find(tenant: Tenant, page: number): number {
-    const [low, high] = [tenant.low[page], tenant.high[page]];
+    const { known } = tenant;
+    const [low, high] = [known.low[page], known.high[page]];
     const mask = this.#owners.length - 1;
     let cost = 0;
     for (let probe = 0, at = low & mask; probe < PROBES; probe++, at = (at + 1) & mask) {
@@ -181,7 +197,7 @@ export class PageScanner {
       }
       const other = this.#tenants[this.#owners[at]];
       const otherPage = this.#pages[at];
-      if (other.low[otherPage] !== low || other.high[otherPage] !== high) continue;
+      if (other.known.low[otherPage] !== low || other.known.high[otherPage] !== high) continue;
       const isMerged = this.#merge(tenant, page, other, otherPage);
       if (isMerged === 'already') return cost;
       cost += COST.COMPARE;
@@ -201,8 +217,9 @@ export class PageScanner {
     if (!frames.isShared(own)) tenant.memory.shareEqual(page, other.memory, otherPage);
     else if (!frames.isShared(there)) other.memory.shareEqual(otherPage, tenant.memory, page);
     else return false;
-    tenant.shared[page] = frameOf(tenant, page) | MERGED;
-    other.shared[otherPage] = tenant.shared[page];
+    const shared = frameOf(tenant, page) | MERGED;
+    tenant.known.shared[page] = shared;
+    other.known.shared[otherPage] = shared;
     this.#merged++;
     return true;
   }

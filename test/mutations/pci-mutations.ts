@@ -34,8 +34,8 @@ export const PCI_MUTATIONS: readonly Mutation[] = [
   {
     fault: 'code decoded from a page that was given back outlives it',
     file: MEMORY,
-    original: 'if (this.#has(page, WATCHED)) this.onWatchedWrite(page, 0, PAGE_SIZE);\n    this.#release',
-    planted: 'this.#release',
+    original: 'if (this.#has(page, WATCHED)) this.onWatchedWrite(page, 0, PAGE_SIZE);\n    this.#releaseFrame(',
+    planted: 'this.#releaseFrame(',
     tests: [DISCARD_TEST],
   },
   {

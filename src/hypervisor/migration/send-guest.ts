@@ -118,7 +118,9 @@ class Source {
   }
 
   #assertMovable(): void {
-    const { name, machine } = this.#guest;
+    const { name, machine, state, exitReason } = this.#guest;
+    // Since it was asked for.
+    if (state === 'stopped') throw new StateError(`${name} has stopped (${exitReason?.reason})`);
     if (!(machine instanceof Pc)) throw new StateError(`${name} cannot be moved`);
     const [written] = this.#parts.settings.media?.writtenFiles ?? [];
     if (written)

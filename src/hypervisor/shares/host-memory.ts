@@ -2,10 +2,10 @@
  * The host's memory: its limit and those of pools, who may grow, and what is done when there is no more.
  *
  * Within the limits everyone has what it touches. A guest that needs more than there is has no slices while memory is got
- * for it, step by step: guests with a balloon are asked to give (`balloon-policy`); pages are searched for equal ones.
- * If all that gives nothing, a guest that holds less than its share, by weight, goes on all the same; another is paused, and
- * its owner told. Nobody else comes to harm. When there is room again, what balloons have given is handed back slowly, and
- * not while it is asked for.
+ * for it, step by step: guests with a balloon are asked to give (`balloon-policy`); pages are searched for equal ones; what
+ * has not been used lately goes to swap. If all that gives nothing, a guest that holds less than its share, by weight, goes
+ * on all the same; another is paused, and its owner told. Nobody else comes to harm. When there is room again, what balloons
+ * have given is handed back slowly, and not while it is asked for.
  */
 import { PAGE_SIZE } from '../../base/address.ts';
 import type { MemoryPool } from '../../machine/machine.ts';

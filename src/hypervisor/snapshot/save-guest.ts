@@ -50,7 +50,12 @@ export function saveGuest(guest: SaveableGuest, settings: GuestSettings, { keeps
     if (changed) contents.changed.set(name, new Set());
   }
   for (const { name, pages } of keptPages(settings.media)) contents.add(name, pages);
-  return { head: saveHead(guest, settings, state), contents, saves: machine.memory.saves };
+  try {
+    return { head: saveHead(guest, settings, state), contents, saves: machine.memory.saves };
+  } catch (error) {
+    contents.release();
+    throw error;
+  }
 }
 
 /** All but pages. `state`: of its machine. @throws UserError for a guest that cannot be saved */

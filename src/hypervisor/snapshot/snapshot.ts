@@ -36,10 +36,8 @@ export async function takeSnapshot(guest: Guest, options: TakeOptions): Promise<
   const output = await createOutput(files, to);
   try {
     await flushFiles(guest, settings.media);
-    if (!(guest.machine instanceof Pc)) throw new StateError(`${guest.name} cannot be saved`);
-    if (guest.held) throw new StateError(`${guest.name} is on its way to another host`);
     const start = now();
-    const saved = saveGuest(guest as PcGuest, settings);
+    const saved = saveGuest(saveable(guest), settings);
     const [stopped, { instructions }] = [now() - start, guest];
     const turn = async (): Promise<void> => {
       await rest();
@@ -52,6 +50,14 @@ export async function takeSnapshot(guest: Guest, options: TakeOptions): Promise<
     await output.abandon();
     throw error;
   }
+}
+
+/** The guest, just before it is saved, since something was waited for. @throws StateError if it cannot be */
+export function saveable(guest: Guest): PcGuest {
+  if (guest.state === 'disposed') throw disposedMeanwhile(guest.name);
+  if (guest.held) throw new StateError(`${guest.name} is on its way to another host`);
+  if (!(guest.machine instanceof Pc)) throw new StateError(`${guest.name} cannot be saved`);
+  return guest as PcGuest;
 }
 
 export const disposedMeanwhile = (guest: string): StateError =>

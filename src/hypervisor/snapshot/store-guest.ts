@@ -1,15 +1,13 @@
 /** Takes a snapshot of a guest into a store: of its pages those that have changed since the one before, if that is there. */
-import { StateError, UserError } from '../../base/errors.ts';
-import { Pc } from '../../machine/pc.ts';
+import { UserError } from '../../base/errors.ts';
 import { SnapshotStore } from '../../snapshot/store/snapshot-store.ts';
 import { checkId, hex, type Manifest } from '../../snapshot/store/store-layout.ts';
 import type { StoredBase } from '../../snapshot/store/store-writer.ts';
 import type { StoredSnapshot } from '../../snapshot/store/stored-snapshot.ts';
-import type { PcGuest } from '../create-guest.ts';
 import type { Guest } from '../guest.ts';
 import type { GuestSettings } from '../options/guest-options.ts';
 import { saveGuest } from './save-guest.ts';
-import { clear, flushFiles } from './snapshot.ts';
+import { clear, disposedMeanwhile, flushFiles, saveable } from './snapshot.ts';
 import type { FoundStore, SnapshotFiles } from './snapshot-files.ts';
 import type { Snapshot } from './snapshot-options.ts';
 
@@ -44,7 +42,7 @@ export async function storeGuest(guest: Guest, options: StoreGuestOptions): Prom
   const turn = async (): Promise<void> => {
     await rest();
     // Its memory has gone with it.
-    if (guest.state === 'disposed') throw new StateError(`${guest.name} was disposed while it was being saved`);
+    if (guest.state === 'disposed') throw disposedMeanwhile(guest.name);
   };
   const store = new SnapshotStore(to.folder, { codec: files.codec, rest: turn });
   const writer = await store.begin(to.id === undefined ? { name: guest.name } : { id: checkId(to.id) });
@@ -54,18 +52,16 @@ export async function storeGuest(guest: Guest, options: StoreGuestOptions): Prom
     const written = media?.writtenFiles ?? [];
     // Most of what is to be brought to the disk is, before the guest has to wait for it.
     if (checkpoint) for (const image of written) await image.flush();
-    if (!(guest.machine instanceof Pc)) throw new StateError(`${guest.name} cannot be saved`);
     const before = options.before();
     const isDiff = before !== undefined && (await writer.buildOn(before.base));
-    if (guest.state === 'disposed') throw new StateError(`${guest.name} was disposed while it was being saved`);
-    if (guest.held) throw new StateError(`${guest.name} is on its way to another host`);
+    const { memory } = saveable(guest).machine;
     const start = now();
     if (checkpoint && written.length > 0) release = guest.standStill();
     await flushFiles(guest, media, { held: checkpoint !== null });
     if (checkpoint) beginEpoch(guest, media, checkpoint.epoch);
     // Another snapshot may have been taken while this one waited for its turn.
-    const keeps = isDiff && before.saves === guest.machine.memory.saves ? 'diff' : 'all';
-    const { head, contents, saves } = saveGuest(guest as PcGuest, settings, { keeps });
+    const keeps = isDiff && before.saves === memory.saves ? 'diff' : 'all';
+    const { head, contents, saves } = saveGuest(saveable(guest), settings, { keeps });
     release();
     release = () => {};
     const [stopped, { instructions }] = [now() - start, guest];
@@ -84,7 +80,7 @@ export async function storeGuest(guest: Guest, options: StoreGuestOptions): Prom
 
 /** What is written from now on can be undone. @throws UserError where it cannot */
 function beginEpoch(guest: Guest, media: GuestSettings['media'], epoch: number): void {
-  if (guest.state === 'disposed') throw new StateError(`${guest.name} was disposed while it was being saved`);
+  if (guest.state === 'disposed') throw disposedMeanwhile(guest.name);
   for (const { name, undo } of media?.writtenFiles ?? []) {
     if (!undo) throw new UserError(`what is written into ${name} cannot be undone: it was put in later`);
     undo.begin(epoch);
