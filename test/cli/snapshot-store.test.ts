@@ -1,33 +1,15 @@
 /** Stores of snapshots, and recovery from checkpoints: as a user meets them. */
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { expectOneLine, runHere } from '../support/run-here.ts';
-import { buildVetro, type Vetro } from '../support/run-vetro.ts';
+import { useVetroInFolder } from '../support/vetro-in-folder.ts';
 
-let vetro: Vetro;
-const folder = mkdtempSync(join(tmpdir(), 'vetro-stores-'));
-const file = (name: string): string => join(folder, name);
-
-beforeAll(async () => {
-  vetro = await buildVetro();
-});
-afterAll(() => {
-  vetro.dispose();
-  rmSync(folder, { recursive: true, force: true });
-});
-
-/** A line of words, of which `@/` stands for the folder. */
-const run = async (line: string, input = '') => {
-  const words = line.split(' ').map((word) => word.replace('@/', `${folder}/`));
-  const { status, stdout, stderr } = await vetro.run(words, { input });
-  return { status, stdout: stdout.replaceAll(`${folder}/`, ''), stderr: stderr.replaceAll(`${folder}/`, '') };
-};
+const { folder, file, words, run, start } = useVetroInFolder();
 
 /** Of a guest that goes on, and is ended then. */
 const saved = async (words: readonly string[], as: string): Promise<void> => {
-  const running = vetro.start(words);
+  const running = start(words);
   running.child.stdin?.write('spin\n');
   await running.shows(new RegExp(`guest was saved in \\S*${as} \\([\\d.]+ KiB \\([\\d,]+ bytes\\)\\) at`));
   expect(await running.signal('SIGTERM')).toBe(143);
@@ -105,7 +87,7 @@ describe('vetro snapshot, with a store', () => {
       ['recover @/s', /^s\/odd: this is no snapshot$/],
     ];
     for (const [line, reason] of cases) {
-      const { stdout, stderr, status } = await runHere(line.split(' ').map((word) => word.replace('@/', `${folder}/`)));
+      const { stdout, stderr, status } = await runHere(words(line));
       expectOneLine({ status, stdout, stderr: stderr.replaceAll(`${folder}/`, '') }, reason);
     }
     const deleted = await run('snapshot delete @/s/later');
@@ -119,7 +101,7 @@ describe('vetro snapshot, with a store', () => {
 describe('vetro recover', () => {
   it('goes on with a guest whose emulator was killed', { timeout: 120_000 }, async () => {
     const store = file('checkpoints');
-    const running = vetro.start(['run', '--demo', '--checkpoint', `${store},every=100ms`]);
+    const running = start(['run', '--demo', '--checkpoint', `${store},every=100ms`]);
     running.child.stdin?.write('spin\n');
     const ids = (): string[] => {
       try {

@@ -1,32 +1,13 @@
 /** `vetro run --snapshot` and `vetro snapshot`: as a user meets them. */
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { buildVetro, type Vetro } from '../support/run-vetro.ts';
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import { useVetroInFolder } from '../support/vetro-in-folder.ts';
 
-let vetro: Vetro;
-const folder = mkdtempSync(join(tmpdir(), 'vetro-snapshots-'));
-const file = (name: string): string => join(folder, name);
-
-beforeAll(async () => {
-  vetro = await buildVetro();
-});
-afterAll(() => {
-  vetro.dispose();
-  rmSync(folder, { recursive: true, force: true });
-});
-
-/** A line of words, of which `@/` stands for the folder. */
-const run = async (line: string, input = '') => {
-  const words = line.split(' ').map((word) => word.replace('@/', `${folder}/`));
-  const { status, stdout, stderr } = await vetro.run(words, { input });
-  return { status, stdout: stdout.replaceAll(`${folder}/`, ''), stderr: stderr.replaceAll(`${folder}/`, '') };
-};
+const { folder, file, run, start } = useVetroInFolder();
 
 describe('vetro run --snapshot', () => {
   it('saves the guest when so much guest time has passed, and it goes on', async () => {
-    const running = vetro.start(['run', '--demo', '--snapshot', file('a.vetro'), '--snapshot-at', '300ms']);
+    const running = start(['run', '--demo', '--snapshot', file('a.vetro'), '--snapshot-at', '300ms']);
     running.child.stdin?.write('spin\n');
     await running.shows(
       /^vetro: guest was saved in \S*a\.vetro \([\d.]+ KiB \([\d,]+ bytes\)\) at instruction [\d,]+\n$/,

@@ -6,23 +6,12 @@ import { assembleDemo } from '../../src/cli/demo.ts';
 import { createSnapshotCodec } from '../../src/host/snapshot-codec.ts';
 import { packPlain, unpackPlain } from '../../src/hypervisor/migration/plain-message.ts';
 import { GREETING_BYTES, MESSAGE, PAGES_HEAD_BYTES, PREFIX_BYTES } from '../../src/hypervisor/migration/protocol.ts';
-import { Host, type ReceiveOptions, UserError } from '../../src/index.ts';
+import { Host, type ReceiveOptions } from '../../src/index.ts';
 import { bootImage, FLOPPY_SIZE } from './bios-machine.ts';
+import { type ChangedGuestReport, fuzzChangedGuests } from './changed-guest-fuzz.ts';
 import { createDuplex } from './duplex.ts';
 import { pattern } from './media.ts';
 import { changeSomething } from './snapshot-fuzz.ts';
-
-export interface MigrationFuzzReport {
-  readonly refused: number;
-  readonly ran: number;
-  /** Reasons, without the numbers in them. */
-  readonly reasons: ReadonlyMap<string, number>;
-  /** What must not be: one line each. */
-  readonly faults: readonly string[];
-  /** The longest attempt, in ms of processor time; and the most that one attempt added to the process's memory, in MiB. */
-  readonly slowest: number;
-  readonly largest: number;
-}
 
 interface Recorded {
   readonly bytes: Uint8Array;
@@ -30,9 +19,6 @@ interface Recorded {
 }
 
 type Random = (below: number) => number;
-
-/** Instructions that a guest runs which was not refused. */
-const FEW = 2_000;
 
 /** Writes to a diskette, again and again: it is kept in memory. */
 const WRITES = `
@@ -75,40 +61,19 @@ export async function recordMigrations(): Promise<readonly Recorded[]> {
 export async function fuzzMigrations(
   originals: readonly Recorded[],
   { rounds, random }: { readonly rounds: number; readonly random: Random },
-): Promise<MigrationFuzzReport> {
+): Promise<ChangedGuestReport> {
   const host = await Host.create({ onListenerError: () => {} });
-  const reasons = new Map<string, number>();
-  const faults: string[] = [];
-  let [refused, ran, slowest, largest] = [0, 0, 0, 0];
-  for (let round = 0; round < rounds; round++) {
+  const report = await fuzzChangedGuests(host, rounds, async (round) => {
     const { bytes: original, options } = originals[round % originals.length]!;
     const { bytes, what } = await changed(original, random);
-    const [before, room] = [process.cpuUsage(), process.memoryUsage().rss];
-    try {
-      const guest = await host.receive(streamOf(bytes, random), { ...options, engine: 'interpreter', patience: 5_000 });
-      guest.serial.discard();
-      guest.debugConsole.discard();
-      await guest.runTo(guest.instructions + FEW).catch((error: unknown) => {
-        if (!(error instanceof UserError) && (error as Error).name !== 'StateError') throw error;
-      });
-      ran++;
-      guest.dispose();
-    } catch (error) {
-      refused++;
-      if (!(error instanceof UserError)) faults.push(`round ${round}, ${what}: ${(error as Error).stack}`);
-      else if (/nothing has come/.test(error.message)) faults.push(`round ${round}, ${what}: it hung`);
-      else reasons.set(kindOf(error.message), (reasons.get(kindOf(error.message)) ?? 0) + 1);
-    }
-    const { user, system } = process.cpuUsage(before);
-    slowest = Math.max(slowest, (user + system) / 1000);
-    largest = Math.max(largest, (process.memoryUsage().rss - room) / 2 ** 20);
-    if (host.guests.length > 0) faults.push(`round ${round}, ${what}: a guest is left`);
-  }
+    return {
+      what,
+      begin: () => host.receive(streamOf(bytes, random), { ...options, engine: 'interpreter', patience: 5_000 }),
+    };
+  });
   await host[Symbol.asyncDispose]();
-  return { refused, ran, reasons, faults, slowest, largest };
+  return report;
 }
-
-const kindOf = (message: string): string => message.replace(/\d+/g, 'N').slice(0, 60);
 
 /** It ends behind its bytes, which come in pieces; nobody reads what is said to it. */
 function streamOf(bytes: Uint8Array, random: Random) {

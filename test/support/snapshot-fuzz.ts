@@ -2,7 +2,6 @@
  * Snapshots that somebody has changed: bytes anywhere, or, with all checksums made good again, what is described in them.
  * Each is refused with a reason, or gives a guest that runs; nothing else.
  */
-import { UserError } from '../../src/base/errors.ts';
 import { createImageOpener } from '../../src/host/image-opener.ts';
 import { createPlatform } from '../../src/host/platform.ts';
 import { createSnapshotCodec } from '../../src/host/snapshot-codec.ts';
@@ -10,64 +9,29 @@ import { createSnapshotFiles } from '../../src/host/snapshot-files.ts';
 import { Host } from '../../src/hypervisor/host.ts';
 import { FORMAT_VERSION, HEADER_BYTES, MAGIC, TRAILER } from '../../src/snapshot/layout.ts';
 import { decodePlain, encodePlain } from '../../src/snapshot/plain-data.ts';
+import { type ChangedGuestReport, fuzzChangedGuests } from './changed-guest-fuzz.ts';
 import type { FuzzedSnapshot } from './fuzzed-snapshot.ts';
 
-export interface SnapshotFuzzReport {
-  readonly refused: number;
-  readonly ran: number;
-  /** Reasons, without the numbers in them. */
-  readonly reasons: ReadonlyMap<string, number>;
-  /** What must not be: one line each. */
-  readonly faults: readonly string[];
-  /** The longest attempt, in ms of processor time. */
-  readonly slowest: number;
-}
-
 type Random = (below: number) => number;
-
-/** Instructions that a guest runs which was not refused. */
-const FEW = 2_000;
 
 export async function fuzzSnapshots(
   originals: readonly FuzzedSnapshot[],
   { rounds, random }: { readonly rounds: number; readonly random: Random },
-): Promise<SnapshotFuzzReport> {
+): Promise<ChangedGuestReport> {
   const host = new Host({
     platform: createPlatform(),
     openImage: createImageOpener(),
     snapshots: createSnapshotFiles(),
     onListenerError: () => {},
   });
-  const reasons = new Map<string, number>();
-  const faults: string[] = [];
-  let [refused, ran, slowest] = [0, 0, 0];
-  for (let round = 0; round < rounds; round++) {
+  const report = await fuzzChangedGuests(host, rounds, (round) => {
     const { bytes: original, options } = originals[round % originals.length];
     const { bytes, what } = round % 4 === 0 ? changeBytes(original, random) : changeDescription(original, random);
-    const before = process.cpuUsage();
-    try {
-      const guest = await host.restore(bytes, { ...options, engine: 'interpreter' });
-      guest.serial.discard();
-      guest.debugConsole.discard();
-      await guest.runTo(guest.instructions + FEW).catch((error: unknown) => {
-        if (!(error instanceof UserError) && (error as Error).name !== 'StateError') throw error;
-      });
-      ran++;
-      guest.dispose();
-    } catch (error) {
-      refused++;
-      if (!(error instanceof UserError)) faults.push(`round ${round}, ${what}: ${(error as Error).stack}`);
-      else reasons.set(kindOf(error.message), (reasons.get(kindOf(error.message)) ?? 0) + 1);
-    }
-    const { user, system } = process.cpuUsage(before);
-    slowest = Math.max(slowest, (user + system) / 1000);
-    if (host.guests.length > 0) faults.push(`round ${round}, ${what}: a guest is left`);
-  }
+    return { what, begin: () => host.restore(bytes, { ...options, engine: 'interpreter' }) };
+  });
   host.dispose();
-  return { refused, ran, reasons, faults, slowest };
+  return report;
 }
-
-const kindOf = (message: string): string => message.replace(/\d+/g, 'N').slice(0, 60);
 
 interface Changed {
   readonly bytes: Uint8Array;

@@ -4,17 +4,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type Guest, Host } from '../../../src/index.ts';
-import { assemble } from '../../../src/isa/assemble.ts';
 import type { Pc } from '../../../src/machine/pc.ts';
+import { flatBoot } from '../../support/flat-boot.ts';
 
 /** In protected mode, without end: adds 1 to a word in each of 768 pages from 1 MiB on, each page being another one. */
-const WRITER = assemble(`
-  bits 16\norg 0x7c00\ncli\nlgdt [table]\nmov eax, cr0\nor al, 1\nmov cr0, eax\njmp 8:flat
-  align 8\ngdt: dq 0, 0x00cf9a000000ffff, 0x00cf92000000ffff\ntable: dw 23\ndd gdt
-  bits 32\nflat: mov ax, 16\nmov ds, ax
+const WRITER = flatBoot(`
   again: mov edi, 0x100000
   next: mov eax, edi\nadd [edi + 8], eax\ninc dword [edi + 4092]\nadd edi, 4096\ncmp edi, 0x400000\njb next
-  jmp again`).bytes;
+  jmp again`);
 const PAGES = 768;
 const SAVED_AT = 100_000;
 

@@ -2,7 +2,7 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { memoryAllowance } from '../../../src/hypervisor/shares/memory-shares.ts';
 import { type Guest, Host, UserError } from '../../../src/index.ts';
-import { assemble } from '../../../src/isa/assemble.ts';
+import { flatBoot } from '../../support/flat-boot.ts';
 
 const MIB = 2 ** 20;
 
@@ -28,28 +28,13 @@ describe('a host with a limit', () => {
 
   /** In protected mode, writes to `mebibytes` MiB from 1 MiB on, then halts. */
   const hungry = (mebibytes: number): Uint8Array =>
-    assemble(`
-      bits 16
-      org 0x7c00
-      cli
-      lgdt [table]
-      mov eax, cr0
-      or al, 1
-      mov cr0, eax
-      jmp 8:flat
-      align 8
-      gdt: dq 0, 0x00cf9a000000ffff, 0x00cf92000000ffff
-      table: dw 23
-      dd gdt
-      bits 32
-      flat: mov ax, 16
-      mov ds, ax
+    flatBoot(`
       mov edi, 0x100000
       next: mov dword [edi], 1
       add edi, 4096
       cmp edi, ${(1 + mebibytes) * MIB}
       jb next
-      hlt`).bytes;
+      hlt`);
 
   const create = (name: string, mebibytes: number): Promise<Guest> =>
     host.createGuest({ name, boot: { image: hungry(mebibytes) }, memory: 64, engine: 'interpreter' });

@@ -1,32 +1,13 @@
 /** Guests that live in one pool, by its name: what they share, what they may hold together, and what is none of others' business. */
 import { afterEach, describe, expect, it } from 'vitest';
 import { type Guest, Host, type HostOptions, UserError } from '../../../src/index.ts';
-import { assemble } from '../../../src/isa/assemble.ts';
+import { flatBoot } from '../../support/flat-boot.ts';
 
 const MIB = 2 ** 20;
-/** In protected mode: `body`, with flat segments. */
-const flat = (body: string): Uint8Array =>
-  assemble(`
-    bits 16
-    org 0x7c00
-    cli
-    lgdt [table]
-    mov eax, cr0
-    or al, 1
-    mov cr0, eax
-    jmp 8:flat
-    align 8
-    gdt: dq 0, 0x00cf9a000000ffff, 0x00cf92000000ffff
-    table: dw 23
-    dd gdt
-    bits 32
-    flat: mov ax, 16
-    mov ds, ax
-    ${body}`).bytes;
 
 /** Writes its number, `value`, into each page of `mebibytes` MiB from 1 MiB on; then the same again, `again` times or for ever. */
 const filling = (mebibytes: number, { value = 1, ever = false } = {}): Uint8Array =>
-  flat(`
+  flatBoot(`
     again: mov edi, 0x100000
     next: mov dword [edi], edi
     mov dword [edi + 8], ${value}

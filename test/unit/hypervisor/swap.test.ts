@@ -5,8 +5,8 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { furthestOver } from '../../../src/hypervisor/shares/memory-shares.ts';
 import { type Guest, Host, UserError } from '../../../src/index.ts';
-import { assemble } from '../../../src/isa/assemble.ts';
 import type { Pc } from '../../../src/machine/pc.ts';
+import { flatBoot } from '../../support/flat-boot.ts';
 
 const MIB = 2 ** 20;
 /**
@@ -14,10 +14,7 @@ const MIB = 2 ** 20;
  * exits with 3, not 1, where one is not what it should be. No translation lasts: CR3 is loaded all the time.
  */
 const rounds = (mebibytes: number, count: number): Uint8Array =>
-  assemble(`
-    bits 16\norg 0x7c00\ncli\nlgdt [table]\nmov eax, cr0\nor al, 1\nmov cr0, eax\njmp 8:flat
-    align 8\ngdt: dq 0, 0x00cf9a000000ffff, 0x00cf92000000ffff\ntable: dw 23\ndd gdt
-    bits 32\nflat: mov ax, 16\nmov ds, ax
+  flatBoot(`
     mov edi, 0x100000
     fill: mov [edi + 64], edi\nadd edi, 4096\ncmp edi, ${(1 + mebibytes) * MIB}\njb fill
     xor ebx, ebx
@@ -27,7 +24,7 @@ const rounds = (mebibytes: number, count: number): Uint8Array =>
     add edi, 4096\ncmp edi, ${(1 + mebibytes) * MIB}\njb next
     inc ebx\ncmp ebx, ${count}\njb again
     xor eax, eax\nout 0xf4, al\nhlt
-    wrong: mov al, 1\nout 0xf4, al\nhlt`).bytes;
+    wrong: mov al, 1\nout 0xf4, al\nhlt`);
 
 let folder: string;
 let host: Host;
@@ -91,13 +88,11 @@ describe('a host with swap', () => {
     const noisy = await host.createGuest({
       // Pages of noise: each takes as much room as it is long.
       boot: {
-        image: assemble(`
-          bits 16\norg 0x7c00\ncli\nlgdt [table]\nmov eax, cr0\nor al, 1\nmov cr0, eax\njmp 8:flat
-          align 8\ngdt: dq 0, 0x00cf9a000000ffff, 0x00cf92000000ffff\ntable: dw 23\ndd gdt
-          bits 32\nflat: mov ax, 16\nmov ds, ax\nmov edi, 0x100000
+        image: flatBoot(`
+          mov edi, 0x100000
           next: imul eax, eax, 1664525\nadd eax, 1013904223\nmov ebx, eax\nshr ebx, 13\nxor ebx, eax\nmov [edi], ebx
           test edi, 0xfff\njnz further\nmov ecx, cr3\nmov cr3, ecx
-          further: add edi, 4\ncmp edi, 0xf00000\njb next\nhlt`).bytes,
+          further: add edi, 4\ncmp edi, 0xf00000\njb next\nhlt`),
       },
       memory: 16,
       engine: 'interpreter',

@@ -1,9 +1,9 @@
 /** Machines of which pages are sent away at any moment: they cannot tell. */
 import { describe, expect, it } from 'vitest';
 import { assembleDemo } from '../../../src/cli/demo.ts';
-import { assemble } from '../../../src/isa/assemble.ts';
 import type { BootImage } from '../../../src/machine/boot.ts';
 import type { EngineName, Pc } from '../../../src/machine/pc.ts';
+import { flatBoot } from '../../support/flat-boot.ts';
 import { MapSwap } from '../../support/map-swap.ts';
 import { randomCounts, runUpTo } from '../../support/save-restore.ts';
 import { realModeBoot, testPc } from '../../support/test-pc.ts';
@@ -34,12 +34,7 @@ const PAGED: BootImage = {
   pieces: [
     {
       address: 0x7c00,
-      bytes: assemble(`
-  bits 16\norg 0x7c00\ncli\nlgdt [table]\nmov eax, cr0\nor al, 1\nmov cr0, eax\njmp 8:flat
-  align 8\ngdt: dq 0, 0x00cf9a000000ffff, 0x00cf92000000ffff\ntable: dw 23\ndd gdt
-  bits 32
-flat: mov ax, 16
-  mov ds, ax
+      bytes: flatBoot(`
   mov es, ax
   mov ss, ax
   mov esp, 0x7000
@@ -94,7 +89,7 @@ again: imul ebx, ebx, 1103515245
   jnz next
   mov eax, 0x10000
   mov cr3, eax
-next: jmp again`).bytes,
+next: jmp again`),
     },
   ],
   entry: { mode: 'real', ip: 0x7c00 },

@@ -14,10 +14,10 @@ import {
   StateError,
   UserError,
 } from '../../../../src/index.ts';
-import { assemble } from '../../../../src/isa/assemble.ts';
 import { bootImage, FLOPPY_SIZE } from '../../../support/bios-machine.ts';
 import { createBzImage } from '../../../support/bz-image.ts';
 import { createDuplex, type WayOptions } from '../../../support/duplex.ts';
+import { flatBoot } from '../../../support/flat-boot.ts';
 import { pattern } from '../../../support/media.ts';
 
 let here: Host;
@@ -64,12 +64,9 @@ async function failToMove(guest: Guest, { forth, back, send, receive }: MoveOpti
 }
 
 /** Writes to every page of 1 to 2 MiB, again and again, as fast as it can. */
-const WRITES = `
-  bits 16\norg 0x7c00\ncli\nlgdt [table]\nmov eax, cr0\nor al, 1\nmov cr0, eax\njmp 8:flat
-  align 8\ngdt: dq 0, 0x00cf9a000000ffff, 0x00cf92000000ffff\ntable: dw 23\ndd gdt
-  bits 32\nflat: mov ax, 16\nmov ds, ax
+const WRITES = flatBoot(`
   again: mov ecx, 256\nmov edi, 0x100000
-  next: inc dword [edi]\nadd edi, 4096\nloop next\njmp again`;
+  next: inc dword [edi]\nadd edi, 4096\nloop next\njmp again`);
 
 describe('a guest that is moved', () => {
   it('goes on there as it would have here, and has ended here', async () => {
@@ -170,7 +167,7 @@ describe('a guest that is moved', () => {
   });
 
   it('is slowed down while it writes faster than can be copied, and not afterwards', async () => {
-    const guest = await here.createGuest({ boot: { image: assemble(WRITES).bytes }, memory: 2 });
+    const guest = await here.createGuest({ boot: { image: WRITES }, memory: 2 });
     void guest.run();
     const seen: MigrationProgress[] = [];
     const { source, destination } = createDuplex({ forth: SLOW });
